@@ -64,8 +64,8 @@ IO_BASE = io/base/bytes.o io/base/csv.o io/base/error.o io/base/file.o io/base/j
 IO_PACK = io/pack/deflate.o io/pack/gzip.o io/pack/inflate.o io/pack/zip.o
 IO_PICTURE = io/picture/letters.o io/picture/png.o io/picture/svg.o
 IO_IMAGE = io/image/grids.o io/image/image_format.o io/image/imagetext.o io/image/metaimage.o \
-	io/image/nifti.o io/image/nrrd.o io/image/png_volume.o io/image/tiff.o io/image/tiff_codec.o \
-	io/image/tiff_stack.o io/image/volume.o io/image/voxels.o
+	io/image/nifti.o io/image/nrrd.o io/image/png_volume.o io/image/volume.o io/image/voxels.o
+IO_TIFF = io/tiff/tiff.o io/tiff/tiff_codec.o io/tiff/tiff_stack.o io/tiff/tiff_write.o
 IO_JPEG = io/jpeg/jpeg_2000.o io/jpeg/jpeg_2000_block.o io/jpeg/jpeg_2000_tile.o \
 	io/jpeg/jpeg_2000_wavelet.o io/jpeg/jpeg_baseline.o io/jpeg/jpeg_lossless.o io/jpeg/jpeg_ls.o \
 	io/jpeg/jpeg_stream.o
@@ -73,7 +73,8 @@ IO_DICOM = io/dicom/dicom.o io/dicom/dicom_order.o io/dicom/dicom_pixels.o io/di
 	io/dicom/dicom_rtstruct.o io/dicom/dicom_seg.o io/dicom/dicom_series.o io/dicom/dicom_slices.o \
 	io/dicom/dicom_write.o
 IO_WEIGHTS = io/weights/npy.o io/weights/npz_weights.o io/weights/onnx.o io/weights/pickle.o \
-	io/weights/pth.o io/weights/safetensors.o io/weights/seal.o io/weights/weights_format.o
+	io/weights/pth.o io/weights/pth_tensors.o io/weights/safetensors.o io/weights/seal.o \
+	io/weights/weights_format.o
 IO_FORMATS = io/formats/image_formats.o io/formats/weights_formats.o
 NN_DATA = nn/data/components.o nn/data/covariates.o nn/data/crop.o nn/data/dataset.o nn/data/dataset_json.o \
 	nn/data/labelmap.o nn/data/nnunet_paths.o nn/data/previous_map.o nn/data/roles.o nn/data/sample.o \
@@ -85,9 +86,9 @@ NN_STATS = nn/stats/stats.o nn/stats/stats_agreement.o nn/stats/stats_auc.o \
 	nn/stats/stats_distributions.o nn/stats/stats_paired.o nn/stats/stats_power.o \
 	nn/stats/stats_proportion.o nn/stats/stats_rank.o nn/stats/stats_seeds.o
 NN_MEASURE = nn/measure/classification.o nn/measure/evaluation.o nn/measure/metric.o \
-	nn/measure/metrics.o nn/measure/summary.o nn/measure/surface.o
-NN_PREPARE = nn/prepare/case_store.o nn/prepare/preprocess.o nn/prepare/previous.o nn/prepare/resample.o \
-	nn/prepare/restore.o
+	nn/measure/overlap.o nn/measure/summary.o nn/measure/surface.o
+NN_PREPARE = nn/prepare/case_store.o nn/prepare/prepared.o nn/prepare/preprocess.o \
+	nn/prepare/previous.o nn/prepare/resample.o nn/prepare/restore.o
 NN_NETWORK = nn/network/init.o nn/network/network.o nn/network/network_norm.o nn/network/resnet.o \
 	nn/network/segresnet.o nn/network/unet.o
 NN_PLANNER = nn/planner/planner.o nn/planner/plans_json.o
@@ -119,12 +120,13 @@ FL_PRIVACY = fl/privacy/accountant.o fl/privacy/chacha20.o fl/privacy/dp.o fl/pr
 FL_FINGERPRINT = fl/fingerprint/fingerprint_json.o fl/fingerprint/site_fingerprint.o
 FL_CARRIED = fl/carried/carried.o fl/carried/carried_aggregate.o fl/carried/carried_result.o \
 	fl/carried/carried_secure.o fl/carried/carried_site.o fl/carried/secure_aggregate.o
-FL_LOOP = fl/checkpoints.o fl/federate.o fl/nephron.o fl/nephron_federation.o fl/nephron_predict.o \
-	fl/nephron_train.o fl/partition.o fl/peers.o fl/site_models.o
+FL_LOOP = fl/federate.o fl/federate_records.o fl/nephron.o fl/nephron_federation.o fl/nephron_predict.o \
+	fl/nephron_train.o fl/partition.o fl/peers.o fl/run_files.o fl/site_models.o
 FL = $(FL_PRIVACY) $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_ROUND) $(FL_FINGERPRINT) \
 	$(FL_CARRIED) $(FL_LOOP)
 LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TENSOR_GRAPH) $(TENSOR_OPS) \
-	$(IO_BASE) $(IO_PACK) $(IO_PICTURE) $(IO_IMAGE) $(IO_JPEG) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) \
+	$(IO_BASE) $(IO_PACK) $(IO_PICTURE) $(IO_IMAGE) $(IO_TIFF) $(IO_JPEG) $(IO_DICOM) $(IO_WEIGHTS) \
+	$(IO_FORMATS) \
 	$(NN_DATA) $(NN_PLAN) $(NN_STATS) $(NN_MEASURE) $(NN_BASELINE) $(NN_PREPARE) $(NN_NETWORK) $(NN_PLANNER) \
 	$(NN_OPTIMIZE) $(NN_BATCH) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(NN_DEVICE) build/device_sources.o \
 	$(FL)
@@ -164,37 +166,44 @@ CHECKS_KERNELS = tests/kernels/check_algorithms tests/kernels/check_elem tests/k
 	tests/kernels/check_pooling_loss tests/kernels/check_tiles tests/kernels/check_winograd
 CHECKS_TENSOR = tests/unit/tensor/check_gradients tests/unit/tensor/check_graph tests/unit/tensor/check_ops \
 	tests/unit/tensor/check_record tests/unit/tensor/check_tensor
-CHECKS_IO = tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg tests/unit/io/check_dicom_labels \
+CHECKS_IO = tests/unit/io/check_arrays tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg \
+	tests/unit/io/check_dicom_labels \
 	tests/unit/io/check_dicom_place tests/unit/io/check_dicom_series tests/unit/io/check_formats \
-	tests/unit/io/check_grids tests/unit/io/check_image_formats tests/unit/io/check_images \
-	tests/unit/io/check_io tests/unit/io/check_pth tests/unit/io/check_weights_formats
-CHECKS_NN = tests/unit/nn/check_baselines tests/unit/nn/check_covariates tests/unit/nn/check_data \
+	tests/unit/io/check_geometry tests/unit/io/check_grids tests/unit/io/check_image_formats \
+	tests/unit/io/check_images tests/unit/io/check_io tests/unit/io/check_json tests/unit/io/check_pack \
+	tests/unit/io/check_pth tests/unit/io/check_weights_formats
+CHECKS_NN = tests/unit/nn/check_baselines tests/unit/nn/check_checkpoints tests/unit/nn/check_covariates \
+	tests/unit/nn/check_data \
 	tests/unit/nn/check_device tests/unit/nn/check_ensemble tests/unit/nn/check_learning \
-	tests/unit/nn/check_metric_table tests/unit/nn/check_metrics tests/unit/nn/check_networks \
+	tests/unit/nn/check_metric_table tests/unit/nn/check_metrics tests/unit/nn/check_network_shapes \
+	tests/unit/nn/check_networks \
 	tests/unit/nn/check_nnunet tests/unit/nn/check_onnx tests/unit/nn/check_optimizers \
-	tests/unit/nn/check_plan tests/unit/nn/check_resample tests/unit/nn/check_schedules \
+	tests/unit/nn/check_plan tests/unit/nn/check_preprocess tests/unit/nn/check_resample \
+	tests/unit/nn/check_schedules tests/unit/nn/check_sliding \
 	tests/unit/nn/check_stats tests/unit/nn/check_tests tests/unit/nn/check_train tests/unit/nn/check_wide
-CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_compress tests/unit/fl/check_faults \
+CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_ciphers tests/unit/fl/check_compress \
+	tests/unit/fl/check_faults \
 	tests/unit/fl/check_federated tests/unit/fl/check_fingerprint tests/unit/fl/check_library_memory \
 	tests/unit/fl/check_peers tests/unit/fl/check_privacy tests/unit/fl/check_private \
 	tests/unit/fl/check_rounds tests/unit/fl/check_secure tests/unit/fl/check_secure_round \
-	tests/unit/fl/check_strategies
+	tests/unit/fl/check_stops tests/unit/fl/check_strategies
 CHECKS_APPS = tests/unit/apps/check_overlay tests/unit/apps/check_phantom tests/unit/apps/check_study \
 	tests/unit/apps/check_upright
 CHECKS_FUZZ = tests/fuzz/check_fuzz
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS) \
 	$(CHECKS_FUZZ)
-SCRIPTS = tests/bits/check_bits.sh tests/check_layers.sh tests/check_tour.sh tests/program/check_book.sh \
-	tests/program/check_carried.sh tests/program/check_carried_kills.sh tests/program/check_cases_io.sh \
-	tests/program/check_compare.sh tests/program/check_convert.sh tests/program/check_covariates.sh \
-	tests/program/check_docs.sh tests/program/check_ensemble.sh tests/program/check_export.sh \
-	tests/program/check_habits.sh tests/program/check_hospitals.sh tests/program/check_image_data.sh \
-	tests/program/check_kills.sh tests/program/check_library.sh tests/program/check_library_calls.sh \
-	tests/program/check_memory.sh tests/program/check_memory_io.sh tests/program/check_names.sh \
-	tests/program/check_network_choice.sh tests/program/check_nnunet.sh tests/program/check_plan.sh \
-	tests/program/check_program.sh tests/program/check_signals.sh tests/program/check_strict.sh \
-	tests/program/check_study_program.sh tests/program/check_static.sh tests/program/check_use.sh \
-	tests/program/check_wrapped.sh tests/program/check_wrong_files.sh tests/program/check_writes.sh
+SCRIPTS = tests/bits/check_bits.sh tests/check_layers.sh tests/check_structs.sh tests/check_tour.sh \
+	tests/program/check_book.sh tests/program/check_carried.sh tests/program/check_carried_kills.sh \
+	tests/program/check_cases_io.sh tests/program/check_compare.sh tests/program/check_convert.sh \
+	tests/program/check_covariates.sh tests/program/check_docs.sh tests/program/check_ensemble.sh \
+	tests/program/check_export.sh tests/program/check_habits.sh tests/program/check_hospitals.sh \
+	tests/program/check_image_data.sh tests/program/check_kills.sh tests/program/check_library.sh \
+	tests/program/check_library_calls.sh tests/program/check_memory.sh tests/program/check_memory_io.sh \
+	tests/program/check_names.sh tests/program/check_network_choice.sh tests/program/check_nnunet.sh \
+	tests/program/check_plan.sh tests/program/check_program.sh tests/program/check_signals.sh \
+	tests/program/check_strict.sh tests/program/check_study_program.sh tests/program/check_static.sh \
+	tests/program/check_use.sh tests/program/check_wrapped.sh tests/program/check_wrong_files.sh \
+	tests/program/check_writes.sh
 
 all: nephron libnephron.a libnephron.so $(PROGRAMS_MPI_$(MPI))
 

@@ -1,6 +1,6 @@
 /* federate.c - the loop of a federated run (training alone is one of a single site): rounds, workers,
- * records. Its files are checkpoints.c's. */
-#include "fl/checkpoints.h"
+ * records. Its files are run_files.c's. */
+#include "fl/run_files.h"
 #include "fl/federate.h"
 
 #include <math.h>
@@ -47,11 +47,6 @@ static int on_stop(void *arg)
     return simulation_stops(((struct step_report *)arg)->s);
 }
 
-static int batches_of_site(const struct federate_options *o)
-{
-    return (o->validation_batches + o->clients - 1) / o->clients;
-}
-
 /* Trains client k unless its update of the round lies on disk already. Returns CLIENT_STOPPED, 2 where it
  * failed by itself, -1 where the machine did. */
 static int train_client(struct simulation *s, int k, struct worker *w, int reports)
@@ -71,7 +66,7 @@ static int train_client(struct simulation *s, int k, struct worker *w, int repor
             snprintf(r->failure, sizeof r->failure, "%.500s", failure.text);
             return 2;
         }
-        int batches = s->o->clients > 1 ? batches_of_site(s->o) : 0;
+        int batches = s->o->clients > 1 ? simulation_site_batches(s->o) : 0;
         if (client_validate(&w->update, 1, w->update.values, &w->learner, &c->validation, batches, &w->error))
             return -1;
         if (client_pack(&w->update, &w->state, &s->task, &s->f, s->global, &failure)) {
@@ -234,111 +229,6 @@ static int train_round(struct simulation *s, struct error *e)
     return report_failures(s, e) || reveal_mean(s, e) ? -1 : server_end(&s->server, e);
 }
 
-/* ---- validation and records ---------------------------------------------------------------------------- */
-
-static int has_validation(const struct federate_options *o)
-{
-    return o->validation && o->validation->store.cases > 0 && o->validation_batches > 0;
-}
-
-struct weight_average *simulation_average(const struct simulation *s)
-{
-    struct site_state *only = s->o->clients == 1 ? s->store.state : NULL;
-    return only && only->average.weights ? &only->average : NULL;
-}
-
-const float *simulation_weights(const struct simulation *s)
-{
-    const struct weight_average *a = simulation_average(s);
-    return a && a->steps ? a->weights : s->global->data;
-}
-
-static int validate_global(struct simulation *s, struct validation *v, const struct learner_data *d,
-                           int batches, struct error *e)
-{
-    struct learner *w = &s->worker[0].learner;
-    memcpy(w->model->data, simulation_weights(s), s->global->count * sizeof(float));
-    return learner_validate(v, w, d, batches, e);
-}
-
-static int record_site(struct simulation *s, int k, struct round_record *r, struct error *e)
-{
-    const struct federate_options *o = s->o;
-    const struct federate_client *c = &o->client[k];
-    const struct site_result *done = &s->result[k];
-    double down = (double)s->global->count * sizeof(float), up = 0;
-    *r = (struct round_record){.round = s->task.round,
-                               .site = k,
-                               .examples = done->trained ? c->data.store.cases : 0,
-                               .loss = done->loss,
-                               .metric = NAN,
-                               .validation_loss = NAN,
-                               .lr = r->lr,
-                               .seconds = done->seconds,
-                               .metric_local = done->metric_local,
-                               .norm = NAN,
-                               .cosine = NAN};
-    if (done->trained) {
-        server_measure(&s->server, c->name, &r->norm, &r->cosine, &up);
-        r->bytes = down + up;
-    }
-    if (o->clients == 1 || !has_validation(o) || c->validation.store.cases == 0) return 0;
-    struct validation v;
-    if (validate_global(s, &v, &c->validation, batches_of_site(o), e)) return -1;
-    r->metric = v.metric;
-    r->validation_loss = v.loss;
-    return 0;
-}
-
-/* nnU-Net's moving average tells which round was best. */
-static void follow_metric(struct simulation *s, double metric)
-{
-    if (!isfinite(metric)) return;
-    s->ema = isnan(s->ema) ? metric : 0.9 * s->ema + 0.1 * metric;
-    if (s->ema <= s->best_metric) return;
-    s->best_metric = s->ema;
-    s->best_round = s->task.round;
-}
-
-static int record_round(struct simulation *s, double seconds, struct error *e)
-{
-    const struct federate_options *o = s->o;
-    float lr = learner_lr(&s->f.train, (uint64_t)s->task.round * (uint64_t)s->f.train.iterations);
-    struct round_record g = {.round = s->task.round,
-                             .site = -1,
-                             .metric = NAN,
-                             .validation_loss = NAN,
-                             .lr = lr,
-                             .seconds = seconds,
-                             .metric_local = NAN,
-                             .norm = NAN,
-                             .cosine = NAN,
-                             .hash = model_hash(s->global)};
-    if (s->f.privacy.kind) {
-        g.epsilon = private_epsilon(&s->f, s->task.round + 1, s->smallest);
-        g.clip = private_clip(&s->task, &s->f);
-    }
-    for (int k = 0; k < o->clients; k++) {
-        struct round_record r = {.lr = lr};
-        if (record_site(s, k, &r, e)) return -1;
-        if (s->result[k].trained) g.examples += r.examples, g.loss += r.examples * r.loss;
-        if (o->clients == 1) continue;
-        g.bytes += r.bytes;
-        if (history_add(&s->history, &r, e)) return -1;
-        if (s->events && s->events->site_done) s->events->site_done(s->events->arg, &r, o->client[k].name);
-    }
-    g.loss /= g.examples;
-    if (has_validation(o)) {
-        struct validation v;
-        if (validate_global(s, &v, o->validation, o->validation_batches, e)) return -1;
-        g.metric = v.metric;
-        g.validation_loss = v.loss;
-    }
-    if (history_add(&s->history, &g, e)) return -1;
-    follow_metric(s, g.metric);
-    return 0;
-}
-
 /* ---- the whole ----------------------------------------------------------------------------------------- */
 
 /* Side by side, clients leave threads idle where their number does not divide; layers lose about a tenth to
@@ -494,7 +384,7 @@ static int simulation_create(struct simulation *s, const struct model *initial, 
                          "--secure is not for MPI, whose ranks are one trusted machine: the simulation and "
                          "carried files (--as) have it");
     if (list_sites(s, e) || federation_check(&s->f, e) || private_check(&s->f, e) ||
-        secure_check(&s->f, e) || checkpoints_identity(s, e))
+        secure_check(&s->f, e) || run_files_identity(s, e))
         return -1;
     s->global = learner_model(&s->f.train, o->plan);
     if (!s->global) return error_set(e, "out of memory for the weights of a network");
@@ -526,8 +416,8 @@ static int follow_rounds(struct simulation *s, struct error *e)
 
 static int finish_round(struct simulation *s, double start, struct error *e)
 {
-    if (record_round(s, clock_seconds() - start, e)) return -1;
-    if (s->o->folder && checkpoints_write(s, is_over(s, s->server.round), e)) return -1;
+    if (simulation_record(s, clock_seconds() - start, e)) return -1;
+    if (s->o->folder && run_files_write(s, is_over(s, s->server.round), e)) return -1;
     const struct round_record *last = &s->history.record[s->history.count - 1];
     if (s->events && s->events->round_done)
         s->events->round_done(s->events->arg, last, s->f.train.epochs);
@@ -538,19 +428,19 @@ static int run_rounds(struct simulation *s, struct error *e)
 {
     const struct federate_options *o = s->o;
     if (o->peers && o->peers->rank) return follow_rounds(s, e);
-    if (o->folder && o->resume && checkpoints_resume(s, e)) return -1;
+    if (o->folder && o->resume && run_files_resume(s, e)) return -1;
     if (s->events && s->events->begins && s->events->begins(s->events->arg, e)) return -1;
     while (!is_over(s, s->server.round)) {
         double start = clock_seconds();
         if (o->peers && peers_begin(s, 0, e) < 0) return -1;
         if (train_round(s, e)) return -1;
-        if (s->stopped) return o->folder ? checkpoints_stop(s, e) : 0;
+        if (s->stopped) return o->folder ? run_files_stop(s, e) : 0;
         if (finish_round(s, start, e)) return -1;
     }
     if (o->peers && peers_begin(s, 1, e) < 0) return -1;
     if (!o->folder) return 0;
     if (o->peers && site_store_resume(&s->store, s->server.round, e)) return -1; /* the others' files */
-    return checkpoints_final(s, e) || site_models_write(s, e) ? -1 : 0;
+    return run_files_final(s, e) || site_models_write(s, e) ? -1 : 0;
 }
 
 int federate_run(struct federate_result *r, const struct federate_options *o, const struct model *initial,
@@ -563,7 +453,7 @@ int federate_run(struct federate_result *r, const struct federate_options *o, co
            o->checkpoint_every);
     int serves = o->folder && !(o->peers && o->peers->rank); /* it has the folder's files */
     int lock = serves ? folder_lock(o->folder, e) : -1, status = serves && lock < 0 ? -1 : 0;
-    if (!status && serves && !o->resume) status = checkpoints_clear(o->folder, e);
+    if (!status && serves && !o->resume) status = run_files_clear(o->folder, e);
     status = peers_start(o->peers, status, e);
     if (!status) status = simulation_create(&s, initial, e);
     if (!status && events && events->planned) {

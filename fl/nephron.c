@@ -111,7 +111,7 @@ nephron_image *nephron_image_wrap(nephron *n, const float *voxels, const int siz
     }
     memcpy(s->image, voxels, count * sizeof(float));
     for (int a = 0; a < 3; a++) {
-        s->size[a] = s->full_size[a] = size[a];
+        s->size[a] = size[a];
         s->spacing[a] = spacing[a];
         s->affine[a][a] = spacing[2 - a];
     }
@@ -311,7 +311,7 @@ static int plan_dataset(struct run *r, const struct dataset *d, const struct jso
     if (features < 1 || features > 320)
         return error_set(e, "options: base_features is %lld, not 1 to 320", (long long)features);
     o.base_features = (int)features;
-    if (fingerprint_extract(&f, d, NULL, NULL, NULL, NULL, e)) return -1;
+    if (fingerprint_extract(&f, d, NULL, NULL, e)) return -1;
     int status = plans_make(&r->plans, &f, d, &o, e);
     fingerprint_free(&f);
     if (!status && !(r->plan = plans_find(&r->plans, r->configuration, e))) status = -1;

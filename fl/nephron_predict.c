@@ -62,7 +62,6 @@ int nephron_copy_image(struct sample *s, const nephron_image *i, struct error *e
     *s = i->sample;
     size_t bytes =
         (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2] * (size_t)s->channels * sizeof(float);
-    s->mapped = 0;
     s->image = malloc(bytes);
     if (!s->image) return error_set(e, "out of memory for a copy of the image, %zu bytes", bytes);
     memcpy(s->image, i->sample.image, bytes);
@@ -80,7 +79,7 @@ static int segment(nephron_model *m, const nephron_image *i, uint8_t *map, float
     struct segmenter *g = &m->segmenter;
     int status = infer_segment(&label, probabilities ? &p : NULL, NULL, g->predictor, g->predictors, g->plan,
                                &s, &g->sliding, e);
-    if (!status && postprocess_apply(&g->post, label, s.full_size))
+    if (!status && postprocess_apply(&g->post, label, s.size))
         status = error_set(e, "out of memory for postprocessing");
     for (size_t k = 0; !status && map && k < voxels; k++)
         map[k] = (uint8_t)m->run.dataset.label_value[label[k]];
@@ -95,18 +94,18 @@ static int classify(nephron_model *m, const nephron_image *i, float *probabiliti
 {
     struct error *e = &m->n->e;
     const struct train_options *o = &m->run.options;
-    struct sample s;
+    struct prepared s;
     float one[LABELS_MAX];
-    if (nephron_copy_image(&s, i, e)) return -1;
     struct learner_data d = {.store = {.cases = 1, .sample = &s}};
-    int status = classify_prepare(&s, o->crop, 1, e);
+    if (classify_prepare(&s, &i->sample, o->crop, 1, e)) return -1;
+    int status = 0;
     for (int k = 0; k < o->classifier.classes; k++) probabilities[k] = 0;
     for (int f = 0; !status && f < m->folds; f++) {
         status = learner_classify(one, m->model[f], o, &d, m->n->pool, e);
         for (int k = 0; !status && k < o->classifier.classes; k++)
             probabilities[k] += one[k] / (float)m->folds;
     }
-    sample_free(&s);
+    prepared_free(&s);
     return status;
 }
 

@@ -31,15 +31,15 @@ static int load_data(nephron_data *d, const nephron_model *m, const char *fold, 
                      struct error *e)
 {
     const struct train_options *o = &m->run.options;
+    const struct reading how = {.pool = m->n->pool};
     int *role = calloc((size_t)d->dataset.cases + 1, sizeof *role);
     int status = role ? roles_choose(role, &d->dataset, o->task->planned, fold ? fold : "0", e)
                       : error_set(e, "out of memory");
     if (!status && site) status = keep_site(role, &d->dataset, site, e);
     if (!status)
-        status = learner_data_load(&d->train, &d->dataset, o, m->run.plan, role, ROLE_TRAIN, m->n->pool, NULL,
-                                   NULL, e);
+        status = learner_data_load(&d->train, &d->dataset, o, m->run.plan, role, ROLE_TRAIN, &how, e);
     if (!status && learner_data_load(&d->validation, &d->dataset, o, m->run.plan, role, ROLE_VALIDATION,
-                                     m->n->pool, NULL, NULL, e)) {
+                                     &how, e)) {
         learner_data_free(&d->train);
         status = -1;
     }
@@ -105,6 +105,16 @@ static int add_target(struct learner_data *d, int target, const struct train_opt
     return 0;
 }
 
+static int add_class(struct learner_data *d, const struct sample *s, int target,
+                     const struct train_options *o, struct error *e)
+{
+    struct prepared ready;
+    if (classify_prepare(&ready, s, o->crop, 1, e)) return -1;
+    if (!add_target(d, target, o, e) && !case_store_take(&d->store, &ready, e)) return 0;
+    prepared_free(&ready);
+    return -1;
+}
+
 int nephron_data_add(nephron_data *d, const nephron_image *i, const uint8_t *map, int target, int validation)
 {
     if (!d) return -1;
@@ -119,10 +129,9 @@ int nephron_data_add(nephron_data *d, const nephron_image *i, const uint8_t *map
     struct learner_data *part = validation ? &d->validation : &d->train;
     if (nephron_copy_image(&s, i, e)) return -1;
     int status = map ? take_map(&s, map, &r->dataset, e) : 0;
-    if (!status && !segments) status = classify_prepare(&s, r->options.crop, 1, e);
-    if (!status && !segments) status = add_target(part, target, &r->options, e);
-    if (!status) status = case_store_add(&part->store, &s, r->plan, e);
-    if (status) sample_free(&s);
+    if (!status && segments) status = case_store_add(&part->store, &s, r->plan, e);
+    if (!status && !segments) status = add_class(part, &s, target, &r->options, e);
+    sample_free(&s);
     return status;
 }
 

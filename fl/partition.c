@@ -19,6 +19,7 @@ struct patient {
 
 struct draw {
     const struct dataset *d;
+    const struct reading *how;
     const int *role;
     int *patient_of; /* [cases] */
     struct patient *patient;
@@ -62,11 +63,12 @@ static int compare_patients(const void *a, const void *b)
     return x->id - y->id;
 }
 
-static int case_intensity(double *mean, const struct dataset *d, int i, struct error *e)
+static int case_intensity(double *mean, const struct dataset *d, int i, const struct reading *how,
+                          struct error *e)
 {
     struct sample s;
     double sum = 0;
-    if (dataset_load(&s, d, i, e)) return -1;
+    if (dataset_load(&s, d, i, how, e)) return -1;
     size_t n = (size_t)s.size[0] * (size_t)s.size[1] * (size_t)s.size[2] * (size_t)s.channels;
     for (size_t k = 0; k < n; k++) sum += (double)s.image[k];
     *mean = sum / (double)n;
@@ -89,7 +91,7 @@ static int list_patients(struct draw *w, int by_class, int by_intensity, uint64_
         if (g->cases++ == 0) {
             g->role = w->role[i];
             g->stratum = by_class && d->item[i].target >= 0 ? d->item[i].target : 0;
-            if (by_intensity && case_intensity(&mean, d, i, e)) return -1;
+            if (by_intensity && case_intensity(&mean, d, i, w->how, e)) return -1;
             if (by_intensity) g->order = mean;
         }
     }
@@ -153,10 +155,11 @@ static int deal_all(struct draw *w, double alpha, uint64_t seed, struct error *e
 }
 
 static int draw_skewed(struct sites *s, int by_class, int by_intensity, double alpha, const int *role,
-                       uint64_t seed, const struct dataset *d, struct error *e)
+                       uint64_t seed, const struct dataset *d, const struct reading *how, struct error *e)
 {
     size_t room = (size_t)d->cases + 1;
     struct draw w = {.d = d,
+                     .how = how,
                      .role = role,
                      .patient_of = calloc(room, sizeof(int)),
                      .patient = calloc(room, sizeof(struct patient)),
@@ -175,29 +178,29 @@ static int draw_skewed(struct sites *s, int by_class, int by_intensity, double a
     return status;
 }
 
-int partition_draw(struct sites *s, const char *how, int count, const int *role, const struct dataset *d,
-                   uint64_t seed, struct error *e)
+int partition_draw(struct sites *s, const char *way, int count, const int *role, const struct dataset *d,
+                   const struct reading *how, uint64_t seed, struct error *e)
 {
     static const struct {
         const char *name;
         int by_class, by_intensity, alpha;
-    } way[] = {
+    } ways[] = {
         {"stratified", 0, 0, 0}, {"dirichlet", 1, 0, 1}, {"quantity", 0, 0, 1}, {"intensity", 0, 1, 0}};
-    size_t n = strcspn(how, ":");
+    size_t n = strcspn(way, ":");
     char *end = NULL;
-    double alpha = how[n] ? strtod(how + n + 1, &end) : 0;
-    for (size_t i = 0; i < sizeof way / sizeof *way; i++) {
-        if (strlen(way[i].name) != n || strncmp(way[i].name, how, n) != 0) continue;
-        if (way[i].alpha ? !end || *end || !(alpha > 0 && alpha <= 1e6) : how[n] != 0)
-            return error_set(e, "partition %.60s: %s", how,
-                             way[i].alpha ? "needs a number above 0 after the colon" : "takes no number");
-        if (way[i].by_class && d->classes < 2)
-            return error_set(e, "partition %.60s: the data have no classes", how);
+    double alpha = way[n] ? strtod(way + n + 1, &end) : 0;
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        if (strlen(ways[i].name) != n || strncmp(ways[i].name, way, n) != 0) continue;
+        if (ways[i].alpha ? !end || *end || !(alpha > 0 && alpha <= 1e6) : way[n] != 0)
+            return error_set(e, "partition %.60s: %s", way,
+                             ways[i].alpha ? "needs a number above 0 after the colon" : "takes no number");
+        if (ways[i].by_class && d->classes < 2)
+            return error_set(e, "partition %.60s: the data have no classes", way);
         if (sites_draw(s, count, role, d, seed, e)) return -1; /* names; for stratified it is all */
-        int status = i ? draw_skewed(s, way[i].by_class, way[i].by_intensity, alpha, role, seed, d, e) : 0;
+        int status = i ? draw_skewed(s, ways[i].by_class, ways[i].by_intensity, alpha, role, seed, d, how, e) : 0;
         if (status) sites_free(s);
         return status;
     }
     return error_set(
-        e, "partition %.60s is not one of stratified, dirichlet:ALPHA, quantity:ALPHA, intensity", how);
+        e, "partition %.60s is not one of stratified, dirichlet:ALPHA, quantity:ALPHA, intensity", way);
 }

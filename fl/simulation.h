@@ -1,5 +1,5 @@
-/* simulation.h - the state of a federated run in one process, or in the processes of MPI: for federate.c (the
- * loop), checkpoints.c (its files), peers.c (the other processes) and site_models.c (models of a site's own)
+/* simulation.h - the state of a federated run in one process, or in the processes of MPI: for federate.c and
+ * federate_records.c (the loop), run_files.c (its files), peers.c (the other processes) and site_models.c (models of a site's own)
  * alone. */
 #ifndef FL_SIMULATION_H
 #define FL_SIMULATION_H
@@ -51,6 +51,13 @@ struct simulation {
 /* ---- federate.c ---------------------------------------------------------------------------------------- */
 /* Whether the caller wants the run to stop; s->stopped is then set by who does. */
 int simulation_stops(const struct simulation *s);
+
+/* ---- federate_records.c -------------------------------------------------------------------------------- */
+/* Whether rounds are validated at all; batches of a site's validation. */
+int simulation_validates(const struct federate_options *o);
+int simulation_site_batches(const struct federate_options *o);
+/* Validates the round that has ended, tells of its sites, and adds both to the history. */
+int simulation_record(struct simulation *s, double seconds, struct error *e);
 /* The only site's average of weights, with training.ema; else NULL. */
 struct weight_average *simulation_average(const struct simulation *s);
 /* What is validated and kept in the end: the average, or the global weights. */
@@ -66,18 +73,18 @@ int peers_begin(struct simulation *s, int over, struct error *e);
 int peers_send(struct simulation *s, const struct worker *w, int k, struct error *e);
 int peers_receive(struct simulation *s, struct worker *w, int k, int from, struct error *e);
 
-/* ---- checkpoints.c ------------------------------------------------------------------------------------- */
+/* ---- run_files.c ------------------------------------------------------------------------------------- */
 /* The hash of options, strategy, data and sites, into f.hash. */
-int checkpoints_identity(struct simulation *s, struct error *e);
+int run_files_identity(struct simulation *s, struct error *e);
 /* Everything that the round left: after it is known to be sound. last: it is the final one. */
-int checkpoints_write(struct simulation *s, int last, struct error *e);
+int run_files_write(struct simulation *s, int last, struct error *e);
 /* Of a run that is stopped between two rounds or in one: the checkpoint of the last round and the clients'
  * pauses. */
-int checkpoints_stop(struct simulation *s, struct error *e);
+int run_files_stop(struct simulation *s, struct error *e);
 /* Reads checkpoint_latest where it is there; server.round is then the round that comes. */
-int checkpoints_resume(struct simulation *s, struct error *e);
+int run_files_resume(struct simulation *s, struct error *e);
 /* Writes checkpoint_final where it is missing: of a run that was killed between its last two files. */
-int checkpoints_final(struct simulation *s, struct error *e);
+int run_files_final(struct simulation *s, struct error *e);
 
 /* ---- site_models.c ------------------------------------------------------------------------------------- */
 /* After the last round: every model at every site (cross_site.csv), and fine-tuned ones (fine_tune.csv). */

@@ -84,7 +84,7 @@ done
 for fault in malloc write kill readonly; do add "FAULT=$fault CHECK_FAULTS=100 sh tests/program/check_commands.sh"; done
 for check in $unit; do
     case $check in
-    *fl/check_allocations | *fl/check_faults | *fl/check_library_memory | *fl/check_secure) add "./$check long" ;;
+    *fl/check_allocations | *fl/check_faults | *fl/check_library_memory | *fl/check_secure | *fl/check_ciphers) add "./$check long" ;;
     *) add "$check" ;;
     esac
 done

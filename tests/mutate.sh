@@ -22,19 +22,19 @@ nn/stats/stats_proportion.c tests/unit/nn/check_stats
 nn/stats/stats_calibration.c tests/unit/nn/check_stats
 nn/stats/stats_distributions.c tests/unit/nn/check_stats
 nn/measure/surface.c tests/unit/nn/check_metrics
-nn/measure/metrics.c tests/unit/nn/check_metrics
+nn/measure/overlap.c tests/unit/nn/check_metrics
 nn/prepare/resample.c tests/unit/nn/check_resample
-io/pack/inflate.c tests/unit/io/check_io
-io/pack/deflate.c tests/unit/io/check_io
-io/base/json.c tests/unit/io/check_io
+io/pack/inflate.c tests/unit/io/check_pack
+io/pack/deflate.c tests/unit/io/check_pack
+io/base/json.c tests/unit/io/check_json
 io/base/csv.c tests/unit/io/check_io
-io/base/sha256.c tests/unit/io/check_io
-io/image/nifti.c tests/unit/io/check_images
+io/base/sha256.c tests/unit/io/check_pack
+io/image/nifti.c tests/unit/io/check_formats
 io/image/nrrd.c tests/unit/io/check_images
-io/image/tiff.c tests/unit/io/check_image_formats
+io/tiff/tiff.c tests/unit/io/check_image_formats
 io/image/metaimage.c tests/unit/io/check_image_formats
 io/dicom/dicom.c tests/unit/io/check_dicom
-io/weights/safetensors.c tests/unit/io/check_io
+io/weights/safetensors.c tests/unit/io/check_arrays
 io/weights/pickle.c tests/unit/io/check_pth
 tensor/conv/conv_outer.c tests/kernels/check_algorithms
 tensor/conv/conv_gather.c tests/kernels/check_algorithms
@@ -47,7 +47,7 @@ nn/device/device_kernels.c tests/unit/nn/check_device
 fl/base/exact_sum.c tests/unit/fl/check_strategies
 fl/strategy/robust.c tests/unit/fl/check_strategies
 fl/privacy/accountant.c tests/unit/fl/check_privacy
-fl/privacy/x25519.c tests/unit/fl/check_secure
+fl/privacy/x25519.c tests/unit/fl/check_ciphers
 END
 
 mkdir -p "$copy"

@@ -507,7 +507,8 @@ static int info_dataset(const char *path, struct json *j, struct error *e)
     memset(&m, 0, sizeof m);
     if (dataset_open(&d, path, e)) return -1;
     struct told_grids told = {json_add_array(j, "warnings"), 0};
-    d.grids = (struct grid_check){.rule = GRIDS_AS_NNUNET, .tell = tell_grid, .context = &told};
+    const struct reading how = {
+        .grids = {.rule = GRIDS_AS_NNUNET, .tell = tell_grid, .context = &told}};
     int maps = 0;
     for (int i = 0; i < d.cases; i++) maps += d.item[i].has_label_map;
     console("%s: dataset %s, %d cases, %d with a label map, file ending %s\n", path,
@@ -521,7 +522,7 @@ static int info_dataset(const char *path, struct json *j, struct error *e)
     if (d.classes) print_classes(&d, j);
     for (int i = 0; i < d.cases; i++) {
         struct sample s;
-        if (dataset_load(&s, &d, i, e)) {
+        if (dataset_load(&s, &d, i, &how, e)) {
             console("  problem       %s\n", e->text);
             json_add_text(problems, NULL, e->text);
             m.problems++;

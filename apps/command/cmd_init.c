@@ -293,7 +293,7 @@ static int take_names(struct init *w, struct error *e)
 
 static int copy_file(const char *from, const char *to, struct error *e)
 {
-    char data[1 << 16];
+    char data[1 << 13];
     struct file_out *out = NULL;
     size_t n;
     FILE *in = fopen(from, "rb");

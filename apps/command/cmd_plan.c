@@ -22,6 +22,7 @@ struct planning {
     const char *output, *fingerprint_in, *fingerprint_out, *dataset_json, *configuration, *json, *precision;
     struct plan_options options;
     int quiet, layers;
+    struct grid_check grids;
 };
 
 /* ---- memory -------------------------------------------------------------------------------------------- */
@@ -201,7 +202,8 @@ static int get_fingerprint(struct fingerprint *f, const struct planning *w, cons
     }
     struct progress bar = progress_begin("fingerprint", w->quiet);
     struct pool *pool = pool_create(cpu_count()); /* or none: one thread */
-    int status = fingerprint_extract(f, d, NULL, pool, progress_callback, &bar, e);
+    const struct reading how = {.grids = w->grids, .pool = pool, .progress = progress_callback, .arg = &bar};
+    int status = fingerprint_extract(f, d, NULL, &how, e);
     pool_destroy(pool);
     progress_end(&bar);
     return status;
@@ -357,7 +359,7 @@ int cmd_plan(int argc, char **argv)
     if (w.dataset_json && !w.fingerprint_in) return app_usage("plan", "--dataset needs --fingerprint");
     if (w.dataset_json ? read_description(&d, w.dataset_json, &e) : dataset_open(&d, operands.text[0], &e))
         return app_fail(&e);
-    d.grids = grid_warnings_check(&grids);
+    w.grids = grid_warnings_check(&grids);
     status = plan_dataset(&w, &d, &e);
     dataset_close(&d);
     grid_warnings_free(&grids);

@@ -24,9 +24,10 @@
 static int load_images(struct sample *s, const struct predict *p, const struct image_case *c, struct error *e)
 {
     const char *path[CHANNELS_MAX];
-    const struct dataset *d = &p->run.dataset;
-    image_case_paths(path, c, d->channels);
-    return sample_load(s, path, d->channels, c->choice, &d->grids, e);
+    const int channels = p->run.dataset.channels;
+    const struct grid_check grids = grid_warnings_check(p->grids);
+    image_case_paths(path, c, channels);
+    return sample_load(s, path, channels, c->choice, &grids, e);
 }
 
 /* ---- segmentation -------------------------------------------------------------------------------------- */
@@ -72,7 +73,7 @@ static int check_outputs(const struct predict *p, const struct image_cases *case
         struct stat from, to;
         if (output_paths(path, npz, p, &cases->item[i], e)) return -1;
         if (stat(path, &to)) continue;
-        for (int k = 0; k < CHANNELS_MAX && cases->item[i].path[k][0]; k++)
+        for (int k = 0; cases->item[i].path[k][0]; k++)
             if (stat(cases->item[i].path[k], &from) == 0 && from.st_dev == to.st_dev &&
                 from.st_ino == to.st_ino)
                 return error_set(e, "%s: is an image to predict, the label map would replace it", path);
@@ -98,7 +99,8 @@ static int segment_case(const struct predict *p, struct segmenter *s, const stru
     size_t voxels = (size_t)raw.size[0] * (size_t)raw.size[1] * (size_t)raw.size[2];
     double voxel_ml = raw.spacing[0] * raw.spacing[1] * raw.spacing[2] * 1e-3;
     snprintf(first, sizeof first, "%.1300s/%s%s", p->previous, c->id, c->ending);
-    int status = p->previous[0] ? sample_load_previous(&raw, &p->run.dataset, first, e) : 0;
+    const struct grid_check grids = grid_warnings_check(p->grids);
+    int status = p->previous[0] ? sample_load_previous(&raw, &p->run.dataset, first, &grids, e) : 0;
     if (!status) status = segmenter_run(s, &raw, path, p->probabilities ? npz : NULL, NULL, &label, e);
     if (status) error_prefix(e, "%s", c->id);
     if (!status && predict_record_case(p, c, path, label, voxels, voxel_ml))
@@ -236,7 +238,7 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     json_free(p->record);
     p->record = NULL;
     segmenter_free(&s);
-    free(cases.item);
+    image_cases_free(&cases);
     return status;
 }
 
@@ -251,15 +253,14 @@ static int load_dataset_cases(struct predict *p, struct dataset *d, struct learn
                : strcmp(p->part, "test") == 0 ? PART_TEST
                                               : -1;
     if (dataset_open(d, p->inputs.text[0], e)) return -1;
-    d->grids = grid_warnings_check(p->grids);
     p->run.options.covariates_file = p->covariates;
     int *role = calloc((size_t)d->cases + 1, sizeof *role);
     int any = d->json == NULL;
     if (!role) return error_set(e, "out of memory for %d cases", d->cases);
     for (int i = 0; i < d->cases; i++) role[i] = part < 0 || !any || (int)d->item[i].part == part;
     struct progress bar = progress_begin("load", p->quiet);
-    int status =
-        learner_data_load(data, d, &p->run.options, NULL, role, 1, p->pool, progress_callback, &bar, e);
+    const struct reading how = {grid_warnings_check(p->grids), NULL, NULL, p->pool, progress_callback, &bar};
+    int status = learner_data_load(data, d, &p->run.options, NULL, role, 1, &how, e);
     progress_end(&bar);
     free(role);
     return status;
@@ -318,15 +319,14 @@ static int load_folder_cases(struct predict *p, struct image_cases *c, struct le
     const int volume = covariates_volume(&p->run.options.covariates);
     if (case_store_create(store, c->count, 0)) return error_set(e, "out of memory for %d cases", c->count);
     for (int i = 0; i < c->count; i++) {
-        struct sample *s = &store->sample[i];
-        if (load_images(s, p, &c->item[i], e)) return -1;
-        int status = p->masks ? load_mask(s, p, c->item[i].id, e) : 0;
+        struct sample s;
+        if (load_images(&s, p, &c->item[i], e)) return -1;
+        int status = p->masks ? load_mask(&s, p, c->item[i].id, e) : 0;
         if (!status && volume >= 0)
-            data->covariate[i * data->covariates + volume] = covariate_volume(s);
-        if (status || classify_prepare(s, p->run.options.crop, 1, e)) {
-            sample_free(s);
-            return -1;
-        }
+            data->covariate[i * data->covariates + volume] = covariate_volume(&s);
+        if (!status) status = classify_prepare(&store->sample[i], &s, p->run.options.crop, 1, e);
+        sample_free(&s);
+        if (status) return -1;
     }
     return 0;
 }
@@ -367,7 +367,7 @@ static int classify(struct predict *p, struct model **model, struct error *e)
     predictions_free(&r);
     learner_data_free(&data);
     dataset_close(&d);
-    free(images.item);
+    image_cases_free(&images);
     return status;
 }
 
@@ -466,7 +466,6 @@ static int run_predict(struct predict *p, struct error *e)
 {
     struct model *model[FOLDS_MAX] = {NULL};
     if (run_open(&p->run, p->run_path, e)) return -1;
-    p->run.dataset.grids = grid_warnings_check(p->grids);
     p->run.options.bf16 = strcmp(p->precision, "bf16") == 0;
     int status = choose_folds(p, e);
     for (int k = 0; !status && k < p->fold_count; k++)

@@ -32,6 +32,29 @@ int image_case_paths(const char *path[CHANNELS_MAX], const struct image_case *c,
     return files;
 }
 
+void image_cases_free(struct image_cases *c)
+{
+    for (int i = 0; c->item && i < c->room; i++) free(c->item[i].path);
+    free(c->item);
+    c->item = NULL;
+}
+
+static int make_room(struct image_cases *c, int cases, const char *path, struct error *e)
+{
+    c->item = calloc((size_t)cases, sizeof *c->item);
+    c->room = cases;
+    return c->item ? 0 : error_set(e, "%s: out of memory for %d files", path, cases);
+}
+
+static int begin_case(struct image_case *c, const struct image_cases *all, const struct dataset *d,
+                      struct error *e)
+{
+    c->choice = all->choice;
+    c->ending = all->ending;
+    c->path = calloc((size_t)d->channels + 1, sizeof *c->path);
+    return c->path ? 0 : error_set(e, "out of memory for the paths of %d channels", d->channels);
+}
+
 /* A file for each channel, or fewer that hold them all. */
 static int check_channels(const struct image_case *c, const char *folder, const char *ending,
                           const struct dataset *d, struct error *e)
@@ -71,11 +94,10 @@ static int list_names(struct image_cases *c, const char *folder, const struct fi
         struct image_case *last = c->count ? &c->item[c->count - 1] : NULL;
         if (!last || strcmp(last->id, id)) {
             last = &c->item[c->count++];
-            last->choice = c->choice;
-            last->ending = c->ending;
+            status = begin_case(last, c, d, e);
             snprintf(last->id, sizeof last->id, "%s", id);
         }
-        status = file_join(last->path[channel], sizeof last->path[channel], folder, files->name[i], e);
+        if (!status) status = file_join(last->path[channel], sizeof last->path[channel], folder, files->name[i], e);
     }
     for (int i = 0; !status && i < c->count; i++) status = check_channels(&c->item[i], folder, ending, d, e);
     return status;
@@ -99,12 +121,11 @@ static int list_one(struct image_cases *c, const char *path, const char *ending,
                              path, d->channels, ending);
     }
     if (end >= sizeof c->item[0].path[0]) return error_set(e, "%.100s...: path is too long", path);
+    if (begin_case(&c->item[0], c, d, e)) return -1;
     snprintf(c->item[0].path[0], sizeof c->item[0].path[0], "%s", path);
     while (end > 1 && path[end - 1] == '/') end--;
     c->item[0].path[0][end] = 0;
     snprintf(name, sizeof name, "%s", file_name(c->item[0].path[0]));
-    c->item[0].choice = c->choice;
-    c->item[0].ending = c->ending;
     c->count = 1;
     if (!split_name(c->item[0].id, &channel, name, ending) || channel >= d->channels) {
         size_t n = strlen(name), suffix = volume_suffix(name);
@@ -193,9 +214,8 @@ static int list_folder(struct image_cases *c, const char *folder, const struct d
 {
     struct file_list files;
     if (file_list(folder, &files, e)) return -1;
-    c->item = calloc((size_t)files.count + 1, sizeof *c->item);
-    int status = c->item ? list_files(c, folder, &files, d, e)
-                         : error_set(e, "%s: out of memory for %d files", folder, files.count);
+    int status = make_room(c, files.count + 1, folder, e);
+    if (!status) status = list_files(c, folder, &files, d, e);
     file_list_free(&files);
     return status;
 }
@@ -210,8 +230,7 @@ static int list_input(struct image_cases *c, const char *path, const struct data
     if (!file_exists(path)) return error_set(e, "%s: no such file or folder", path);
     const struct image_format *f = image_format_of(path);
     if (f && !f->write) c->ending = ".nii.gz";
-    c->item = calloc(1, sizeof *c->item);
-    return c->item ? list_one(c, path, d->file_ending, d, e) : error_set(e, "%s: out of memory", path);
+    return make_room(c, 1, path, e) ? -1 : list_one(c, path, d->file_ending, d, e);
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -228,14 +247,15 @@ int image_cases_list(struct image_cases *c, const struct option_texts *inputs, c
         int status = list_input(&more, inputs->text[k], d, choice, e);
         struct image_case *item =
             status ? NULL : realloc(c->item, ((size_t)c->count + (size_t)more.count + 1) * sizeof *item);
-        if (item) {
-            c->item = item;
+        if (item) { /* the paths of `more` are c's from here on */
             memcpy(item + c->count, more.item, (size_t)more.count * sizeof *item);
-            c->count += more.count;
+            memset(more.item, 0, (size_t)more.count * sizeof *item);
+            c->item = item;
+            c->room = c->count += more.count;
         } else if (!status) {
             status = error_set(e, "out of memory for %d cases", c->count + more.count);
         }
-        free(more.item);
+        image_cases_free(&more);
         if (status) return -1;
     }
     qsort(c->item, (size_t)c->count, sizeof *c->item, compare_ids);

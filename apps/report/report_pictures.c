@@ -55,7 +55,7 @@ static int draw_maps(const char *path, const struct sample *raw, const uint8_t *
 static int draw_case(const char *path, const struct study *s, int item, struct error *e)
 {
     struct sample raw;
-    if (dataset_load(&raw, &s->dataset, item, e)) return -1;
+    if (dataset_load(&raw, &s->dataset, item, NULL, e)) return -1;
     uint8_t *federated = segment_predicted(s, ARM_FEDERATED, 0, item, e),
             *centralised = federated ? segment_predicted(s, ARM_CENTRALISED, 0, item, e) : NULL;
     const uint8_t *const map[MAPS] = {raw.label, federated, centralised};

@@ -12,7 +12,7 @@
 #include "apps/study/study_region.h"
 #include "fl/federate.h"
 #include "nn/data/dataset.h"
-#include "nn/measure/metrics.h"
+#include "nn/measure/overlap.h"
 #include "nn/plan/fingerprint.h"
 #include "nn/planner/planner.h"
 #include "nn/train/learner_data.h"
@@ -120,7 +120,7 @@ struct study_task {
     int *test;                    /* [tests + externals] index of the case in the dataset */
     int tests, externals;         /* values behind the tests' are those of the external site */
     int trained, validated;       /* cases */
-    struct study_run run[STUDY_ARMS_MAX][STUDY_SEEDS_MAX];
+    struct study_run (*run)[STUDY_SEEDS_MAX]; /* [arms] */
     size_t step_bytes, parameters;
     double flops;                 /* forward pass of one step */
     size_t case_bytes;            /* prepared cases in memory */

@@ -101,7 +101,7 @@ struct loading {
 static int load_region(struct sample *v, const struct loading *l, int item, struct error *e)
 {
     const struct study *s = l->s;
-    if (dataset_load(v, &s->dataset, item, e)) return -1;
+    if (dataset_load(v, &s->dataset, item, NULL, e)) return -1;
     if (l->arm >= 0) {
         free(v->label);
         v->label = segment_predicted(s, l->arm, segment_seed(s, l->seed), item, e);
@@ -119,10 +119,10 @@ static void take_covariates(float *covariate, const struct sample *v, const stru
     if (volume >= 0) covariate[volume] = covariate_volume(v);
 }
 
-static int prepare_region(struct sample *v, const struct study *s, struct error *e)
+static int prepare_region(struct prepared *out, struct sample *v, const struct study *s, struct error *e)
 {
-    if (s->window_mm[0] > 0) return region_prepare(v, s->classify.options.crop, s->window_mm, e);
-    return classify_prepare(v, s->classify.options.crop, 1, e);
+    if (s->window_mm[0] > 0) return region_prepare(out, v, s->classify.options.crop, s->window_mm, e);
+    return classify_prepare(out, v, s->classify.options.crop, 1, e);
 }
 
 static void load_job(void *arg, int job, int thread)
@@ -130,13 +130,14 @@ static void load_job(void *arg, int job, int thread)
     struct loading *l = arg;
     (void)thread;
     const int i = l->first + job, item = l->d->store.index[i];
-    struct sample *v = &l->d->store.sample[i];
+    struct sample v = {.channels = 0};
     struct error *e = &l->error[job];
     e->text[0] = 0;
-    int status = load_region(v, l, item, e);
+    int status = load_region(&v, l, item, e);
     if (!status && l->d->covariate)
-        take_covariates(l->d->covariate + (size_t)i * (size_t)l->d->covariates, v, l, item);
-    if (!status) status = prepare_region(v, l->s, e);
+        take_covariates(l->d->covariate + (size_t)i * (size_t)l->d->covariates, &v, l, item);
+    if (!status) status = prepare_region(&l->d->store.sample[i], &v, l->s, e);
+    sample_free(&v);
     if (!status) e->text[0] = 0;
     else if (!e->text[0]) error_set(e, "a case was not read");
 }
@@ -200,7 +201,7 @@ static int load_role(struct learner_data *d, const struct study *s, const float 
     return status;
 }
 
-struct prepared { /* cases of the task */
+struct class_cases { /* of the task */
     struct learner_data train, validation, test, external; /* by their reference masks */
     int with_maps;                               /* every arm has predicted masks */
     float *value;                                /* [dataset.cases][covariates]; NULL without any */
@@ -252,7 +253,7 @@ static int classify_cases(double *probability, double *of_class, struct study *s
     return status;
 }
 
-static int test_cases(struct study *s, struct arm_weights *m, int arm, int seed, const struct prepared *cases,
+static int test_cases(struct study *s, struct arm_weights *m, int arm, int seed, const struct class_cases *cases,
                       const struct learner_data *piped, struct error *e)
 {
     struct study_task *t = &s->classify;
@@ -286,7 +287,7 @@ static int test_cases(struct study *s, struct arm_weights *m, int arm, int seed,
     return 0;
 }
 
-static int test_arm(struct study *s, struct model *m, int arm, int seed, const struct prepared *cases,
+static int test_arm(struct study *s, struct model *m, int arm, int seed, const struct class_cases *cases,
                     const struct learner_data *piped, struct error *e)
 {
     struct arm_weights w;
@@ -325,7 +326,7 @@ static int print_arm(const struct study *s, int arm, int seed, struct error *e)
 /* ---- the task ------------------------------------------------------------------------------------------ */
 
 /* One arm and seed: its cases by predicted masks live as long as it is trained and tested. */
-static int run_arm(struct study *s, struct prepared *m, int arm, int seed, struct error *e)
+static int run_arm(struct study *s, struct class_cases *m, int arm, int seed, struct error *e)
 {
     struct study_task *t = &s->classify;
     struct learner_data found = {0}, piped = {0}, train = {0};
@@ -346,7 +347,7 @@ static int run_arm(struct study *s, struct prepared *m, int arm, int seed, struc
     return status;
 }
 
-static int run_arms(struct study *s, struct prepared *m, struct error *e)
+static int run_arms(struct study *s, struct class_cases *m, struct error *e)
 {
     struct study_task *t = &s->classify;
     t->began = clock_seconds();
@@ -359,7 +360,7 @@ static int run_arms(struct study *s, struct prepared *m, struct error *e)
     return 0;
 }
 
-static int load(struct study *s, struct prepared *m, struct error *e)
+static int load(struct study *s, struct class_cases *m, struct error *e)
 {
     struct study_task *t = &s->classify;
     struct learner_data *part[] = {&m->train, &m->validation, &m->test, &m->external};
@@ -426,7 +427,7 @@ void classify_print(const struct study *s)
 int classify_run(struct study *s, struct error *e)
 {
     struct study_task *t = &s->classify;
-    struct prepared m = {0};
+    struct class_cases m = {0};
     int n = s->dataset.cases, status = 0;
     if (!t->present) return 0;
     int *usable = calloc((size_t)n + 1, sizeof *usable);

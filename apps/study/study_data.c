@@ -263,7 +263,7 @@ static void measure_job(void *arg, int job, int thread)
     struct sample v;
     (void)thread;
     m->error[job].text[0] = 0;
-    if (item->role == STUDY_UNUSED || dataset_load(&v, &m->s->dataset, m->first + job, &m->error[job]))
+    if (item->role == STUDY_UNUSED || dataset_load(&v, &m->s->dataset, m->first + job, NULL, &m->error[job]))
         return;
     m->error[job].text[0] = 0;
     item->intensity = malloc((size_t)v.channels * INTENSITIES * sizeof *item->intensity);

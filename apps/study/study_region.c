@@ -138,7 +138,8 @@ int region_channels(int channels)
     return 2 * channels + 1;
 }
 
-int region_prepare(struct sample *v, const int crop[3], const double window_mm[3], struct error *e)
+int region_prepare(struct prepared *out, struct sample *v, const int crop[3], const double window_mm[3],
+                   struct error *e)
 {
     const int channels = region_channels(v->channels);
     const size_t n = (size_t)crop[0] * (size_t)crop[1] * (size_t)crop[2];
@@ -146,14 +147,10 @@ int region_prepare(struct sample *v, const int crop[3], const double window_mm[3
     if (!image) return error_set(e, "out of memory for a region of %d x %d x %d", crop[0], crop[1], crop[2]);
     normalise(v);
     sample_region(image, v, crop, window_mm);
-    free(v->image);
-    free(v->label);
-    v->image = image;
-    v->label = NULL;
-    v->channels = channels;
+    *out = (struct prepared){.channels = channels, .image = image};
     for (int a = 0; a < 3; a++) {
-        v->size[a] = crop[a];
-        v->spacing[a] = window_mm[a] / crop[a];
+        out->size[a] = crop[a];
+        out->spacing[a] = window_mm[a] / crop[a];
     }
     return 0;
 }

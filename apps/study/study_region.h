@@ -9,12 +9,12 @@
 #define APPS_STUDY_STUDY_REGION_H
 
 #include "nn/data/dataset.h"
-#include "nn/data/sample.h"
+#include "nn/prepare/prepared.h"
 #include "tensor/ops/ops.h"
 
 /* Channels of a region of a case with `channels`. */
 int region_channels(int channels);
-/* Replaces the image by the region around the mask, sampled at crop points an axis by trilinear interpolation
+/* Into out the region around the mask, sampled at crop points an axis by trilinear interpolation
  * from channels scaled to mean 0 and deviation 1 over the whole image:
  *   each channel in a window of window_mm around the middle of the mask's box (of the image without a mask),
  *   0 outside of the image;
@@ -22,7 +22,8 @@ int region_channels(int channels);
  *   each channel in the mask's box (the whole image without a mask), with the mean inside of the mask in
  *   place of what is outside of it.
  * Releases the label map. */
-int region_prepare(struct sample *v, const int crop[3], const double window_mm[3], struct error *e);
+int region_prepare(struct prepared *out, struct sample *v, const int crop[3], const double window_mm[3],
+                   struct error *e);
 /* Extent of the mask's box in mm; 0 without a voxel. */
 void region_box(double mm[3], const struct sample *v);
 

@@ -260,6 +260,10 @@ static int segment_results_make(struct segment_results *r, const struct study *s
 {
     const struct study_task *t = &s->segment;
     int n = t->tests, status = 0;
+    r->arms = t->arms;
+    r->arm = calloc((size_t)t->arms + 1, sizeof *r->arm);
+    r->pair = calloc(PAIRS_MAX, sizeof *r->pair);
+    if (!r->arm || !r->pair) return error_set(e, "out of memory for %d arms", t->arms);
     for (int a = 0; !status && a < t->arms; a++)
         status =
             arm_results(&r->arm[a], s, a) || measure_subgroups(&r->arm[a].by, s, t, NULL, r->arm[a].value);
@@ -452,7 +456,10 @@ static int class_results_make(struct class_results *r, const struct study *s, st
     const struct study_task *t = &s->classify;
     int n = t->tests, status = 0;
     r->label = malloc(((size_t)n + (size_t)t->externals + 1) * sizeof *r->label);
-    if (!r->label) return error_set(e, "out of memory for %d cases", n);
+    r->arms = t->arms;
+    r->arm = calloc((size_t)t->arms + 1, sizeof *r->arm);
+    r->pair = calloc(PAIRS_MAX, sizeof *r->pair);
+    if (!r->label || !r->arm || !r->pair) return error_set(e, "out of memory for %d cases", n);
     for (int k = 0; k < n + t->externals; k++) r->label[k] = s->dataset.item[t->test[k]].target;
     r->classes = s->classify.options.classifier.classes;
     if (r->classes > 2)
@@ -507,14 +514,18 @@ int results_make(struct results *r, const struct study *s, struct error *e)
 void results_free(struct results *r)
 {
     free(r->shift);
-    for (int a = 0; a < STUDY_ARMS_MAX; a++) {
-        free(r->segment.arm[a].value);
+    for (int a = 0; r->segment.arm && a < r->segment.arms; a++) free(r->segment.arm[a].value);
+    for (int a = 0; r->classify.arm && a < r->classify.arms; a++) {
         free(r->classify.arm[a].probability);
         free(r->classify.arm[a].validation);
         free(r->classify.arm[a].calibrated);
         free(r->classify.arm[a].of_class);
         roc_free(&r->classify.arm[a].roc);
     }
+    free(r->segment.arm);
+    free(r->segment.pair);
+    free(r->classify.arm);
+    free(r->classify.pair);
     for (int a = 0; a < ARMS_MAIN; a++) free(r->segment.volume_ml[a]);
     free(r->segment.reference_ml);
     for (int k = 0; k < BASELINES; k++) free(r->classify.baseline[k].probability);

@@ -11,7 +11,7 @@
 #include "apps/study/study.h"
 #include "apps/study/study_compare.h"
 #include "nn/measure/classification.h"
-#include "nn/measure/metrics.h"
+#include "nn/measure/overlap.h"
 #include "nn/stats/stats_agreement.h"
 #include "nn/stats/stats_calibration.h"
 #include "nn/stats/stats_proportion.h"
@@ -39,8 +39,9 @@ struct arm_dice {
 };
 
 struct segment_results {
-    struct arm_dice arm[STUDY_ARMS_MAX];
-    struct comparison pair[PAIRS_MAX]; /* Dice; [0]: federated - centralised */
+    int arms;
+    struct arm_dice *arm;    /* [arms] */
+    struct comparison *pair; /* [PAIRS_MAX] Dice; [0]: federated - centralised */
     int pairs;
     /* federated - centralised: minus the penalised distance, share of lesions found */
     struct comparison distance, found;
@@ -112,8 +113,9 @@ struct class_results {
                              then */
     int *validation_label, validations;
     struct baseline baseline[BASELINES];
-    struct arm_classes arm[STUDY_ARMS_MAX];
-    struct comparison pair[PAIRS_MAX]; /* AUC; [0]: federated - centralised */
+    int arms;
+    struct arm_classes *arm; /* [arms] */
+    struct comparison *pair; /* [PAIRS_MAX] AUC; [0]: federated - centralised */
     int pairs;
     double one_sided;     /* DeLong's p of the alternative that federated is less */
     struct mcnemar mcnemar[SHARES]; /* of federated and centralised */

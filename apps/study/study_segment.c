@@ -69,7 +69,8 @@ static int make_plan(struct study *s, const int *training, struct error *e)
     struct fingerprint f;
     char path[1300];
     struct progress bar = progress_begin("fingerprint of the training cases", s->quiet);
-    int status = fingerprint_extract(&f, &s->dataset, training, s->pool, progress_callback, &bar, e);
+    const struct reading how = {.pool = s->pool, .progress = progress_callback, .arg = &bar};
+    int status = fingerprint_extract(&f, &s->dataset, training, &how, e);
     progress_end(&bar);
     if (status) return -1;
     status = segment_design(s, &f, e);
@@ -158,7 +159,7 @@ static int test_case(const struct testing *t, int k, struct error *e)
     uint8_t *label = NULL;
     if (predicted_path(path, sizeof path, s, t->arm, t->seed, item, e) ||
         dataset_label_path(reference_path, sizeof reference_path, &s->dataset, item, e) ||
-        dataset_load(&raw, &s->dataset, item, e))
+        dataset_load(&raw, &s->dataset, item, NULL, e))
         return -1;
     double spacing[3];
     memcpy(size, raw.size, sizeof size);
@@ -199,7 +200,7 @@ static int predict_training(const struct testing *t, struct error *e)
             break;
         }
         if (predicted_path(path, sizeof path, s, t->arm, t->seed, i, e) ||
-            dataset_load(&raw, &s->dataset, i, e)) {
+            dataset_load(&raw, &s->dataset, i, NULL, e)) {
             status = -1;
             break;
         }
@@ -367,14 +368,17 @@ int segment_run(struct study *s, struct error *e)
                                    s->site_name[k]);
         }
         if (!status) status = make_plan(s, training, e);
-        s->dataset.cache = s->sizes.cache ? s->out : NULL;
         struct progress bar = progress_begin("prepare cases", s->quiet);
+        const struct reading how = {.cache = s->sizes.cache ? s->out : NULL,
+                                    .pool = s->pool,
+                                    .progress = progress_callback,
+                                    .arg = &bar};
         if (!status)
-            status = learner_data_load(&train, &s->dataset, &t->options, s->plan, role, STUDY_TRAIN, s->pool,
-                                       progress_callback, &bar, e);
+            status =
+                learner_data_load(&train, &s->dataset, &t->options, s->plan, role, STUDY_TRAIN, &how, e);
         if (!status)
             status = learner_data_load(&validation, &s->dataset, &t->options, s->plan, role, STUDY_VALIDATION,
-                                       s->pool, progress_callback, &bar, e);
+                                       &how, e);
         progress_end(&bar);
         t->case_bytes = train.store.bytes + validation.store.bytes;
         if (!status) segment_print(s);

@@ -48,6 +48,8 @@ int study_task_begin(struct study *s, struct study_task *t, const int *usable, i
     }
     for (int i = 0, k = t->tests; t->test && i < n; i++)
         if (usable[i] && s->item[i].role == STUDY_EXTERNAL) t->test[k++] = i;
+    t->run = calloc((size_t)t->arms + 1, sizeof *t->run);
+    if (!t->run) return error_set(e, "out of memory for %d arms", t->arms);
     for (int a = 0; a < t->arms; a++)
         for (int k = 0; k < seeds; k++) {
             struct study_run *r = &t->run[a][k];
@@ -60,7 +62,7 @@ int study_task_begin(struct study *s, struct study_task *t, const int *usable, i
 
 void study_task_free(struct study_task *t)
 {
-    for (int a = 0; a < t->arms; a++)
+    for (int a = 0; t->run && a < t->arms; a++)
         for (int k = 0; k < t->seeds; k++) {
             struct study_run *r = &t->run[a][k];
             free(r->value);
@@ -73,6 +75,7 @@ void study_task_free(struct study_task *t)
             free(r->validation);
             free(r->record);
         }
+    free(t->run);
     free(t->test);
 }
 

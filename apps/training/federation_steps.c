@@ -33,7 +33,7 @@ static void tell(const struct training_arguments *a, const char *line)
 
 /* Of the cases that will be trained on, so that the class of no other one is told. */
 static int take_covariates(struct site_fingerprint *f, const struct dataset *d,
-                           const struct training_arguments *a, struct error *e)
+                           const struct training_arguments *a, const struct reading *how, struct error *e)
 {
     struct covariates c;
     if (!a->covariates) return 0;
@@ -41,7 +41,7 @@ static int take_covariates(struct site_fingerprint *f, const struct dataset *d,
     if (covariates_parse(&c, a->covariates, e)) return error_prefix(e, "--covariates");
     int *role = calloc((size_t)d->cases + 1, sizeof *role);
     int status = role ? roles_choose(role, d, 0, a->fold, e) : error_set(e, "out of memory");
-    if (!status) status = site_fingerprint_covariates(f, &c, d, role, e);
+    if (!status) status = site_fingerprint_covariates(f, &c, d, role, how, e);
     free(role);
     return status;
 }
@@ -58,17 +58,19 @@ static int step_fingerprint(const struct training_arguments *a, struct pool *poo
     snprintf(name, sizeof name, "%.63s.json", a->federation.name);
     if (file_join(path, sizeof path, folder, name, e) || dataset_open(&d, a->data, e)) return -1;
     grids.strict = a->strict;
-    d.grids = grid_warnings_check(&grids);
     for (int i = 0; i < d.cases; i++) maps += d.item[i].has_label_map;
     int segments = a->task ? strcmp(a->task, "segment") == 0 : maps > 0;
-    struct json *dataset = training_dataset_json(&d);
+    struct json *dataset = dataset_describe(&d);
     struct progress bar = progress_begin("fingerprint", a->quiet);
-    int status = site_fingerprint_extract(&f, a->federation.name, &d, NULL, segments, dataset,
-                                          progress_callback, &bar, e);
+    const struct reading how = {
+        .grids = grid_warnings_check(&grids), .progress = progress_callback, .arg = &bar};
+    int status =
+        dataset ? site_fingerprint_extract(&f, a->federation.name, &d, NULL, segments, dataset, &how, e)
+                : error_set(e, "%s: out of memory", path);
     progress_end(&bar);
     json_free(dataset);
     const int extracted = !status;
-    if (!status) status = take_covariates(&f, &d, a, e);
+    if (!status) status = take_covariates(&f, &d, a, &how, e);
     dataset_close(&d);
     grid_warnings_free(&grids);
     if (!extracted) return -1;
@@ -376,9 +378,9 @@ static void only_validate(struct site_data *d)
 }
 
 static int load_data(struct site_data *d, const struct carried *c, const struct training_arguments *a,
-                     struct pool *pool, struct error *e)
+                     struct reading *how, struct error *e)
 {
-    struct json *ours = training_dataset_json(&d->dataset);
+    struct json *ours = dataset_describe(&d->dataset);
     int same = site_fingerprint_same_labels(ours, json_get(c->agreed, "dataset"));
     json_free(ours);
     if (!same)
@@ -387,11 +389,13 @@ static int load_data(struct site_data *d, const struct carried *c, const struct 
     if (choose_cases(d, c, a, e)) return -1;
     if (evaluates(a)) only_validate(d);
     struct progress bar = progress_begin("load cases", a->quiet);
-    int status = learner_data_load(&d->train, &d->dataset, &c->f.train, c->f.plan, d->role, ROLE_TRAIN, pool,
-                                   progress_callback, &bar, e);
+    how->progress = progress_callback;
+    how->arg = &bar;
+    int status =
+        learner_data_load(&d->train, &d->dataset, &c->f.train, c->f.plan, d->role, ROLE_TRAIN, how, e);
     if (!status)
         status = learner_data_load(&d->validation, &d->dataset, &c->f.train, c->f.plan, d->role,
-                                   ROLE_VALIDATION, pool, progress_callback, &bar, e);
+                                   ROLE_VALIDATION, how, e);
     progress_end(&bar);
     return status ? -1 : dataset_hash(&d->dataset, d->hash, e);
 }
@@ -443,9 +447,9 @@ static int step_site(const struct training_arguments *a, struct pool *pool, stru
     if (carried_open(&c, a->run, e)) return -1;
     int status = dataset_open(&d.dataset, a->data, e);
     grids.strict = a->strict;
-    d.dataset.grids = grid_warnings_check(&grids);
+    struct reading how = {.grids = grid_warnings_check(&grids), .pool = pool};
     if (!status) {
-        status = load_data(&d, &c, a, pool, e);
+        status = load_data(&d, &c, a, &how, e);
         if (!status) status = run_site(&c, &d, a, pool, e);
         site_data_free(&d);
     }

@@ -51,23 +51,6 @@ static int choose_task(struct training *t, const struct learning_task **task, st
     return 0;
 }
 
-struct json *training_dataset_json(const struct dataset *d)
-{
-    if (d->json) return json_copy(d->json);
-    struct json *j = json_object(); /* a MedMNIST file has none */
-    json_add_text(j, "name", d->name);
-    json_add_text(json_add_object(j, "channel_names"), "0", d->channel_name[0]);
-    struct json *labels = json_add_object(j, "labels");
-    for (int k = 0; k < d->classes; k++) {
-        char name[32];
-        snprintf(name, sizeof name, "class_%d", k);
-        json_add_int(labels, k ? name : "background", k);
-    }
-    json_add_int(j, "numTraining", d->cases);
-    json_add_text(j, "file_ending", ".npz");
-    return j;
-}
-
 static int write_dataset_json(const struct training *t, struct error *e)
 {
     char path[1200];
@@ -415,7 +398,9 @@ int training_main_peers(int argc, char **argv, int federated, const struct feder
     if (!t.pool || !line) status = error_set(&e, "cannot start %d threads", t.args.threads);
     if (!status) status = dataset_open(&t.dataset, t.args.data, &e);
     grids.strict = t.args.strict;
-    t.dataset.grids = grid_warnings_check(&grids);
+    t.reading.grids = grid_warnings_check(&grids);
+    t.reading.pool = t.pool;
+    t.reading.progress = progress_callback;
     if (!status) {
         status = run_training(&t, &e);
         if (!status && t.stopped) tell_stopped(&t);
@@ -425,6 +410,7 @@ int training_main_peers(int argc, char **argv, int federated, const struct feder
         dataset_close(&t.dataset);
     }
     grid_warnings_free(&grids);
+    free(t.reading.previous);
     free(t.role);
     sites_free(&t.sites);
     free(line);

@@ -19,6 +19,7 @@ struct training {
     struct train_options options;
     struct budget budget;         /* --hours */
     struct dataset dataset;
+    struct reading reading;       /* of its cases; previous is owned */
     char data_hash[65];
     struct plans plans;
     const struct plan *plan;      /* segmentation, else NULL */
@@ -44,8 +45,6 @@ int training_main_peers(int argc, char **argv, int federated, const struct feder
  * that stay drawn. */
 int training_pretrained(struct model *m, const struct train_options *o, const struct plan *p,
                         const char *path, struct error *e);
-/* dataset.json, or one made for an .npz; json_free it. */
-struct json *training_dataset_json(const struct dataset *d);
 
 /* ---- training_data.c ---- */
 /* Whether a fold's folder holds any of checkpoint_{latest,best,final,paused}, or the sites of a

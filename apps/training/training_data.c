@@ -36,7 +36,7 @@ int training_sites(struct training *t, struct error *e)
         if (*end || n < 1 || n > INT_MAX)
             return error_set(e, "--sites %s: no such file, and no number from 1 on", text);
         if (partition_draw(&t->sites, t->args.federation.partition, (int)n, t->role, &t->dataset,
-                           t->options.seed, e))
+                           &t->reading, t->options.seed, e))
             return error_prefix(e, "--sites %s", text);
     }
     for (int i = 0; i < t->dataset.cases; i++)
@@ -51,7 +51,8 @@ static int make_plans(struct training *t, struct error *e)
 {
     struct fingerprint f;
     struct progress bar = progress_begin("fingerprint", t->args.quiet);
-    int status = fingerprint_extract(&f, &t->dataset, NULL, t->pool, progress_callback, &bar, e);
+    t->reading.arg = &bar;
+    int status = fingerprint_extract(&f, &t->dataset, NULL, &t->reading, e);
     progress_end(&bar);
     if (status) return -1;
     if (t->budget.hours > 0)
@@ -241,10 +242,11 @@ int training_previous(struct training *t, struct error *e)
         return error_set(
             e, "%s needs --previous-stage: the run of %s with its folds validated, or a folder of label maps",
             t->args.configuration, t->plan->previous_stage);
-    d->previous = calloc((size_t)d->cases + 1, sizeof *d->previous);
-    if (!d->previous) return error_set(e, "out of memory for %d cases", d->cases);
+    struct reading *how = &t->reading;
+    how->previous = calloc((size_t)d->cases + 1, sizeof *how->previous);
+    if (!how->previous) return error_set(e, "out of memory for %d cases", d->cases);
     for (int i = 0; i < d->cases; i++)
-        if (t->role[i] && !find_previous(d->previous[i], sizeof d->previous[i], t, i))
+        if (t->role[i] && !find_previous(how->previous[i], sizeof how->previous[i], t, i))
             return error_set(e,
                              "%s: no label map of case %s, neither %s%s nor in fold_K/validation: train and "
                              "validate all folds of %s",
@@ -256,13 +258,14 @@ int training_previous(struct training *t, struct error *e)
 int training_load(struct training *t, struct error *e)
 {
     struct progress bar = progress_begin("load training cases", t->args.quiet);
-    int status = learner_data_load(&t->train, &t->dataset, &t->options, t->plan, t->role, ROLE_TRAIN, t->pool,
-                                   progress_callback, &bar, e);
+    t->reading.arg = &bar;
+    int status = learner_data_load(&t->train, &t->dataset, &t->options, t->plan, t->role, ROLE_TRAIN,
+                                   &t->reading, e);
     progress_end(&bar);
     if (status) return -1;
     bar = progress_begin("load validation cases", t->args.quiet);
     status = learner_data_load(&t->validation, &t->dataset, &t->options, t->plan, t->role, ROLE_VALIDATION,
-                               t->pool, progress_callback, &bar, e);
+                               &t->reading, e);
     progress_end(&bar);
     if (!status && t->train.store.cases == 0)
         return error_set(e, "%s: fold %s leaves no training case", t->args.data, t->args.fold);

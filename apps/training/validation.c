@@ -64,7 +64,7 @@ static int validate_case(struct segmenter *s, struct evaluation *ev, const struc
     struct infer_next next = {.plan = next_stage(t)};
     if (case_path(path, sizeof path, folder, d->item[i].id, d->file_ending, e) ||
         case_path(npz, sizeof npz, folder, d->item[i].id, ".npz", e) ||
-        dataset_label_path(reference_path, sizeof reference_path, d, i, e) || dataset_load(&raw, d, i, e))
+        dataset_label_path(reference_path, sizeof reference_path, d, i, e) || dataset_load(&raw, d, i, &t->reading, e))
         return -1;
     int size[3], status = 0;
     double spacing[3];
@@ -98,7 +98,7 @@ static int draw_case(const struct training *t, const struct case_metrics *c, con
     const char *ending =
         strcmp(t->dataset.file_ending, ".png") ? ".png" : "_overlay.png"; /* not over the prediction */
     if (i < 0 || case_path(path, sizeof path, folder, c->id, ending, e) ||
-        dataset_load(&raw, &t->dataset, i, e))
+        dataset_load(&raw, &t->dataset, i, &t->reading, e))
         return -1;
     int status = label_index_create(&index, &t->dataset, path, e);
     if (!status) {
@@ -254,8 +254,9 @@ static int validate_classification(struct training *t, struct model *m, struct e
 {
     struct learner_data test = {0};
     if (classify_part(t, m, &t->validation, "validation", e)) return -1;
-    int status =
-        learner_data_load(&test, &t->dataset, &t->options, NULL, t->role, ROLE_TEST, t->pool, NULL, NULL, e);
+    struct reading how = t->reading;
+    how.progress = NULL;
+    int status = learner_data_load(&test, &t->dataset, &t->options, NULL, t->role, ROLE_TEST, &how, e);
     if (!status) status = classify_part(t, m, &test, "test", e);
     learner_data_free(&test);
     return status;

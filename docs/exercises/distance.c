@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nn/measure/metrics.h"
+#include "nn/measure/overlap.h"
 #include "nn/measure/surface.h"
 
 enum { SIZE = 40 };
@@ -27,7 +27,7 @@ int main(void)
     struct surface_distance s;
     ball(a, 17);
     ball(b, 22);
-    const struct overlap o = metrics_overlap(a, b, sizeof a, 1, 255, 1);
+    const struct overlap o = overlap_measure(a, b, sizeof a, 1, 255, 1);
     if (metrics_surface(&s, a, b, size, 1, spacing, &(struct surface_limits){.tolerance = 1, .boundary = 2}))
         return 1;
     char line[100];

@@ -188,13 +188,14 @@ static void add_channel(struct extraction *x, const struct sample *s, int c, con
     merge_moments(to, n, mean, m2);
 }
 
-static int extract_case(struct extraction *x, const struct dataset *d, int i, struct error *e)
+static int extract_case(struct extraction *x, const struct dataset *d, int i, const struct reading *how,
+                        struct error *e)
 {
     struct site_fingerprint *f = x->f;
     struct sample s;
     int begin[3], end[3], k = f->cases;
-    if (dataset_load(&s, d, i, e)) return -1;
-    crop_nonzero(begin, end, NULL, &s);
+    if (dataset_load(&s, d, i, how, e)) return -1;
+    crop_nonzero(begin, end, NULL, s.image, s.channels, s.size);
     f->relative_size[k] = 1;
     for (int a = 0; a < 3; a++) {
         f->spacing[k][a] = s.spacing[a];
@@ -229,7 +230,7 @@ static int counts(const struct dataset *d, const int *role, int segments, int i)
 }
 
 static int extract_maps(struct extraction *x, const struct dataset *d, const int *role, int of,
-                        void (*progress)(void *, int, int), void *arg, struct error *e)
+                        const struct reading *how, struct error *e)
 {
     int status = 0;
     for (int c = 0; c < x->f->channels; c++)
@@ -237,8 +238,8 @@ static int extract_maps(struct extraction *x, const struct dataset *d, const int
             status = error_set(e, "out of memory for a histogram");
     for (int i = 0; !status && i < d->cases; i++) {
         if (!counts(d, role, 1, i)) continue;
-        status = extract_case(x, d, i, e);
-        if (progress && !status) progress(arg, x->f->cases, of);
+        status = extract_case(x, d, i, how, e);
+        if (how && how->progress && !status) how->progress(how->arg, x->f->cases, of);
     }
     if (!status) status = take_bins(x, e);
     for (int c = 0; c < x->f->channels; c++) free(x->count[c]);
@@ -247,7 +248,7 @@ static int extract_maps(struct extraction *x, const struct dataset *d, const int
 
 int site_fingerprint_extract(struct site_fingerprint *f, const char *site, const struct dataset *d,
                              const int *role, int segments, const struct json *dataset_json,
-                             void (*progress)(void *, int, int), void *arg, struct error *e)
+                             const struct reading *how, struct error *e)
 {
     struct extraction x = {.f = f};
     size_t of = 0;
@@ -264,7 +265,7 @@ int site_fingerprint_extract(struct site_fingerprint *f, const char *site, const
                      ? 0
                      : error_set(e, "out of memory for %zu cases", of);
     if (!status && of == 0) status = error_set(e, "%s: no case has a label", d->path);
-    if (!status && segments) status = extract_maps(&x, d, role, (int)of, progress, arg, e);
+    if (!status && segments) status = extract_maps(&x, d, role, (int)of, how, e);
     for (int i = 0; !status && !segments && i < d->cases; i++) {
         if (!counts(d, role, 0, i)) continue;
         f->class_cases[d->item[i].target]++;
@@ -278,13 +279,13 @@ int site_fingerprint_extract(struct site_fingerprint *f, const char *site, const
 
 /* Volumes of the cases that count; the tables have the rest. */
 static int take_volumes(float *value, const struct covariates *c, const struct dataset *d, const int *role,
-                        struct error *e)
+                        const struct reading *how, struct error *e)
 {
     const int volume = covariates_volume(c);
     for (int i = 0; volume >= 0 && i < d->cases; i++) {
         struct sample s;
         if (role[i] != ROLE_TRAIN || d->item[i].target < 0) continue;
-        if (dataset_load(&s, d, i, e)) return -1;
+        if (dataset_load(&s, d, i, how, e)) return -1;
         value[i * c->count + volume] = covariate_volume(&s);
         sample_free(&s);
     }
@@ -292,13 +293,14 @@ static int take_volumes(float *value, const struct covariates *c, const struct d
 }
 
 int site_fingerprint_covariates(struct site_fingerprint *f, const struct covariates *c,
-                                const struct dataset *d, const int *role, struct error *e)
+                                const struct dataset *d, const int *role, const struct reading *how,
+                                struct error *e)
 {
     const size_t count = (size_t)c->count, cases = (size_t)d->cases;
     float *value = malloc((cases * count + 1) * sizeof *value);
     int *target = malloc((cases + 1) * sizeof *target), n = 0;
     int status = value && target ? 0 : error_set(e, "out of memory for %zu cases", cases);
-    if (!status) status = covariates_of_dataset(value, c, d, NULL, e) || take_volumes(value, c, d, role, e);
+    if (!status) status = covariates_of_dataset(value, c, d, NULL, e) || take_volumes(value, c, d, role, how, e);
     for (size_t i = 0; !status && i < cases; i++) {
         if (role[i] != ROLE_TRAIN || d->item[i].target < 0) continue;
         memmove(value + (size_t)n * count, value + i * count, count * sizeof *value);

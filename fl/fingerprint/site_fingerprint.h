@@ -17,6 +17,7 @@
 #ifndef FL_SITE_FINGERPRINT_H
 #define FL_SITE_FINGERPRINT_H
 
+#include "nn/data/sample.h"
 #include "nn/plan/fingerprint.h"
 #include "nn/planner/planner.h"
 #include "nn/train/train_covariates.h"
@@ -51,12 +52,13 @@ struct site_fingerprint {
 /* segments: cases with label maps are read; else only classes are counted. dataset_json is copied. */
 int site_fingerprint_extract(struct site_fingerprint *f, const char *site, const struct dataset *d,
                              const int *role, int segments, const struct json *dataset_json,
-                             void (*progress)(void *, int, int), void *arg, struct error *e);
+                             const struct reading *how, struct error *e);
 void site_fingerprint_free(struct site_fingerprint *f);
 /* Takes the covariates c of the dataset's training cases (role[i] ROLE_TRAIN) that have a class into a
  * fingerprint of classes. Volumes are those of the label maps. */
 int site_fingerprint_covariates(struct site_fingerprint *f, const struct covariates *c,
-                                const struct dataset *d, const int *role, struct error *e);
+                                const struct dataset *d, const int *role, const struct reading *how,
+                                struct error *e);
 /* Adds `from`; channels, labels, classes and names of covariates must be the same. Into an empty one:
  * copies. */
 int site_fingerprint_merge(struct site_fingerprint *to, const struct site_fingerprint *from, struct error *e);

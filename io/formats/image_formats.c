@@ -13,7 +13,7 @@
 #include "io/image/nifti.h"
 #include "io/image/nrrd.h"
 #include "io/image/png_volume.h"
-#include "io/image/tiff.h"
+#include "io/tiff/tiff.h"
 #include "io/image/voxels.h"
 
 /* DICOM first: its preamble may look like another format. */

@@ -342,7 +342,7 @@ size_t augment_scratch(const int patch[3], int channels)
     return voxels * ((size_t)channels + 1) + (size_t)patch[2] + 3 * (voxels / sizeof(float) + 1);
 }
 
-void augment_patch(float *image, uint8_t *label, const struct sample *s, const int centre[3],
+void augment_patch(float *image, uint8_t *label, const struct prepared *s, const int centre[3],
                    const int patch[3], const struct augment_options *o, struct rng *rng, float *scratch)
 {
     struct patch p = {.size = {patch[0], patch[1], patch[2]}, .channels = s->channels,

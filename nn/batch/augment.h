@@ -6,7 +6,7 @@
 #define NN_AUGMENT_H
 
 #include "nn/data/dataset.h"
-#include "nn/data/sample.h"
+#include "nn/prepare/prepared.h"
 #include "tensor/base/rng.h"
 
 struct augment_options {
@@ -25,7 +25,7 @@ struct augment_options augment_options_default(const int patch[3]);
  * [pd][ph][pw][channels + s->previous_labels], label [pd][ph][pw] (NULL: none). scratch: augment_scratch
  * floats. o NULL: the plain patch. */
 size_t augment_scratch(const int patch[3], int channels);
-void augment_patch(float *image, uint8_t *label, const struct sample *s, const int centre[3],
+void augment_patch(float *image, uint8_t *label, const struct prepared *s, const int centre[3],
                    const int patch[3], const struct augment_options *o, struct rng *rng, float *scratch);
 
 #endif

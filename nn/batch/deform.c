@@ -10,7 +10,7 @@
 #include "tensor/base/isa.h"
 
 /* The rows of the patch that lie inside the case; the rest is background. */
-void patch_cut(const struct patch *p, const struct sample *s)
+void patch_cut(const struct patch *p, const struct prepared *s)
 {
     memset(p->plane, 0, p->voxels * (size_t)p->channels * sizeof(float));
     if (p->label) memset(p->label, LABEL_OUTSIDE, p->voxels);
@@ -113,7 +113,7 @@ static uint8_t vote(const uint8_t *label, const struct corners *c)
 }
 
 /* One by one. */
-static void deform_voxel(const struct patch *p, const struct sample *s, const float point[3], size_t i)
+static void deform_voxel(const struct patch *p, const struct prepared *s, const float point[3], size_t i)
 {
     struct corners corners;
     const int reached = find_corners(&corners, point, s->size);
@@ -269,7 +269,7 @@ static void take_channel(float *out, const float *v, size_t channels, const stru
     }
 }
 
-static void take_stretch(const struct patch *p, const struct sample *s, const struct stretch *t, size_t at,
+static void take_stretch(const struct patch *p, const struct prepared *s, const struct stretch *t, size_t at,
                          int n)
 {
     for (int c = 0; c < p->channels; c++)
@@ -287,7 +287,7 @@ static void take_stretch(const struct patch *p, const struct sample *s, const st
 
 /* Unlike nnU-Net, which first cuts a larger patch and takes what the deformation draws from beyond it for 0,
  * this reads the whole case. */
-void patch_deform(const struct patch *p, const struct sample *s, const struct deformation *d)
+void patch_deform(const struct patch *p, const struct prepared *s, const struct deformation *d)
 {
     const float step[3] = {d->m[0][2], d->m[1][2], d->m[2][2]}, middle = 0.5f * (float)(p->size[2] - 1);
     float centre[3];

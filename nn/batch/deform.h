@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "nn/data/sample.h"
+#include "nn/prepare/prepared.h"
 
 struct patch {
     int size[3], channels;
@@ -24,8 +24,8 @@ struct deformation {
 
 /* plane, label and previous of what lies there; what lies outside of the case is 0, as a label
  * LABEL_OUTSIDE. */
-void patch_cut(const struct patch *p, const struct sample *s);
+void patch_cut(const struct patch *p, const struct prepared *s);
 /* The same, interpolated linearly; of label maps the label with the largest share. */
-void patch_deform(const struct patch *p, const struct sample *s, const struct deformation *d);
+void patch_deform(const struct patch *p, const struct prepared *s, const struct deformation *d);
 
 #endif

@@ -78,7 +78,7 @@ static int draw_voxel(int voxel[3], const struct case_store *c, int i, int force
 static void draw_centre(int centre[3], const struct case_store *c, int i, const struct batch_spec *b,
                         int forced, struct rng *rng)
 {
-    const struct sample *s = &c->sample[i];
+    const struct prepared *s = &c->sample[i];
     int initial[3], lo[3], hi[3];
     initial_patch(initial, b->patch, b->augment);
     centre_bounds(lo, hi, s->size, initial, b->patch);

@@ -96,22 +96,22 @@ static void widen(int begin[3], int end[3], int axis, int first, int last)
     if (last + 1 > end[axis]) end[axis] = last + 1;
 }
 
-int crop_nonzero(int begin[3], int end[3], uint8_t *mask, const struct sample *s)
+int crop_nonzero(int begin[3], int end[3], uint8_t *mask, const float *image, int channels, const int size[3])
 {
-    const size_t channels = (size_t)s->channels, w = (size_t)s->size[2];
-    const float *v = s->image;
+    const size_t step = (size_t)channels, w = (size_t)size[2];
+    const float *v = image;
     for (int a = 0; a < 3; a++) {
-        begin[a] = s->size[a];
+        begin[a] = size[a];
         end[a] = 0;
     }
-    for (int z = 0; z < s->size[0]; z++)
-        for (int y = 0; y < s->size[1]; y++, v += w * channels) {
-            int first = 0, last = s->size[2] - 1;
-            if (mask) mark_row(mask + ((size_t)z * (size_t)s->size[1] + (size_t)y) * w, v, s->size[2],
-                               s->channels);
-            while (first <= last && !nonzero_at(v + (size_t)first * channels, s->channels)) first++;
+    for (int z = 0; z < size[0]; z++)
+        for (int y = 0; y < size[1]; y++, v += w * step) {
+            int first = 0, last = size[2] - 1;
+            if (mask) mark_row(mask + ((size_t)z * (size_t)size[1] + (size_t)y) * w, v, size[2],
+                               channels);
+            while (first <= last && !nonzero_at(v + (size_t)first * step, channels)) first++;
             if (first > last) continue;
-            while (!nonzero_at(v + (size_t)last * channels, s->channels)) last--;
+            while (!nonzero_at(v + (size_t)last * step, channels)) last--;
             widen(begin, end, 0, z, z);
             widen(begin, end, 1, y, y);
             widen(begin, end, 2, first, last);
@@ -119,7 +119,7 @@ int crop_nonzero(int begin[3], int end[3], uint8_t *mask, const struct sample *s
     for (int a = 0; a < 3; a++)
         if (end[a] == 0) {
             begin[a] = 0;
-            end[a] = s->size[a];
+            end[a] = size[a];
         }
-    return mask ? fill_holes(mask, s->size) : 0;
+    return mask ? fill_holes(mask, size) : 0;
 }

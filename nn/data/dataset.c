@@ -151,13 +151,12 @@ int dataset_label_path(char *buf, size_t size, const struct dataset *d, int i, s
     return path_of(buf, size, d, "labelsTr", d->item[i].id, "", e);
 }
 
-/* d->files by the first case: fewer files than channels are right where they hold all channels. */
-static int count_files(struct dataset *d, struct error *e)
+/* d->files by the first case, whose paths go into text[channels]: fewer files than channels are right where they hold all channels. */
+static int count_files(struct dataset *d, char (*text)[1400], struct error *e)
 {
-    char text[CHANNELS_MAX][1400];
     const char *paths[CHANNELS_MAX];
     for (d->files = 0; d->files < (d->bare ? 1 : d->channels); d->files++) {
-        if (dataset_image_path(text[d->files], sizeof text[0], d, 0, d->files, e)) return -1;
+        if (dataset_image_path(text[d->files], sizeof *text, d, 0, d->files, e)) return -1;
         if (!file_exists(text[d->files])) break;
         paths[d->files] = text[d->files];
     }
@@ -180,7 +179,10 @@ static int count_files(struct dataset *d, struct error *e)
 static int check_files(struct dataset *d, int labels_needed, struct error *e)
 {
     char path[1400];
-    if (count_files(d, e)) return -1;
+    char (*text)[1400] = malloc((size_t)d->channels * sizeof *text);
+    int bad = text ? count_files(d, text, e) : error_set(e, "%s: out of memory", d->path);
+    free(text);
+    if (bad) return -1;
     for (int i = 0; i < d->cases; i++) {
         for (int c = 0; c < d->files; c++) {
             if (dataset_image_path(path, sizeof path, d, i, c, e)) return -1;
@@ -402,7 +404,6 @@ void dataset_close(struct dataset *d)
     free(d->label_name);
     free(d->label_value);
     free(d->region);
-    free(d->previous);
     json_free(d->json);
     npz_free(&d->arrays);
     dataset_init(d);

@@ -57,14 +57,8 @@ struct dataset {
                   PNG) */
     int classes;                     /* of classification targets; 0 if none */
     int has_patients;                /* a patients.csv was read */
-    struct grid_check grids; /* between the channels of a case, its image and its label map; to be set before
-                                cases are read */
     int cases;
     struct data_case *item;          /* sorted by id */
-    const char *cache; /* folder where case_store_load keeps prepared voxels in files instead of memory; NULL:
-                          memory */
-    char (*previous)[1400]; /* [cases] label maps of the previous stage of a cascade, or .npz on the grid of
-                               this one (nn/prepare/previous.h), malloc'ed by who trains one; else NULL */
     struct json *json;               /* dataset.json, NULL for .npz */
     struct npz arrays;               /* of a .npz */
 };

@@ -14,12 +14,8 @@
 
 void sample_free(struct sample *s)
 {
-    if (s->mapped) {
-        file_scratch_free(s->image, s->mapped);
-    } else {
-        free(s->image);
-        free(s->label);
-    }
+    free(s->image);
+    free(s->label);
     free(s->previous);
     memset(s, 0, sizeof *s);
 }
@@ -27,15 +23,6 @@ void sample_free(struct sample *s)
 static size_t sample_voxels(const struct sample *s)
 {
     return (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2];
-}
-
-/* Nothing is cropped yet. */
-static void set_uncropped(struct sample *s)
-{
-    for (int a = 0; a < 3; a++) {
-        s->full_size[a] = s->cropped_size[a] = s->crop_end[a] = s->size[a];
-        s->crop_begin[a] = 0;
-    }
 }
 
 static int take_geometry(struct sample *s, const struct volume *v, const char *path, struct error *e)
@@ -55,7 +42,6 @@ static int take_geometry(struct sample *s, const struct volume *v, const char *p
     if (sample_voxels(s) > INT32_MAX) return error_set(e, "%s: more than 2^31 voxels", path);
     memcpy(s->affine, v->affine, sizeof s->affine);
     s->flat = v->flat;
-    set_uncropped(s);
     return 0;
 }
 
@@ -178,15 +164,15 @@ int sample_channels(const char *const *paths, int files, const struct image_choi
 
 /* Label indices of a file on the grid of its image. */
 static int read_labels(uint8_t **label, const struct dataset *d, const char *path, const struct volume *image,
-                       const char *image_path, struct error *e)
+                       const char *image_path, const struct grid_check *grids, struct error *e)
 {
     struct label_index index;
     struct labelmap m = {0};
     if (label_index_create(&index, d, path, e)) return -1;
     int status = labelmap_read(&m, path, &index, e);
     label_index_free(&index);
-    if (!status) grids_assumed(&d->grids, &m.geometry, path);
-    if (!status && grids_check(&d->grids, image, image_path, &m.geometry, path, e)) {
+    if (!status) grids_assumed(grids, &m.geometry, path);
+    if (!status && grids_check(grids, image, image_path, &m.geometry, path, e)) {
         status = -1;
         labelmap_free(&m);
     }
@@ -195,19 +181,20 @@ static int read_labels(uint8_t **label, const struct dataset *d, const char *pat
 }
 
 static int load_label(struct sample *s, const struct dataset *d, int i, const struct volume *image,
-                      const char *image_path, struct error *e)
+                      const char *image_path, const struct grid_check *grids, struct error *e)
 {
     char path[1400];
     if (dataset_label_path(path, sizeof path, d, i, e)) return -1;
-    return read_labels(&s->label, d, path, image, image_path, e);
+    return read_labels(&s->label, d, path, image, image_path, grids, e);
 }
 
-int sample_load_previous(struct sample *s, const struct dataset *d, const char *path, struct error *e)
+int sample_load_previous(struct sample *s, const struct dataset *d, const char *path,
+                         const struct grid_check *grids, struct error *e)
 {
     struct volume image = {.size = {s->size[2], s->size[1], s->size[0], 1},
                            .spacing = {s->spacing[2], s->spacing[1], s->spacing[0]}};
     memcpy(image.affine, s->affine, sizeof image.affine);
-    return read_labels(&s->previous, d, path, &image, "its image", e);
+    return read_labels(&s->previous, d, path, &image, "its image", grids, e);
 }
 
 static int load_npz_case(struct sample *s, const struct dataset *d, int i, struct error *e)
@@ -221,7 +208,6 @@ static int load_npz_case(struct sample *s, const struct dataset *d, int i, struc
         s->spacing[k] = 1;
         s->affine[k][k] = 1;
     }
-    set_uncropped(s);
     size_t n = sample_voxels(s);
     if (!(s->image = malloc(n * sizeof *s->image)))
         return error_set(e, "%s: no memory for %zu voxels", d->path, n);
@@ -230,21 +216,32 @@ static int load_npz_case(struct sample *s, const struct dataset *d, int i, struc
     return 0;
 }
 
-int dataset_load(struct sample *s, const struct dataset *d, int i, struct error *e)
+static int load_files(struct sample *s, const struct dataset *d, int i, char (*text)[1400],
+                      const struct reading *how, struct error *e)
 {
-    if (!d->json) return load_npz_case(s, d, i, e);
-    char text[CHANNELS_MAX][1400];
     const char *paths[CHANNELS_MAX] = {NULL};
     for (int c = 0; c < d->files; c++) {
         if (dataset_image_path(text[c], sizeof text[c], d, i, c, e)) return -1;
         paths[c] = text[c];
     }
     struct volume image;
-    if (load_channels(s, &image, paths, d->channels, NULL, &d->grids, e)) return -1;
-    int bad = d->item[i].has_label_map && load_label(s, d, i, &image, paths[0], e);
-    if (!bad && d->previous)
-        bad = file_has_suffix(d->previous[i], ".npz") ? previous_read(s, d, d->previous[i], e)
-                                                      : sample_load_previous(s, d, d->previous[i], e);
+    if (load_channels(s, &image, paths, d->channels, NULL, &how->grids, e)) return -1;
+    int bad = d->item[i].has_label_map && load_label(s, d, i, &image, paths[0], &how->grids, e);
+    const char *previous = how->previous ? how->previous[i] : NULL;
+    if (!bad && previous)
+        bad = file_has_suffix(previous, ".npz") ? previous_read(s, d, previous, e)
+                                                : sample_load_previous(s, d, previous, &how->grids, e);
     if (bad) sample_free(s);
     return bad ? -1 : 0;
+}
+
+int dataset_load(struct sample *s, const struct dataset *d, int i, const struct reading *how, struct error *e)
+{
+    static const struct reading plain;
+    if (!d->json) return load_npz_case(s, d, i, e);
+    char (*text)[1400] = malloc(((size_t)d->files + 1) * sizeof *text);
+    if (!text) return error_set(e, "%s: out of memory", d->path);
+    int status = load_files(s, d, i, text, how ? how : &plain, e);
+    free(text);
+    return status;
 }

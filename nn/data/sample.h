@@ -4,9 +4,9 @@
 
 #include "nn/data/dataset.h"
 
-/* A case in memory: what networks see. Axes d, h, w (z, y, x), image [d][h][w][channels], label [d][h][w] or
- * NULL. Label values are indices into dataset labels, LABEL_IGNORE (255) for the ignore label; after
- * preprocess_case LABEL_OUTSIDE (254) for nnU-Net's -1, background outside of the nonzero region. */
+/* A case in memory as its files have it. Axes d, h, w (z, y, x), image [d][h][w][channels], label [d][h][w]
+ * or NULL. Label values are indices into dataset labels, LABEL_IGNORE (255) for the ignore label. What
+ * networks see is struct prepared (nn/prepare/prepared.h). */
 struct sample {
     int size[3];
     int channels;
@@ -15,21 +15,29 @@ struct sample {
     uint8_t *previous;           /* label indices that the previous stage of a cascade gave, or NULL */
     int previous_size[3]; /* of `previous` where it is on the network's grid already; else 0: it is resampled
                              like a label map */
-    int previous_labels; /* after preprocess_case of a cascade: foreground labels, each an input channel of
-                            the network */
     double spacing[3];           /* mm along d, h, w */
-    double affine[3][4];         /* of the original image, RAS */
+    double affine[3][4];         /* RAS */
     int flat;                    /* of a 2D image: label maps are written as one */
-    int full_size[3];            /* before cropping, d, h, w, original spacing and axis order */
-    double full_spacing[3];      /* likewise; set by preprocess_case */
-    int crop_begin[3], crop_end[3]; /* on the full, transposed grid */
-    int cropped_size[3];         /* after cropping, before resampling, transposed */
-    size_t mapped; /* bytes of the file_scratch that holds image and label; 0: each is malloc'ed */
 };
-/* Raw voxels of a case, checked: one grid of all channels and the label map (d->grids), known label
- * values, finite. Cases of a .npz are scaled to [0, 1] (v / 255); z-scoring is the learner's. A dataset
- * without labels in dataset.json: any mask value but 0 is 1. */
-int dataset_load(struct sample *s, const struct dataset *d, int i, struct error *e);
+
+/* How the cases of a dataset are read. All zero, or NULL where one is taken: strictly on one grid, into
+ * memory, by one thread, without a word. */
+struct pool;
+struct reading {
+    struct grid_check grids;   /* between the channels of a case, its image and its label map */
+    char (*previous)[1400];    /* [cases] label maps of the previous stage of a cascade, or .npz on the grid of
+                                  this one (nn/data/previous_map.h), malloc'ed by who trains one; else NULL */
+    const char *cache;         /* folder for prepared voxels in files instead of memory (case_store_load) */
+    struct pool *pool;         /* a case a thread */
+    void (*progress)(void *arg, int done, int of);
+    void *arg;
+};
+
+/* The voxels of a case, checked: one grid of all channels and the label map, known label values, finite.
+ * Cases of a .npz are scaled to [0, 1] (v / 255); z-scoring is the learner's. A dataset without labels in
+ * dataset.json: any mask value but 0 is 1. */
+int dataset_load(struct sample *s, const struct dataset *d, int i, const struct reading *how,
+                 struct error *e);
 /* The same for free-standing files (prediction): paths[channels], NULL behind the last file. A file gives one
  * channel or several: its components, or the volumes of a 4D file. choice: of DICOM files, NULL where only
  * one is expected. grids: of several files, NULL: GRIDS_EQUAL. */
@@ -43,8 +51,9 @@ int sample_channels(const char *const *paths, int files, const struct image_choi
 /* One of these files. */
 int sample_read_volume(struct volume *v, const char *path, const struct image_choice *choice, int header_only,
                        struct error *e);
-/* s->previous of a raw sample: a map on the grid of its image (d->grids). */
-int sample_load_previous(struct sample *s, const struct dataset *d, const char *path, struct error *e);
+/* s->previous: a map on the grid of its image (grids NULL: GRIDS_EQUAL). */
+int sample_load_previous(struct sample *s, const struct dataset *d, const char *path,
+                         const struct grid_check *grids, struct error *e);
 void sample_free(struct sample *s);
 
 #endif

@@ -26,7 +26,7 @@ static size_t writing_bytes(size_t voxels, int classes, int probabilities)
 int infer_bytes(size_t *bytes, const struct infer_case *c, const struct predictor *predictor,
                 const struct plan *p, int probabilities, struct error *e)
 {
-    struct sample s = {.channels = p->channels};
+    struct prepared s = {.channels = p->channels};
     size_t raw = 1, prepared = 1, preparing;
     for (int a = 0; a < 3; a++) {
         s.full_size[a] = c->size[a];
@@ -65,7 +65,7 @@ static void sink_plane(void *arg, int z, const float *logits)
     if (k->both) restore_plane(&k->next, z, logits);
 }
 
-static int begin_sinks(struct sinks *k, const struct sample *s, const struct plan *p, int probabilities,
+static int begin_sinks(struct sinks *k, const struct prepared *s, const struct plan *p, int probabilities,
                        const struct infer_next *next, struct pool *pool, struct error *e)
 {
     k->both = next != NULL;
@@ -78,16 +78,20 @@ static int begin_sinks(struct sinks *k, const struct sample *s, const struct pla
 }
 
 int infer_segment(uint8_t **label, float **probabilities, struct infer_next *next,
-                  struct predictor *predictor, int predictors, const struct plan *p, struct sample *s,
+                  struct predictor *predictor, int predictors, const struct plan *p, struct sample *raw,
                   const struct sliding_options *o, struct error *e)
 {
     struct sinks k = {.both = 0};
+    struct prepared s;
     *label = NULL;
-    if (preprocess_case(s, p, e) || (p->previous_labels && previous_join(s, e)) ||
-        begin_sinks(&k, s, p, probabilities != NULL, next, graph_pool(predictor->graph), e))
+    if (preprocess_case(&s, raw, p, e)) return -1;
+    if ((p->previous_labels && previous_join(&s, e)) ||
+        begin_sinks(&k, &s, p, probabilities != NULL, next, graph_pool(predictor->graph), e)) {
+        prepared_free(&s);
         return -1;
-    k.plane = (size_t)s->size[1] * (size_t)s->size[2] * (size_t)p->classes;
-    int status = sliding_run(predictor, predictors, s->image, s->size, o, sink_plane, &k, e);
+    }
+    k.plane = (size_t)s.size[1] * (size_t)s.size[2] * (size_t)p->classes;
+    int status = sliding_run(predictor, predictors, s.image, s.size, o, sink_plane, &k, e);
     if (!status && k.bad)
         status = error_set(e,
                            "the network's output is not finite (plane %d of its grid): its weights or this "
@@ -95,8 +99,7 @@ int infer_segment(uint8_t **label, float **probabilities, struct infer_next *nex
                            k.bad - 1);
     restore_end(&k.original);
     restore_end(&k.next); /* all NULL without a next stage */
-    free(s->image); /* what follows needs memory */
-    s->image = NULL;
+    prepared_free(&s); /* what follows needs memory */
     if (status) {
         free(k.original.label);
         free(k.original.probability);
@@ -116,7 +119,7 @@ int infer_volume(struct volume *v, const uint8_t *label, const struct sample *s,
     memset(v, 0, sizeof *v);
     size_t n = 1;
     for (int i = 0; i < 3; i++) {
-        v->size[i] = s->full_size[2 - i];
+        v->size[i] = s->size[2 - i];
         n *= (size_t)v->size[i];
     }
     v->size[3] = 1;

@@ -47,7 +47,7 @@ int segmenter_run(struct segmenter *s, struct sample *raw, const char *path, con
     if (infer_segment(&map, npz_path ? &probabilities : NULL, next, s->predictor, s->predictors, s->plan, raw,
                       &s->sliding, e))
         return -1;
-    int status = postprocess_apply(&s->post, map, raw->full_size)
+    int status = postprocess_apply(&s->post, map, raw->size)
                      ? error_set(e, "%s: out of memory for postprocessing", path)
                      : 0;
     if (!status) status = infer_volume(&v, map, raw, s->dataset, e);
@@ -58,7 +58,7 @@ int segmenter_run(struct segmenter *s, struct sample *raw, const char *path, con
     if (!status) status = volume_write(&v, path, VOXEL_U8, e);
     volume_free(&v);
     if (!status && npz_path)
-        status = write_probabilities(npz_path, probabilities, s->plan->classes, raw->full_size, e);
+        status = write_probabilities(npz_path, probabilities, s->plan->classes, raw->size, e);
     free(probabilities);
     if (status) free(map);
     else if (label) *label = map;

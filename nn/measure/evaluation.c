@@ -52,11 +52,11 @@ static int measure(struct label_metrics *m, const struct evaluation *ev, const u
     uint8_t *b = a + voxels;
     select_labels(a, reference, reference, set, voxels);
     select_labels(b, prediction, reference, set, voxels);
-    m->overlap = metrics_overlap(a, b, voxels, 1, LABEL_IGNORE, spacing[0] * spacing[1] * spacing[2]);
+    m->overlap = overlap_measure(a, b, voxels, 1, LABEL_IGNORE, spacing[0] * spacing[1] * spacing[2]);
     m->diagonal = 0;
     for (int k = 0; k < 3; k++) m->diagonal = hypot(m->diagonal, size[k] * spacing[k]);
     int status = metrics_surface(&m->surface, a, b, size, 1, spacing, &ev->limits);
-    if (!status) status = metrics_lesions(&m->lesions, a, b, size, ev->lesion_overlap);
+    if (!status) status = overlap_lesions(&m->lesions, a, b, size, ev->lesion_overlap);
     free(a);
     return status;
 }

@@ -8,7 +8,7 @@
 #ifndef NN_METRIC_H
 #define NN_METRIC_H
 
-#include "nn/measure/metrics.h"
+#include "nn/measure/overlap.h"
 #include "nn/measure/surface.h"
 
 struct label_metrics { /* of one label in one case: what the values are taken from */

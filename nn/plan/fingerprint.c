@@ -192,6 +192,7 @@ struct extraction {
     int *item;                           /* [cases]: of the dataset */
     int *failed;                         /* [cases] */
     struct error *error;                 /* [cases] */
+    const struct reading *how;
     int threads, cases, first;           /* job 0 extracts this case */
 };
 
@@ -201,8 +202,8 @@ static int extract_case(struct extraction *x, int k, int thread, struct error *e
     const struct dataset *d = x->d;
     struct sample s;
     int begin[3], end[3], i = x->item[k];
-    if (dataset_load(&s, d, i, e)) return -1;
-    crop_nonzero(begin, end, NULL, &s);
+    if (dataset_load(&s, d, i, x->how, e)) return -1;
+    crop_nonzero(begin, end, NULL, s.image, s.channels, s.size);
     x->relative_size[k] = 1;
     for (int a = 0; a < 3; a++) {
         f->spacing[k][a] = s.spacing[a];
@@ -224,19 +225,18 @@ static void extract_job(void *arg, int job, int thread)
 
 /* A case a thread at a time, so that progress is told by the caller's thread. The error told is that of the
  * first case. */
-static int extract_cases(struct extraction *x, struct pool *pool, void (*progress)(void *, int, int),
-                         void *arg, struct error *e)
+static int extract_cases(struct extraction *x, struct error *e)
 {
     for (x->first = 0; x->first < x->cases; x->first += x->threads) {
         const int left = x->cases - x->first, jobs = left < x->threads ? left : x->threads;
-        pool_run(pool, jobs, extract_job, x);
+        pool_run(x->how->pool, jobs, extract_job, x);
         for (int k = x->first; k < x->first + jobs; k++)
             if (x->failed[k]) {
                 *e = x->error[k];
                 return -1;
             }
         x->f->cases = x->first + jobs;
-        if (progress) progress(arg, x->f->cases, x->cases);
+        if (x->how->progress) x->how->progress(x->how->arg, x->f->cases, x->cases);
     }
     return 0;
 }
@@ -305,13 +305,15 @@ static void extraction_free(struct extraction *x)
     free(x->error);
 }
 
-int fingerprint_extract(struct fingerprint *f, const struct dataset *d, const int *role, struct pool *pool,
-                        void (*progress)(void *, int, int), void *arg, struct error *e)
+int fingerprint_extract(struct fingerprint *f, const struct dataset *d, const int *role,
+                        const struct reading *how, struct error *e)
 {
-    struct extraction x = {.f = f, .d = d, .threads = pool_threads(pool)};
+    static const struct reading plain;
+    if (!how) how = &plain;
+    struct extraction x = {.f = f, .d = d, .how = how, .threads = pool_threads(how->pool)};
     memset(f, 0, sizeof *f);
     f->channels = d->channels;
-    const int bad = extraction_create(&x, role, e) || extract_cases(&x, pool, progress, arg, e) ||
+    const int bad = extraction_create(&x, role, e) || extract_cases(&x, e) ||
                     extract_statistics(f, &x, e);
     extraction_free(&x);
     if (bad) fingerprint_free(f);

@@ -4,6 +4,7 @@
 #ifndef NN_FINGERPRINT_H
 #define NN_FINGERPRINT_H
 
+#include "nn/data/sample.h"
 #include "nn/plan/plan.h"
 
 struct fingerprint {
@@ -14,11 +15,9 @@ struct fingerprint {
     struct intensity intensity[CHANNELS_MAX];
 };
 void fingerprint_free(struct fingerprint *f);
-/* Reads all training cases, as many at a time as pool has threads. role[i] != 0 selects cases, NULL takes
- * all. progress(arg, done, of) may be NULL. */
-struct pool;
-int fingerprint_extract(struct fingerprint *f, const struct dataset *d, const int *role, struct pool *pool,
-                        void (*progress)(void *, int, int), void *arg, struct error *e);
+/* Reads all training cases. role[i] != 0 selects cases, NULL takes all. */
+int fingerprint_extract(struct fingerprint *f, const struct dataset *d, const int *role,
+                        const struct reading *how, struct error *e);
 /* dataset_fingerprint.json, nnU-Net's keys. */
 struct json *fingerprint_json(const struct fingerprint *f);
 int fingerprint_from_json(struct fingerprint *f, const struct json *j, const char *name, struct error *e);

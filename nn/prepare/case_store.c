@@ -15,14 +15,14 @@
 
 enum { LOCATIONS = 10000, LOCATION_SEED = 1234 };
 
-static size_t voxels_of(const struct sample *s)
+static size_t voxels_of(const struct prepared *s)
 {
     return (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2];
 }
 
 /* Voxels with one of the labels, label by label; those outside of the nonzero region come with the
  * background, before it. Returns their number. */
-static int32_t collect(int32_t *at, const struct sample *s, const struct label_set *labels)
+static int32_t collect(int32_t *at, const struct prepared *s, const struct label_set *labels)
 {
     int32_t count = 0, n = (int32_t)voxels_of(s);
     for (int32_t i = 0; label_set_has(labels, 0) && i < n; i++)
@@ -34,7 +34,7 @@ static int32_t collect(int32_t *at, const struct sample *s, const struct label_s
 }
 
 /* nnU-Net's choice without replacement: the head of a whole permutation. */
-static int sample_structure(int32_t **location, int *kept, int32_t *at, const struct sample *s,
+static int sample_structure(int32_t **location, int *kept, int32_t *at, const struct prepared *s,
                             struct label_set labels, struct random_state *r)
 {
     int32_t total = collect(at, s, &labels);
@@ -50,7 +50,7 @@ static int sample_structure(int32_t **location, int *kept, int32_t *at, const st
     return 0;
 }
 
-static int sample_structures(int32_t **location, int *count, const struct sample *s, const struct plan *p,
+static int sample_structures(int32_t **location, int *count, const struct prepared *s, const struct plan *p,
                              struct error *e)
 {
     int32_t *at = malloc(voxels_of(s) * sizeof *at);
@@ -71,12 +71,13 @@ struct load_job {
     struct case_store *store;
     const struct dataset *d;
     const struct plan *p;
+    const struct reading *how;
     int first; /* job 0 loads this case */
     struct error *error; /* [cases] */
     int *failed;
 };
 
-static int move_to_file(struct sample *s, const char *folder, struct error *e)
+static int move_to_file(struct prepared *s, const char *folder, struct error *e)
 {
     size_t image = voxels_of(s) * (size_t)s->channels * sizeof *s->image, bytes = image + voxels_of(s);
     char *file = file_scratch(folder, bytes, e);
@@ -92,16 +93,17 @@ static int move_to_file(struct sample *s, const char *folder, struct error *e)
 }
 
 static int load_case(struct case_store *c, int k, const struct dataset *d, const struct plan *p,
-                     struct error *e)
+                     const struct reading *how, struct error *e)
 {
-    struct sample *s = &c->sample[k];
+    struct sample raw;
+    struct prepared *s = &c->sample[k];
     int i = c->index[k];
     if (!d->item[i].has_label_map)
         return error_set(e, "%s: case %s has no label map in labelsTr", d->path, d->item[i].id);
-    if (dataset_load(s, d, i, e)) return -1;
-    if (preprocess_case(s, p, e)) return error_prefix(e, "%s: case %s", d->path, d->item[i].id);
+    if (dataset_load(&raw, d, i, how, e)) return -1;
+    if (preprocess_case(s, &raw, p, e)) return error_prefix(e, "%s: case %s", d->path, d->item[i].id);
     if (sample_structures(c->location[k], c->location_count[k], s, p, e)) return -1;
-    return d->cache ? move_to_file(s, d->cache, e) : 0;
+    return how->cache ? move_to_file(s, how->cache, e) : 0;
 }
 
 static void load_job_run(void *arg, int job, int thread)
@@ -109,7 +111,7 @@ static void load_job_run(void *arg, int job, int thread)
     struct load_job *j = arg;
     int k = j->first + job;
     (void)thread;
-    j->failed[k] = load_case(j->store, k, j->d, j->p, &j->error[k]) != 0;
+    j->failed[k] = load_case(j->store, k, j->d, j->p, j->how, &j->error[k]) != 0;
 }
 
 int case_store_create(struct case_store *c, int cases, int structures)
@@ -147,7 +149,7 @@ static size_t store_bytes(const struct case_store *c)
 {
     size_t bytes = 0;
     for (int k = 0; k < c->cases; k++) {
-        const struct sample *s = &c->sample[k];
+        const struct prepared *s = &c->sample[k];
         if (!s->mapped) bytes += voxels_of(s) * ((size_t)s->channels * sizeof *s->image + (s->label != NULL));
         for (int m = 0; m < c->structures; m++)
             bytes += (size_t)c->location_count[k][m] * sizeof ***c->location;
@@ -157,28 +159,28 @@ static size_t store_bytes(const struct case_store *c)
 
 /* A few cases a thread at a time, so that progress is told by the caller's thread. The error told is that of
  * the first case. */
-static int load_all(struct load_job *j, struct pool *pool, void (*progress)(void *, int, int), void *arg,
-                    struct error *e)
+static int load_all(struct load_job *j, struct error *e)
 {
-    int cases = j->store->cases, step = 2 * pool_threads(pool);
+    const struct reading *how = j->how;
+    int cases = j->store->cases, step = 2 * pool_threads(how->pool);
     for (j->first = 0; j->first < cases; j->first += step) {
         int jobs = cases - j->first < step ? cases - j->first : step;
-        pool_run(pool, jobs, load_job_run, j);
+        pool_run(how->pool, jobs, load_job_run, j);
         for (int k = j->first; k < j->first + jobs; k++)
             if (j->failed[k]) {
                 *e = j->error[k];
                 return -1;
             }
-        if (progress) progress(arg, j->first + jobs, cases);
+        if (how->progress) how->progress(how->arg, j->first + jobs, cases);
     }
     return 0;
 }
 
 int case_store_load(struct case_store *c, const struct dataset *d, const struct plan *p, const int *role,
-                    int which, struct pool *pool, void (*progress)(void *, int, int), void *arg,
-                    struct error *e)
+                    int which, const struct reading *how, struct error *e)
 {
-    struct load_job j = {.store = c, .d = d, .p = p};
+    static const struct reading plain;
+    struct load_job j = {.store = c, .d = d, .p = p, .how = how ? how : &plain};
     int bad = create_for(c, d, p, role, which)
                   ? error_set(e, "%s: no memory for %d cases", d->path, d->cases)
                   : 0;
@@ -186,7 +188,7 @@ int case_store_load(struct case_store *c, const struct dataset *d, const struct 
     j.error = calloc(room, sizeof *j.error);
     j.failed = calloc(room, sizeof *j.failed);
     if (!bad && (!j.error || !j.failed)) bad = error_set(e, "%s: no memory for %d cases", d->path, c->cases);
-    if (!bad) bad = load_all(&j, pool, progress, arg, e);
+    if (!bad) bad = load_all(&j, e);
     free(j.error);
     free(j.failed);
     if (bad)
@@ -217,31 +219,42 @@ static int store_grow(struct case_store *c)
     return -1;
 }
 
+static void store_put(struct case_store *c, const struct prepared *s)
+{
+    c->sample[c->cases] = *s;
+    c->index[c->cases] = c->cases;
+    c->cases++;
+    c->bytes = store_bytes(c);
+}
+
+int case_store_take(struct case_store *c, struct prepared *ready, struct error *e)
+{
+    if (store_grow(c)) return error_set(e, "no memory for %d cases", c->cases + 1);
+    store_put(c, ready);
+    memset(ready, 0, sizeof *ready);
+    return 0;
+}
+
 int case_store_add(struct case_store *c, struct sample *raw, const struct plan *p, struct error *e)
 {
     int k = c->cases;
-    if (p) c->structures = output_structures(p);
-    if (p && !raw->label) return error_set(e, "case %d has no label map", k);
+    struct prepared s;
+    c->structures = output_structures(p);
+    if (!raw->label) return error_set(e, "case %d has no label map", k);
     if (store_grow(c)) return error_set(e, "no memory for %d cases", k + 1);
-    if (p &&
-        (preprocess_case(raw, p, e) || sample_structures(c->location[k], c->location_count[k], raw, p, e))) {
-        for (int m = 0; m < c->structures; m++) free(c->location[k][m]);
-        free(c->location[k]);
-        free(c->location_count[k]);
-        return error_prefix(e, "case %d", k);
-    }
-    c->sample[k] = *raw;
-    c->index[k] = k;
-    c->cases++;
-    c->bytes = store_bytes(c);
-    memset(raw, 0, sizeof *raw);
-    return 0;
+    int bad = preprocess_case(&s, raw, p, e);
+    if (!bad && (bad = sample_structures(c->location[k], c->location_count[k], &s, p, e))) prepared_free(&s);
+    if (!bad) return store_put(c, &s), 0;
+    for (int m = 0; m < c->structures; m++) free(c->location[k][m]);
+    free(c->location[k]);
+    free(c->location_count[k]);
+    return error_prefix(e, "case %d", k);
 }
 
 void case_store_free(struct case_store *c)
 {
     for (int k = 0; k < c->cases; k++) {
-        sample_free(&c->sample[k]);
+        prepared_free(&c->sample[k]);
         for (int m = 0; c->location && c->location[k] && m < c->structures; m++) free(c->location[k][m]);
         if (c->location) free(c->location[k]);
         if (c->location_count) free(c->location_count[k]);

@@ -65,7 +65,7 @@ static int transpose_box(void **v, size_t bytes, const int size_in[3], const int
     return 0;
 }
 
-static int transpose_case(struct sample *s, const struct plan *p, struct error *e)
+static int transpose_case(struct prepared *s, const struct plan *p, struct error *e)
 {
     static const int same_order[3] = {0, 1, 2};
     int size[3];
@@ -86,7 +86,7 @@ static int transpose_case(struct sample *s, const struct plan *p, struct error *
 }
 
 /* Whether anything asks for the mask of the nonzero region. */
-static int needs_mask(const struct sample *s, const struct plan *p)
+static int needs_mask(const struct prepared *s, const struct plan *p)
 {
     int masked = s->label != NULL;
     for (int c = 0; c < s->channels; c++) masked |= p->use_mask_for_norm[c];
@@ -104,11 +104,11 @@ static void mark_outside(uint8_t *label, uint8_t *mask, size_t voxels)
 }
 
 /* mask: 1 where nnU-Net's label map is not -1 (foreground is never outside); NULL where it is not needed. */
-static int crop_case(struct sample *s, const struct plan *p, uint8_t **mask, struct error *e)
+static int crop_case(struct prepared *s, const struct plan *p, uint8_t **mask, struct error *e)
 {
     *mask = needs_mask(s, p) ? malloc(voxels_of(s->size)) : NULL;
     if (!*mask && needs_mask(s, p)) return error_set(e, "no memory for %zu voxels", voxels_of(s->size));
-    if (crop_nonzero(s->crop_begin, s->crop_end, *mask, s))
+    if (crop_nonzero(s->crop_begin, s->crop_end, *mask, s->image, s->channels, s->size))
         return error_set(e, "no memory for the holes of %zu voxels", voxels_of(s->size));
     int size[3], whole = 1;
     for (int a = 0; a < 3; a++) whole &= (size[a] = s->crop_end[a] - s->crop_begin[a]) == s->size[a];
@@ -169,7 +169,7 @@ static int normalize_range(float *v, size_t n, int step, enum normalization norm
     return 0;
 }
 
-static int normalize_case(struct sample *s, const struct plan *p, const uint8_t *mask, struct error *e)
+static int normalize_case(struct prepared *s, const struct plan *p, const uint8_t *mask, struct error *e)
 {
     size_t n = voxels_of(s->size);
     for (int c = 0; c < s->channels; c++) {
@@ -223,7 +223,7 @@ static int resample_map(uint8_t **map, const int size[3], const int from[3], int
     return 0;
 }
 
-static int resample_case(struct sample *s, const struct plan *p, struct error *e)
+static int resample_case(struct prepared *s, const struct plan *p, struct error *e)
 {
     double target[3];
     int size[3];
@@ -261,25 +261,39 @@ int preprocess_bytes(size_t *bytes, int size[3], const int from[3], const double
     return 0;
 }
 
-int preprocess_case(struct sample *s, const struct plan *p, struct error *e)
+/* The voxels move, the geometry is copied. */
+static void take_sample(struct prepared *s, struct sample *raw)
 {
+    *s = (struct prepared){
+        .channels = raw->channels, .image = raw->image, .label = raw->label, .previous = raw->previous};
+    memcpy(s->size, raw->size, sizeof s->size);
+    memcpy(s->full_size, raw->size, sizeof s->full_size);
+    memcpy(s->spacing, raw->spacing, sizeof s->spacing);
+    memcpy(s->full_spacing, raw->spacing, sizeof s->full_spacing);
+    raw->image = NULL;
+    raw->label = raw->previous = NULL;
+}
+
+int preprocess_case(struct prepared *s, struct sample *raw, const struct plan *p, struct error *e)
+{
+    take_sample(s, raw);
     if (s->channels != p->channels)
-        return error_set(e, "has %d channels, the plan is for %d", s->channels, p->channels);
+        return prepared_free(s), error_set(e, "has %d channels, the plan is for %d", raw->channels, p->channels);
     if (p->previous_labels && !s->previous)
-        return error_set(e, "%s needs the segmentation of its previous stage, %s", p->configuration,
-                         p->previous_stage);
+        return prepared_free(s), error_set(e, "%s needs the segmentation of its previous stage, %s",
+                                           p->configuration, p->previous_stage);
     s->previous_labels = p->previous_labels;
-    memcpy(s->full_size, s->size, sizeof s->size);
-    memcpy(s->full_spacing, s->spacing, sizeof s->spacing);
-    uint8_t *mask = NULL, *ready = s->previous_size[0] ? s->previous : NULL; /* on the network's grid */
+    const int *given = raw->previous_size;
+    uint8_t *mask = NULL, *ready = given[0] ? s->previous : NULL; /* on the network's grid */
     if (ready) s->previous = NULL;
     int bad = transpose_case(s, p, e) || crop_case(s, p, &mask, e) || normalize_case(s, p, mask, e) ||
               resample_case(s, p, e);
     if (ready) s->previous = ready;
     free(mask);
-    if (bad) return -1;
-    if (!ready || memcmp(s->previous_size, s->size, sizeof s->size) == 0) return 0;
-    return error_set(e, "the previous stage's map has %d x %d x %d voxels, the network's grid %d x %d x %d",
-                     s->previous_size[0], s->previous_size[1], s->previous_size[2], s->size[0], s->size[1],
-                     s->size[2]);
+    if (!bad && ready && memcmp(given, s->size, sizeof s->size))
+        bad = error_set(
+            e, "the previous stage's map has %d x %d x %d voxels, the network's grid %d x %d x %d", given[0],
+            given[1], given[2], s->size[0], s->size[1], s->size[2]);
+    if (bad) prepared_free(s);
+    return bad ? -1 : 0;
 }

@@ -6,7 +6,7 @@
 
 #include "nn/data/crop.h"
 #include "nn/data/dataset.h"
-#include "nn/data/sample.h"
+#include "nn/prepare/prepared.h"
 #include "nn/plan/plan.h"
 
 /* nnU-Net's -1: background outside of the nonzero mask. It competes with the other labels while a map is
@@ -14,10 +14,10 @@
  * augment_patch is background. Apart from the dataset's own ignore label (LABEL_IGNORE, 255), which stays. */
 enum { LABEL_OUTSIDE = 254 };
 
-/* In place: image, label, previous, size, spacing and the crop fields of s are those of the network's grid
- * afterwards. A previous stage's map is resampled as a label map (as nnU-Net does in prediction), unless it
+/* Takes the voxels of the raw sample, which is empty afterwards (its geometry stays), also after an error;
+ * then s is empty too. A previous stage's map is resampled as a label map (as nnU-Net does in prediction), unless it
  * was made on this grid, from logits (as for its training). */
-int preprocess_case(struct sample *s, const struct plan *p, struct error *e);
+int preprocess_case(struct prepared *s, struct sample *raw, const struct plan *p, struct error *e);
 /* The spacing of the network's grid for a case of this (transposed) spacing: 2D plans leave the slices where
  * they are; and its size there. */
 void preprocess_target(double target[3], const struct plan *p, const double spacing[3]);

@@ -158,7 +158,7 @@ size_t previous_bytes(int channels, int labels, size_t raw, size_t prepared)
     return (read > joined ? read : joined) * sizeof(float);
 }
 
-int previous_join(struct sample *s, struct error *e)
+int previous_join(struct prepared *s, struct error *e)
 {
     size_t n = voxels_of(s->size), before = (size_t)s->channels, after = before + (size_t)s->previous_labels;
     float *image = malloc(n * after * sizeof *image), *to = image;

@@ -5,7 +5,7 @@
 #define NN_PREVIOUS_H
 
 #include "nn/data/dataset.h"
-#include "nn/data/sample.h"
+#include "nn/prepare/prepared.h"
 #include "tensor/base/rng.h"
 
 /* nnU-Net's two augmentations of these channels, so that the second stage does not trust the first: with
@@ -18,7 +18,7 @@
 void previous_augment(uint8_t *map, const int size[3], int labels, float strength, struct rng *rng,
                       void *work);
 /* The preprocessed case's image gets s->previous_labels more channels, from s->previous. */
-int previous_join(struct sample *s, struct error *e);
+int previous_join(struct prepared *s, struct error *e);
 /* The most bytes beside the maps themselves that a previous stage's map of so many labels takes: while it is
  * read (sample_load_previous) beside the raw image, and joined to the prepared one. Both in voxels. */
 size_t previous_bytes(int channels, int labels, size_t raw, size_t prepared);

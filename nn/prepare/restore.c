@@ -39,7 +39,7 @@ static int begin(struct restore *r, int separate, int probabilities, struct erro
     return 0;
 }
 
-int restore_begin(struct restore *r, int classes, const struct sample *s, const struct plan *p,
+int restore_begin(struct restore *r, int classes, const struct prepared *s, const struct plan *p,
                   int probabilities, struct pool *pool, struct error *e)
 {
     const size_t full[3] = {(size_t)s->full_size[1] * (size_t)s->full_size[2], (size_t)s->full_size[2], 1};
@@ -57,7 +57,7 @@ int restore_begin(struct restore *r, int classes, const struct sample *s, const 
     return begin(r, resample_separate_axis(target, spacing), probabilities, e);
 }
 
-int restore_begin_next(struct restore *r, int classes, const struct sample *s, const struct plan *p,
+int restore_begin_next(struct restore *r, int classes, const struct prepared *s, const struct plan *p,
                        const struct plan *next, struct pool *pool, struct error *e)
 {
     double spacing[3], target[3];
@@ -82,7 +82,7 @@ void restore_end(struct restore *r)
     for (int a = 0; a < 3; a++) free(r->axis[a]);
 }
 
-size_t restore_bytes(int classes, const struct sample *s, int probabilities)
+size_t restore_bytes(int classes, const struct prepared *s, int probabilities)
 {
     size_t n = voxels_of(s->full_size), plane = (size_t)s->size[1] * (size_t)s->size[2] * (size_t)classes;
     return n + (probabilities ? n * (size_t)classes * sizeof(float) : 0) + 2 * plane * sizeof(float);
@@ -155,8 +155,8 @@ void restore_plane(void *arg, int z, const float *logits)
     for (; r->next < r->to[0] && r->axis[0][r->next].at[1] <= z; r->next++) make_plane(r, z);
 }
 
-int preprocess_restore(uint8_t **label, float **probabilities, const float *logits, int classes,
-                       const struct sample *s, const struct plan *p, struct error *e)
+int restore_logits(uint8_t **label, float **probabilities, const float *logits, int classes,
+                       const struct prepared *s, const struct plan *p, struct error *e)
 {
     struct restore r;
     *label = NULL;

@@ -26,20 +26,20 @@ struct restore {
 
 /* To the original file of the preprocessed case s. The plan must outlive r. probabilities: also those. After
  * an error nothing is left to free. */
-int restore_begin(struct restore *r, int classes, const struct sample *s, const struct plan *p,
+int restore_begin(struct restore *r, int classes, const struct prepared *s, const struct plan *p,
                   int probabilities, struct pool *pool, struct error *e);
 /* To the preprocessed case as the next stage of a cascade sees it (nnU-Net's resample_and_save). */
-int restore_begin_next(struct restore *r, int classes, const struct sample *s, const struct plan *p,
+int restore_begin_next(struct restore *r, int classes, const struct prepared *s, const struct plan *p,
                        const struct plan *next, struct pool *pool, struct error *e);
 /* Logits [h][w][classes] of plane z of the network's grid, in order; arg is the restore. A sliding_sink. */
 void restore_plane(void *arg, int z, const float *logits);
 /* Frees what restore_begin allocated but label and probability, which the caller frees. */
 void restore_end(struct restore *r);
 /* Bytes that it allocates. */
-size_t restore_bytes(int classes, const struct sample *s, int probabilities);
+size_t restore_bytes(int classes, const struct prepared *s, int probabilities);
 /* All in one: logits [d][h][w][classes] to a malloc'ed map, and where probabilities is not NULL to malloc'ed
  * probabilities. */
-int preprocess_restore(uint8_t **label, float **probabilities, const float *logits, int classes,
-                       const struct sample *s, const struct plan *p, struct error *e);
+int restore_logits(uint8_t **label, float **probabilities, const float *logits, int classes,
+                       const struct prepared *s, const struct plan *p, struct error *e);
 
 #endif

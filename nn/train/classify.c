@@ -59,7 +59,8 @@ static void normalise(float *v, size_t n)
     for (size_t i = 0; i < n; i++) v[i] = (float)((v[i] - mean) * scale);
 }
 
-int classify_prepare(struct sample *s, const int crop[3], int zscore, struct error *e)
+int classify_prepare(struct prepared *out, const struct sample *s, const int crop[3], int zscore,
+                     struct error *e)
 {
     int begin[3], end[3], size[3];
     mask_box(begin, end, s);
@@ -85,13 +86,10 @@ int classify_prepare(struct sample *s, const int crop[3], int zscore, struct err
         free(image);
         return -1;
     }
-    free(s->image);
-    free(s->label);
-    s->image = image;
-    s->label = NULL;
+    *out = (struct prepared){.channels = s->channels, .image = image};
     for (int a = 0; a < 3; a++) {
-        s->spacing[a] *= (double)size[a] / crop[a];
-        s->size[a] = crop[a];
+        out->spacing[a] = s->spacing[a] * (double)size[a] / crop[a];
+        out->size[a] = crop[a];
     }
     return 0;
 }
@@ -102,27 +100,33 @@ struct loading {
     struct learner_data *d;
     const struct dataset *set;
     const struct train_options *o;
+    const struct reading *how;
     int first;             /* case of job 0 */
     int *status;           /* [cases] */
     struct error *error;   /* [jobs of one call] */
 };
 
 /* covariate: where those of the case go; NULL: the network has none. */
-static int load_case(struct sample *s, float *covariate, const struct dataset *set,
-                     const struct train_options *o, int index, struct error *e)
+static int load_case(struct prepared *out, float *covariate, const struct loading *l, int index,
+                     struct error *e)
 {
+    const struct dataset *set = l->set;
+    const struct train_options *o = l->o;
+    struct sample s;
     const struct data_case *item = &set->item[index];
     if (item->target < 0) return error_set(e, "%s: case %s has no class in labels.csv", set->path, item->id);
     if (item->target >= o->classifier.classes)
         return error_set(e, "%s: case %s has class %d, the network %d classes", set->path, item->id,
                          item->target, o->classifier.classes);
-    if (dataset_load(s, set, index, e)) return -1;
-    if (s->channels != o->classifier.channels)
-        return error_set(e, "%s: case %s has %d channels, the network %d", set->path, item->id, s->channels,
-                         o->classifier.channels);
+    if (dataset_load(&s, set, index, l->how, e)) return -1;
     const int volume = covariates_volume(&o->covariates);
-    if (volume >= 0) covariate[volume] = covariate_volume(s);
-    return classify_prepare(s, o->crop, set->json != NULL, e);
+    if (volume >= 0) covariate[volume] = covariate_volume(&s);
+    int status = s.channels == o->classifier.channels
+                     ? classify_prepare(out, &s, o->crop, set->json != NULL, e)
+                     : error_set(e, "%s: case %s has %d channels, the network %d", set->path, item->id,
+                                 s.channels, o->classifier.channels);
+    sample_free(&s);
+    return status;
 }
 
 static void load_job(void *arg, int job, int thread)
@@ -132,27 +136,27 @@ static void load_job(void *arg, int job, int thread)
     int i = l->first + job;
     (void)thread;
     float *covariate = l->d->covariate ? l->d->covariate + (size_t)i * (size_t)l->d->covariates : NULL;
-    l->status[i] = load_case(&store->sample[i], covariate, l->set, l->o, store->index[i], &l->error[job]);
+    l->status[i] = load_case(&store->sample[i], covariate, l, store->index[i], &l->error[job]);
 }
 
 /* In turns of TURN cases, so that progress is reported by the caller's thread and the first error is always
  * the same one. */
 static int load_all(struct learner_data *d, const struct dataset *set, const struct train_options *o,
-                    struct pool *pool, void (*progress)(void *, int, int), void *arg, struct error *e)
+                    const struct reading *how, struct error *e)
 {
     enum { TURN = 32 };
     int n = d->store.cases, result = 0;
     struct error *errors = calloc(TURN, sizeof *errors);
     int *status = calloc((size_t)n, sizeof *status);
-    struct loading l = {d, set, o, 0, status, errors};
+    struct loading l = {d, set, o, how, 0, status, errors};
     if (!errors || !status) result = error_set(e, "out of memory for %d cases", n);
     while (!result && l.first < n) {
         int jobs = n - l.first < TURN ? n - l.first : TURN;
-        pool_run(pool, jobs, load_job, &l);
+        pool_run(how->pool, jobs, load_job, &l);
         for (int j = 0; j < jobs && !result; j++)
             if (status[l.first + j]) result = error_set(e, "%s", errors[j].text);
         l.first += jobs;
-        if (progress && !result) progress(arg, l.first, n);
+        if (how->progress && !result) how->progress(how->arg, l.first, n);
     }
     free(errors);
     free(status);
@@ -176,9 +180,9 @@ static int take_covariates(struct learner_data *d, const struct dataset *set, co
 }
 
 int classify_load(struct learner_data *d, const struct dataset *set, const struct train_options *o,
-                  const int *role, int which, struct pool *pool, void (*progress)(void *, int, int),
-                  void *arg, struct error *e)
+                  const int *role, int which, const struct reading *how, struct error *e)
 {
+    static const struct reading plain;
     struct case_store *s = &d->store;
     int n = 0;
     memset(d, 0, sizeof *d);
@@ -199,7 +203,7 @@ int classify_load(struct learner_data *d, const struct dataset *set, const struc
     }
     s->bytes = (size_t)n * (size_t)o->crop[0] * (size_t)o->crop[1] * (size_t)o->crop[2] *
                (size_t)o->classifier.channels * sizeof(float);
-    if (n > 0 && load_all(d, set, o, pool, progress, arg, e)) {
+    if (n > 0 && load_all(d, set, o, how ? how : &plain, e)) {
         classify_free(d);
         return -1;
     }
@@ -258,7 +262,7 @@ static int source(const struct example *x, int axis, int i, int n)
     return at < 0 ? 0 : at >= n ? n - 1 : at;
 }
 
-static void make_example(float *out, const struct sample *s, const struct example *x, struct rng *rng)
+static void make_example(float *out, const struct prepared *s, const struct example *x, struct rng *rng)
 {
     int channels = s->channels;
     for (int d = 0; d < s->size[0]; d++)
@@ -290,7 +294,7 @@ struct batching {
 static void example_job(void *arg, int job, int thread)
 {
     const struct batching *b = arg;
-    const struct sample *s = &b->d->store.sample[b->chosen[job]];
+    const struct prepared *s = &b->d->store.sample[b->chosen[job]];
     size_t count = (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2] * (size_t)s->channels;
     struct rng rng = rng_stream(b->o->seed, b->client, b->step * BATCH_STREAMS + (uint64_t)job, RNG_AUGMENT);
     struct example x = draw_example(&rng, b->o);

@@ -13,12 +13,12 @@
 /* learner_data_load and learner_data_free of classification. Covariates come from the tables of the dataset,
  * or from o->covariates_file. */
 int classify_load(struct learner_data *d, const struct dataset *set, const struct train_options *o,
-                  const int *role, int which, struct pool *pool, void (*progress)(void *, int, int),
-                  void *arg, struct error *e);
+                  const int *role, int which, const struct reading *how, struct error *e);
 void classify_free(struct learner_data *d);
-/* One case: crop to the mask, resample, normalise (0: not, as for an .npz). Releases the label map: the
- * network does not see it. */
-int classify_prepare(struct sample *s, const int crop[3], int zscore, struct error *e);
+/* One case: crop to the mask, resample, normalise (0: not, as for an .npz). Without a label map: the network
+ * does not see it. After an error there is nothing in out. */
+int classify_prepare(struct prepared *out, const struct sample *s, const int crop[3], int zscore,
+                     struct error *e);
 
 /* Batch number `step` of a client: position p = step*batch + j is entry p % cases of the shuffle of pass p /
  * cases, so that each pass sees each case once. With options->augment 1: mirrored on every axis, scaled and

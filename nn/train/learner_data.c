@@ -7,11 +7,11 @@
 #include "nn/train/train.h"
 
 int learner_data_load(struct learner_data *d, const struct dataset *set, const struct train_options *o,
-                      const struct plan *p, const int *role, int which, struct pool *pool,
-                      void (*progress)(void *, int, int), void *arg, struct error *e)
+                      const struct plan *p, const int *role, int which, const struct reading *how,
+                      struct error *e)
 {
     memset(d, 0, sizeof *d);
-    return o->task->load(d, set, o, p, role, which, pool, progress, arg, e);
+    return o->task->load(d, set, o, p, role, which, how, e);
 }
 
 void learner_data_free(struct learner_data *d)

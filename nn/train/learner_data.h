@@ -13,10 +13,10 @@ struct learner_data {
     int covariates;
 };
 
-/* Loads data for cases with role[i] == which. */
+/* Loads data for cases with role[i] == which. how: NULL: struct reading says. */
 int learner_data_load(struct learner_data *d, const struct dataset *set, const struct train_options *o,
-                      const struct plan *p, const int *role, int which, struct pool *pool,
-                      void (*progress)(void *, int, int), void *arg, struct error *e);
+                      const struct plan *p, const int *role, int which, const struct reading *how,
+                      struct error *e);
 void learner_data_free(struct learner_data *d);
 /* A view of those cases of `all` with part[i] == which. The samples stay all's; to be freed with
  * learner_view_free, also after -1: no memory. */

@@ -10,6 +10,7 @@
 #include "io/base/error.h"
 #include "tensor/graph/graph.h"
 
+struct reading;
 struct dataset;
 struct learner;
 struct learner_data;
@@ -49,8 +50,8 @@ struct learning_task {
 
     /* Loads the cases with role[i] == which. */
     int (*load)(struct learner_data *d, const struct dataset *set, const struct train_options *o,
-                const struct plan *p, const int *role, int which, struct pool *pool,
-                void (*progress)(void *, int, int), void *arg, struct error *e);
+                const struct plan *p, const int *role, int which, const struct reading *how,
+                struct error *e);
 };
 
 extern const struct learning_task task_segment, task_classify;

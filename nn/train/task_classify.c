@@ -54,7 +54,7 @@ static int check_data(const struct train_options *o, const struct plan *p, const
     (void)p;
     if (classifier_check(o, d, e)) return -1;
     for (int i = 0; i < d->store.cases; i++) {
-        const struct sample *s = &d->store.sample[i];
+        const struct prepared *s = &d->store.sample[i];
         if (s->channels != o->classifier.channels)
             return error_set(e, "case %d has %d channels, the network %d", i, s->channels,
                              o->classifier.channels);
@@ -203,11 +203,11 @@ static void validate(struct validation *v, struct learner *l, const struct learn
 }
 
 static int load(struct learner_data *d, const struct dataset *set, const struct train_options *o,
-                const struct plan *p, const int *role, int which, struct pool *pool,
-                void (*progress)(void *, int, int), void *arg, struct error *e)
+                const struct plan *p, const int *role, int which, const struct reading *how,
+                struct error *e)
 {
     (void)p;
-    return classify_load(d, set, o, role, which, pool, progress, arg, e);
+    return classify_load(d, set, o, role, which, how, e);
 }
 
 const struct learning_task task_classify = {

@@ -55,7 +55,7 @@ static int check_data(const struct train_options *o, const struct plan *p, const
         return error_set(e, "plan %s: %d classes, the data has %d", p->configuration, output_structures(p),
                          d->store.structures);
     for (int i = 0; i < d->store.cases; i++) {
-        const struct sample *s = &d->store.sample[i];
+        const struct prepared *s = &d->store.sample[i];
         if (s->channels != p->channels)
             return error_set(e, "case %d has %d channels, the network %d", i, s->channels, p->channels);
         if (s->label == NULL) return error_set(e, "case %d has no label map", i);
@@ -193,11 +193,11 @@ static void validate(struct validation *v, struct learner *l, const struct learn
 }
 
 static int load(struct learner_data *d, const struct dataset *set, const struct train_options *o,
-                const struct plan *p, const int *role, int which, struct pool *pool,
-                void (*progress)(void *, int, int), void *arg, struct error *e)
+                const struct plan *p, const int *role, int which, const struct reading *how,
+                struct error *e)
 {
     (void)o;
-    return case_store_load(&d->store, set, p, role, which, pool, progress, arg, e);
+    return case_store_load(&d->store, set, p, role, which, how, e);
 }
 
 const struct learning_task task_segment = {

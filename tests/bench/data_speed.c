@@ -21,7 +21,7 @@ static double seconds_since(clock_t begin)
 
 /* Around places anywhere in the case. Probabilities decide what a patch goes through: the mean is what a
  * training pays. */
-static double time_patches(const struct sample *s, const struct plan *p)
+static double time_patches(const struct prepared *s, const struct plan *p)
 {
     const size_t voxels = (size_t)p->patch[0] * (size_t)p->patch[1] * (size_t)p->patch[2];
     const struct augment_options o = augment_options_default(p->patch);
@@ -49,7 +49,7 @@ static int time_cases(double *seconds, struct case_store *store, const struct da
     for (int k = 0; k < PREPARATIONS; k++) {
         if (k) case_store_free(store);
         const clock_t begin = clock();
-        if (case_store_load(store, d, p, NULL, 0, NULL, NULL, NULL, e)) return -1;
+        if (case_store_load(store, d, p, NULL, 0, NULL, e)) return -1;
         const double this = seconds_since(begin);
         *seconds = k && *seconds < this ? *seconds : this;
     }
@@ -65,7 +65,7 @@ static int measure(const char *data, const char *plans_path, struct error *e)
     double prepare = 0;
     if (dataset_open(&d, data, e)) return -1;
     const clock_t begin = clock();
-    if (fingerprint_extract(&f, &d, NULL, NULL, NULL, NULL, e)) return -1;
+    if (fingerprint_extract(&f, &d, NULL, NULL, e)) return -1;
     const double fingerprint = seconds_since(begin);
     if (plans_read(&plans, plans_path, &d, e)) return -1;
     const struct plan *p = plans_find(&plans, "3d_fullres", e);

@@ -79,7 +79,7 @@ static void read_case(struct row *r, const struct dataset *d, int i)
 {
     struct sample v;
     struct error e;
-    if (dataset_load(&v, d, i, &e)) die(e.text);
+    if (dataset_load(&v, d, i, NULL, &e)) die(e.text);
     const size_t n = (size_t)v.size[0] * v.size[1] * v.size[2];
     float *some = malloc(n * sizeof *some);
     if (!some) die("out of memory");

@@ -258,7 +258,7 @@ static struct sample make_sample(const int size[3])
     s.label = malloc(n);
     bits_must(s.label != NULL, "sample", "out of memory");
     for (int a = 0; a < 3; a++) {
-        s.size[a] = s.full_size[a] = size[a];
+        s.size[a] = size[a];
         s.affine[a][a] = s.spacing[2 - a];
     }
     for (int z = 0; z < size[0]; z++)
@@ -276,10 +276,11 @@ static void preparation(void)
     const int size[3] = {9, 20, 19}, patch[3] = {8, 14, 12}, centre[3] = {4, 9, 8};
     struct plan p = {.channels = 1, .classes = 3, .dims = 3, .spacing = {2, 1, 1}, .transpose = {0, 1, 2},
                      .norm = {NORM_ZSCORE}};
-    struct sample s = make_sample(size);
+    struct sample raw = make_sample(size);
+    struct prepared s;
     struct error e;
     struct bits b;
-    bits_must(preprocess_case(&s, &p, &e) == 0, "preprocessing", e.text);
+    bits_must(preprocess_case(&s, &raw, &p, &e) == 0, "preprocessing", e.text);
     bits_begin(&b);
     for (int a = 0; a < 3; a++) bits_u64(&b, (uint64_t)s.size[a]);
     bits_floats(&b, s.image, (size_t)(s.size[0] * s.size[1] * s.size[2]));
@@ -299,7 +300,7 @@ static void preparation(void)
     }
     bits_end(&b, "augmentation");
     free(scratch);
-    sample_free(&s);
+    prepared_free(&s);
 }
 
 /* ---- the phantom --------------------------------------------------------------------------------------- */

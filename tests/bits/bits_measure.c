@@ -38,9 +38,9 @@ static void metrics(void)
                 pred[i] = 4 * (z - 4) * (z - 4) + (y - 6) * (y - 6) + (x - 6) * (x - 6) < 34 + noise / 2;
             }
     struct label_metrics m = {.diagonal = 20};
-    m.overlap = metrics_overlap(ref, pred, COUNT, 1, -1, spacing[0] * spacing[1] * spacing[2]);
+    m.overlap = overlap_measure(ref, pred, COUNT, 1, -1, spacing[0] * spacing[1] * spacing[2]);
     bits_must(metrics_surface(&m.surface, ref, pred, size, 1, spacing, &(struct surface_limits){1, 2}) == 0 &&
-                  metrics_lesions(&m.lesions, ref, pred, size, 0) == 0,
+                  overlap_lesions(&m.lesions, ref, pred, size, 0) == 0,
               "metrics", "out of memory");
     bits_begin(&b);
     for (int k = 0; metric_at(k); k++) bits_doubles(&b, &(double){metric_at(k)->value(&m)}, 1);

@@ -19,7 +19,7 @@
 #include "io/image/nifti.h"
 #include "io/image/nrrd.h"
 #include "io/image/png_volume.h"
-#include "io/image/tiff.h"
+#include "io/tiff/tiff.h"
 #include "io/pack/gzip.h"
 #include "io/pack/inflate.h"
 #include "io/pack/zip.h"

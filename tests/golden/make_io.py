@@ -2,7 +2,7 @@
 
 Run from the root of the repository, with numpy, safetensors and torch installed:
     python tests/golden/make_io.py
-It writes tests/data/golden/io_*. Element i of every array is a small known function of i (see tests/unit/io/check_io.c).
+It writes tests/data/golden/io_*. Element i of every array is a small known function of i (see tests/unit/io/check_arrays.c).
 """
 import numpy as np
 import torch

@@ -205,7 +205,7 @@ static void check_files(void)
     check_tables(&d);
     for (int i = 0; i < d.cases; i++) {
         struct sample s;
-        CHECK(dataset_load(&s, &d, i, &e) == 0, "%s",
+        CHECK(dataset_load(&s, &d, i, NULL, &e) == 0, "%s",
               e.text); /* the same geometry of channels and mask is checked there */
         size_t count[3] = {0}, n = (size_t)s.size[0] * (size_t)s.size[1] * (size_t)s.size[2];
         for (size_t v = 0; v < n; v++) count[s.label[v]]++;

@@ -350,7 +350,7 @@ static struct sample region_case(int edge)
     return v;
 }
 
-static double mean_of(const struct sample *v, int channel)
+static double mean_of(const struct prepared *v, int channel)
 {
     const int n = v->size[0] * v->size[1] * v->size[2];
     double sum = 0;
@@ -371,27 +371,32 @@ static void check_region(void)
         for (int i = 0; i < 8 * 8 * 8; i++) /* outside of the mask something else, of the same mean and
                                                deviation */
             if (!other.label[i]) other.image[2 * i] = 200 - other.image[2 * i];
-        CHECK(region_prepare(&v, crop, window, &e) == 0 && v.channels == region_channels(2) && !v.label, "%s",
-              e.text);
-        CHECK_NEAR(mean_of(&v, 2), (2 * edge - 1) / 512.0, 1e-6, "the mask's share of the window");
-        CHECK_NEAR(mean_of(&v, 0), 0, 0.15, "a channel in the window, scaled over the image");
-        double least = INFINITY, most = -INFINITY, corner = v.image[(8 * 8 * 8 - 1) * 5 + 3];
+        struct prepared w, another;
+        CHECK(region_prepare(&w, &v, crop, window, &e) == 0 && w.channels == region_channels(2) && !w.label,
+              "%s", e.text);
+        CHECK_NEAR(mean_of(&w, 2), (2 * edge - 1) / 512.0, 1e-6, "the mask's share of the window");
+        CHECK_NEAR(mean_of(&w, 0), 0, 0.15, "a channel in the window, scaled over the image");
+        double least = INFINITY, most = -INFINITY, corner = w.image[(8 * 8 * 8 - 1) * 5 + 3];
         for (int i = 0; i < 8 * 8 * 8; i++) {
-            least = fmin(least, v.image[i * 5 + 3]);
-            most = fmax(most, v.image[i * 5 + 3]);
+            least = fmin(least, w.image[i * 5 + 3]);
+            most = fmax(most, w.image[i * 5 + 3]);
         }
         CHECK_NEAR(corner, feature[3], 1e-5, "what the L leaves of its box is the mean inside");
         CHECK(least < feature[3] - 0.1 && most > feature[3] + 0.1, "texture inside: %g to %g of %g", least,
               most, feature[3]);
         region_features(feature, &other);
-        CHECK(region_prepare(&other, crop, window, &e) == 0, "%s", e.text);
-        CHECK_NEAR(other.image[(8 * 8 * 8 - 1) * 5 + 3], feature[3], 1e-5, "another image around it");
+        CHECK(region_prepare(&another, &other, crop, window, &e) == 0, "%s", e.text);
+        CHECK_NEAR(another.image[(8 * 8 * 8 - 1) * 5 + 3], feature[3], 1e-5, "another image around it");
+        prepared_free(&w);
+        prepared_free(&another);
         sample_free(&v);
         sample_free(&other);
     }
     struct sample none = region_case(0);
-    CHECK(region_prepare(&none, crop, window, &e) == 0 && mean_of(&none, 2) == 0 && mean_of(&none, 3) == 0,
+    struct prepared w;
+    CHECK(region_prepare(&w, &none, crop, window, &e) == 0 && mean_of(&w, 2) == 0 && mean_of(&w, 3) == 0,
           "without a voxel of the mask there is no inside");
+    prepared_free(&w);
     sample_free(&none);
 }
 

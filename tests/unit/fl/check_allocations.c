@@ -21,11 +21,11 @@ static int steps = 50;
 /* ---- data ---------------------------------------------------------------------------------------------- */
 
 /* A bright ball in noise; label 2 in the odd cases, else 1, which is also the class. */
-static void make_case(struct sample *s, int i, int labelled)
+static void make_case(struct prepared *s, int i, int labelled)
 {
     struct rng rng = rng_stream(9, 0, (uint64_t)i, RNG_TEST);
-    *s = (struct sample){.channels = 1, .spacing = {1, 1, 1}};
-    for (int a = 0; a < 3; a++) s->size[a] = s->full_size[a] = s->cropped_size[a] = s->crop_end[a] = EDGE;
+    *s = (struct prepared){.channels = 1, .spacing = {1, 1, 1}};
+    for (int a = 0; a < 3; a++) s->size[a] = EDGE;
     s->image = malloc(EDGE * EDGE * EDGE * sizeof(float));
     s->label = labelled ? malloc(EDGE * EDGE * EDGE) : NULL;
     for (int v = 0; v < EDGE * EDGE * EDGE; v++) {

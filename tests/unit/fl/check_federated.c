@@ -25,7 +25,7 @@ static void make_data(struct learner_data *d)
     d->store.index = calloc(CASES, sizeof *d->store.index);
     d->target = calloc(CASES, sizeof *d->target);
     for (int i = 0; i < CASES; i++) {
-        struct sample *s = &d->store.sample[i];
+        struct prepared *s = &d->store.sample[i];
         struct rng rng = rng_stream(5, 0, (uint64_t)i, RNG_TEST);
         s->channels = 1;
         s->image = calloc(SIZE * SIZE * SIZE, sizeof(float));

@@ -28,7 +28,7 @@ static float *list_voxels(size_t *n, const struct dataset *d, const int *role)
     for (int i = 0; i < d->cases; i++) {
         struct sample s;
         if (!role[i]) continue;
-        CHECK(dataset_load(&s, d, i, &e) == 0, "%s", e.text);
+        CHECK(dataset_load(&s, d, i, NULL, &e) == 0, "%s", e.text);
         size_t voxels = (size_t)s.size[0] * (size_t)s.size[1] * (size_t)s.size[2];
         v = realloc(v, (*n + voxels) * sizeof *v);
         for (size_t k = 0; k < voxels; k++)
@@ -74,14 +74,14 @@ static void check_merge(void)
     snprintf(path, sizeof path, "%s/fingerprint.json", folder);
     CHECK(dataset_open(&d, hippocampus, &e) == 0, "%s", e.text);
     for (int i = 0; i < d.cases; i++) role[i] = i < 12;
-    CHECK(site_fingerprint_extract(&pooled, "all", &d, role, 1, d.json, NULL, NULL, &e) == 0, "%s", e.text);
+    CHECK(site_fingerprint_extract(&pooled, "all", &d, role, 1, d.json, NULL, &e) == 0, "%s", e.text);
     check_moments(&pooled.channel[0], &d, role);
     for (int s = 0; s < SITES; s++) {
         char name[16];
         for (int i = 0; i < d.cases; i++)
             other[i] = i < 12 && (i < 1 ? 0 : i < 5 ? 1 : 2) == s; /* 1, 4 and 7 cases */
         snprintf(name, sizeof name, "S%d", s);
-        CHECK(site_fingerprint_extract(&site[s], name, &d, other, 1, d.json, NULL, NULL, &e) == 0, "%s",
+        CHECK(site_fingerprint_extract(&site[s], name, &d, other, 1, d.json, NULL, &e) == 0, "%s",
               e.text);
         CHECK(site_fingerprint_write(&site[s], path, &e) == 0 && site_fingerprint_read(&back, path, &e) == 0,
               "%s", e.text);
@@ -145,7 +145,7 @@ static void check_bad_files(void)
     snprintf(bad, sizeof bad, "%s/bad.json", folder);
     CHECK(dataset_open(&d, hippocampus, &e) == 0, "%s", e.text);
     for (int i = 0; i < d.cases; i++) role[i] = i < 1;
-    CHECK(site_fingerprint_extract(&f, "A", &d, role, 1, d.json, NULL, NULL, &e) == 0 &&
+    CHECK(site_fingerprint_extract(&f, "A", &d, role, 1, d.json, NULL, &e) == 0 &&
               site_fingerprint_write(&f, path, &e) == 0,
           "%s", e.text);
     site_fingerprint_free(&f);
@@ -207,13 +207,13 @@ static void check_partitions(void)
     for (int i = 0; i < d.cases; i++) role[i] = i % 4 == 3 ? 0 : (int)d.item[i].part + 1;
     for (int k = 0; k < 5; k++) {
         struct sites s, again;
-        CHECK(partition_draw(&s, how[k], SITES, role, &d, 3, &e) == 0, "%s: %s", how[k], e.text);
+        CHECK(partition_draw(&s, how[k], SITES, role, &d, NULL, 3, &e) == 0, "%s: %s", how[k], e.text);
         describe(share, count, &s, &d, role);
         skew[k] = spread(share, SITES);
         double n[SITES];
         for (int i = 0; i < SITES; i++) n[i] = count[i];
         sizes[k] = (int)spread(n, SITES);
-        CHECK(partition_draw(&again, how[k], SITES, role, &d, 3, &e) == 0 &&
+        CHECK(partition_draw(&again, how[k], SITES, role, &d, NULL, 3, &e) == 0 &&
                   memcmp(s.of, again.of, (size_t)d.cases * sizeof *s.of) == 0,
               "%s is not repeated", how[k]);
         sites_free(&again);
@@ -226,9 +226,9 @@ static void check_partitions(void)
         "dirichlet", "dirichlet:0", "dirichlet:-1", "dirichlet:x", "stratified:1", "skewed", ""};
     struct sites s;
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
-        CHECK(partition_draw(&s, bad[k], SITES, role, &d, 3, &e) == -1 && strstr(e.text, "partition"),
+        CHECK(partition_draw(&s, bad[k], SITES, role, &d, NULL, 3, &e) == -1 && strstr(e.text, "partition"),
               "'%s' is taken", bad[k]);
-    CHECK(partition_draw(&s, "quantity:0.01", 300, role, &d, 3, &e) == 0, "300 sites of one strong share: %s",
+    CHECK(partition_draw(&s, "quantity:0.01", 300, role, &d, NULL, 3, &e) == 0, "300 sites of one strong share: %s",
           e.text);
     sites_free(&s);
     free(role);

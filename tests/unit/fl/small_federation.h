@@ -23,7 +23,7 @@ static inline void small_data(struct learner_data *d, int cases)
     d->store.index = calloc((size_t)cases, sizeof *d->store.index);
     d->target = calloc((size_t)cases, sizeof *d->target);
     for (int i = 0; i < cases; i++) {
-        struct sample *s = &d->store.sample[i];
+        struct prepared *s = &d->store.sample[i];
         struct rng rng = rng_stream(5, 0, (uint64_t)i, RNG_TEST);
         s->channels = 1;
         s->image = calloc(SMALL_SIZE * SMALL_SIZE * SMALL_SIZE, sizeof(float));

@@ -131,8 +131,8 @@ static struct learner_data noise_cases(void)
     d.target = calloc(CASES, sizeof *d.target);
     d.covariate = calloc(CASES * VALUES, sizeof *d.covariate);
     for (int i = 0; i < CASES; i++) {
-        struct sample *s = &d.store.sample[i];
-        *s = (struct sample){.size = {EDGE, EDGE, EDGE}, .channels = 1, .spacing = {1, 1, 1}};
+        struct prepared *s = &d.store.sample[i];
+        *s = (struct prepared){.size = {EDGE, EDGE, EDGE}, .channels = 1, .spacing = {1, 1, 1}};
         s->image = calloc(EDGE * EDGE * EDGE, sizeof *s->image);
         for (int k = 0; k < EDGE * EDGE * EDGE; k++) s->image[k] = rng_normal(&rng);
         d.covariate[i * VALUES] = 60 + (float)(i * 7 % CASES - CASES / 2) + 0.5f;

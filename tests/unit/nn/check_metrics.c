@@ -4,7 +4,7 @@
 
 #include "nn/data/components.h"
 #include "nn/measure/classification.h"
-#include "nn/measure/metrics.h"
+#include "nn/measure/overlap.h"
 #include "nn/measure/surface.h"
 #include "tests/unit/nn/golden_json.h"
 
@@ -65,7 +65,7 @@ static void check_surfaces(void)
         CHECK(metrics_surface(&swapped, ref, pred, size, 1, spacing, &(struct surface_limits){1, 1e4}) == 0,
               "memory");
         CHECK_NEAR(swapped.boundary_iou,
-                   metrics_overlap(ref, pred, (size_t)size[0] * size[1] * size[2], 1, -1, 1).iou, 1e-14,
+                   overlap_measure(ref, pred, (size_t)size[0] * size[1] * size[2], 1, -1, 1).iou, 1e-14,
                    "wide bands are the masks %d", i);
         CHECK_NEAR(r.hd, number_at(want, 0), 1e-10, "Hausdorff distance, masks %d", i);
         CHECK_NEAR(r.hd95, number_at(want, 1), 1e-10, "HD95, masks %d", i);
@@ -81,7 +81,7 @@ static void check_surfaces(void)
                   isnan(r.hd) && isnan(r.nsd),
               "absent from both %d", i);
         size_t voxels = (size_t)size[0] * size[1] * size[2];
-        struct overlap o = metrics_overlap(ref, pred, voxels, 1, -1, spacing[0] * spacing[1] * spacing[2]);
+        struct overlap o = overlap_measure(ref, pred, voxels, 1, -1, spacing[0] * spacing[1] * spacing[2]);
         CHECK(o.tp == (int64_t)number_at(counts, 0) && o.fp == (int64_t)number_at(counts, 1) &&
                   o.fn == (int64_t)number_at(counts, 2),
               "overlap %d", i);
@@ -104,10 +104,10 @@ static void check_surfaces(void)
 static void check_overlap(void)
 {
     const uint8_t ref[6] = {0, 1, 1, 255, 2, 0}, pred[6] = {0, 1, 2, 1, 2, 1};
-    struct overlap o = metrics_overlap(ref, pred, 6, 1, 255, 2);
+    struct overlap o = overlap_measure(ref, pred, 6, 1, 255, 2);
     CHECK(o.tp == 1 && o.fn == 1 && o.fp == 1 && o.tn == 2 && o.dice == 0.5 && o.volume_ref == 4,
           "ignored voxel: %d %d %d %d", (int)o.tp, (int)o.fp, (int)o.fn, (int)o.tn);
-    o = metrics_overlap(ref, pred, 6, 9, 255, 2);
+    o = overlap_measure(ref, pred, 6, 9, 255, 2);
     CHECK(isnan(o.dice) && isnan(o.iou) && o.tn == 5, "absent label");
 }
 
@@ -141,7 +141,7 @@ static void check_lesions(void)
         int *size = integers(g, "size");
         uint8_t *ref = read_blob(g, 0, size), *pred = read_blob(g, 1, size);
         struct lesions r;
-        CHECK(metrics_lesions(&r, ref, pred, size, json_number(g, "least", -1)) == 0, "memory");
+        CHECK(overlap_lesions(&r, ref, pred, size, json_number(g, "least", -1)) == 0, "memory");
         CHECK(r.ref == json_integer(g, "ref", -1) && r.pred == json_integer(g, "pred", -1) &&
                   r.found == json_integer(g, "found", -1) && r.false_positive == json_integer(g, "false", -1),
               "lesions %d: %d and %d, %d found, %d false", i, r.ref, r.pred, r.found, r.false_positive);
@@ -158,7 +158,7 @@ static void check_lesions(void)
     const int line[3] = {1, 1, 6};
     const uint8_t ref[6] = {1, 1, 255, 0, 1, 0}, pred[6] = {0, 1, 255, 0, 0, 1};
     struct lesions r;
-    CHECK(metrics_lesions(&r, ref, pred, line, 0.5) == 0 && r.ref == 2 && r.pred == 2 && r.found == 0 &&
+    CHECK(overlap_lesions(&r, ref, pred, line, 0.5) == 0 && r.ref == 2 && r.pred == 2 && r.found == 0 &&
               r.false_positive == 1,
           "half is not more than half: %d, %d", r.found, r.false_positive);
 }

@@ -141,7 +141,7 @@ static void check_locations(const char *name, const char *labels)
     write_case(folder, labels);
     CHECK(dataset_open(&d, folder, &e) == 0, "%s", e.text);
     plan_take_labels(&p, &d);
-    CHECK(case_store_load(&c, &d, &p, NULL, 0, NULL, NULL, NULL, &e) == 0, "%s", e.text);
+    CHECK(case_store_load(&c, &d, &p, NULL, 0, NULL, &e) == 0, "%s", e.text);
     CHECK(c.structures == 4, "%s: %d structures", name, c.structures);
     for (int k = 0; want && k < c.structures; k++) { /* group 0, all annotated voxels, stands last there */
         int row = (k + 3) % 4, count = c.location_count[0][k];
@@ -172,7 +172,7 @@ static void check_mask(void)
     static float image[2][2 * COUNT], raw[2 * COUNT], scratch[8 * COUNT];
     static uint8_t map[COUNT], label[COUNT];
     const int patch[3] = {EDGE, EDGE, EDGE}, centre[3] = {EDGE / 2, EDGE / 2, EDGE / 2};
-    struct sample s = {.size = {EDGE, EDGE, EDGE}, .channels = 2, .image = raw, .label = map};
+    struct prepared s = {.size = {EDGE, EDGE, EDGE}, .channels = 2, .image = raw, .label = map};
     struct augment_options o = {.intensity = 1, .strength = 5}; /* every change at once */
     int wrong = 0, zeros = 0, outside = 0;
     CHECK(augment_scratch(patch, 2) <= sizeof scratch / sizeof *scratch, "scratch");
@@ -260,7 +260,7 @@ static void check_one_hot(void)
     static float raw[COUNT], image[3 * COUNT], scratch[8 * COUNT];
     static uint8_t map[COUNT], previous[COUNT], label[COUNT];
     const int patch[3] = {EDGE, EDGE, EDGE}, centre[3] = {EDGE / 2 + 2, EDGE / 2, EDGE / 2};
-    struct sample s = {.size = {EDGE, EDGE, EDGE},
+    struct prepared s = {.size = {EDGE, EDGE, EDGE},
                        .channels = 1,
                        .image = raw,
                        .label = map,

@@ -106,14 +106,14 @@ static void check_crop(void)
             }
         }
         fill_slowly(want, size);
-        CHECK(crop_nonzero(begin, end, mask, &s) == 0, "no memory");
+        CHECK(crop_nonzero(begin, end, mask, s.image, s.channels, s.size) == 0, "no memory");
         CHECK(memcmp(begin, low, sizeof low) == 0 && memcmp(end, high, sizeof high) == 0, "variant %d: box",
               variant);
         CHECK(memcmp(mask, want, N) == 0, "variant %d: mask", variant);
     }
     memset(image, 0, sizeof image);
     struct sample zero = {.size = {9, 8, 11}, .channels = 2, .image = image};
-    crop_nonzero(begin, end, NULL, &zero);
+    crop_nonzero(begin, end, NULL, zero.image, zero.channels, zero.size);
     CHECK(begin[0] == 0 && end[0] == 9 && end[1] == 8 && end[2] == 11, "an image of zeros is kept whole");
 }
 

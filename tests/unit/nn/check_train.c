@@ -3,13 +3,12 @@
  */
 #include "nn/train/classifier.h"
 #include "nn/train/learner_data.h"
-#include "tests/unit/expect.h"
+#include "tests/unit/nn/small_training.h"
 
 #include <stdint.h>
 
 #include "io/base/file.h"
 #include "io/weights/safetensors.h"
-#include "io/weights/seal.h"
 #include "nn/train/checkpoint.h"
 #include "nn/train/classify.h"
 #include "nn/train/train.h"
@@ -17,105 +16,6 @@
 
 static const char *const scratch = "tests/data/check_train.safetensors"; /* written and removed again */
 
-/* ---- small data ---------------------------------------------------------------------------------------- */
-
-enum { CASES = 5, CLASSES = 3 };
-
-static struct sample blank_sample(const int size[3], int channels, int labelled)
-{
-    struct sample s = {.channels = channels, .spacing = {1, 1, 1}};
-    size_t n = 1;
-    for (int a = 0; a < 3; a++) {
-        s.size[a] = s.full_size[a] = s.cropped_size[a] = s.crop_end[a] = size[a];
-        n *= (size_t)size[a];
-    }
-    s.image = calloc(n * (size_t)channels, sizeof(float));
-    s.label = labelled ? calloc(n, 1) : NULL;
-    return s;
-}
-
-/* Cases with two bright balls, labels 1 and 2, in noise. */
-static void fill_case(struct sample *s, int index)
-{
-    struct rng rng = rng_stream(3, 0, (uint64_t)index, RNG_TEST);
-    size_t i = 0;
-    for (int z = 0; z < s->size[0]; z++)
-        for (int y = 0; y < s->size[1]; y++)
-            for (int x = 0; x < s->size[2]; x++, i++) {
-                int a = (z - 4) * (z - 4) + (y - 4 - index) * (y - 4 - index) + (x - 4) * (x - 4);
-                int b = (z - 7) * (z - 7) + (y - 9) * (y - 9) + (x - 10) * (x - 10);
-                s->label[i] = a < 10 ? 1 : b < 12 ? 2 : 0;
-                s->image[i] = 2 * (float)s->label[i] - 1 + 0.3f * rng_normal(&rng);
-            }
-}
-
-static void locate_classes(struct case_store *c, int i)
-{
-    const struct sample *s = &c->sample[i];
-    size_t voxels = (size_t)s->size[0] * s->size[1] * s->size[2];
-    c->location[i] = calloc(CLASSES, sizeof *c->location[i]);
-    c->location_count[i] = calloc(CLASSES, sizeof *c->location_count[i]);
-    for (int k = 1; k < CLASSES; k++) {
-        c->location[i][k] = calloc(voxels, sizeof(int32_t));
-        for (size_t v = 0; v < voxels; v++)
-            if (s->label[v] == k) c->location[i][k][c->location_count[i][k]++] = (int32_t)v;
-    }
-}
-
-static struct learner_data segmentation_data(void)
-{
-    static const int size[3] = {11, 16, 14};
-    struct learner_data d = {0};
-    struct case_store *c = &d.store;
-    c->cases = CASES;
-    c->structures = CLASSES;
-    c->sample = calloc(CASES, sizeof *c->sample);
-    c->index = calloc(CASES, sizeof *c->index);
-    c->location = calloc(CASES, sizeof *c->location);
-    c->location_count = calloc(CASES, sizeof *c->location_count);
-    for (int i = 0; i < CASES; i++) {
-        c->index[i] = i;
-        c->sample[i] = blank_sample(size, 1, 1);
-        fill_case(&c->sample[i], i);
-        locate_classes(c, i);
-    }
-    return d;
-}
-
-static struct plan segmentation_plan(void)
-{
-    struct plan p = {
-        .dims = 3, .batch = 2, .stages = 2, .channels = 1, .classes = CLASSES, .deep_supervision = 1};
-    snprintf(p.configuration, sizeof p.configuration, "test");
-    p.network = network_find("unet");
-    for (int s = 0; s < 2; s++) {
-        p.features[s] = s ? 8 : 4;
-        p.encoder_convs[s] = p.decoder_convs[s] = 1;
-        for (int a = 0; a < 3; a++) {
-            p.kernel[s][a] = 3;
-            p.stride[s][a] = s ? 2 : 1;
-            p.patch[a] = 8;
-        }
-    }
-    return p;
-}
-
-static struct train_options segmentation_options(void)
-{
-    return (struct train_options){.task = &task_segment,
-                                  .seed = 1,
-                                  .epochs = 10,
-                                  .iterations = 12,
-                                  .lr = 0.05f,
-                                  .optimizer = &optimizer_sgd,
-                                  .momentum = 0.9f,
-                                  .weight_decay = 3e-5f,
-                                  .clip = 12,
-                                  .oversample = 0.33f,
-                                  .augment = 2};
-}
-
-/* Two classes that differ by the size of a ball; 7 cases, so that batches of 4 straddle passes. */
 enum { CLASS_CASES = 7, EDGE = 10 };
 
 static struct learner_data class_data(void)
@@ -128,7 +28,7 @@ static struct learner_data class_data(void)
     d.store.index = calloc(CLASS_CASES, sizeof *d.store.index);
     d.target = calloc(CLASS_CASES, sizeof *d.target);
     for (int i = 0; i < CLASS_CASES; i++) {
-        struct sample *s = &d.store.sample[i];
+        struct prepared *s = &d.store.sample[i];
         *s = blank_sample(size, 1, 0);
         d.target[i] = i % 2;
         size_t v = 0;
@@ -353,17 +253,22 @@ static void test_classification(void)
 static void test_prepare(void)
 {
     static const int size[3] = {20, 24, 22}, crop[3] = {8, 8, 8};
-    struct sample s = blank_sample(size, 2, 1);
+    struct prepared blank = blank_sample(size, 2, 1), s;
+    struct sample raw = {.size = {20, 24, 22},
+                         .channels = 2,
+                         .spacing = {1, 1, 1},
+                         .image = blank.image,
+                         .label = blank.label};
     struct error e = {{0}};
     for (int z = 0; z < 20; z++)
         for (int y = 0; y < 24; y++)
             for (int x = 0; x < 22; x++) {
                 size_t i = ((size_t)z * 24 + y) * 22 + x;
-                s.image[2 * i] = (float)z;
-                s.image[2 * i + 1] = 5;
-                s.label[i] = z >= 10 && z < 14 && y >= 3 && y < 13 && x >= 20 ? 1 : z == 0 ? LABEL_IGNORE : 0;
+                raw.image[2 * i] = (float)z;
+                raw.image[2 * i + 1] = 5;
+                raw.label[i] = z >= 10 && z < 14 && y >= 3 && y < 13 && x >= 20 ? 1 : z == 0 ? LABEL_IGNORE : 0;
             }
-    CHECK(classify_prepare(&s, crop, 1, &e) == 0, "%s", e.text);
+    CHECK(classify_prepare(&s, &raw, crop, 1, &e) == 0, "%s", e.text);
     CHECK(s.size[0] == 8 && s.size[1] == 8 && s.size[2] == 8 && s.label == NULL, "size of a crop");
     /* z 10..13 and 3 voxels on each side: 10 of 8; y 3..12 and 3: 16 of 8; x 20..21 and 3, cut at the border:
      * 5 of 8 */
@@ -379,12 +284,15 @@ static void test_prepare(void)
     CHECK_NEAR(sum / 512, 0, 1e-5, "mean");
     CHECK_NEAR(squares / 512, 1, 1e-5, "variance");
     CHECK(s.image[0] < -1 && s.image[2 * 511] > 1, "z grows along d");
-    sample_free(&s);
-    s = blank_sample(crop, 1, 0);
-    s.image[7] = 1;
-    CHECK(classify_prepare(&s, crop, 0, &e) == 0 && s.spacing[0] == 1, "a case without mask stays whole");
+    prepared_free(&s);
+    prepared_free(&blank);
+    blank = blank_sample(crop, 1, 0);
+    raw = (struct sample){.size = {8, 8, 8}, .channels = 1, .spacing = {1, 1, 1}, .image = blank.image};
+    raw.image[7] = 1;
+    CHECK(classify_prepare(&s, &raw, crop, 0, &e) == 0 && s.spacing[0] == 1, "a case without mask stays whole");
     CHECK(s.image[6] == 0 && s.image[7] == 1, "a case taken as it is");
-    sample_free(&s);
+    prepared_free(&s);
+    prepared_free(&blank);
 }
 
 static void test_rates(void)
@@ -401,166 +309,6 @@ static void test_rates(void)
     o.epochs = 0;
     struct error e = {{0}};
     CHECK(learner_check(&o, NULL, &e) == -1 && strstr(e.text, "epochs"), "no epochs: %s", e.text);
-}
-
-/* ---- checkpoints that do not fit ----------------------------------------------------------------------- */
-
-static void expect_bad(const char *what, struct model *m, struct optimizer *o, int optimizers,
-                       const char *word)
-{
-    struct error e = {{0}};
-    uint64_t before = model_hash(m);
-    struct json *state = NULL;
-    CHECK(checkpoint_read(scratch, m, o, optimizers, &state, &e) == -1, "%s: accepted", what);
-    CHECK(strstr(e.text, word) && strstr(e.text, scratch), "%s: \"%s\" does not name %s and the file", what,
-          e.text, word);
-    CHECK(model_hash(m) == before && state == NULL, "%s: something changed", what);
-}
-
-/* Copies the checkpoint without (or instead of) one tensor. */
-static void rewrite(const struct safetensors *s, const char *without, const char *name, const char *dtype)
-{
-    struct safetensors out = {0};
-    struct error e = {{0}};
-    for (int i = 0; i < s->count; i++) {
-        const struct safetensor *t = &s->tensor[i];
-        if (strcmp(t->name, without) != 0) safetensors_add(&out, t->name, t->dtype, t->ndim, t->dim, t->data);
-        else if (name) safetensors_add(&out, name, dtype, t->ndim, t->dim, t->data);
-    }
-    for (int i = 0; i < s->metas; i++)
-        if (strcmp(s->meta_key[i], SEAL_KEY) != 0)
-            safetensors_add_meta(&out, s->meta_key[i], s->meta_value[i]); /* the seal would tell */
-    CHECK(safetensors_write(&out, scratch, &e) == 0, "%s", e.text);
-    safetensors_free(&out);
-}
-
-static void test_truncated(struct model *m)
-{
-    unsigned char *bytes;
-    size_t size;
-    struct error e = {{0}};
-    CHECK(file_read(scratch, 0, &bytes, &size, &e) == 0, "%s", e.text);
-    const size_t cuts[] = {0, 4, 100, size / 2, size - 1};
-    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
-        CHECK(file_write(scratch, bytes, cuts[i], &e) == 0, "%s", e.text);
-        expect_bad("truncated", m, NULL, 0, "");
-    }
-    free(bytes);
-}
-
-static void test_bad_checkpoints(void)
-{
-    static const char weight[] = "encoder.stages.0.0.convs.0.conv.weight",
-                      momentum[] = "optimizer.momentum.encoder.stages.0.0.convs.0.conv.weight";
-    struct plan p = segmentation_plan(), wide = p;
-    struct train_options o = segmentation_options();
-    struct error e = {{0}};
-    struct model *m = learner_model(&o, &p);
-    wide.features[0] = 6;
-    struct model *other = learner_model(&o, &wide);
-    struct optimizer sgd[2], adamw;
-    for (int k = 0; k < 2; k++) CHECK(optimizer_init_for(&sgd[k], &o, m, &e) == 0, "%s", e.text);
-    CHECK(optimizer_init(&adamw, &optimizer_adamw, &optimizer_adamw.standard, 0, m, &e) == 0, "%s", e.text);
-    struct safetensors s = {0};
-    CHECK(checkpoint_write(scratch, m, sgd, 1, NULL, &e) == 0, "%s", e.text);
-    CHECK(safetensors_read(&s, scratch, &e) == 0, "%s", e.text);
-
-    struct json *state = NULL;
-    CHECK(checkpoint_state(scratch, &state, &e) == 0 && state->count == 0,
-          "a checkpoint without state has an empty one");
-    json_free(state);
-    expect_bad("another network", other, NULL, 0, "is 4x1x3x3x3, the network needs 6x1x3x3x3");
-    expect_bad("a client too many", m, sgd, 2, "optimizer 1");
-    expect_bad("another optimizer", m, &adamw, 1, "adamw");
-    rewrite(&s, weight, NULL, NULL);
-    expect_bad("a weight is missing", m, NULL, 0, "encoder.stages.0.0.convs.0.conv.weight is missing");
-    rewrite(&s, weight, weight, "I32");
-    expect_bad("integer weights", m, NULL, 0, "I32");
-    rewrite(&s, momentum, NULL, NULL);
-    expect_bad("momentum is missing", m, sgd, 1, momentum);
-    CHECK(checkpoint_read(scratch, m, NULL, 0, NULL, &e) == 0, "weights alone need no momentum: %s", e.text);
-    rewrite(&s, momentum, "decoder.extra", "F32");
-    expect_bad("a tensor too many", m, NULL, 0, "decoder.extra is not part");
-    rewrite(&s, momentum, "encoder.stages.0.0.convs.0.all_modules.0.weight", "F32");
-    CHECK(checkpoint_read(scratch, m, NULL, 0, NULL, &e) == 0, "nnU-Net's second name of a tensor: %s",
-          e.text);
-    rewrite(&s, "", NULL, NULL);
-    CHECK(checkpoint_read(scratch, m, sgd, 1, NULL, &e) == 0, "%s", e.text);
-    test_truncated(m);
-    remove(scratch);
-    expect_bad("absent", m, NULL, 0, "");
-
-    safetensors_free(&s);
-    optimizer_free(&sgd[0]);
-    optimizer_free(&sgd[1]);
-    optimizer_free(&adamw);
-    model_destroy(m);
-    model_destroy(other);
-}
-
-/* Several clients in one file; each gets its own state back. */
-static void test_clients(void)
-{
-    struct plan p = segmentation_plan();
-    struct train_options o = segmentation_options();
-    struct error e = {{0}};
-    struct model *m = learner_model(&o, &p);
-    struct optimizer write[3], read[3];
-    for (int k = 0; k < 3; k++) {
-        CHECK(optimizer_init(&write[k], &optimizer_adamw, &optimizer_adamw.standard, 0, m, &e) == 0, "%s",
-              e.text);
-        CHECK(optimizer_init(&read[k], &optimizer_adamw, &optimizer_adamw.standard, 0, m, &e) == 0, "%s",
-              e.text);
-        write[k].steps = 10 + k;
-        for (int i = 0; i < m->params; i++)
-            for (size_t j = 0; j < m->param[i].count; j++) {
-                write[k].moment[0][m->param[i].offset + j] = (float)(k + 1) + (float)j;
-                write[k].moment[1][m->param[i].offset + j] = (float)(k + 1) / (float)(j + 1);
-            }
-    }
-    CHECK(checkpoint_write(scratch, m, write, 3, NULL, &e) == 0, "%s", e.text);
-    CHECK(checkpoint_read(scratch, m, read, 3, NULL, &e) == 0, "%s", e.text);
-    for (int k = 0; k < 3; k++) {
-        CHECK(read[k].steps == 10 + k, "steps of client %d", k);
-        CHECK(memcmp(read[k].moment[0], write[k].moment[0], m->count * sizeof(float)) == 0,
-              "momentum of client %d", k);
-        CHECK(memcmp(read[k].moment[1], write[k].moment[1], m->count * sizeof(float)) == 0,
-              "second moment of client %d", k);
-        optimizer_free(&write[k]);
-        optimizer_free(&read[k]);
-    }
-    model_destroy(m);
-    remove(scratch);
-}
-
-/* A 2D network's file has kernels of four dimensions. */
-static void test_flat_kernels(void)
-{
-    struct plan p = segmentation_plan();
-    struct train_options o = segmentation_options();
-    struct safetensors s = {0}, out = {0};
-    struct error e = {{0}};
-    p.dims = 2;
-    p.patch[0] = 1;
-    for (int i = 0; i < 2; i++) p.kernel[i][0] = p.stride[i][0] = 1;
-    struct model *m = learner_model(&o, &p);
-    uint64_t hash = model_hash(m);
-    CHECK(checkpoint_write(scratch, m, NULL, 0, NULL, &e) == 0, "%s", e.text);
-    CHECK(safetensors_read(&s, scratch, &e) == 0, "%s", e.text);
-    for (int i = 0; i < s.count; i++) {
-        const struct safetensor *t = &s.tensor[i];
-        const int64_t flat[4] = {t->dim[0], t->dim[1], t->dim[3], t->dim[4]};
-        safetensors_add(&out, t->name, "F32", t->ndim == 5 ? 4 : t->ndim, t->ndim == 5 ? flat : t->dim,
-                        t->data);
-    }
-    CHECK(safetensors_write(&out, scratch, &e) == 0, "%s", e.text);
-    memset(m->data, 0, m->count * sizeof(float));
-    CHECK(checkpoint_read(scratch, m, NULL, 0, NULL, &e) == 0, "%s", e.text);
-    CHECK(model_hash(m) == hash, "2D weights");
-    safetensors_free(&s);
-    safetensors_free(&out);
-    model_destroy(m);
-    remove(scratch);
 }
 
 /* Every task of the table has a line here: what it learns. */
@@ -598,8 +346,5 @@ int main(void)
     test_order();
     test_prepare();
     test_tasks();
-    test_bad_checkpoints();
-    test_clients();
-    test_flat_kernels();
     return check_done("check_train");
 }

@@ -53,7 +53,6 @@ static struct sample wide_sample(int channels, int labels, int k)
 {
     struct sample s = {.channels = channels,
                        .size = {EDGE, EDGE, EDGE},
-                       .full_size = {EDGE, EDGE, EDGE},
                        .spacing = {1, 1, 1}};
     s.image = malloc((size_t)VOXELS * (size_t)channels * sizeof(float));
     s.label = malloc(VOXELS);

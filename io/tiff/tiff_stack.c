@@ -1,5 +1,5 @@
 /* tiff_stack.c - ImageJ's, OME's, tifffile's and MetaMorph's descriptions of the planes in a TIFF. */
-#include "io/image/tiff_stack.h"
+#include "io/tiff/tiff_stack.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* metrics.c - overlap of two masks, and how many lesions were met. */
-#include "nn/measure/metrics.h"
+/* overlap.c - overlap of two masks, and how many lesions were met. */
+#include "nn/measure/overlap.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include "nn/data/components.h"
 
-struct overlap metrics_overlap(const uint8_t *ref, const uint8_t *pred, size_t voxels, int label, int ignore,
+struct overlap overlap_measure(const uint8_t *ref, const uint8_t *pred, size_t voxels, int label, int ignore,
                                double voxel_mm3)
 {
     struct overlap o = {0};
@@ -57,7 +57,7 @@ static int count_lesions(int *total, int *met, const uint8_t *of, const uint8_t 
     return status;
 }
 
-int metrics_lesions(struct lesions *r, const uint8_t *ref, const uint8_t *pred, const int size[3],
+int overlap_lesions(struct lesions *r, const uint8_t *ref, const uint8_t *pred, const int size[3],
                     double least)
 {
     int matched;

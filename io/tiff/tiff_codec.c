@@ -1,5 +1,5 @@
 /* tiff_codec.c - a strip or tile of a TIFF: unpacking (PackBits, LZW, deflate), predictors, samples. */
-#include "io/image/tiff_codec.h"
+#include "io/tiff/tiff_codec.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* tiff.c - TIFF reader: pages, their chunks (strips or tiles), and the spacing file. The codecs are in
  * tiff_codec.c. */
-#include "io/image/tiff.h"
+#include "io/tiff/tiff.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,16 +11,11 @@
 #include "io/pack/gzip.h"
 #include "io/base/json.h"
 #include "io/base/text.h"
-#include "io/image/tiff_codec.h"
-#include "io/image/tiff_stack.h"
+#include "io/tiff/tiff_codec.h"
+#include "io/tiff/tiff_file.h"
+#include "io/tiff/tiff_stack.h"
 #include "io/image/voxels.h"
 
-enum tag {
-    TAG_SUBFILE = 254, TAG_WIDTH = 256, TAG_HEIGHT, TAG_BITS, TAG_COMPRESSION, TAG_PHOTOMETRIC = 262,
-    TAG_FILL = 266, TAG_DESCRIPTION = 270, TAG_STRIPS = 273, TAG_SAMPLES = 277, TAG_ROWS, TAG_STRIP_BYTES,
-    TAG_PLANAR = 284, TAG_PREDICTOR = 317, TAG_TILE_WIDTH = 322, TAG_TILE_HEIGHT, TAG_TILES, TAG_TILE_BYTES,
-    TAG_EXTRA = 338, TAG_FORMAT, TAG_DEPTH = 32997, TAG_UIC2 = 33629
-};
 enum { PAGES_MAX = 65536, REDUCED = 1 };
 
 /* An array of whole numbers in the file. */
@@ -438,21 +433,12 @@ static const struct image_ending endings[] = {
 
 /* ---- the spacing file ---------------------------------------------------------------------------------- */
 
-/* "CASE.json" of CASE.tif, and of CASE_0000.tif where channel is set. */
-static void spacing_path(char *path, size_t size, const char *image, int channel)
-{
-    const struct image_ending *ending = image_format_ending(&tiff_format, image);
-    size_t n = strlen(image) - (ending ? strlen(ending->text) : 0);
-    int named = n > 5 && image[n - 5] == '_' && strspn(image + n - 4, "0123456789") >= 4;
-    snprintf(path, size, "%.*s.json", (int)(channel && named ? n - 5 : n), image);
-}
-
 static int read_spacing(struct volume *v, const char *image, struct error *e)
 {
     char path[2048];
     if (strlen(image) + 8 > sizeof path) return 0;
-    spacing_path(path, sizeof path, image, 1);
-    if (!file_exists(path)) spacing_path(path, sizeof path, image, 0);
+    tiff_spacing_path(path, sizeof path, image, 1);
+    if (!file_exists(path)) tiff_spacing_path(path, sizeof path, image, 0);
     if (!file_exists(path)) {
         volume_assume(v, "spacing 1 mm, place 0: no spacing file");
         return 0;
@@ -484,126 +470,6 @@ int tiff_read(struct volume *v, const char *path, int what, struct error *e)
         volume_free(v);
         status = -1;
     }
-    return status;
-}
-
-/* ---- writing ------------------------------------------------------------------------------------------- */
-
-static void put(struct text *t, uint64_t v, int bytes)
-{
-    unsigned char b[8];
-    bytes_set(b, v, bytes, 0);
-    text_put(t, b, (size_t)bytes);
-}
-
-static void put_entry(struct text *t, int tag, int type, uint64_t count, uint64_t value)
-{
-    put(t, (uint64_t)tag, 2);
-    put(t, (uint64_t)type, 2);
-    put(t, count, 4);
-    put(t, value, 4);
-}
-
-/* `count` times the same short: beside the directory where it does not fit into the entry's four bytes. */
-struct repeated {
-    int tag;
-    uint64_t count, value, at;
-};
-
-static void put_repeated(struct text *t, struct repeated *r)
-{
-    r->at = t->size;
-    for (uint64_t i = 0; r->count > 2 && i < r->count; i++) put(t, r->value, 2);
-}
-
-static void put_repeated_entry(struct text *t, const struct repeated *r)
-{
-    put_entry(t, r->tag, 3, r->count, r->count > 2 ? r->at : r->value | (r->count > 1 ? r->value << 16 : 0));
-}
-
-/* The bytes of slice z, samples of a pixel together, packed. */
-static unsigned char *pack_slice(const struct volume *v, int64_t z, enum voxel_type type, size_t *size)
-{
-    size_t plane = (size_t)(v->size[0] * v->size[1]), samples = (size_t)v->size[3], n = plane * samples,
-           bytes = (size_t)voxel_type_bytes(type);
-    unsigned char *raw = malloc(n * bytes);
-    for (size_t i = 0; raw && i < n; i++)
-        voxels_encode(raw + i * bytes, v,
-                      (i % samples * (size_t)v->size[2] + (size_t)z) * plane + i / samples, 1, type);
-    unsigned char *packed = raw ? deflate_zlib(raw, n * bytes, 6, size) : NULL;
-    free(raw);
-    return packed;
-}
-
-/* A slice and its directory; *link: where the number of the next directory goes. */
-static void put_page(struct text *t, const struct volume *v, enum voxel_type type,
-                     const unsigned char *packed, size_t size, size_t *link)
-{
-    uint64_t samples = (uint64_t)v->size[3], at = t->size;
-    int real = type >= VOXEL_F32,
-        sign = type == VOXEL_I8 || type == VOXEL_I16 || type == VOXEL_I32 || type == VOXEL_I64;
-    int colour = (samples == 3 || samples == 4) && (type == VOXEL_U8 || type == VOXEL_U16);
-    struct repeated bits = {TAG_BITS, samples, 8 * (uint64_t)voxel_type_bytes(type), 0},
-                    format = {TAG_FORMAT, samples,
-                              real   ? 3
-                              : sign ? 2
-                                     : 1,
-                              0};
-    struct repeated extra = {TAG_EXTRA, samples - (colour ? 3 : 1), 0, 0};
-    text_put(t, packed, size);
-    if (t->size % 2) put(t, 0, 1); /* directories and shorts at even places */
-    put_repeated(t, &bits);
-    put_repeated(t, &format);
-    put_repeated(t, &extra);
-    if (!t->failed) bytes_set((unsigned char *)t->data + *link, t->size, 4, 0);
-    put(t, extra.count ? 12 : 11, 2);
-    put_entry(t, TAG_WIDTH, 4, 1, (uint64_t)v->size[0]);
-    put_entry(t, TAG_HEIGHT, 4, 1, (uint64_t)v->size[1]);
-    put_repeated_entry(t, &bits);
-    put_entry(t, TAG_COMPRESSION, 3, 1, TIFF_DEFLATE);
-    put_entry(t, TAG_PHOTOMETRIC, 3, 1, colour ? 2 : 1);
-    put_entry(t, TAG_STRIPS, 4, 1, at);
-    put_entry(t, TAG_SAMPLES, 3, 1, samples);
-    put_entry(t, TAG_ROWS, 4, 1, (uint64_t)v->size[1]);
-    put_entry(t, TAG_STRIP_BYTES, 4, 1, size);
-    put_entry(t, TAG_PLANAR, 3, 1, 1);
-    if (extra.count) put_repeated_entry(t, &extra);
-    put_repeated_entry(t, &format);
-    *link = t->size;
-    put(t, 0, 4);
-}
-
-static int write_spacing(const struct volume *v, const char *image, struct error *e)
-{
-    char path[2048];
-    if (strlen(image) + 8 > sizeof path) return error_set(e, "%.100s...: path is too long", image);
-    spacing_path(path, sizeof path, image, 1);
-    struct json *j = json_object(), *list = json_add_array(j, "spacing");
-    for (int i = 2; i >= 0; i--) json_add_number(list, NULL, v->spacing[i]);
-    int status = json_write(j, path, e);
-    json_free(j);
-    return status;
-}
-
-int tiff_write(const struct volume *v, const char *path, enum voxel_type type, struct error *e)
-{
-    struct text t = {0};
-    size_t link = 4, size;
-    int status = 0;
-    if (v->size[3] > 65535 || v->size[0] > INT32_MAX || v->size[1] > INT32_MAX)
-        return error_set(e, "%s: %lld samples a pixel do not fit TIFF", path, (long long)v->size[3]);
-    text_put(&t, "II*\0\0\0\0\0", 8);
-    for (int64_t z = 0; !status && z < v->size[2]; z++) {
-        unsigned char *packed = pack_slice(v, z, type, &size);
-        if (!packed) status = error_set(e, "%s: out of memory for slice %lld", path, (long long)z);
-        else if (t.size + size > UINT32_MAX - 4096)
-            status = error_set(e, "%s: more than 4 GB do not fit TIFF", path);
-        else put_page(&t, v, type, packed, size, &link);
-        free(packed);
-    }
-    if (!status && !v->flat) status = write_spacing(v, path, e);
-    if (!status) status = file_write(path, t.data, t.size, e);
-    free(t.data);
     return status;
 }
 

@@ -1,6 +1,6 @@
-/* metrics.h - overlap of two masks by voxels and by lesions: what the table of metric.h takes values from. */
-#ifndef NN_METRICS_H
-#define NN_METRICS_H
+/* overlap.h - overlap of two masks by voxels and by lesions: what the table of metric.h takes values from. */
+#ifndef NN_OVERLAP_H
+#define NN_OVERLAP_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -11,7 +11,7 @@ struct overlap { /* of one label in one case */
     double volume_ref, volume_pred; /* mm^3 */
 };
 /* Voxels where ref == ignore (pass -1 for none) are left out. */
-struct overlap metrics_overlap(const uint8_t *ref, const uint8_t *pred, size_t voxels, int label, int ignore,
+struct overlap overlap_measure(const uint8_t *ref, const uint8_t *pred, size_t voxels, int label, int ignore,
                                double voxel_mm3);
 
 /* Lesion-wise detection: connected components of the two masks. A lesion of the reference is found if more
@@ -24,7 +24,7 @@ struct lesions {
                                           masks are empty, 0 where one is */
 };
 /* Masks 0 or 1; other values belong to no lesion. Returns -1 when memory is out. */
-int metrics_lesions(struct lesions *r, const uint8_t *ref, const uint8_t *pred, const int size[3],
+int overlap_lesions(struct lesions *r, const uint8_t *ref, const uint8_t *pred, const int size[3],
                     double least);
 
 #endif

@@ -1,4 +1,4 @@
-/* checkpoints.c - the files of a federated run, so that it can be killed at any moment and continued to the
+/* run_files.c - the files of a federated run, so that it can be killed at any moment and continued to the
  * same bits.
  *
  * Order of writing after a round: the tables, the server's vectors, the best, the final and last the latest
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fl/checkpoints.h"
+#include "fl/run_files.h"
 #include "fl/message/vectors.h"
 #include "fl/simulation.h"
 #include "io/base/file.h"
@@ -59,7 +59,7 @@ static struct json *sites_json(const struct simulation *s)
     return all;
 }
 
-int checkpoints_identity(struct simulation *s, struct error *e)
+int run_files_identity(struct simulation *s, struct error *e)
 {
     struct json *j = federation_json(&s->f), *training = train_options_json(&s->f.train);
     json_remove(training, "epochs"); /* a longer training goes on from the same states */
@@ -183,7 +183,7 @@ static int write_latest(struct simulation *s, struct error *e)
 }
 
 /* A round without a client's pause is begun again from its clients' files. */
-int checkpoints_stop(struct simulation *s, struct error *e)
+int run_files_stop(struct simulation *s, struct error *e)
 {
     if (s->server.round > 0 && s->store.checkpoint != s->server.round && write_latest(s, e)) return -1;
     for (int w = 0; w < s->workers; w++) {
@@ -196,7 +196,7 @@ int checkpoints_stop(struct simulation *s, struct error *e)
     return 0;
 }
 
-int checkpoints_write(struct simulation *s, int last, struct error *e)
+int run_files_write(struct simulation *s, int last, struct error *e)
 {
     if (write_tables(s, e)) return -1;
     if (s->best_round == s->task.round && write_checkpoint(s, "checkpoint_best.safetensors", 0, e)) return -1;
@@ -205,7 +205,7 @@ int checkpoints_write(struct simulation *s, int last, struct error *e)
     return write_latest(s, e);
 }
 
-int checkpoints_final(struct simulation *s, struct error *e)
+int run_files_final(struct simulation *s, struct error *e)
 {
     char path[1300];
     if (file_join(path, sizeof path, s->o->folder, final_name, e)) return -1;
@@ -323,7 +323,7 @@ static int read_latest(struct simulation *s, const char *path, struct error *e)
     return status;
 }
 
-int checkpoints_resume(struct simulation *s, struct error *e)
+int run_files_resume(struct simulation *s, struct error *e)
 {
     char path[1300];
     if (file_join(path, sizeof path, s->o->folder, latest_name, e)) return -1;
@@ -351,7 +351,7 @@ static int clear_matching(const char *folder, const char *prefix, const char *su
     return status;
 }
 
-int checkpoints_clear(const char *folder, struct error *e)
+int run_files_clear(const char *folder, struct error *e)
 {
     static const char *const table[] = {"progress.",        "rounds.csv",     "similarity.csv",
                                         "site_results.csv", "cross_site.csv", "fine_tune.csv"};

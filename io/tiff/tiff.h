@@ -2,7 +2,7 @@
  * integers of 1 to 64 bits and floats of 32 and 64, several samples a pixel (they become t), several pages
  * (slices).
  *
- * Stacks, channels and frames as ImageJ, OME, tifffile and MetaMorph describe them (io/image/tiff_stack.h):
+ * Stacks, channels and frames as ImageJ, OME, tifffile and MetaMorph describe them (io/tiff/tiff_stack.h):
  * channels and frames become t. One page is a flat image. Pages have their spacing in a file beside them, as
  * nnU-Net keeps it: for CASE_0000.tif (or CASE.tif) it is CASE.json with {"spacing": [z, y, x]}; without one
  * it is 1 mm. Tags of resolution are not used, nor do palettes and "white is zero" change a value: label maps

@@ -1,0 +1,176 @@
+/* check_stops.c - a federation that is stopped and resumed, again and again, under every strategy and
+ * compression, through files and in memory: the same weights. */
+#include <inttypes.h>
+#include <sys/wait.h>
+
+#include "tests/unit/fl/cut_federation.h"
+
+/* ---- stopping ------------------------------------------------------------------------------------------ */
+
+struct stop_after {
+    int asked, at; /* stops when it is asked for the at-th time, and from then on */
+};
+
+static int stop_now(void *arg)
+{
+    struct stop_after *s = arg;
+    return ++s->asked > s->at;
+}
+
+/* Stopped again and again after so many questions each, until it is through: the weights of one run, and its
+ * losses. */
+static void check_stopped(struct federate_options o, int every, const char *what)
+{
+    char folder[] = "/tmp/nephron_check_XXXXXX", other[] = "/tmp/nephron_check_XXXXXX";
+    struct error e = {""};
+    struct federate_result whole, r;
+    int turns = 0, stopped = 1;
+    o.pool = pool_create(1);
+    CHECK(mkdtemp(folder) && mkdtemp(other), "mkdtemp");
+    o.folder = other;
+    CHECK(federate_run(&whole, &o, NULL, NULL, &e) == 0 && !whole.stopped, "%s: %s", what, e.text);
+    o.folder = folder;
+    for (; stopped && turns < 200; turns++) {
+        struct stop_after after = {0, every + turns % 2};
+        struct federate_events events = {.stop = stop_now, .arg = &after};
+        o.resume = turns > 0;
+        if (federate_run(&r, &o, NULL, &events, &e)) break;
+        stopped = r.stopped;
+        if (stopped) federate_result_free(&r);
+    }
+    CHECK(!stopped && turns > 2, "%s: %d turns: %s", what, turns, e.text);
+    if (!stopped) {
+        CHECK(model_hash(r.model) == model_hash(whole.model), "%s: other weights after %d turns", what,
+              turns);
+        CHECK(r.records == whole.records, "%s: %d rows, want %d", what, r.records, whole.records);
+        for (int i = 0; i < r.records && i < whole.records; i++)
+            CHECK(r.record[i].hash == whole.record[i].hash && (r.record[i].loss == whole.record[i].loss ||
+                      (isnan(r.record[i].loss) && isnan(whole.record[i].loss))),
+                  "%s: row %d: loss %.17g, want %.17g", what, i, r.record[i].loss, whole.record[i].loss);
+        federate_result_free(&r);
+    }
+    federate_result_free(&whole);
+    pool_destroy(o.pool);
+    remove_folder(folder);
+    remove_folder(other);
+}
+
+static void check_all_stopped(struct learner_data *data)
+{
+    static const char *const name[] = {"fedavg", "scaffold", "ditto", "fedbn", "fedadam"};
+    struct federate_client *c = small_clients(data, groups, CLIENTS), all = {.name = "all", .data = *data};
+    struct federate_options o = options(c, CLIENTS, NULL), one = options(&all, 1, NULL);
+    o.train = one.train = small_options(2, 4);
+    check_stopped(one, 2, "one client, AdamW");
+    one.train.ema = 0.8;
+    check_stopped(one, 2, "one client, with the average of its weights");
+    one.train.ema = 0;
+    one.checkpoint_every = 2;
+    o.train.optimizer = one.train.optimizer = &optimizer_sgd;
+    o.train.momentum = one.train.momentum = 0.9f;
+    o.train.lr = one.train.lr = 0.02f;
+    check_stopped(one, 3, "one client, a checkpoint in two epochs");
+    o.train.iterations = 3;
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
+        o.strategy = strategy_find(name[i]);
+        strategy_standard(o.option, o.strategy);
+        o.compress = i == 0 ? compress_find("topk") : NULL;
+        check_stopped(o, 5, name[i]);
+    }
+    small_clients_free(c, CLIENTS);
+}
+
+/* A pause of other global weights, or of more steps than the round has, is refused. */
+static void check_wrong_pause(struct learner_data *data)
+{
+    char folder[] = "/tmp/nephron_check_XXXXXX";
+    struct error e = {""};
+    struct federate_client all = {.name = "all", .data = *data};
+    struct federate_options o = options(&all, 1, folder);
+    struct model *initial = learner_model(&o.train, NULL);
+    struct stop_after after = {0, 1};
+    struct federate_events events = {.stop = stop_now, .arg = &after};
+    struct federate_result r;
+    o.train = small_options(2, 4);
+    o.pool = pool_create(1);
+    CHECK(mkdtemp(folder) != NULL, "mkdtemp");
+    CHECK(federate_run(&r, &o, NULL, &events, &e) == 0 && r.stopped && r.rounds == 0, "%s", e.text);
+    federate_result_free(&r);
+    initial->data[0] += 1;
+    o.resume = 1;
+    CHECK(federate_run(&r, &o, initial, NULL, &e) != 0 && strstr(e.text, "was stopped in a round"), "%s",
+          e.text);
+    model_destroy(initial);
+    pool_destroy(o.pool);
+    remove_folder(folder);
+}
+
+/* Through files and in memory, cut and resumed, one thread and two: the same weights. */
+static uint64_t check_cut(struct federate_options o, const char *what)
+{
+    char folder[] = "/tmp/nephron_check_XXXXXX";
+    struct error e = {""};
+    uint64_t memory = run(&o, &e, NULL);
+    CHECK(memory != 0, "%s: %s", what, e.text);
+    CHECK(mkdtemp(folder) != NULL, "mkdtemp");
+    o.folder = folder;
+    fflush(stdout);
+    pid_t child = fork();
+    int rounds = 1, status;
+    if (child == 0) {
+        struct federate_events events = {.round_done = exit_after, .arg = &rounds};
+        run(&o, &e, &events);
+        _exit(1);
+    }
+    CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 0, "%s: the child did not stop",
+          what);
+    o.resume = 1;
+    o.pool = pool_create(2);
+    o.parallel = PARALLEL_CLIENTS;
+    uint64_t files = run(&o, &e, NULL);
+    CHECK(files == memory, "%s: %016" PRIx64 " through files, %016" PRIx64 " in memory: %s", what, files,
+          memory, e.text);
+    pool_destroy(o.pool);
+    remove_folder(folder);
+    return memory;
+}
+
+static void check_all_strategies(const struct learner_data *data)
+{
+    struct federate_client *c = small_clients(data, groups, CLIENTS);
+    struct federate_options o = options(c, CLIENTS, NULL);
+    o.train = small_options(2, 1);
+    o.train.optimizer = &optimizer_sgd;
+    o.train.momentum = 0;
+    o.train.lr = 0.05f;
+    for (int k = 0; strategies[k]; k++) {
+        o.strategy = strategies[k];
+        strategy_standard(o.option, o.strategy);
+        if (strcmp(o.strategy->name, "bulyan") == 0) o.option[0] = 0;
+        check_cut(o, o.strategy->name);
+    }
+    /* Packed answers: residuals stay at the sites too. */
+    uint64_t plain = 0;
+    o.strategy = NULL;
+    o.compress_share = 0.1;
+    for (int k = 0; compress_table[k]; k++) {
+        o.compress = strcmp(compress_name(compress_table[k]), "none") == 0 ? NULL : compress_table[k];
+        uint64_t hash = check_cut(o, compress_name(compress_table[k]));
+        if (!o.compress)
+            plain = hash;
+        else
+            CHECK(hash != plain, "compression %s changes nothing", compress_name(o.compress));
+    }
+    small_clients_free(c, CLIENTS);
+}
+
+int main(void)
+{
+    struct learner_data data;
+    small_data(&data, CASES);
+    check_all_strategies(&data);
+    check_all_stopped(&data);
+    check_wrong_pause(&data);
+    small_data_free(&data);
+    return check_done("check_stops");
+}

@@ -1,0 +1,338 @@
+/* check_geometry.c - where the voxels of an image are and what their values mean: units, matrices, slopes, what a
+ * header leaves open, and what it cannot mean. */
+#include <unistd.h>
+
+#include "io/image/metaimage.h"
+#include "io/image/nifti.h"
+#include "io/image/nrrd.h"
+#include "io/tiff/tiff.h"
+#include "io/image/voxels.h"
+#include "tests/unit/io/image_files.h"
+
+/* What a file does not say, or cannot mean, is told. */
+static void check_assumed(void)
+{
+    static const struct {
+        const char *name, *text, *says;
+    } files[] = {
+        {"a.nrrd", "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nencoding: raw\n\nabcd",
+         "spacing 1 mm along axis 0"},
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\ndimension: 3\nspacings: 1 2 -3\nsizes: 2 1 2\nencoding: raw\n\nabcd",
+         "no space directions"},
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nspace: scanner-xyz\nspace directions: (1,0,0) "
+         "(0,1,0) (0,0,2)\nencoding: raw\n\nabcd",
+         "place 0"},
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nold min: -1\nold max: 3\nencoding: raw\n\nabcd",
+         "old min, old max is not applied"},
+        {"a.mha", "NDims = 3\nDimSize = 2 1 2\nElementType = MET_UCHAR\nElementDataFile = LOCAL\nabcd",
+         "no ElementSpacing"},
+        {"a.mha",
+         "NDims = 3\nDimSize = 2 1 2\nElementSpacing = 1 1 1\nElementToIntensityFunctionSlope = "
+         "0\nElementType = MET_UCHAR\nElementDataFile = LOCAL\nabcd",
+         "ElementToIntensityFunction is not applied"},
+        {"a.mha",
+         "NDims = 3\nDimSize = 2 1 2\nElementSpacing = 1 1 1\nDistanceUnits = furlong\nElementType = "
+         "MET_UCHAR\nElementDataFile = LOCAL\nabcd",
+         "the unit 'furlong' is not applied"},
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\ndimension: 3\nspacings: 1 1 1\nunits: \"mm\" \"ell\" \"mm\"\nsizes: 2 1 2\n"
+         "encoding: raw\n\nabcd",
+         "the unit 'ell' is not applied"},
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nspace: LPS\nspace directions: (1,0,0) (0,1,0) "
+         "(0,0,1)\nspace units: \"mm\" \"cm\" \"mm\"\nencoding: raw\n\nabcd",
+         "the unit 'cm' is not applied"},
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\naxis mins: 1 0 0\naxis maxs: 5 3 8\nencoding: "
+         "raw\n\nabcd",
+         "spacing of axis mins and maxs along axis 0"},
+        {"a.nrrd", "NRRD0004\ntype: uchar\ndimension: 2\nspacings: 1 2\nsizes: 2 2\nencoding: raw\n\nabcd",
+         "999 times the larger spacing"}};
+    struct error e = {""};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct volume v = {0};
+        CHECK(!file_write(in_folder(files[i].name), files[i].text, strlen(files[i].text), &e) &&
+                  !volume_read(&v, in_folder(files[i].name), &e),
+              "%s", e.text);
+        CHECK(strstr(v.assumed, files[i].says), "%s: '%s', not '%s'", files[i].name, v.assumed,
+              files[i].says);
+        if (i == 1)
+            CHECK(v.spacing[2] == 3 && v.affine[2][2] == -3, "a negative spacing runs the other way: %g",
+                  v.affine[2][2]);
+        volume_free(&v);
+    }
+}
+
+/* Units of length are left aside, as ITK does (SimpleITK 2.5 gives these numbers, but for the spacing of the
+ * ends of axes, which it takes as 1); a negative spacing runs the other way. */
+static void check_units(void)
+{
+    static const struct {
+        const char *name, *text;
+        double spacing[3], origin; /* origin along x in LPS */
+    } files[] = {
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\n"
+         "dimension: 3\n"
+         "sizes: 2 1 2\n"
+         "space: left-posterior-superior\n"
+         "space directions: (2,0,0) (0,3,0) (0,0,4)\n"
+         "space units: \"cm\" \"mm\" \"um\"\n"
+         "space origin: (5,0,0)\n"
+         "encoding: raw\n\nabcd",
+         {2, 3, 4},
+         5},
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\n"
+         "dimension: 3\n"
+         "sizes: 2 1 2\n"
+         "spacings: 2 3 4\n"
+         "units: \"m\" \"mm\" \"microns\"\n"
+         "encoding: raw\n\nabcd",
+         {2, 3, 4},
+         0},
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\naxis mins: 1 0 0\naxis maxs: 5 3 8\nencoding: "
+         "raw\n\nabcd",
+         {2, 3, 4},
+         2},
+        {"a.mha",
+         "NDims = 3\nDimSize = 2 1 2\n"
+         "ElementSpacing = 2 3 4\n"
+         "Offset = 5 0 0\n"
+         "DistanceUnits = cm\n"
+         "ElementType = MET_UCHAR\n"
+         "ElementDataFile = LOCAL\nabcd",
+         {2, 3, 4},
+         5},
+        {"a.mha",
+         "NDims = 3\nDimSize = 2 1 2\n"
+         "ElementSpacing = 2 3 -4\n"
+         "Offset = 5 0 0\n"
+         "DistanceUnits = mm\n"
+         "ElementType = MET_UCHAR\n"
+         "ElementDataFile = LOCAL\nabcd",
+         {2, 3, 4},
+         5}};
+    struct error e = {""};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct volume v = {0};
+        CHECK(!file_write(in_folder(files[i].name), files[i].text, strlen(files[i].text), &e) &&
+                  !volume_read(&v, in_folder(files[i].name), &e),
+              "%s", e.text);
+        for (int k = 0; k < 3; k++)
+            CHECK(fabs(v.spacing[k] / files[i].spacing[k] - 1) < 1e-12, "file %zu: spacing[%d] is %g", i, k,
+                  v.spacing[k]);
+        CHECK(v.affine[0][3] == -files[i].origin, "file %zu: origin %g", i, v.affine[0][3]);
+        CHECK(v.affine[2][2] == (i == 4 ? -4 : files[i].spacing[2]), "file %zu: %g", i, v.affine[2][2]);
+        volume_free(&v);
+    }
+}
+
+/* Matrices that cannot be meant, and numbers that the type cannot hold. */
+static void check_refused(void)
+{
+    static const struct {
+        const char *text, *says;
+    } files[] = {
+        {"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nspace: ras\nspace directions: (1,0,0) (2,0,0) "
+         "(0,0,4)\nencoding: raw\n\nabcd",
+         "lie in a plane"},
+        {"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nspace: ras\nspace directions: (nan,0,1) (0,1,0) "
+         "(0,0,4)\nencoding: raw\n\nabcd",
+         "axis 0 has direction"},
+        {"NRRD0004\ntype: uchar\n"
+         "dimension: 4\n"
+         "sizes: 2 1 2 1\n"
+         "kinds: complex domain domain domain\n"
+         "encoding: raw\n\nabcd",
+         "complex"},
+        {"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 1\nencoding: ascii\n\n256 1", "uint8 cannot hold"},
+        {"NRRD0004\ntype: short\ndimension: 3\nsizes: 2 1 1\nencoding: ascii\n\n1.5 1", "int16 cannot hold"},
+        {"NDims = 3\nDimSize = 2 1 1\n"
+         "BinaryData = False\n"
+         "ElementType = MET_USHORT\n"
+         "ElementDataFile = LOCAL\n-1 2",
+         "uint16 cannot hold"},
+        {"NDims = 3\nDimSize = 2 1 2\nTransformMatrix = 1 0 0 0 1 0 1 1 0\nElementType = "
+         "MET_UCHAR\nElementDataFile = LOCAL\nabcd",
+         "lie in a plane"}};
+    struct error e = {""};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct volume v = {0};
+        const char *name = files[i].text[1] == 'R' ? "r.nrrd" : "r.mha";
+        CHECK(!file_write(in_folder(name), files[i].text, strlen(files[i].text), &e), "%s", e.text);
+        CHECK(volume_read(&v, in_folder(name), &e) && strstr(e.text, files[i].says),
+              "file %zu: want '%s', got '%s'", i, files[i].says, e.text);
+    }
+}
+
+/* NIfTI's two matrices and pixdim, against each other: what is taken is told where they differ. */
+static void check_matrices(void)
+{
+    static const struct {
+        int at; /* a float of the header, by its byte */
+        float value;
+        int qform, sform;
+        const char *says;
+    } changes[] = {
+        {280, 1, 1, 1, ""},   /* as it was */
+        {280, -1, 1, 1, "the sform: the qform lies elsewhere"},
+        {280, 5, 0, 1, "spacing of pixdim[1], 1: the sform has 5"},
+        {280, 5, 1, 2, "the qform: the sform lies elsewhere"},
+        {280, 0, 1, 1, "the qform: the sform is singular"},
+        {284, 0.5f, 1, 1, "the qform: the sform is sheared"},
+        {280, NAN, 1, 1, "the qform: the sform is singular"},
+        {292, INFINITY, 0, 1, "place 0 along x: the sform has inf"},
+        {268, NAN, 1, 0, "place 0 along x: the qform has nan"},
+        {256, 2, 1, 0, "the quaternion has the length 2"},
+        {256, NAN, 1, 0, "the qform is singular"},
+        {80, -1, 1, 1, "pixdim[1] is -1: its size is taken"},
+        {80, NAN, 0, 1, "pixdim[1] is nan: spacing of the matrix"},
+    };
+    static const double identity[3][4] = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}};
+    float voxel[8] = {3, 5};
+    struct volume v = {.size = {2, 2, 2, 1}, .spacing = {1, 1, 1}, .voxel = voxel}, r;
+    struct error e = {""};
+    unsigned char *data, changed[400];
+    size_t size;
+    memcpy(v.affine, identity, sizeof identity);
+    CHECK(!volume_write(&v, in_folder("m.nii"), VOXEL_I16, &e) &&
+              !file_read(in_folder("m.nii"), 0, &data, &size, &e) && size <= sizeof changed,
+          "%s", e.text);
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        uint32_t bits;
+        memcpy(changed, data, size);
+        memcpy(&bits, &changes[i].value, 4);
+        bytes_set(changed + changes[i].at, bits, 4, 0);
+        bytes_set(changed + 252, (uint64_t)changes[i].qform, 2, 0);
+        bytes_set(changed + 254, (uint64_t)changes[i].sform, 2, 0);
+        CHECK(!nifti_parse(&r, changed, size, NULL, 0, "m", 0, &e), "%s", e.text);
+        CHECK(changes[i].says[0] ? strstr(r.assumed, changes[i].says) != NULL : !r.assumed[0],
+              "change %zu: '%s', not '%s'", i, r.assumed, changes[i].says);
+        for (int k = 0; k < 3; k++)
+            for (int c = 0; c < 4; c++) CHECK(isfinite(r.affine[k][c]), "change %zu: affine", i);
+        volume_free(&r);
+    }
+    /* A thousandth of the spacing is rounding: 4 mm beside 4.003, but not beside 4.005. */
+    for (int apart = 0; apart < 2; apart++) {
+        const float four = 4, column = apart ? 4.005f : 4.003f;
+        uint32_t bits;
+        memcpy(changed, data, size);
+        memcpy(&bits, &four, 4);
+        bytes_set(changed + 80, bits, 4, 0);
+        memcpy(&bits, &column, 4);
+        bytes_set(changed + 280, bits, 4, 0);
+        bytes_set(changed + 252, 0, 2, 0);
+        CHECK(!nifti_parse(&r, changed, size, NULL, 0, "m", 0, &e), "%s", e.text);
+        CHECK(apart ? strstr(r.assumed, "spacing of pixdim[1], 4: the sform has 4.005") != NULL
+                    : !r.assumed[0],
+              "spacing of the sform %g: '%s'", (double)column, r.assumed);
+        volume_free(&r);
+    }
+    bytes_set(data + 123, 5, 1, 0);
+    CHECK(!nifti_parse(&r, data, size, NULL, 0, "m", 0, &e) && strstr(r.assumed, "xyzt_units is 5"), "%s",
+          e.text);
+    volume_free(&r);
+    memset(data + 344, 0, 4); /* an Analyze header, with SPM's scale */
+    bytes_set(data + 112, 0x3f000000, 4, 0);
+    CHECK(!nifti_parse(&r, data, 348, data + 352, size - 352, "m", 0, &e) &&
+              strstr(r.assumed, "SPM's scale 0.5"),
+          "%s %s", e.text, r.assumed);
+    volume_free(&r);
+    free(data);
+}
+
+/* NIfTI's slopes that cannot be meant: values as stored, told where something is lost by it. */
+static void check_slopes(void)
+{
+    static const struct {
+        float slope, inter;
+        const char *says;
+    } slopes[] = {{0, 0, ""},
+                  {NAN, NAN, ""},
+                  {0, 7, "scl_slope is 0, scl_inter 7"},
+                  {NAN, 7, "scl_inter 7"},
+                  {INFINITY, 0, "scl_slope is inf"},
+                  {1, NAN, "scl_inter 0"}};
+    static const double identity[3][4] = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}};
+    float voxel[2] = {3, 5};
+    struct volume v = {.size = {2, 1, 1, 1}, .spacing = {1, 1, 1}, .voxel = voxel}, r;
+    struct error e = {""};
+    unsigned char *data;
+    size_t size;
+    memcpy(v.affine, identity, sizeof identity);
+    CHECK(!volume_write(&v, in_folder("s.nii"), VOXEL_I16, &e) &&
+              !file_read(in_folder("s.nii"), 0, &data, &size, &e),
+          "%s", e.text);
+    for (size_t i = 0; i < sizeof slopes / sizeof *slopes; i++) {
+        uint32_t bits[2];
+        memcpy(&bits[0], &slopes[i].slope, 4);
+        memcpy(&bits[1], &slopes[i].inter, 4);
+        for (int k = 0; k < 2; k++) bytes_set(data + 112 + 4 * k, bits[k], 4, 0);
+        CHECK(!nifti_parse(&r, data, size, NULL, 0, "s", 0, &e) && r.voxel[0] == 3 && r.voxel[1] == 5,
+              "slope %g: %s", slopes[i].slope, e.text);
+        CHECK(slopes[i].says[0] ? strstr(r.assumed, slopes[i].says) != NULL : !r.assumed[0],
+              "slope %g, inter %g: '%s'", slopes[i].slope, slopes[i].inter, r.assumed);
+        volume_free(&r);
+    }
+    free(data);
+}
+
+/* Scaled numbers that float32 would round are there as doubles (nibabel's get_fdata gives these), so that
+ * convert writes float64; 16 bits with a slope stay float32, unless the intercept swallows the steps. */
+static void check_scaled(void)
+{
+    static const struct {
+        enum voxel_type type;
+        float slope, inter;
+        double stored;
+        int exact;
+    } files[] = {{VOXEL_I32, 0.1F, 0, 2147483647, 1}, {VOXEL_I32, 0.5F, 0, 6, 0},
+                 {VOXEL_U32, 1, 0.5F, 4294967295.0, 1}, {VOXEL_F64, 2, 1, 1 / 3.0, 1},
+                 {VOXEL_F32, 1, 1e9F, 1.5, 1},          {VOXEL_F32, 0.1F, 0, 1.5, 0},
+                 {VOXEL_I16, 0.1F, 0, 32767, 0},        {VOXEL_I16, 0.1F, 1e6F, 32767, 1},
+                 {VOXEL_U8, 1, 1e9F, 255, 1}};
+    static const double identity[3][4] = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}};
+    struct error e = {""};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        float voxel[2] = {0, (float)files[i].stored};
+        double exact[2] = {0, files[i].stored};
+        struct volume v = {.size = {2, 1, 1, 1}, .spacing = {1, 1, 1}, .voxel = voxel, .exact = exact}, r = {0};
+        unsigned char *data;
+        size_t size;
+        uint32_t bits[2];
+        memcpy(v.affine, identity, sizeof identity);
+        CHECK(!volume_write(&v, in_folder("f.nii"), files[i].type, &e) &&
+                  !file_read(in_folder("f.nii"), 0, &data, &size, &e),
+              "%s", e.text);
+        memcpy(&bits[0], &files[i].slope, 4);
+        memcpy(&bits[1], &files[i].inter, 4);
+        for (int k = 0; k < 2; k++) bytes_set(data + 112 + 4 * k, bits[k], 4, 0);
+        const double right = files[i].stored * files[i].slope + files[i].inter;
+        CHECK(!nifti_parse(&r, data, size, NULL, 0, "f", VOLUME_EXACT, &e) && r.voxel[1] == (float)right, "%s",
+              e.text);
+        CHECK((r.exact != NULL) == files[i].exact && (!r.exact || r.exact[1] == right), "file %zu: %.17g", i,
+              r.exact ? r.exact[1] : (double)r.voxel[1]);
+        volume_free(&r);
+        free(data);
+    }
+}
+
+int main(void)
+{
+    char command[64];
+    if (!mkdtemp(folder)) return 1;
+    check_assumed();
+    check_units();
+    check_refused();
+    check_matrices();
+    check_slopes();
+    check_scaled();
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    CHECK(system(command) == 0, "%s", command);
+    return check_done("check_geometry");
+}

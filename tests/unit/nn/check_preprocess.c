@@ -1,0 +1,133 @@
+/* check_preprocess.c - preprocessing and the way back against nnU-Net's own (tests/data/golden/data.json). */
+#include <stdint.h>
+
+#include "nn/prepare/restore.h"
+#include "tensor/ops/ops.h"
+#include "tests/unit/nn/data_golden.h"
+
+/* ---- preprocessing ------------------------------------------------------------------------------------- */
+
+/* The map for a cascade's next stage, of the spacing in make_data.py. */
+static void check_restore_next(const float *logits, const struct prepared *s, const struct plan *p,
+                               const struct json *g, const char *what)
+{
+    const struct plan next = {.dims = 3, .spacing = {1.3, 0.7, 1.6}};
+    const struct json *want = json_get(g, "label");
+    struct restore r;
+    struct error e = {""};
+    int size[3], differ = 0;
+    sizes_from(size, json_get(g, "size"));
+    CHECK(restore_begin_next(&r, 3, s, p, &next, NULL, &e) == 0, "%s: %s", what, e.text);
+    for (int z = 0; z < s->size[0]; z++)
+        restore_plane(&r, z, logits + (size_t)z * s->size[1] * s->size[2] * 3);
+    restore_end(&r);
+    CHECK(memcmp(size, r.size, sizeof size) == 0, "%s: next stage of %d x %d x %d", what, r.size[0],
+          r.size[1], r.size[2]);
+    for (int i = 0; i < want->count && i < size[0] * size[1] * size[2]; i++)
+        differ += r.label[i] != want->item[i]->integer;
+    CHECK((size_t)want->count == voxels_of(size) && differ == 0, "%s: %d labels for the next stage differ",
+          what, differ);
+    free(r.label);
+}
+
+static void check_restore(const struct prepared *s, const struct plan *p, const struct json *g,
+                          const char *what)
+{
+    size_t n = voxels_of(s->size), plane = n / (size_t)s->size[0];
+    float *logits = malloc(3 * n * sizeof *logits), *probability;
+    uint8_t *label;
+    struct error e;
+    for (size_t i = 0; i < n; i++) {
+        logits[3 * i] = formula(i);
+        logits[3 * i + 1] = -formula(i);
+        logits[3 * i + 2] = formula(((size_t)s->size[0] - 1 - i / plane) * plane + i % plane) * 0.5f;
+    }
+    if (restore_logits(&label, &probability, logits, 3, s, p, &e)) {
+        CHECK(0, "%s: %s", what, e.text);
+        exit(1);
+    }
+    const struct json *want = json_get(g, "restored"), *want_probability = json_get(g, "probability");
+    int differ = 0;
+    double worst = 0;
+    for (int i = 0; i < want->count; i++) differ += label[i] != want->item[i]->integer;
+    for (int i = 0; i < want_probability->count; i++)
+        worst = fmax(worst, fabs(probability[7 * i] - want_probability->item[i]->number));
+    CHECK(want->count == 9 * 8 * 12 && differ == 0, "%s: %d restored labels differ", what, differ);
+    CHECK(worst <= 2e-5, "%s: probabilities off by %g", what, worst);
+    check_restore_next(logits, s, p, json_get(g, "next"), what);
+    free(label);
+    free(probability);
+    free(logits);
+}
+
+static void check_preprocess(const struct json *g, const char *what)
+{
+    enum { N = 9 * 8 * 12 };
+    struct sample s = {
+        .size = {9, 8, 12}, .channels = 2, .image = malloc(2 * N * sizeof(float)), .label = malloc(N)};
+    struct plan p = make_plan(g);
+    struct error e = {""};
+    make_case(s.image, s.label);
+    for (int a = 0; a < 3; a++) s.spacing[a] = json_get(g, "spacing")->item[a]->number;
+    struct prepared ready;
+    CHECK(preprocess_case(&ready, &s, &p, &e) == 0, "%s: %s", what, e.text);
+    CHECK(!s.image && !s.label && s.size[0] == 9, "%s: the raw sample keeps its geometry alone", what);
+    check_sample(&ready, g, what);
+    check_restore(&ready, &p, g, what);
+    prepared_free(&ready);
+}
+
+/* Four values, 100 to 400, prepared by the plan; after an error nothing is left to free. */
+static int prepare_four(struct prepared *ready, const struct plan *p, struct error *e)
+{
+    struct sample s = {
+        .size = {1, 1, 4}, .spacing = {1, 1, 1}, .channels = 1, .image = malloc(4 * sizeof(float))};
+    for (int i = 0; i < 4; i++) s.image[i] = 100.0f * (float)(i + 1);
+    const int status = preprocess_case(ready, &s, p, e);
+    CHECK(!s.image && !ready->image == (status != 0), "the voxels are the prepared case's or nobody's");
+    return status;
+}
+
+static void check_normalization_refused(void)
+{
+    struct prepared s;
+    struct plan p = {.dims = 3,
+                     .channels = 1,
+                     .classes = 2,
+                     .transpose = {0, 1, 2},
+                     .spacing = {1, 1, 1},
+                     .norm = {NORM_RGB_0_1}};
+    struct error e = {""};
+    CHECK(prepare_four(&s, &p, &e) == -1 && strstr(e.text, "rgb_to_0_1"), "400 is no RGB value: '%s'",
+          e.text);
+    p.channels = 2;
+    CHECK(prepare_four(&s, &p, &e) == -1 && strstr(e.text, "1 channels"), "channels: '%s'", e.text);
+    p.channels = 1;
+    p.norm[0] = NORM_RESCALE_0_1;
+    CHECK(prepare_four(&s, &p, &e) == 0 && s.image[0] == 0 && s.image[3] == 1, "rescaled to %g .. %g",
+          s.image[0], s.image[3]);
+    prepared_free(&s);
+    p.spacing[2] = 1e-6;
+    p.spacing[1] = 1e-6;
+    CHECK(prepare_four(&s, &p, &e) == -1 && strstr(e.text, "too many voxels"), "'%s'", e.text);
+}
+
+int main(void)
+{
+    struct error e;
+    struct json *golden = json_read(golden_data, &e);
+    if (!golden) {
+        printf("%s\n", e.text);
+        return 1;
+    }
+    const struct json *cases = json_get(golden, "preprocess");
+    CHECK(cases->count == 3, "groups of %s", golden_data);
+    for (int i = 0; i < cases->count; i++) {
+        char what[32];
+        snprintf(what, sizeof what, "preprocessed case %d", i);
+        check_preprocess(cases->item[i], what);
+    }
+    check_normalization_refused();
+    json_free(golden);
+    return check_done("check_preprocess");
+}

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 int app_fail(const struct error *e)
 {
@@ -31,7 +33,74 @@ int app_usage(const char *command, const char *format, ...)
 
 /* ---- help ---------------------------------------------------------------------------------------------- */
 
-static void print_option(const struct option_spec *s)
+/* As COLUMNS tells; else of the terminal, but no more than can be read with ease; 80 of a file. */
+static int help_columns(void)
+{
+    const char *told = getenv("COLUMNS");
+    const long columns = told ? strtol(told, NULL, 10) : 0;
+    struct winsize w;
+    if (columns > 0) return columns < 40 ? 40 : columns > 100000 ? 100000 : (int)columns;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) || !w.ws_col) return 80;
+    return w.ws_col < 40 ? 40 : w.ws_col > 110 ? 110 : w.ws_col;
+}
+
+/* Words of a line that stands at column `at`; where one does not fit, a new line begins at column `indent`.
+ * Choices a|b|c may be parted behind a bar. Returns the column. */
+static int put_words(const char *text, size_t length, int at, int indent, int columns)
+{
+    for (size_t i = 0, end; i < length; i = end) {
+        int space = 0;
+        for (; i < length && (text[i] == ' ' || text[i] == '\n'); i++) space = at > indent;
+        for (end = i; end < length && text[end] != ' ' && text[end] != '\n';)
+            if (text[end++] == '|') break;
+        if (end == i) break;
+        const int width = (int)(end - i);
+        if (at > indent && at + space + width > columns) {
+            printf("\n%*s", indent, "");
+            at = indent;
+            space = 0;
+        }
+        at += printf("%s%.*s", space ? " " : "", width, text + i);
+    }
+    return at;
+}
+
+/* A line that is printed as it is: an example, or a row of a table. */
+static int is_row(const char *line, size_t length)
+{
+    for (size_t i = 0; i + 1 < length; i++)
+        if (line[i] == ' ' && (i == 0 || line[i + 1] == ' ')) return 1;
+    return length == 0;
+}
+
+/* Paragraphs, however their lines are cut where they are written: one ends with a full stop, a colon or a
+ * semicolon at the end of a line, or before a row. Rows keep what comes before their last gap of two spaces. */
+static void print_details(const char *text, int columns)
+{
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        int indent = 0;
+        if (!is_row(text, length)) {
+            while (text[length] && !strchr(".:;", text[length - 1])) {
+                const size_t more = strcspn(text + length + 1, "\n");
+                if (is_row(text + length + 1, more)) break;
+                length += 1 + more;
+            }
+            put_words(text, length, 0, 0, columns);
+        } else if (length && text[0] != ' ') {
+            for (size_t i = 2; i < length; i++)
+                if (text[i - 1] == ' ' && text[i - 2] == ' ' && text[i] != ' ') indent = (int)i;
+            printf("%.*s", indent, text);
+            put_words(text + indent, length - (size_t)indent, indent, indent, columns);
+        } else {
+            printf("%.*s", (int)length, text);
+        }
+        putchar('\n');
+        text += length + (text[length] == '\n');
+    }
+}
+
+static void print_option(const struct option_spec *s, int columns)
 {
     char left[80];
     if (s->kind == OPTION_GROUP) {
@@ -42,19 +111,27 @@ static void print_option(const struct option_spec *s)
                       : snprintf(left, sizeof left, "      --%s", s->name);
     if (s->argument && n < (int)sizeof left) snprintf(left + n, sizeof left - (size_t)n, " %s", s->argument);
     printf(strlen(left) < 30 ? "%-30s" : "%s\n%30s", left, "");
-    printf("%s", s->text);
-    if (s->choices) printf(" (%s)", s->choices);
+    int at = put_words(s->text, strlen(s->text), 30, 30, columns);
+    if (s->choices) {
+        at = put_words(" (", 2, at, 30, columns);
+        put_words(s->choices, strlen(s->choices), at, 30, columns);
+        printf(")");
+    }
     printf("\n");
 }
 
 void options_print_help(const struct command_help *help)
 {
     const struct option_spec *s = help->options;
-    printf("usage: nephron %s\n\n%s.\n%s", help->usage, help->summary,
-           s->kind == OPTION_GROUP ? "" : "\noptions:\n");
-    for (; s->name; s++) print_option(s);
+    const int columns = help_columns();
+    printf("usage: nephron %s\n\n", help->usage);
+    put_words(help->summary, strlen(help->summary), 0, 0, columns - 1); /* and a full stop */
+    printf(".\n%s", s->kind == OPTION_GROUP ? "" : "\noptions:\n");
+    for (; s->name; s++) print_option(s, columns);
     printf("  -h, --help                  this text\n");
-    if (help->details) printf("\n%s\n", help->details);
+    if (!help->details) return;
+    printf("\n");
+    print_details(help->details, columns);
 }
 
 /* Text of a manual page: roff's own characters kept from it. */

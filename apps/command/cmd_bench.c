@@ -15,8 +15,8 @@ static const char bench_details[] =
     "kernels    convolution layers: forward (fwd), gradient of the input (bwd_d) and of the weights (bwd_w)\n"
     "step       training steps: forward, loss, backward, optimiser\n"
     "inference  forward passes, and a sliding window of 128 x 256 x 256 voxels with eight mirrors\n"
-    "scaling    a training step with more threads than there are cores: every thread's share of every op is\n"
-    "           measured alone and laid out as the pool would (fp32 and unet_hippo_b2, unless asked "
+    "scaling    a training step with more threads than there are cores: every thread's share of every op is "
+    "measured alone and laid out as the pool would (fp32 and unet_hippo_b2, unless asked "
     "otherwise)\nWithout a name, kernels. Each figure is the median of several calls after a warm-up.\n\n"
     "  nephron bench step --case unet_hippo --csv step.csv\n"
     "  nephron bench scaling --threads-list 1,2,4,8,16,32,64,128 --csv scaling.csv";

@@ -24,7 +24,7 @@ void random_state_seed(struct random_state *r, uint32_t seed)
 static uint32_t mt_twist(uint32_t high, uint32_t low, uint32_t other)
 {
     uint32_t y = (high & 0x80000000u) | (low & 0x7fffffffu);
-    return other ^ (y >> 1) ^ (y & 1 ? 0x9908b0dfu : 0);
+    return other ^ (y >> 1) ^ ((0u - (y & 1)) & 0x9908b0dfu);
 }
 
 static void mt_generate(struct random_state *r)
@@ -36,14 +36,18 @@ static void mt_generate(struct random_state *r)
     r->next = 0;
 }
 
-uint32_t random_state_u32(struct random_state *r)
+static inline uint32_t mt_temper(uint32_t y)
 {
-    if (r->next == MT_N) mt_generate(r);
-    uint32_t y = r->key[r->next++];
     y ^= y >> 11;
     y ^= (y << 7) & 0x9d2c5680u;
     y ^= (y << 15) & 0xefc60000u;
     return y ^ (y >> 18);
+}
+
+uint32_t random_state_u32(struct random_state *r)
+{
+    if (r->next == MT_N) mt_generate(r);
+    return mt_temper(r->key[r->next++]);
 }
 
 /* max with all bits below its highest one. */
@@ -71,9 +75,15 @@ void random_state_count(struct random_state *r, uint32_t *times, uint32_t max, i
     const uint32_t mask = mask_of(max);
     if (max == 0) times[0] += (uint32_t)draws;
     for (int left = max == 0 ? 0 : draws; left > 0;) {
-        const uint32_t v = random_state_u32(r) & mask;
-        times[v]++;
-        left -= v <= max;
+        uint32_t value[MT_N];
+        if (r->next == MT_N) mt_generate(r);
+        for (int i = 0; i < MT_N; i++) value[i] = mt_temper(r->key[i]) & mask;
+        int next = r->next;
+        for (; next < MT_N && left > 0; next++) {
+            times[value[next]]++;
+            left -= value[next] <= max;
+        }
+        r->next = next;
     }
 }
 

@@ -10,7 +10,7 @@ git ls-files >"$work/files" 2>/dev/null || find . -type f | sed 's|^\./||' >"$wo
 # What the program knows: command, option, the values that it may have (or -).
 for command in $("$nephron" help | awk '/^  [a-z]+ /{ print $1 }'); do
     echo "$command - -"
-    "$nephron" help "$command" | awk -v command="$command" '
+    COLUMNS=10000 "$nephron" help "$command" | awk -v command="$command" '
         /^ +(-[a-z], +)?--[a-z]/ {
             values = "-"
             if (match($0, /\([a-z0-9_]+(\|[a-z0-9_]+)+\)$/)) values = substr($0, RSTART + 1, RLENGTH - 2)

@@ -456,13 +456,20 @@ static void test_table(void)
     CHECK(network_default(0)->segment && network_default(1)->classify, "the tasks' own");
 }
 
+/* Numbers of threads are tried at the level of this machine, the levels below it with three; with CHECK_ALL set
+ * (check_all.sh) all at all. */
+static int first_threads(enum isa level, enum isa machine, int first)
+{
+    return level < machine && !getenv("CHECK_ALL") ? 3 : first;
+}
+
 static void test_bits(void)
 {
     static const enum isa levels[] = {ISA_SCALAR, ISA_NEON, ISA_AVX2, ISA_AVX512};
     enum isa before = cpu_isa();
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         if (cpu_isa_set(levels[i]) != levels[i]) continue;
-        for (int threads = 1; threads <= 3; threads++) {
+        for (int threads = first_threads(levels[i], before, 1); threads <= 3; threads++) {
             struct pool *pool = pool_create(threads);
             CHECK(pool != NULL, "a pool of %d threads", threads);
             for (int k = 0; network_table[k]; k++) {
@@ -538,7 +545,7 @@ static void test_bf16(void)
                            "%s: ResNet, step %d: loss in bf16", name, j);
             }
         }
-        for (int threads = 2; threads <= 3; threads++) {
+        for (int threads = first_threads(levels[i], before, 2); threads <= 3; threads++) {
             struct pool *pool = pool_create(threads);
             CHECK(segment_bits("unet", unet[1], GRAPH_BF16, pool) == u,
                   "U-Net in bf16, %s, %d threads: other bits", name, threads);

@@ -15,6 +15,7 @@ variables() { # of archives: file and name of what can be written
             n = split($1, part, ":"); sub(/\.[0-9]+$/, "", part[n]); print part[n - 1] " " part[n]
         } }' | sort -u
 }
+# sha256: whether the processor has SHA instructions, found once as cpu's level is.
 # cpu: the level, found once (atomic, the same for whoever finds it). volume: the limit of --max-gb, set before threads
 # begin. options: the common options of a command that has no place of its own for them. interrupt: what a signal handler
 # may write. cmd_info: text that is printed at once by the one thread there is.
@@ -25,6 +26,7 @@ cpu.o cached_hardware
 cpu.o cached_level
 interrupt.o caught
 options.o common
+sha256.o cached
 volume.o limit_gigabytes
 END
 printf 'static int counter; int *next(void); int *next(void) { return &counter; }\n' >"$work/counter.c"

@@ -124,7 +124,7 @@ holds "and says so" '"finished": true' stopped/prediction.json
 sed 's/"weight_hash": "../"weight_hash": "zz/' byname/prediction.json >stopped/prediction.json
 says "with other weights" "was begun with other weights" "$nephron" predict --resume stopped
 kill_at() { # a prediction is stopped by a signal; --resume ends it with the same maps
-    "$nephron" predict $run -i one/imagesTr -o halted --quiet >/dev/null 2>err &
+    "$nephron" predict $run -i one/imagesTr -o halted --no-mirror --quiet >/dev/null 2>err &
     pid=$!
     while [ ! -f halted/$first.nii.gz ]; do sleep 0.02; done
     kill -TERM $pid
@@ -135,8 +135,7 @@ if [ -f halted/$(echo "$ids" | tail -1).nii.gz ]; then pass && pass; else # it m
     holds "a stopped prediction says how to go on" "predict --resume halted" err
     check "and goes on" "$nephron" predict --resume halted --quiet
 fi
-"$nephron" predict $run -i one/imagesTr -o whole --quiet >/dev/null
-same "to the same maps" halted/$second.nii.gz whole/$second.nii.gz
+same "to the same maps" halted/$second.nii.gz byname/$second.nii.gz
 check "with all cases in its record" sh -c "[ \"\$(grep -c '\"case\": \"' halted/prediction.json)\" = 4 ]"
 says "of nothing" "no prediction to resume" "$nephron" predict --resume one
 says "with more words" "stands alone" "$nephron" predict $run --resume stopped

@@ -46,12 +46,20 @@ TENSOR_BASE = tensor/base/amx.o tensor/base/check.o tensor/base/clock.o tensor/b
 	tensor/base/rng.o tensor/base/rng_normals.o tensor/base/vmath.o tensor/base/vmath_many.o
 TENSOR_REFERENCE = tensor/reference/conv_ref.o
 TENSOR_CONV = tensor/conv/conv.o tensor/conv/conv_algorithm.o tensor/conv/conv_avx2.o \
-	tensor/conv/conv_avx512.o tensor/conv/conv_bias.o tensor/conv/conv_gather.o tensor/conv/conv_neon.o \
-	tensor/conv/conv_outer.o tensor/conv/conv_peak.o tensor/conv/conv_scalar.o tensor/conv/conv_thin.o \
-	tensor/conv/conv_tiles.o tensor/conv/conv_tiles_amx.o tensor/conv/conv_tiles_avx512bf16.o \
-	tensor/conv/conv_tiles_outer.o tensor/conv/conv_tiles_portable.o tensor/conv/conv_tiles_window.o \
-	tensor/conv/conv_wasm.o tensor/conv/conv_winograd.o tensor/conv/conv_winograd_avx512vnni.o \
-	tensor/conv/conv_winograd_int16.o
+	tensor/conv/conv_avx512.o tensor/conv/conv_bias.o tensor/conv/conv_neon.o tensor/conv/conv_scalar.o \
+	tensor/conv/conv_wasm.o
+TENSOR_DIRECT = tensor/direct/exchanged.o tensor/direct/gather_axes.o tensor/direct/gather_cut.o \
+	tensor/direct/gather_pack.o tensor/direct/gather_walk.o tensor/direct/outer_cut.o \
+	tensor/direct/outer_pack.o tensor/direct/outer_walk.o tensor/direct/thin.o
+TENSOR_WINOGRAD = tensor/winograd/int16_avx512vnni.o tensor/winograd/int16_cut.o \
+	tensor/winograd/int16_outer.o tensor/winograd/int16_pack.o tensor/winograd/int16_walk.o \
+	tensor/winograd/winograd_cut.o tensor/winograd/winograd_form.o tensor/winograd/winograd_outer.o \
+	tensor/winograd/winograd_pack.o tensor/winograd/winograd_walk.o
+TENSOR_TILES = tensor/tiles/peak.o tensor/tiles/tiles_amx.o tensor/tiles/tiles_avx512bf16.o \
+	tensor/tiles/tiles_cut.o tensor/tiles/tiles_outer_cut.o tensor/tiles/tiles_outer_pack.o \
+	tensor/tiles/tiles_outer_points.o tensor/tiles/tiles_outer_walk.o tensor/tiles/tiles_pack.o \
+	tensor/tiles/tiles_points.o tensor/tiles/tiles_portable.o tensor/tiles/tiles_walk.o \
+	tensor/tiles/tiles_window.o
 TENSOR_ELEM = tensor/elem/elem.o tensor/elem/elem_avx2.o tensor/elem/elem_avx512.o tensor/elem/elem_loss.o \
 	tensor/elem/elem_neon.o tensor/elem/elem_norm.o tensor/elem/elem_pooling.o tensor/elem/elem_ref.o \
 	tensor/elem/elem_scalar.o tensor/elem/elem_wasm.o
@@ -124,12 +132,11 @@ FL_LOOP = fl/federate.o fl/federate_records.o fl/nephron.o fl/nephron_federation
 	fl/nephron_train.o fl/partition.o fl/peers.o fl/run_files.o fl/site_models.o
 FL = $(FL_PRIVACY) $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_ROUND) $(FL_FINGERPRINT) \
 	$(FL_CARRIED) $(FL_LOOP)
-LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM) $(TENSOR_GRAPH) $(TENSOR_OPS) \
-	$(IO_BASE) $(IO_PACK) $(IO_PICTURE) $(IO_IMAGE) $(IO_TIFF) $(IO_JPEG) $(IO_DICOM) $(IO_WEIGHTS) \
-	$(IO_FORMATS) \
-	$(NN_DATA) $(NN_PLAN) $(NN_STATS) $(NN_MEASURE) $(NN_BASELINE) $(NN_PREPARE) $(NN_NETWORK) $(NN_PLANNER) \
-	$(NN_OPTIMIZE) $(NN_BATCH) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(NN_DEVICE) build/device_sources.o \
-	$(FL)
+LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_DIRECT) $(TENSOR_WINOGRAD) \
+	$(TENSOR_TILES) $(TENSOR_ELEM) $(TENSOR_GRAPH) $(TENSOR_OPS) $(IO_BASE) $(IO_PACK) $(IO_PICTURE) \
+	$(IO_IMAGE) $(IO_TIFF) $(IO_JPEG) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) $(NN_DATA) $(NN_PLAN) $(NN_STATS) \
+	$(NN_MEASURE) $(NN_BASELINE) $(NN_PREPARE) $(NN_NETWORK) $(NN_PLANNER) $(NN_OPTIMIZE) $(NN_BATCH) \
+	$(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(NN_DEVICE) build/device_sources.o $(FL)
 
 # The program without main.o is an archive too, so that its checks link like the others.
 APPS_BASE = apps/base/console.o apps/base/grid_warnings.o apps/base/interrupt.o apps/base/options.o \
@@ -163,7 +170,8 @@ APPS = $(APPS_BASE) $(APPS_TRAINING) $(APPS_BENCH) $(APPS_PHANTOM) $(APPS_STUDY)
 	$(APPS_COMMAND)
 
 CHECKS_KERNELS = tests/kernels/check_algorithms tests/kernels/check_elem tests/kernels/check_kernels \
-	tests/kernels/check_pooling_loss tests/kernels/check_tiles tests/kernels/check_winograd
+	tests/kernels/check_pooling_loss tests/kernels/check_tiles tests/kernels/check_transforms \
+	tests/kernels/check_winograd
 CHECKS_TENSOR = tests/unit/tensor/check_gradients tests/unit/tensor/check_graph tests/unit/tensor/check_ops \
 	tests/unit/tensor/check_record tests/unit/tensor/check_tensor
 CHECKS_IO = tests/unit/io/check_arrays tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg \
@@ -297,8 +305,8 @@ web: build/device_sources.c
 	@CLANG='$(CLANG)' sh apps/web/build.sh $(VERSION) $(LIBRARY:.o=.c)
 
 # The drawings of the book, docs/drawings/NAME.svg: made by this program, kept in the tree.
-DRAWINGS = docs/drawings/draw.o docs/drawings/draw_kernels.o docs/drawings/draw_networks.o \
-	docs/drawings/draw_training.o docs/drawings/draw_use.o
+DRAWINGS = docs/drawings/draw.o docs/drawings/draw_drivers.o docs/drawings/draw_kernels.o \
+	docs/drawings/draw_networks.o docs/drawings/draw_training.o docs/drawings/draw_use.o
 build/draw: $(DRAWINGS) libnephron.a
 	mkdir -p build
 	$(CC) $(CFLAGS) -o $@ $(DRAWINGS) libnephron.a $(LIBS)

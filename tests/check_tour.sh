@@ -9,7 +9,7 @@ rows=
 # What names a member because it chooses one, and would not name another: the defaults of the tasks, the recipes of --hours and of
 # the study, what the benchmark compares, nnU-Net's key "dropout_op" in plans.json, and kernels, which are a level's own files (16-bit Winograd
 # has one level).
-choices='nn/train/task_[a-z]*.c|apps/training/budget.c|apps/command/cmd_study.c|apps/bench/.*|nn/planner/plans_json.c|tensor/.*_(avx|neon|wasm|scalar).*|tensor/conv/conv_winograd_int16.c'
+choices='nn/train/task_[a-z]*.c|apps/training/budget.c|apps/command/cmd_study.c|apps/bench/.*|nn/planner/plans_json.c|tensor/.*_(avx|neon|wasm|scalar).*|tensor/winograd/int16_.*'
 sources() { find tensor io nn fl apps -name '*.[ch]' | sort; }
 
 # files PATTERN: those that name it, one a line.

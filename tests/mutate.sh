@@ -36,8 +36,8 @@ io/image/metaimage.c tests/unit/io/check_image_formats
 io/dicom/dicom.c tests/unit/io/check_dicom
 io/weights/safetensors.c tests/unit/io/check_arrays
 io/weights/pickle.c tests/unit/io/check_pth
-tensor/conv/conv_outer.c tests/kernels/check_algorithms
-tensor/conv/conv_gather.c tests/kernels/check_algorithms
+tensor/direct/outer_walk.c tests/kernels/check_algorithms
+tensor/direct/gather_walk.c tests/kernels/check_algorithms
 tensor/elem/elem_norm.c tests/kernels/check_elem
 tensor/elem/elem_loss.c tests/kernels/check_pooling_loss
 tensor/elem/elem_pooling.c tests/kernels/check_pooling_loss

@@ -7,6 +7,7 @@
 #include "tensor/base/bf16.h"
 #include "tensor/base/clock.h"
 #include "tensor/conv/conv.h"
+#include "tensor/tiles/peak.h"
 #include "tensor/base/cpu.h"
 #include "tensor/base/pool.h"
 #include "tensor/base/rng.h"

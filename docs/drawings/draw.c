@@ -147,12 +147,12 @@ static int write_drawing(const struct drawing *d, const char *folder)
 int main(int count, char **arg)
 {
     const struct drawing *const all[] = {drawings_of_networks, drawings_of_training, drawings_of_kernels,
-                                         drawings_of_use};
+                                         drawings_of_drivers,  drawings_of_use};
     if (count != 2) {
         fprintf(stderr, "usage: draw FOLDER\n");
         return 2;
     }
-    for (int i = 0; i < 4; i++)
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         for (const struct drawing *d = all[i]; d->name; d++)
             if (write_drawing(d, arg[1])) return 1;
     return 0;

@@ -14,7 +14,7 @@ struct drawing {
     void (*draw)(FILE *f);
 };
 extern const struct drawing drawings_of_networks[], drawings_of_training[], drawings_of_kernels[],
-    drawings_of_use[]; /* each ends with a name that is NULL */
+    drawings_of_drivers[], drawings_of_use[]; /* each ends with a name that is NULL */
 
 void draw_line(FILE *f, enum style s, double x0, double y0, double x1, double y1);
 /* A line with a head at its end. */

@@ -7,6 +7,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/graph/graph_layout.h"
+#include "tensor/winograd/winograd.h"
 
 /* ---- weights ------------------------------------------------------------------------------------------- */
 
@@ -42,7 +43,7 @@ struct device_conv device_conv_of(const struct conv3d_shape *s)
 {
     struct device_conv d = {.c = s->c, .k = s->k};
     int depth, plane;
-    conv3d_forms(&depth, &plane, s);
+    winograd_forms(&depth, &plane, s);
     d.depth = (unsigned char)depth;
     d.plane = (unsigned char)plane;
     memcpy(d.in, s->in, sizeof d.in);

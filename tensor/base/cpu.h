@@ -2,7 +2,7 @@
  *
  * Levels, not feature bits: each level implies all lower ones of its architecture. Up to avx512 the
  * arithmetic is fp32 and gives the same bits at every level; the two above multiply bf16 where the operands
- * are stored as bf16 (conv_tiles.h), and are chosen on their own only where that is faster: avx512bf16 on
+ * are stored as bf16 (tiles.h), and are chosen on their own only where that is faster: avx512bf16 on
  * AMD, whose dot products have twice the rate of fp32 (Zen 4: 236 against 118 GFLOP/s a core), not on Intel,
  * where it is half of it (112 against 236, measured). By vendor rather than by a measurement, so that a
  * machine always gives the same bits. A processor with AMX has the instructions too: there the level can be

@@ -105,6 +105,13 @@ struct gather gather_backward(const struct conv3d_shape *s)
     return g;
 }
 
+/* Lines are cut into as many stripes as make CONV_PARTS jobs of panels and blocks; by the shape alone. */
+int conv_stripes(const struct conv3d_shape *s)
+{
+    const int lines = s->n * s->out[0] * s->out[1];
+    return conv_max(1, conv_min(lines, CONV_PARTS / (conv_panels(s->k) * conv_blocks(s->c))));
+}
+
 struct conv_problem conv_problem(const struct conv3d_shape *s, int transposed, enum conv_pass pass)
 {
     static const enum conv_pass of_adjoint[CONV_PASSES] = {CONV_BACKWARD_DATA, CONV_FORWARD,
@@ -112,7 +119,7 @@ struct conv_problem conv_problem(const struct conv3d_shape *s, int transposed, e
     struct conv_problem p = {.pass = transposed ? of_adjoint[pass] : pass,
                              .shape = transposed ? adjoint(s) : *s};
     p.gather = p.pass == CONV_BACKWARD_DATA ? gather_backward(&p.shape) : gather_forward(&p.shape);
-    p.stripes = outer_stripes(&p.shape);
+    p.stripes = conv_stripes(&p.shape);
     return p;
 }
 

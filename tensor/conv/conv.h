@@ -15,7 +15,7 @@
  * db: the same stripes, a chain of additions. Kernels 3x3x3 and 1x3x3 with stride 1 and at least 16 channels
  * on both sides are computed in Winograd's form where it pays: tiles of 4x4 outputs along h and w, or of 2x2
  * where those fit the borders better, or the direct form where a tile would save less than about half of the
- * products (volumes of a few voxels). conv_winograd.c tells the rule and the order; both depend on the shape
+ * products (volumes of a few voxels). winograd_form.c tells the rule and the order; both depend on the shape
  * only. So are those with stride 2 along h and w (and along d 2, or 1) and padding 1, in tiles of two
  * outputs, or of four of the gradient's, where their volumes and channels are large enough. Tiles of 4x4 have
  * up to twice the rounding error of the direct form at 32 channels, half of it at 320.
@@ -69,17 +69,5 @@ void conv3d_bwd_d(void *dx, const void *dy, const float *w, const struct conv3d 
                   float *scratch, struct pool *pool);
 void conv3d_bwd_w(float *dw, float *db, const void *x, const void *dy, const struct conv3d *c, float *scratch,
                   struct pool *pool);
-
-/* The form of an fp32 forward pass's tiles along d, and along both h and w: 0 all taps, 1 and 2 Winograd's
- * with two and four outputs, 3 with two at stride 2 (conv_winograd.c). It decides the bits: for code that has
- * them to give elsewhere. */
-void conv3d_forms(int *depth, int *plane, const struct conv3d_shape *s);
-
-/* The machine's peak: GFLOP/s of independent fp32 FMAs in registers at cpu_isa() with this pool, measured for
- * about 0.1 s. */
-double kernel_peak_f32(struct pool *pool);
-/* The same in pairs of bf16 products, where the level has the instruction and it is faster; else
- * kernel_peak_f32. */
-double kernel_peak_bf16(struct pool *pool);
 
 #endif

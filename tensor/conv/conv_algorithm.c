@@ -6,13 +6,13 @@
 
 #include "tensor/base/check.h"
 
-extern const struct conv_algorithm winograd_int16_algorithm; /* conv_winograd_int16.c */
-extern const struct conv_algorithm tiles_algorithm;         /* conv_tiles.c */
-extern const struct conv_algorithm tiles_outer_algorithm;   /* conv_tiles_outer.c */
-extern const struct conv_algorithm winograd_algorithm;      /* conv_winograd.c */
-extern const struct conv_algorithm gather_algorithm;        /* conv_gather.c */
-extern const struct conv_algorithm exchanged_algorithm;     /* conv_outer.c */
-extern const struct conv_algorithm outer_algorithm;         /* conv_outer.c */
+extern const struct conv_algorithm winograd_int16_algorithm; /* winograd/int16_cut.c */
+extern const struct conv_algorithm tiles_algorithm;         /* tiles/tiles_cut.c */
+extern const struct conv_algorithm tiles_outer_algorithm;   /* tiles/tiles_outer_cut.c */
+extern const struct conv_algorithm winograd_algorithm;      /* winograd/winograd_cut.c */
+extern const struct conv_algorithm gather_algorithm;        /* direct/gather_cut.c */
+extern const struct conv_algorithm exchanged_algorithm;     /* direct/exchanged.c */
+extern const struct conv_algorithm outer_algorithm;         /* direct/outer_cut.c */
 
 const struct conv_algorithm *const conv_algorithms[] = {
     &winograd_int16_algorithm, &tiles_algorithm,     &tiles_outer_algorithm, &winograd_algorithm,

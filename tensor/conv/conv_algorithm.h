@@ -1,4 +1,4 @@
-/* conv_algorithm.h - the table of algorithms that compute the passes of a convolution. Not for other rooms.
+/* conv_algorithm.h - the table of algorithms that compute the passes of a convolution. Not outside of tensor.
  *
  * An algorithm is a descriptor beside its code. Nothing but the table names one, in order of preference:
  * conv_choose takes the first that supports the problem and pays. Scratch and run are then its own, so that
@@ -9,6 +9,24 @@
 #define TENSOR_CONV_ALGORITHM_H
 
 #include "tensor/conv/conv_kernels.h"
+
+/* y is [n][y_size][k], x is [n][x_size][c]. A weight's address is w + k * w_k + c * w_c + tap.
+ * direction 1: the output at o takes x at o * stride - pad + tap, a convolution;
+ * direction -1: it takes x at (o + pad - tap) / stride where that is whole, a convolution's gradient. */
+struct gather {
+    void *y;
+    const void *x;
+    enum conv_type x_type, y_type;
+    const float *w, *bias;
+    int n, c, k, accumulate, direction;
+    int x_size[3], y_size[3], kernel[3], stride[3], pad[3];
+    size_t w_k, w_c;
+    float *scratch;
+};
+/* The convolution s without its operands. */
+struct gather gather_forward(const struct conv3d_shape *s);
+/* And of backward-data: its x is dy, its y is dx. */
+struct gather gather_backward(const struct conv3d_shape *s);
 
 /* One pass of one convolution, with or without its operands. A transposed convolution comes as the one whose
  * adjoint it is: its forward pass is that one's backward-data. */
@@ -40,27 +58,12 @@ extern const struct conv_algorithm *const conv_algorithms[];
 
 /* The problem without its operands. */
 struct conv_problem conv_problem(const struct conv3d_shape *s, int transposed, enum conv_pass pass);
+/* Stripes of the weight gradient of the convolution s (conv.h). */
+int conv_stripes(const struct conv3d_shape *s);
 const struct conv_algorithm *conv_choose(const struct conv_problem *p, enum isa level);
 /* From now on this one computes the pass of c: what conv3d_choose does with the chosen one, and tests with
  * each that supports it. */
 void conv_use(struct conv3d *c, enum conv_pass pass, const struct conv_algorithm *a);
-
-/* ---- weight gradients of the outer driver (conv_outer.c) ----------------------------------------------- */
-
-/* How a job gets the sums of its part of the voxels, for one panel and channels [c0, c0 + cn), laid out like
- * packed weights. No sum may depend on which other channels a job has: many threads have few. */
-struct outer_form {
-    void (*sums)(float *sums, const struct gather *g, int panel, int c0, int cn, int part, int parts,
-                 float *scratch);
-    size_t floats; /* of scratch, a thread */
-};
-
-/* Stripes of the weight gradient of the convolution s (conv.h). */
-int outer_stripes(const struct conv3d_shape *s);
-/* The weight gradient, and that of the bias, in this form; NULL: the direct one. */
-size_t outer_scratch(const struct conv_problem *p, const struct outer_form *form, int threads);
-void outer_run(const struct conv_problem *p, const struct outer_form *form, float *scratch,
-               struct pool *pool);
 
 /* ---- the gradient of the bias alone (conv_bias.c) ------------------------------------------------------ */
 

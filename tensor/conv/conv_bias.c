@@ -33,13 +33,13 @@ static void bias_job(void *arg, int job, int thread)
 
 size_t bias_scratch(const struct conv3d_shape *s)
 {
-    return (size_t)outer_stripes(s) * conv_padded(s->k);
+    return (size_t)conv_stripes(s) * conv_padded(s->k);
 }
 
 void bias_run(float *db, const void *dy, const struct conv3d_shape *s, float *scratch, struct pool *pool)
 {
     struct bias_call a = {
-        .s = s, .kernels = conv_kernels(), .dy = dy, .sums = scratch, .stripes = outer_stripes(s)};
+        .s = s, .kernels = conv_kernels(), .dy = dy, .sums = scratch, .stripes = conv_stripes(s)};
     const int panels = conv_panels(s->k);
     a.together = a.stripes % pool_threads(pool) == 0 ? panels : 1;
     pool_run(pool, a.stripes * (panels / a.together), bias_job, &a);

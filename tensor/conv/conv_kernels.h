@@ -1,5 +1,5 @@
-/* conv_kernels.h - the inside of conv.h: what each level provides, and the two drivers over it. Not for other
- * rooms.
+/* conv_kernels.h - what each level provides to the drivers of convolutions, and their two problems. Not
+ * outside of tensor.
  *
  * All passes are one of two problems.
  *
@@ -14,7 +14,7 @@
  * they leave the volume, weights and dy in panels of 32 channels k (the last one 16 where that is enough)
  * filled up with zeros. So the kernels know nothing of borders, strides, batch or tails, except for the y
  * that they store. With one tap an output, floats are read in place; an x of few channels is copied once for
- * all, with zeros around it (conv_thin.c). bf16 activations become floats in these copies (Winograd's
+ * all, with zeros around it (thin.c). bf16 activations become floats in these copies (Winograd's
  * transforms read and write bf16 themselves); a bf16 y is computed in scratch and copied to its place.
  *
  * Packed weights of a panel and a block of CONV_BLOCK c: [kz][ky][kx][c][width of the panel]. For direction
@@ -28,6 +28,7 @@
 
 #include "tensor/base/bf16.h"
 #include "tensor/conv/conv.h"
+#include "tensor/conv/winograd_matrices.h"
 
 enum {
     CONV_PANEL = 32,     /* channels k in a panel */
@@ -74,33 +75,6 @@ struct outer_tile {
     int rows; /* with a count of 3: so many times 3 floats, x_row apart; else 1 */
     size_t x_row;
 };
-
-/* Of a Winograd convolution (conv_winograd.c): what a tile is along an axis. */
-enum winograd_axis {
-    WINOGRAD_NONE, /* one output of one input, with one tap */
-    WINOGRAD_2,    /* two outputs, three taps */
-    WINOGRAD_4,    /* four */
-    WINOGRAD_DOWN, /* two outputs, three taps, stride 2 */
-    WINOGRAD_UP    /* the gradient of that: four outputs */
-};
-enum { WINOGRAD_SIDE = 6, WINOGRAD_DEPTH = 5 }; /* most points along an axis of a plane, and along d */
-
-static inline int winograd_outputs(enum winograd_axis form)
-{
-    return form == WINOGRAD_NONE ? 1 : form == WINOGRAD_2 || form == WINOGRAD_DOWN ? 2 : 4;
-}
-static inline int winograd_inputs(enum winograd_axis form)
-{
-    return form == WINOGRAD_NONE   ? 1
-           : form == WINOGRAD_2    ? 4
-           : form == WINOGRAD_4    ? 6
-           : form == WINOGRAD_DOWN ? 5
-                                   : 3;
-}
-static inline int winograd_points(enum winograd_axis form)
-{
-    return form == WINOGRAD_NONE ? 1 : form == WINOGRAD_2 ? 4 : form == WINOGRAD_4 ? 6 : 5;
-}
 
 /* What a plane of points of one tile is made of: the lines and columns of x or of dy, the inputs or the
  * outputs of the form. */
@@ -229,59 +203,5 @@ static inline void conv_prefetch(const float *p, int rows, size_t stride, int fl
                 __builtin_prefetch(p + i, 0);
         }
 }
-
-/* y is [n][y_size][k], x is [n][x_size][c]. A weight's address is w + k * w_k + c * w_c + tap.
- * direction 1: the output at o takes x at o * stride - pad + tap, a convolution;
- * direction -1: it takes x at (o + pad - tap) / stride where that is whole, a convolution's gradient. */
-struct gather {
-    void *y;
-    const void *x;
-    enum conv_type x_type, y_type;
-    const float *w, *bias;
-    int n, c, k, accumulate, direction;
-    int x_size[3], y_size[3], kernel[3], stride[3], pad[3];
-    size_t w_k, w_c;
-    float *scratch;
-};
-
-/* The outputs of direction -1 with a stride fall into phases, the residues of their position: each phase has
- * taps of its own and is a problem with step 1, whose outputs are `stride` apart. Direction 1 has one
- * phase. */
-/* One axis of a phase: y position out_first + o * out_step, for o in [0, out), takes tap j in [0, taps) from
- * the x position o * step + first + j * direction; its weight is kernel position w_first + j * w_step. */
-struct gather_axis {
-    int in, out, out_first, out_step;
-    int step, first, direction;
-    int taps, w_first, w_step;
-};
-int gather_phases(const struct gather *g, int i);
-struct gather_axis gather_axis(const struct gather *g, int i, int phase);
-/* The taps of y position o that lie inside of x: [*t0, *t1). */
-void gather_valid_taps(const struct gather_axis *a, int o, int *t0, int *t1);
-
-/* What a gather's taps read where it is: values [n][size][c], whose `before` first positions along each axis
- * come before x's position 0. */
-struct gather_source {
-    const float *x;
-    int size[3], before[3];
-};
-/* Whether x itself is that: floats, one tap an output, no zeros wanted along w. Then *s is filled in. (With
- * more taps, copied windows measured faster.) */
-int gather_in_place(struct gather_source *s, const struct gather *g);
-/* A convolution with few input channels: floats of a copy of x with the padding as zeros around it; else
- * 0. */
-size_t thin_floats(const struct gather *g);
-void thin_copy(struct gather_source *s, float *to, const struct gather *g, struct pool *pool);
-
-/* The convolution s without its operands. */
-struct gather gather_forward(const struct conv3d_shape *s);
-/* And of backward-data: its x is dy, its y is dx. */
-struct gather gather_backward(const struct conv3d_shape *s);
-/* In the direct form, whatever else supports it. */
-size_t gather_scratch(const struct gather *g, int threads);
-void gather_run(const struct gather *g, struct pool *pool);
-
-/* Packs the weights of one panel of k and channels [c0, c0 + cn). */
-void gather_pack(float *packed, const struct gather *g, int panel, int c0, int cn);
 
 #endif

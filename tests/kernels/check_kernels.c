@@ -6,6 +6,7 @@
  *
  * The book: docs/book/21_testing.md
  */
+#include "tensor/tiles/peak.h"
 #include "tests/kernels/conv_case.h"
 
 #include <time.h>

@@ -1,4 +1,4 @@
-/* check_tiles.c - convolutions with bf16 arithmetic (conv_tiles.h) without the machines that have it: the AMX
+/* check_tiles.c - convolutions with bf16 arithmetic (tiles.h) without the machines that have it: the AMX
  * micro-kernel runs on an emulation of its six instructions, and the driver on the emulated and the portable
  * micro-kernel; both against the reference. */
 #include <math.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "tensor/base/bf16.h"
-#include "tensor/conv/conv_tiles.h"
+#include "tensor/tiles/tiles.h"
 #include "tensor/base/cpu.h"
 #include "tensor/base/rng.h"
 #include "tests/unit/expect.h"
@@ -52,7 +52,7 @@ static void emulate_dot(int c, int a, int b)
 #define TILE_LOAD(t, p, stride) emulate_load(t, p, stride)
 #define TILE_STORE(t, p, stride) emulate_store(t, p, stride)
 #define TILE_DOT(c, a, b) emulate_dot(c, a, b)
-#include "tensor/conv/conv_template_amx.h"
+#include "tensor/tiles/tiles_template_amx.h"
 
 static struct tile_kernels emulated(void)
 {

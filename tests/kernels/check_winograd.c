@@ -38,7 +38,7 @@ static const struct listed_shape shapes[] = {
 };
 
 /* What the rounding of Winograd's transformed operands costs, in units of the rounding of y, which is in it:
- * conv_winograd_int16.h says 1.6. */
+ * int16.h says 1.6. */
 static void check_plane_error(void)
 {
     static const int in[3] = {6, 12, 12}, three[3] = {3, 3, 3}, one[3] = {1, 1, 1};

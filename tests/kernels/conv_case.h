@@ -12,8 +12,8 @@
 #include "tests/kernels/levels.h"
 
 #include "tensor/base/bf16.h"
-#include "tensor/conv/conv_winograd.h"
-#include "tensor/conv/conv_winograd_int16.h"
+#include "tensor/winograd/winograd.h"
+#include "tensor/winograd/int16.h"
 #include "tests/kernels/conv_plane_ref.h"
 
 enum pass { FWD, BWD_D, BWD_W, PASSES }; /* as enum conv_pass */
@@ -340,7 +340,7 @@ static enum winograd_axis form_of(const struct conv_case *k)
     if (k->transposed) return WINOGRAD_NONE;
     const struct conv_problem p = conv_problem(&k->s, 0, (enum conv_pass)k->pass);
     if (strcmp(conv_choose(&p, ISA_SCALAR)->name, "winograd") != 0) return WINOGRAD_NONE;
-    return k->pass == BWD_W ? winograd_outer_form(&p.gather, outer_stripes(&k->s)) : winograd_form(&p.gather);
+    return k->pass == BWD_W ? winograd_outer_form(&p.gather, conv_stripes(&k->s)) : winograd_form(&p.gather);
 }
 
 static double *copy_of(const double *v, size_t n) { return memcpy(malloc(n * sizeof *v), v, n * sizeof *v); }

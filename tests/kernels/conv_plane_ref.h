@@ -1,4 +1,4 @@
-/* conv_plane_ref.h - the definition of conv_winograd_int16.h in plain loops, for tests/kernels/conv_case.h.
+/* conv_plane_ref.h - the definition of int16.h in plain loops, for tests/kernels/conv_case.h.
  *
  * Transforms and units of the integers are computed in fp32 as the kernels compute them, so that the integers
  * are the same; what follows is in double precision, so that only the roundings of the kernels' sums remain
@@ -9,9 +9,21 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "tensor/conv/conv_winograd_int16.h"
+#include "tensor/winograd/int16.h"
 
-static const double plane_x_gain[6] = PLANE_X_GAIN, plane_dy_gain[6] = PLANE_DY_GAIN;
+#define PLANE_A 0.75
+#define PLANE_B 1.5
+/* What a transform of x and of dy can multiply a magnitude by. */
+static const double plane_x_gain[6] = {
+    (1 + PLANE_A * PLANE_A) * (1 + PLANE_B * PLANE_B), (1 + PLANE_A) * (1 + PLANE_B * PLANE_B),
+    (1 + PLANE_A) * (1 + PLANE_B * PLANE_B),           (1 + PLANE_B) * (1 + PLANE_A * PLANE_A),
+    (1 + PLANE_B) * (1 + PLANE_A * PLANE_A),           (1 + PLANE_A * PLANE_A) * (1 + PLANE_B * PLANE_B)};
+static const double plane_dy_gain[6] = {1,
+                                        (1 + PLANE_A) * (1 + PLANE_A * PLANE_A),
+                                        (1 + PLANE_A) * (1 + PLANE_A * PLANE_A),
+                                        (1 + PLANE_B) * (1 + PLANE_B * PLANE_B),
+                                        (1 + PLANE_B) * (1 + PLANE_B * PLANE_B),
+                                        1};
 #define PLANE_A2 ((float)(PLANE_A * PLANE_A))
 #define PLANE_B2 ((float)(PLANE_B * PLANE_B))
 

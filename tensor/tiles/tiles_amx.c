@@ -1,11 +1,11 @@
-/* conv_tiles_amx.c - the product of conv_tiles.h on AMX tiles; tensor/base/amx.c has the test at first use.
+/* tiles_amx.c - the product of tiles.h on AMX tiles; tensor/base/amx.c has the test at first use.
  *
  * The instructions are written as assembly that tells the compiler that memory is read and written: with the
  * intrinsics of some compilers, what is stored just before a tile is loaded, the configuration among it, may
  * come too late. */
 #include <string.h>
 
-#include "tensor/conv/conv_tiles.h"
+#include "tensor/tiles/tiles.h"
 #include "tensor/base/isa.h"
 
 #if ISA_X86
@@ -17,7 +17,7 @@
 #define TILE_STORE(t, p, stride)                                                                             \
     __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" : : "r"(p), "r"(stride) : "memory")
 #define TILE_DOT(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c : : :)
-#include "tensor/conv/conv_template_amx.h"
+#include "tensor/tiles/tiles_template_amx.h"
 
 static void store(const struct tile_store *t) { tile_kernels_avx512bf16.store(t); }
 static void copy(uint16_t *dst, const struct tile_source *s) { tile_kernels_avx512bf16.copy(dst, s); }

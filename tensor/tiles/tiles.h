@@ -1,4 +1,4 @@
-/* conv_tiles.h - convolutions with bf16 arithmetic, as products of tiles. Not for other rooms.
+/* tiles.h - convolutions with bf16 arithmetic, as products of tiles. Not outside of tensor.
  *
  * One driver, three micro-kernels: AMX tiles, AVX512-BF16 (vdpbf16ps), and plain C, which is their
  * definition. A micro-kernel adds to a block of up to 32 x 32 floats the products of bf16 blocks, step by
@@ -22,14 +22,23 @@
  * added in stripe order; with one tap and no stride, pairs of voxels may belong to two lines), starts at 0,
  * and the bias, or what y holds, is added at the end; then one rounding to y's type. So results depend on the
  * instruction set, but not on threads.
+ *
+ *     tiles_cut.c, tiles_pack.c, tiles_walk.c, tiles_points.c   forward and backward-data
+ *     tiles_window.c                                            windows of x
+ *     tiles_outer_*.c                                           the weight gradient
+ *     tiles_amx.c, tiles_avx512bf16.c, tiles_portable.c         the micro-kernels
+ *
+ * A job is a range of panels, whose weights, packed once, stay in the second cache, times a part of the
+ * units: a unit is some lines of one plane of y (in each phase), as many as make a window of x that stays in
+ * the second cache with them. Units that follow one another along d share planes of x. With one tap and no
+ * stride there is no window: products read x in place.
  */
-#ifndef TENSOR_CONV_TILES_H
-#define TENSOR_CONV_TILES_H
+#ifndef TENSOR_TILES_H
+#define TENSOR_TILES_H
 
 #include <stdint.h>
 
-#include "tensor/conv/conv_kernels.h"
-#include "tensor/conv/conv_kernels.h"
+#include "tensor/direct/gather.h"
 
 enum {
     TILE_DEPTH = 32, /* values that a step sums over: channels, or voxels */
@@ -119,7 +128,7 @@ extern const struct tile_kernels tile_kernels_portable, tile_kernels_avx512bf16,
 /* The kernels of a level, or NULL: it has no bf16 arithmetic. */
 const struct tile_kernels *tile_kernels(enum isa level);
 
-/* ---- windows (conv_tiles_window.c) --------------------------------------------------------------------- */
+/* ---- windows (tiles_window.c) --------------------------------------------------------------------- */
 
 /* x positions that taps reach from output position o, along one axis: index * step + phase, with o + low <=
  * index <= o + high. */
@@ -184,5 +193,38 @@ void tiles_run(const struct gather *g, const struct tile_kernels *kernels, struc
 size_t tiles_outer_scratch(const struct gather *g, int threads);
 void tiles_outer_run(float *dw, const struct gather *g, const struct tile_kernels *kernels,
                      struct pool *pool);
+
+/* ---- inside: forward and backward-data ----------------------------------------------------------------- */
+
+struct tiles_call {
+    const struct gather *g;
+    const struct tile_kernels *kernels;
+    struct tile_window window; /* of the first thread */
+    size_t window_values;
+    uint16_t *packed;
+    int32_t *offsets; /* of the first thread */
+    float *sums;      /* of the first thread: one product */
+    int taps, blocks, panels, ranges, range, chunks;
+    int planes, pieces, lines; /* of y: planes (of the largest phase), pieces of a plane, lines in a piece */
+};
+
+struct tiles_work {
+    const struct tiles_call *call;
+    struct tile_window window;
+    int32_t *offset;
+    float *sums;
+    int p0, p1; /* panels */
+};
+
+/* Values of a panel's weights; floats of a thread's offsets. */
+size_t tiles_panel_values(const struct tiles_call *a);
+size_t tiles_offset_floats(const struct tiles_call *a);
+/* Of one tap without stride or padding: all voxels; whether products read x where it is. */
+int tiles_voxels(const struct gather *g);
+int tiles_in_place(const struct gather *g, const struct tile_kernels *kernels);
+/* Jobs of a struct tiles_call: a panel of weights; a range and a chunk of units; a chunk of the voxels. */
+void tiles_pack_job(void *call, int job, int thread);
+void tiles_job(void *call, int job, int thread);
+void tiles_points_job(void *call, int job, int thread);
 
 #endif

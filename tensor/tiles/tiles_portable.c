@@ -1,8 +1,8 @@
-/* conv_tiles_portable.c - the micro-kernels of conv_tiles.h in plain C: the definition, with vdpbf16ps's
+/* tiles_portable.c - the micro-kernels of tiles.h in plain C: the definition, with vdpbf16ps's
  * order of arithmetic. What the others are tested against. */
 #include <math.h>
 
-#include "tensor/conv/conv_tiles.h"
+#include "tensor/tiles/tiles.h"
 
 static void nothing(void)
 {

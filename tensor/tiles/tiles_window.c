@@ -1,11 +1,11 @@
-/* conv_tiles_window.c - windows of conv_tiles.h.
+/* tiles_window.c - windows of tiles.h.
  *
  * Along w, a line of x is followed by as many zeros as its last outputs, or the first ones of the next line,
  * reach beyond it: one column of zeros serves both. Lines outside of x are zeros, planes outside of it are
  * not there. Everything but the lines of x is zero from the start and stays so. */
 #include <string.h>
 
-#include "tensor/conv/conv_tiles.h"
+#include "tensor/tiles/tiles.h"
 
 static int floor_div(int a, int b)
 {

@@ -1,5 +1,5 @@
-/* conv_template_amx.h - the product of conv_tiles.h on AMX tiles. No include guard: included with the six
- * instructions as macros, the machine's by conv_tiles_amx.c, an emulation by the test, so that these very
+/* tiles_template_amx.h - the product of tiles.h on AMX tiles. No include guard: included with the six
+ * instructions as macros, the machine's by tiles_amx.c, an emulation by the test, so that these very
  * lines run on machines without AMX.
  *
  * TILE_CONFIG(p), TILE_RELEASE(), TILE_ZERO(t), TILE_LOAD(t, p, stride), TILE_STORE(t, p, stride),

@@ -1,8 +1,8 @@
-/* conv_peak.c - the machine's peak, which `nephron bench` measures the kernels against: the fastest of
+/* peak.c - the machine's peak, which `nephron bench` measures the kernels against: the fastest of
  * independent products in registers. */
 #include "tensor/base/clock.h"
-#include "tensor/conv/conv_kernels.h"
-#include "tensor/conv/conv_tiles.h"
+#include "tensor/tiles/peak.h"
+#include "tensor/tiles/tiles.h"
 
 struct peak {
     int (*fma)(float *out, long n); /* either this one */

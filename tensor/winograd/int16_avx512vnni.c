@@ -1,5 +1,5 @@
-/* conv_winograd_avx512vnni.c - the kernels of conv_winograd_int16.h for x86-64 with AVX512-VNNI. */
-#include "tensor/conv/conv_winograd_int16.h"
+/* int16_avx512vnni.c - the kernels of int16.h for x86-64 with AVX512-VNNI. */
+#include "tensor/winograd/int16.h"
 #include "tensor/base/isa.h"
 
 #if ISA_X86
@@ -9,11 +9,8 @@ ISA_BEGIN(ISA_FEATURES_AVX512_BF16)
 #include "tensor/vec/vec_avx512.h"
 #include "tensor/vec/vec_avx512bf16.h"
 
-#define CONSTANT(value) _mm512_set1_ps((float)(value))
-#define A2 CONSTANT(PLANE_A * PLANE_A)
-#define B2 CONSTANT(PLANE_B * PLANE_B)
-
-static const double x_gain[PLANE_SIDE] = PLANE_X_GAIN, dy_gain[PLANE_SIDE] = PLANE_DY_GAIN;
+#define ROUND_SUMMANDS
+#include "tensor/conv/winograd_transforms.h"
 
 /* acc += pairs of x times pairs of w. GCC 12 moves the operands of its builtin to and fro. */
 INLINE __m512i dot(__m512i acc, __m512i x, __m512i w)
@@ -53,34 +50,16 @@ void plane_most_avx512vnni(uint16_t *most, uint16_t *lanes, const uint16_t *x, s
     for (int v = 0; v < voxels; v++) most[v] = largest(_mm512_loadu_si512(lanes + 32 * v));
 }
 
-/* Two opposite points. */
-INLINE void opposite(__m512 *v, __m512 even, __m512 odd, double p)
-{
-    const __m512 o = _mm512_mul_ps(CONSTANT(p), odd);
-    v[0] = _mm512_add_ps(even, o);
-    v[1] = _mm512_sub_ps(even, o);
-}
-
-INLINE void transform_x(__m512 *v, const __m512 *d)
-{
-    const __m512 product = CONSTANT(PLANE_A * PLANE_A * PLANE_B * PLANE_B),
-                 sum = CONSTANT(PLANE_A * PLANE_A + PLANE_B * PLANE_B);
-    v[0] = _mm512_fmadd_ps(product, d[0], _mm512_fnmadd_ps(sum, d[2], d[4]));
-    opposite(v + 1, _mm512_fnmadd_ps(B2, d[2], d[4]), _mm512_fnmadd_ps(B2, d[1], d[3]), PLANE_A);
-    opposite(v + 3, _mm512_fnmadd_ps(A2, d[2], d[4]), _mm512_fnmadd_ps(A2, d[1], d[3]), PLANE_B);
-    v[5] = _mm512_fmadd_ps(product, d[1], _mm512_fnmadd_ps(sum, d[3], d[5]));
-}
-
 /* 1 / gain of point [y][x]. */
 struct shrink {
     float at[PLANE_SIDE][PLANE_SIDE];
 };
 
-INLINE struct shrink shrink_of(const double gain[PLANE_SIDE], float scale)
+INLINE struct shrink shrink_of(float scale)
 {
     struct shrink s;
     UNROLL for (int y = 0; y < PLANE_SIDE; y++) UNROLL for (int x = 0; x < PLANE_SIDE; x++)
-        s.at[y][x] = (float)(1 / (gain[y] * gain[x])) * scale;
+        s.at[y][x] = (float)(1 / (int16_gain(y, 0) * int16_gain(x, 0))) * scale;
     return s;
 }
 
@@ -101,12 +80,12 @@ INLINE void plane_x_step(const struct plane_x *t, const struct shrink *shrink, i
                 d[x] = widen_bf16(
                     _mm256_maskz_loadu_epi16(!whole && outside >> x & 1 ? (__mmask16)0 : mask, p));
         }
-        transform_x(rows[y], d);
+        transform_x(rows[y], d, WINOGRAD_4);
     }
     UNROLL for (int x = 0; x < 6; x++) {
         __m512 column[6], d[6];
         UNROLL for (int y = 0; y < 6; y++) d[y] = rows[y][x];
-        transform_x(column, d);
+        transform_x(column, d, WINOGRAD_4);
         int16_t *to = t->v + c + (size_t)x * t->point;
         UNROLL for (int y = 0; y < 6; y++, to += 6 * t->point) {
             const __m256i v = _mm512_cvtsepi32_epi16(
@@ -121,7 +100,7 @@ INLINE void plane_x_step(const struct plane_x *t, const struct shrink *shrink, i
 
 void plane_x_avx512vnni(const struct plane_x *t)
 {
-    const struct shrink shrink = shrink_of(x_gain, t->scale);
+    const struct shrink shrink = shrink_of(t->scale);
     int c = 0;
     if (!t->outside)
         for (; c + 16 <= t->channels; c += 16) plane_x_step(t, &shrink, c, 2, 0xffff);
@@ -175,32 +154,24 @@ INLINE __m512i integer_pairs(__m512 even, __m512 odd)
     return _mm512_mask_blend_epi16(0xaaaaaaaau, _mm512_cvtps_epi32(even), high);
 }
 
-INLINE void store_pairs(const struct plane_pair *t, __m512 v[2][PLANE_POINTS], const double gain[PLANE_SIDE],
-                        int c)
+INLINE void store_pairs(const struct plane_pair *t, __m512 v[2][PLANE_POINTS], const int of_dy, int c)
 {
     const __m512 scale = _mm512_loadu_ps(t->scale + c);
     int16_t *to = t->v + 2 * c;
     UNROLL for (int y = 0; y < 6; y++) UNROLL for (int x = 0; x < 6; x++, to += t->point) {
-        const __m512 factor = _mm512_mul_ps(scale, CONSTANT(1 / (gain[y] * gain[x])));
+        const double gain = int16_gain(y, of_dy) * int16_gain(x, of_dy);
+        const __m512 factor = _mm512_mul_ps(scale, CONSTANT(1 / gain));
         _mm512_storeu_si512(to, integer_pairs(_mm512_mul_ps(v[0][6 * x + y], factor),
                                               _mm512_mul_ps(v[1][6 * x + y], factor)));
     }
 }
 
-INLINE void transform_dy(__m512 *m, const __m512 *y)
-{
-    m[0] = y[0];
-    opposite(m + 1, _mm512_fmadd_ps(A2, y[2], y[0]), _mm512_fmadd_ps(A2, y[3], y[1]), PLANE_A);
-    opposite(m + 3, _mm512_fmadd_ps(B2, y[2], y[0]), _mm512_fmadd_ps(B2, y[3], y[1]), PLANE_B);
-    m[5] = y[3];
-}
-
 INLINE void transform_line(__m512 *v, const __m512 *d, const int of_dy)
 {
     if (of_dy)
-        transform_dy(v, d);
+        transform_dy(v, d, WINOGRAD_4);
     else
-        transform_x(v, d);
+        transform_x(v, d, WINOGRAD_4);
 }
 
 INLINE void plane_pair(const struct plane_pair *t, const int of_dy)
@@ -222,7 +193,7 @@ INLINE void plane_pair(const struct plane_pair *t, const int of_dy)
                 transform_line(v[tile] + 6 * x, d, of_dy);
             }
         }
-        store_pairs(t, v, of_dy ? dy_gain : x_gain, c);
+        store_pairs(t, v, of_dy, c);
     }
 }
 
@@ -230,16 +201,6 @@ void plane_pair_x_avx512vnni(const struct plane_pair *t) { plane_pair(t, 0); }
 void plane_pair_dy_avx512vnni(const struct plane_pair *t) { plane_pair(t, 1); }
 
 /* ---- weights ------------------------------------------------------------------------------------------- */
-
-INLINE void transform_w(__m512 *u, __m512 g0, __m512 g1, __m512 g2)
-{
-    const double a2 = PLANE_A * PLANE_A, b2 = PLANE_B * PLANE_B;
-    const __m512 scale_a = CONSTANT(1 / (2 * a2 * (a2 - b2))), scale_b = CONSTANT(1 / (2 * b2 * (b2 - a2)));
-    u[0] = _mm512_mul_ps(CONSTANT(1 / (a2 * b2)), g0);
-    opposite(u + 1, _mm512_mul_ps(scale_a, _mm512_fmadd_ps(A2, g2, g0)), _mm512_mul_ps(scale_a, g1), PLANE_A);
-    opposite(u + 3, _mm512_mul_ps(scale_b, _mm512_fmadd_ps(B2, g2, g0)), _mm512_mul_ps(scale_b, g1), PLANE_B);
-    u[5] = g2;
-}
 
 enum {
     PLANE_TAPS = 32, /* room for the most taps, 27, in whole vectors */
@@ -273,10 +234,11 @@ INLINE void plane_w_taps(__m512 tap[PLANE_TAPS], const float *w, size_t w_k, con
 INLINE void plane_w_points(__m512 u[PLANE_POINTS], const __m512 tap[9])
 {
     __m512 rows[3][6];
-    UNROLL for (int y = 0; y < 3; y++) transform_w(rows[y], tap[3 * y], tap[3 * y + 1], tap[3 * y + 2]);
+    UNROLL for (int y = 0; y < 3; y++) transform_w(rows[y], tap + 3 * y, WINOGRAD_4);
     UNROLL for (int x = 0; x < 6; x++) {
+        const __m512 d[3] = {rows[0][x], rows[1][x], rows[2][x]};
         __m512 column[6];
-        transform_w(column, rows[0][x], rows[1][x], rows[2][x]);
+        transform_w(column, d, WINOGRAD_4);
         UNROLL for (int y = 0; y < 6; y++) u[6 * y + x] = column[y];
     }
 }
@@ -337,7 +299,7 @@ static void plane_w_factor(const struct plane_w *t, __m512 factor[PLANE_POINTS],
         const __m512 by_sum = _mm512_div_ps(sum_most, _mm512_max_ps(least, s->sum[i])),
                      by_most = _mm512_div_ps(CONSTANT(32766), _mm512_max_ps(least, s->most[i]));
         factor[i] = _mm512_min_ps(by_most, by_sum);
-        const __m512 gain = CONSTANT(x_gain[i / 6] * x_gain[i % 6]);
+        const __m512 gain = CONSTANT(int16_gain(i / 6, 0) * int16_gain(i % 6, 0));
         _mm512_storeu_ps(t->scale + i * t->width + k, _mm512_div_ps(gain, factor[i]));
     }
 }
@@ -382,17 +344,6 @@ void plane_w_avx512vnni(const struct plane_w *t)
 
 /* ---- y ------------------------------------------------------------------------------------------------- */
 
-INLINE void transform_y(__m512 *y, const __m512 *m)
-{
-    const __m512 sum = _mm512_add_ps(m[1], m[2]), difference = _mm512_sub_ps(m[1], m[2]);
-    const __m512 sum_b = _mm512_add_ps(m[3], m[4]), difference_b = _mm512_sub_ps(m[3], m[4]);
-    y[0] = _mm512_add_ps(_mm512_add_ps(m[0], sum), sum_b);
-    y[1] = _mm512_fmadd_ps(CONSTANT(PLANE_B), difference_b, _mm512_mul_ps(CONSTANT(PLANE_A), difference));
-    y[2] = _mm512_fmadd_ps(B2, sum_b, _mm512_mul_ps(A2, sum));
-    y[3] = _mm512_fmadd_ps(CONSTANT(PLANE_B * PLANE_B * PLANE_B), difference_b,
-                           _mm512_fmadd_ps(CONSTANT(PLANE_A * PLANE_A * PLANE_A), difference, m[5]));
-}
-
 INLINE void plane_y_store(const struct plane_y *t, ptrdiff_t at, __m512 v, __m512 start, __mmask16 mask)
 {
     const __m512 scale = _mm512_set1_ps(t->scale);
@@ -417,12 +368,12 @@ void plane_y_avx512vnni(const struct plane_y *t)
         UNROLL for (int y = 0; y < 6; y++) {
             __m512 d[6];
             UNROLL for (int x = 0; x < 6; x++, m += t->point) d[x] = _mm512_loadu_ps(m);
-            transform_y(rows[y], d);
+            transform_y(rows[y], d, WINOGRAD_4);
         }
         UNROLL for (int x = 0; x < 4; x++) {
             __m512 column[4], d[6];
             UNROLL for (int y = 0; y < 6; y++) d[y] = rows[y][x];
-            transform_y(column, d);
+            transform_y(column, d, WINOGRAD_4);
             UNROLL for (int y = 0; y < 4; y++) if (t->inside >> (4 * y + x) & 1)
                 plane_y_store(t, y * t->row + x * t->voxel + k, column[y], start, mask);
         }

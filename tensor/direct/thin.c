@@ -1,9 +1,9 @@
-/* conv_thin.c - the copy of an x of few channels. A convolution with few input channels reads each value of x
+/* thin.c - the copy of an x of few channels. A convolution with few input channels reads each value of x
  * many times for each of its few channels: copying windows of it would cost as much as the arithmetic. So x,
  * which is small beside y, is copied once, with the padding as zeros around it. */
 #include <string.h>
 
-#include "tensor/conv/conv_kernels.h"
+#include "tensor/direct/thin.h"
 
 struct thin_call {
     const struct gather *g;

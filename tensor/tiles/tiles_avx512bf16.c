@@ -1,6 +1,6 @@
-/* conv_tiles_avx512bf16.c - the micro-kernels of conv_tiles.h for x86-64 with AVX512-BF16. What surrounds the
+/* tiles_avx512bf16.c - the micro-kernels of tiles.h for x86-64 with AVX512-BF16. What surrounds the
  * product serves the AMX level too. */
-#include "tensor/conv/conv_tiles.h"
+#include "tensor/tiles/tiles.h"
 #include "tensor/base/isa.h"
 
 #if ISA_X86

@@ -3,8 +3,8 @@
 # standard output. Run from the root of the sources; needs a shell and awk. Fails, naming file and line, where
 # an excerpt's marks are not found or a link leads nowhere.
 #
-# The subset of Markdown: # headings, paragraphs, - and 1. lists, | tables |, ``` code, > notes, `code`,
-# **strong**, *emphasis*, [text](target). A target is another chapter (02_convolution.md), a file of the
+# The subset of Markdown: # headings, paragraphs, - and 1. lists, | tables |, ``` code (```sh: commands to try),
+# > notes, `code`, **strong**, *emphasis*, [text](target). A target is another chapter (02_convolution.md), a file of the
 # sources from the root, or https. One directive, alone on its line, puts in lines of a source, with numbers:
 #     @code FILE from "text of its first line" to "text of its last line"
 # The first line is the first that begins with the text, blanks in front aside; the last is the first from
@@ -185,7 +185,7 @@ FNR == 1 {
 }
 fenced && /^```/ { print "</pre>"; fenced = 0; next }
 fenced { print escape($0); next }
-/^```/ { close_block(); printf "<pre>"; fenced = 1; next }
+/^```/ { close_block(); printf $0 == "```sh" ? "<pre class=\"try\">" : "<pre>"; fenced = 1; next }
 /^@code / { close_block(); excerpt($0); next }
 /^@include / { close_block(); include($2); next }
 /^#+ / {

@@ -16,9 +16,9 @@ echo "| chapter (commit $commit, $(nproc) processors) | seconds | exit code |"
 echo "|---|---|---|"
 failed=0
 for chapter; do
-    { # the first block below "Try it": what follows it is what it prints
+    { # all blocks of commands
         echo "set -e"
-        awk '/^## /{ try = /^## Try it/ } /^```/{ if (try && inside) exit; inside = try; next } inside' "$chapter"
+        awk '/^```/{ inside = !inside && /^```sh$/; next } inside' "$chapter"
     } >"$work/commands"
     begin=$(date +%s)
     code=0

@@ -23,7 +23,27 @@ for chapter in docs/book/[0-9][0-9]_*.md; do
     [ "$(grep -c '^@code ' $chapter)" -ge $excerpts ] && grep -q '^## Try it' $chapter &&
         [ "$(grep -c '^[12]\. ' $chapter)" -ge 2 ]
     ok "$chapter has no two excerpts, nothing to try or no two exercises" $?
+    # Each section has something to try: a block of commands.
+    awk '/^```/{ inside = !inside; if (inside && /^```sh$/) tried = 1; next } inside { next }
+        /^## /{ if (section && !tried) print section; section = /^## Exercises/ ? "" : $0; tried = 0 }
+        END { if (section && !tried) print section }' $chapter >"$work/untried"
+    [ ! -s "$work/untried" ]
+    ok "$chapter: nothing to try in: $(head -n 1 "$work/untried")" $?
 done
+
+# A calculation prints what the comment below it says.
+cat docs/book/[0-9][0-9]_*.md | awk -v to="$work/calculation" '
+    /^```/{ inside = !inside && /^```sh$/; if (inside) file = to ++count ".sh"; next }
+    inside { print >file }'
+calculations=0
+for block in "$work"/calculation*.sh; do
+    grep -q '^awk ' "$block" && grep -q '^# ' "$block" || continue
+    calculations=$((calculations + 1))
+    [ "$(sh "$block" 2>&1 | tr -s ' \n' ' ' | sed 's/ $//')" = "$(sed -n 's/^# //p' "$block")" ]
+    ok "a calculation does not print $(sed -n 's/^# //p' "$block"): $(sh "$block" 2>&1 | head -n 1)" $?
+done
+[ $calculations -gt 50 ]
+ok "only $calculations calculations" $?
 
 # The drawings: those of the tree are what the program makes, and each is in a chapter.
 mkdir "$work/drawings"

@@ -204,7 +204,8 @@ fenced { print escape($0); next }
     else row($0, "td")
     next
 }
-/^- / || /^[0-9]+\. / {
+# A number that a line of a paragraph happens to begin with is none of a list.
+/^- / || /^1\. / || (/^[0-9]+\. / && paragraph == "") {
     kind = $0 ~ /^- / ? "ul" : "ol"
     if (list != kind) { close_block(); print "<" kind ">"; list = kind }
     if (item != "") print "<li>" inline(item) "</li>"

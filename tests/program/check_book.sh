@@ -33,7 +33,7 @@ done
 
 # A calculation prints what the comment below it says.
 cat docs/book/[0-9][0-9]_*.md | awk -v to="$work/calculation" '
-    /^```/{ inside = !inside && /^```sh$/; if (inside) file = to ++count ".sh"; next }
+    /^```/{ inside = !inside && /^```sh$/; count += inside; file = to count ".sh"; next }
     inside { print >file }'
 calculations=0
 for block in "$work"/calculation*.sh; do

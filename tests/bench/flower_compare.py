@@ -98,7 +98,8 @@ def flower(clients, a):
     def main(grid, context):
         net = network(a.base)
         print("weights", sum(p.numel() for p in net.parameters()), flush=True)
-        strategy = CountedFedAvg(fraction_evaluate=0.0, min_available_nodes=clients)
+        everyone = {"min_train_nodes": clients, "min_available_nodes": clients}  # else it starts with those who are there
+        strategy = CountedFedAvg(fraction_evaluate=0.0, **everyone)
         result = strategy.start(grid, ArrayRecord(net.state_dict()), num_rounds=a.rounds, timeout=36000)
         print("rounds", len(result.train_metrics_clientapp), flush=True)
 

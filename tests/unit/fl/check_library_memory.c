@@ -244,6 +244,7 @@ static void sweep(const char *name, int (*task)(uint64_t *, char *, const char *
     CHECK(task(&want, text, argument) == 0, "%s: %s", name, text);
     long total = allocations - before;
     CHECK(blocks == used, "%s: %ld blocks leaked", name, blocks - used);
+    printf("%s: %ld allocations\n", name, total);
     for (long at = 0; at < total; at += all ? 1 : total / SOME + 1) {
         used = blocks;
         __atomic_store_n(&failing, at, __ATOMIC_RELAXED);

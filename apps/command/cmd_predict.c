@@ -17,6 +17,7 @@
 #include "io/base/file.h"
 #include "io/base/text.h"
 #include "nn/train/classify.h"
+#include "nn/data/labelmap.h"
 #include "nn/train/learner_data.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
@@ -266,24 +267,23 @@ static int load_dataset_cases(struct predict *p, struct dataset *d, struct learn
     return status;
 }
 
-/* Mask of the region to crop: masks/CASE.ending. */
+/* Mask of the region to crop, masks/CASE.ending: any value but 0 is inside. */
 static int load_mask(struct sample *s, const struct predict *p, const char *id, struct error *e)
 {
+    const struct dataset unlabelled = {.ignore_label = -1};
     char path[1300];
-    struct volume v;
+    struct label_index any;
+    struct labelmap m;
     if (snprintf(path, sizeof path, "%s/%s%s", p->masks, id, p->run.dataset.file_ending) >= (int)sizeof path)
         return error_set(e, "%s: path is too long", p->masks);
-    if (volume_read(&v, path, e)) return -1;
-    size_t n = volume_voxels(&v);
-    int status = 0;
-    if (v.size[0] != s->size[2] || v.size[1] != s->size[1] || v.size[2] != s->size[0] || v.size[3] != 1)
-        status =
-            error_set(e, "%s: mask is %lld x %lld x %lld, the image %d x %d x %d", path, (long long)v.size[0],
-                      (long long)v.size[1], (long long)v.size[2], s->size[2], s->size[1], s->size[0]);
-    if (!status && !(s->label = malloc(n))) status = error_set(e, "%s: out of memory", path);
-    for (size_t i = 0; !status && i < n; i++) s->label[i] = v.voxel[i] > 0.5f;
-    volume_free(&v);
-    return status;
+    if (label_index_create(&any, &unlabelled, path, e)) return -1;
+    int status = labelmap_read(&m, path, &any, e);
+    label_index_free(&any);
+    if (status) return -1;
+    s->label = m.index;
+    if (memcmp(m.size, s->size, sizeof m.size) == 0) return 0;
+    return error_set(e, "%s: mask is %d x %d x %d, the image %d x %d x %d", path, m.size[2], m.size[1],
+                     m.size[0], s->size[2], s->size[1], s->size[0]);
 }
 
 /* Of images without a dataset: from --covariates, and volumes from --masks. */

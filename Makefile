@@ -158,6 +158,7 @@ APPS_REPORT = apps/report/report.o apps/report/report_checklists.o apps/report/r
 	apps/report/report_cohort.o apps/report/report_compare.o apps/report/report_methods.o \
 	apps/report/report_multiclass.o apps/report/report_paper.o apps/report/report_pictures.o \
 	apps/report/report_plot.o apps/report/report_segment.o
+APPS_INFO = apps/info/info_arrays.o apps/info/info_datasets.o apps/info/info_images.o
 APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd_compare.o \
 	apps/command/cmd_convert.o apps/command/cmd_ensemble.o apps/command/cmd_evaluate.o \
 	apps/command/cmd_export.o apps/command/cmd_federate.o apps/command/cmd_info.o apps/command/cmd_init.o \
@@ -167,7 +168,7 @@ APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd
 	apps/command/evaluate_tables.o apps/command/plan_layers.o apps/command/predict_cases.o \
 	apps/command/predict_record.o
 APPS = $(APPS_BASE) $(APPS_TRAINING) $(APPS_BENCH) $(APPS_PHANTOM) $(APPS_STUDY) $(APPS_REPORT) \
-	$(APPS_COMMAND)
+	$(APPS_INFO) $(APPS_COMMAND)
 
 CHECKS_KERNELS = tests/kernels/check_algorithms tests/kernels/check_elem tests/kernels/check_kernels \
 	tests/kernels/check_pooling_loss tests/kernels/check_tiles tests/kernels/check_transforms \

@@ -178,7 +178,7 @@ refuses 1 "train and validate all folds of 3d_lowres" $nephron train "$work/plai
 
 # ---- a time limit --------------------------------------------------------------------------------------------------------
 # How long a step takes is the machine's (and a sanitizer's) business: the first of these times that it accepts.
-for hours in 0.0015 0.006 0.025 0.1; do
+for hours in 0.0004 0.0015 0.006 0.025 0.1; do
     $nephron train "$work/plain" -o "$work/timed" --hours $hours --patch 16,16,16 --no-mirror --step 1 --pictures 0 >"$work/out" 2>"$work/err"
     timed=$?
     grep -q "less than 10 iterations" "$work/err" || break

@@ -1,0 +1,192 @@
+/* info_arrays.c - files of weights and of arrays: names, shapes, what is written beside them. */
+#include "apps/info/info.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/base/console.h"
+#include "io/base/file.h"
+#include "io/base/text.h"
+#include "io/weights/npy.h"
+#include "io/weights/pth.h"
+#include "io/weights/safetensors.h"
+#include "io/weights/seal.h"
+#include "nn/data/dataset.h"
+#include "nn/folder/nnunet.h"
+
+/* Members of an object, shortened to width. */
+void info_print_members(const struct json *j, int width)
+{
+    for (int i = 0; j->type == JSON_OBJECT && i < j->count; i++) {
+        const struct json *m = j->item[i];
+        char *text = json_format(m, 0);
+        if (!text) continue;
+        int whole = (int)strlen(text) <= width;
+        printf("  %-28s %.*s%s\n", info_shown(m->key), width, info_shown(text), whole ? "" : "...");
+        free(text);
+    }
+}
+
+/* ---- checkpoints and arrays ---------------------------------------------------------------------------- */
+
+static void print_shape(const int64_t *dim, int ndim)
+{
+    printf("[");
+    for (int i = 0; i < ndim; i++) printf("%s%lld", i ? ", " : "", (long long)dim[i]);
+    printf("]");
+}
+
+/* Elements of the tensors whose names begin so. */
+static double count_values(const struct safetensors *s, const char *prefix)
+{
+    double sum = 0;
+    for (int i = 0; i < s->count; i++) {
+        double count = 1;
+        for (int k = 0; k < s->tensor[i].ndim; k++) count *= (double)s->tensor[i].dim[k];
+        if (strncmp(s->tensor[i].name, prefix, strlen(prefix)) == 0) sum += count;
+    }
+    return sum;
+}
+
+static void print_tensors(const struct safetensors *s, struct json *j)
+{
+    struct json *list = json_add_array(j, "tensors");
+    for (int i = 0; i < s->count; i++) {
+        printf("  %-5s ", s->tensor[i].dtype);
+        print_shape(s->tensor[i].dim, s->tensor[i].ndim);
+        printf(" %s\n", info_shown(s->tensor[i].name));
+        struct json *t = json_add_object(list, NULL), *shape;
+        json_add_text(t, "name", s->tensor[i].name);
+        json_add_text(t, "type", s->tensor[i].dtype);
+        shape = json_add_array(t, "shape");
+        for (int k = 0; k < s->tensor[i].ndim; k++) json_add_int(shape, NULL, s->tensor[i].dim[k]);
+    }
+}
+
+int info_safetensors(const char *path, struct json *j, struct error *e)
+{
+    struct safetensors s;
+    size_t bytes = 0;
+    if (seal_read(&s, path, 0, e)) return -1;
+    for (int i = 0; i < s.count; i++) bytes += s.tensor[i].bytes;
+    double other = count_values(&s, "optimizer.");
+    console("%s: safetensors, %d tensors, %zu bytes\n  parameters    %.0f\n", path, s.count, bytes,
+           count_values(&s, "") - other);
+    if (other > 0) printf("  optimiser     %.0f values\n", other);
+    for (int i = 0; i < s.metas; i++)
+        printf("  metadata      %s: %.200s%s\n", info_shown(s.meta_key[i]), info_shown(s.meta_value[i]),
+               strlen(s.meta_value[i]) > 200 ? "..." : "");
+    json_add_text(j, "kind", "safetensors");
+    json_add_int(j, "bytes", (int64_t)bytes);
+    json_add_number(j, "parameters", count_values(&s, "") - other);
+    struct json *meta = json_add_object(j, "metadata");
+    for (int i = 0; i < s.metas; i++) json_add_text(meta, s.meta_key[i], s.meta_value[i]);
+    print_tensors(&s, j);
+    safetensors_free(&s);
+    return 0;
+}
+
+/* PyTorch's file: its plain values, shortened, and its tensors; of an nnU-Net checkpoint each tensor of the
+ * network once. */
+int info_pth(const char *path, struct json *j, struct error *e)
+{
+    struct pth p;
+    struct safetensors network = {0};
+    if (pth_read(&p, path, e)) return -1;
+    int nnunet = json_get(p.values, NNUNET_NETWORK) && nnunet_network(&network, &p, path, e) == 0 &&
+                 network.count > 0;
+    const struct safetensors *shown = nnunet ? &network : &p.tensors;
+    console("%s: PyTorch %s, %d tensors\n", path, nnunet ? "checkpoint of nnU-Net" : "file", p.tensors.count);
+    info_print_members(p.values, 100);
+    if (nnunet) printf("  parameters    %.0f of the network\n", count_values(shown, ""));
+    json_add_text(j, "kind", nnunet ? "checkpoint of nnU-Net" : "PyTorch");
+    if (nnunet) json_add_number(j, "parameters", count_values(shown, ""));
+    print_tensors(shown, j);
+    safetensors_free(&network);
+    pth_free(&p);
+    return 0;
+}
+
+static void print_array(const struct npy *a, struct json *list)
+{
+    struct json *j = json_add_object(list, NULL), *shape;
+    char type[16];
+    snprintf(type, sizeof type, "%c%d", a->kind, a->bytes);
+    json_add_text(j, "name", a->name);
+    json_add_text(j, "type", type);
+    shape = json_add_array(j, "shape");
+    for (int i = 0; i < a->ndim; i++) json_add_int(shape, NULL, a->dim[i]);
+    size_t n = npy_count(a);
+    printf("  %c%d ", a->kind, a->bytes);
+    print_shape(a->dim, a->ndim);
+    printf(" %s", info_shown(a->name));
+    if (n) {
+        double low = npy_value(a, 0), high = low, sum = 0;
+        for (size_t i = 0; i < n; i++) {
+            double x = npy_value(a, i);
+            low = x < low ? x : low;
+            high = x > high ? x : high;
+            sum += x;
+        }
+        printf(": %.9g to %.9g, mean %.9g", low, high, sum / (double)n);
+        json_add_number(j, "least", low);
+        json_add_number(j, "largest", high);
+        json_add_number(j, "mean", sum / (double)n);
+    }
+    printf("\n");
+}
+
+void info_print_classes(const struct dataset *d, struct json *out)
+{
+    struct json *classes = json_add_object(out, "classes");
+    static const char *const part[] = {"train", "val", "test"};
+    for (int p = PART_TRAIN; p <= PART_TEST; p++) {
+        int count[LABELS_MAX] = {0}, of = 0;
+        for (int i = 0; i < d->cases; i++)
+            if (d->item[i].part == (enum data_part)p && d->item[i].target >= 0) {
+                count[d->item[i].target]++;
+                of++;
+            }
+        if (!of) continue;
+        printf("  %-13s %d cases; by class:", d->json ? "labels.csv" : part[p], of);
+        struct json *counts = json_add_array(classes, d->json ? "labels.csv" : part[p]);
+        for (int c = 0; c < d->classes; c++) printf(" %d", count[c]);
+        for (int c = 0; c < d->classes; c++) json_add_int(counts, NULL, count[c]);
+        printf("\n");
+    }
+}
+
+int info_npz(const char *path, struct json *j, struct error *e)
+{
+    struct npz z;
+    struct dataset d;
+    struct error ignored;
+    if (npz_read(&z, path, e)) return -1;
+    console("%s: npz, %d arrays\n", path, z.count);
+    json_add_text(j, "kind", "npz");
+    struct json *list = json_add_array(j, "arrays");
+    for (int i = 0; i < z.count; i++) print_array(&z.array[i], list);
+    int medmnist = npz_find(&z, "train_images") != NULL;
+    npz_free(&z);
+    if (!medmnist) return 0;
+    if (dataset_open(&d, path, &ignored)) { /* arrays that are no dataset for us: told, not an error */
+        console("  not a dataset that can be trained on: %s\n", ignored.text);
+        return 0;
+    }
+    info_print_classes(&d, j);
+    dataset_close(&d);
+    return 0;
+}
+
+int info_npy(const char *path, struct json *j, struct error *e)
+{
+    struct npy a;
+    if (npy_read(&a, path, e)) return -1;
+    console("%s: npy\n", path);
+    json_add_text(j, "kind", "npy");
+    print_array(&a, json_add_array(j, "arrays"));
+    npy_free(&a);
+    return 0;
+}

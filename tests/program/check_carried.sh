@@ -133,7 +133,18 @@ gives 1 "set back" $nephron federate A --as site A -o back --state back_A
 for names in "A,a" "con,B" "B,LPT1" "Global,B"; do
     gives 1 "case is not told\|under Windows\|taken by" $nephron federate --as init -o names --sites $names $options --plans FED/plans.json --dataset $data/dataset.json
 done
-$nephron federate --as init -o other --sites A,B,C $options --seed 2 --plans FED/plans.json --dataset $data/dataset.json --quiet
+init() { # folder, options: the three sites agree on the plan that is there
+    folder=$1
+    shift
+    $nephron federate --as init -o "$folder" --sites A,B,C $options --plans FED/plans.json --dataset $data/dataset.json --quiet "$@"
+}
+rounds() { # folder, how many: each site answers, then the server takes what there is
+    for r in $(seq "$2"); do
+        for s in B C A; do $nephron federate $s --as site $s -o "$1" --state "$1_$s" --quiet; done
+        $nephron federate --as aggregate -o "$1" --quiet
+    done
+}
+init other --seed 2
 ok "init from a plan" $?
 $nephron federate A --as site A -o other --state other_A --quiet
 cp other/round_0000/A.safetensors answered/round_0000/A.safetensors
@@ -147,12 +158,9 @@ gives 1 "another federation" $nephron federate B --as site B -o other --state ot
 
 # ---- packed answers ---------------------------------------------------------------------------------------------------------
 $nephron federate all -o packed_sim --sites sites.csv --fold all $options --no-validation --quiet --compress topk --compress-share 0.2 &&
-    $nephron federate --as init -o packed --sites A,B,C $options --compress topk --compress-share 0.2 --plans FED/plans.json --dataset $data/dataset.json --quiet
+    init packed --compress topk --compress-share 0.2
 ok "init with packed answers" $?
-for r in 0 1; do
-    for s in B C A; do $nephron federate $s --as site $s -o packed --state packed_$s --quiet; done
-    $nephron federate --as aggregate -o packed --quiet
-done
+rounds packed 2
 [ -n "$(last_hash packed/rounds.csv)" ] && [ "$(last_hash packed/rounds.csv)" = "$(last_hash packed_sim/fold_all/rounds.csv)" ]
 ok "packed answers give the simulation's hash" $?
 [ "$(wc -c <packed/round_0000/A.safetensors)" -lt $(($(wc -c <FED/round_0000/A.safetensors) / 2)) ]
@@ -161,7 +169,7 @@ ok "a packed answer is smaller" $?
 # ---- differential privacy ---------------------------------------------------------------------------------------------------
 private="--dp local --dp-noise 2 --dp-clip 0.1 --dp-test-seed 5"
 $nephron federate all -o private_sim --sites sites.csv --fold all $options --no-validation --quiet $private &&
-    $nephron federate --as init -o private --sites A,B,C $options $private --plans FED/plans.json --dataset $data/dataset.json --quiet
+    init private $private
 ok "init with privacy" $?
 for s in B C A; do $nephron federate $s --as site $s -o private --state private_$s --quiet; done
 gives 0 "NOT PRIVATE: local, noise 2, clip 0.1: epsilon" $nephron federate --as aggregate -o private
@@ -171,12 +179,9 @@ gives 1 "equally" $nephron federate --as init -o central --sites A,B,C $options 
 
 private="--fedavg-equal 1 --dp central --dp-noise 0.4 --dp-clip 0.02 --dp-adaptive --dp-test-seed 5"
 $nephron federate all -o adaptive_sim --sites sites.csv --fold all $options --no-validation --quiet $private &&
-    $nephron federate --as init -o adaptive --sites A,B,C $options $private --plans FED/plans.json --dataset $data/dataset.json --quiet
+    init adaptive $private
 ok "init with adaptive clipping" $?
-for r in 0 1; do
-    for s in B C A; do $nephron federate $s --as site $s -o adaptive --state adaptive_$s --quiet; done
-    $nephron federate --as aggregate -o adaptive --quiet
-done
+rounds adaptive 2
 [ -n "$(last_hash adaptive/rounds.csv)" ] && [ "$(last_hash adaptive/rounds.csv)" = "$(last_hash adaptive_sim/fold_all/rounds.csv)" ]
 ok "adaptive clipping gives the simulation's hash" $?
 [ "$(sed -n 's/^1,global.*,,,\(.*\),[0-9a-f]*$/\1/p' adaptive/rounds.csv)" = "$(sed -n 's/^1,global.*,,,\(.*\),[0-9a-f]*$/\1/p' adaptive_sim/fold_all/rounds.csv)" ] &&
@@ -194,14 +199,9 @@ for pair in "median:--strategy median" "krum:--strategy krum" "scaffold:--strate
 done
 gives 1 "beyond --secure-range 1e-06" $nephron federate all -o no --sites sites.csv --fold all $options --no-validation --quiet --secure --secure-range 1e-6 --overwrite
 
-secure_init() { # folder, options...
-    folder=$1
-    shift
-    $nephron federate --as init -o $folder --sites A,B,C $options --secure --plans FED/plans.json --dataset $data/dataset.json --quiet "$@"
-}
-gives 1 "--quorum 1: of 3 sites" secure_init masked --quorum 1
-gives 1 "--strategy median" secure_init masked --strategy median
-secure_init masked --quorum 2
+gives 1 "--quorum 1: of 3 sites" init masked --secure --quorum 1
+gives 1 "--strategy median" init masked --secure --strategy median
+init masked --secure --quorum 2
 ok "init with secure aggregation" $?
 stage() { # folder, sites: each answers, in this order, then the server
     for s in $2; do $nephron federate $s --as site $s -o $1 --state $1_$s >out 2>&1 || cat out; done
@@ -256,7 +256,7 @@ gives 0 "keys" $nephron federate B --as site B -o lost --state lost_B # and it i
 
 # ---- killed at any moment --------------------------------------------------------------------------------------------------
 rm -rf killed state
-$nephron federate --as init -o killed --sites A,B,C $options --quorum 2 --plans FED/plans.json --dataset $data/dataset.json --quiet
+init killed --quorum 2
 step() { # kills the command once after a while, then runs it
     "$@" >/dev/null 2>&1 &
     pid=$!
@@ -277,7 +277,7 @@ done
 ok "steps that were killed and repeated" $bad
 [ "$(last_hash killed/rounds.csv)" = "$whole" ]
 ok "killed steps end at the simulation's hash" $?
-secure_init killed_masked --quorum 2
+init killed_masked --secure --quorum 2
 bad=0
 for r in 1 2 3 4 5 6 7 8; do
     for s in B C A; do step $nephron federate $s --as site $s -o killed_masked --state state_masked/$s || bad=1; done

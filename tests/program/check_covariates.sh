@@ -32,6 +32,13 @@ tail -n +2 "$work/f/predictions.csv" | cmp -s - "$work/a"
 ok "other probabilities from a folder than from a dataset" $?
 refuses 1 "age, volume, sex" $nephron predict "$work/run" -i "$work/data/imagesTr" --masks "$work/data/labelsTr" -o "$work/x"
 refuses 1 "--masks DIR" $nephron predict "$work/run" -i "$work/data/imagesTr" --covariates "$work/data/clinical.csv" -o "$work/x"
+cp -r "$work/data/labelsTr" "$work/masks" # one has a slope of 0.3: what is not 0 is inside, 0.3 too
+gzip -dc "$work/masks/hippocampus_003.nii.gz" >"$work/mask"
+printf '\232\231\231\076' | dd of="$work/mask" bs=1 seek=112 conv=notrunc 2>/dev/null
+gzip -c "$work/mask" >"$work/masks/hippocampus_003.nii.gz"
+$nephron predict "$work/run" -i "$work/data/imagesTr" --masks "$work/masks" --covariates "$work/data/clinical.csv" -o "$work/g" --quiet &&
+    cmp -s "$work/f/predictions.csv" "$work/g/predictions.csv"
+ok "a mask whose inside is 0.3" $?
 cut -d, -f1,2 "$work/data/clinical.csv" >"$work/few.csv"
 refuses 1 "no column 'sex'" $nephron predict "$work/run" -i "$work/data/imagesTr" --masks "$work/data/labelsTr" --covariates "$work/few.csv" -o "$work/x"
 refuses 1 "images alone" $nephron predict "$work/plain" -i "$work/data" --covariates "$work/few.csv" -o "$work/x"

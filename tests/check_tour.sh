@@ -7,13 +7,13 @@ failed=0
 rows=
 
 # What names a member because it chooses one, and would not name another: the defaults of the tasks, the recipes of --hours and of
-# the study, what the benchmark compares, nnU-Net's key "dropout_op" in plans.json, and kernels, which are a level's own files (16-bit Winograd
-# has one level).
-choices='nn/train/task_[a-z]*.c|apps/training/budget.c|apps/command/cmd_study.c|apps/bench/.*|nn/planner/plans_json.c|tensor/.*_(avx|neon|wasm|scalar).*|tensor/winograd/int16_.*'
+# the study, what the benchmark compares, nnU-Net's key "dropout_op" in plans.json, loops that have a second form for AVX2, and kernels,
+# which are a level's own files (16-bit Winograd has one level). A format with a room of its own is that room.
+choices='tensor/base/(rng_normals|vmath_many).c|nn/batch/deform.c|nn/train/task_[a-z]*.c|apps/training/budget.c|apps/command/cmd_study.c|apps/bench/.*|nn/planner/plans_json.c|tensor/.*_(avx|neon|wasm|scalar).*|tensor/winograd/int16_.*'
 sources() { find tensor io nn fl apps -name '*.[ch]' | sort; }
 
 # files PATTERN: those that name it, one a line.
-files() { grep -lE "$1" $(sources) | grep -vxE "$choices"; }
+files() { grep -lE "$1" $(sources) | grep -vxE "$choices" | sed 's,^io/tiff/.*,io/tiff,' | sort -u; }
 
 # members TYPE: names of the descriptors of that type.
 members() {

@@ -54,7 +54,7 @@ ok "a refused resume rewrites the manifest" $?
 refuses 1 "already trained" $nephron train $data -o "$work/cut" $long
 cp "$work/cut/plans.json" "$work/manifest"
 wider=$(echo "$long" | sed 's/--base-features 4/--base-features 8/')
-refuses 1 "share its plan" $nephron train $data -o "$work/cut" $wider --fold 1 --overwrite
+refuses 1 "take another RUN" $nephron train $data -o "$work/cut" $wider --fold 1 --overwrite
 same "fold 1 with other features: the plan of fold 0" "$work/manifest" "$work/cut/plans.json"
 
 # Enormous plans: refused by the field's name, and nothing is written.

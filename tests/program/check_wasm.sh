@@ -12,7 +12,7 @@ const module = await WebAssembly.compile(await readFile(process.argv[2]));
 process.exitCode = wasi.start(await WebAssembly.instantiate(module, { wasi_snapshot_preview1: wasi.wasiImport }));
 END
 sources="tests/program/wasm_levels.c apps/web/pool_single.c tensor/reference/conv_ref.c tensor/base/amx.c tensor/base/check.c tensor/base/cpu.c tensor/base/rng.c
-tensor/base/rng_normals.c tensor/base/vmath.c $(echo tensor/conv/*.c tensor/elem/*.c)"
+tensor/base/rng_normals.c tensor/base/vmath.c $(echo tensor/conv/*.c tensor/direct/*.c tensor/winograd/*.c tensor/tiles/*.c tensor/elem/*.c)"
 skipped=
 
 run_level() { # NAME COMMAND

@@ -163,9 +163,14 @@ int main(void)
 {
     struct error e = {""};
     int value[3] = {0, 1, 2};
+    char name[3][64] = {"background", "one", "two"};
     struct region region[3] = {{.written = 1}, {.written = 2}, {.written = 1}};
-    struct dataset d = {
-        .labels = 3, .label_value = value, .region = region, .ignore_label = -1, .file_ending = ".nii.gz"};
+    struct dataset d = {.labels = 3,
+                        .label_value = value,
+                        .label_name = name,
+                        .region = region,
+                        .ignore_label = -1,
+                        .file_ending = ".nii.gz"};
     if (!mkdtemp(work)) return 1;
     CHECK(file_mkdirs(in_work("a"), &e) == 0 && file_mkdirs(in_work("b"), &e) == 0, "%s", e.text);
     write_map("a/case.nii.gz");

@@ -7,7 +7,7 @@ most=65536
 work=$(mktemp -d "${TMPDIR:-/tmp}/nephron_structs_XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 # The struct shape of the phantom is another one than the graph's: a program of its own.
-headers=$(find tensor io nn fl apps -name '*.h' | grep -vE '_template|/vec/|apps/web|tensor/winograd/int16_' | sort)
+headers=$(find tensor io nn fl apps -name '*.h' | grep -vE '_template|/vec/|apps/web|tensor/conv/winograd_transforms|tensor/winograd/int16' | sort)
 ask() { # headers
     for header in "$@"; do echo "#include \"$header\""; done
     printf '#include <stdio.h>\nint main(void)\n{\n'

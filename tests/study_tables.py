@@ -4,6 +4,7 @@
 #     python3 tests/study_tables.py study/report.json COMMIT [docs/study.md]
 import json
 import sys
+import textwrap
 
 report = json.load(open(sys.argv[1]))
 out = [f"`{report['command']}`, commit {sys.argv[2]}; {report['cases']} cases, {report['wall_seconds'] / 60:.0f} minutes, "
@@ -30,7 +31,7 @@ for task, value, ci in (("segmentation", "dice_mean", "dice_ci"), ("classificati
             out.append(f"| {name} | {span(arm[value], arm[ci])} | {', '.join(f'{x:.3f}' for x in arm['per_seed'])} |")
     for b in t.get("baselines", []):
         out.append(f"| {b['name']} | {span(b['auc'], b['auc_ci'])} | |")
-    out += ["", t["headline"], ""]
+    out += ["", textwrap.fill(t["headline"], 110), ""]
 text = "\n".join(out)
 if len(sys.argv) < 4:
     print(text)

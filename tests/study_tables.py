@@ -7,8 +7,8 @@ import sys
 import textwrap
 
 report = json.load(open(sys.argv[1]))
-out = [f"`{report['command']}`, commit {sys.argv[2]}; {report['cases']} cases, {report['wall_seconds'] / 60:.0f} minutes, "
-       f"{report['peak_memory_bytes'] / 1e6:.0f} MB.", ""]
+out = [f"`{report['command']}`, commit {sys.argv[2]}; {report['cases']} cases, {report['wall_seconds'] / 60:.0f} minutes "
+       f"({report['processor_seconds'] / 60:.0f} of a processor), {report['peak_memory_bytes'] / 1e6:.0f} MB.", ""]
 
 
 def span(v, ci, digits=3):

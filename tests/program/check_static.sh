@@ -18,10 +18,10 @@ variables() { # of archives: file and name of what can be written
 # sha256: whether the processor has SHA instructions, found once as cpu's level is.
 # cpu: the level, found once (atomic, the same for whoever finds it). volume: the limit of --max-gb, set before threads
 # begin. options: the common options of a command that has no place of its own for them. interrupt: what a signal handler
-# may write. cmd_info: text that is printed at once by the one thread there is.
+# may write. info_images: text that is printed at once by the one thread there is.
 cat >"$work/allowed" <<'END'
-cmd_info.o text
-cmd_info.o turn
+info_images.o text
+info_images.o turn
 cpu.o cached_hardware
 cpu.o cached_level
 interrupt.o caught

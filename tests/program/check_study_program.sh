@@ -129,13 +129,13 @@ $nephron study -o "$work/age" --data "$work/data" $tiny --task classify --arms a
 ok "a site without a value of a covariate" $?
 rm "$work/data/clinical.csv"
 
-# Three classes: each against the rest, and their mean.
-cp "$work/data/labels.csv" "$work/two.csv"
-(echo case,label; sed -n '2,$p' $data/sites.csv | cut -d, -f1 | awk '{ print $1 "," (NR * 5 + int(NR / 7)) % 3 }') >"$work/data/labels.csv"
-$nephron study -o "$work/three" --data "$work/data" $tiny --task classify && grep -q '"auc_one_vs_rest"' "$work/three/report.json" &&
+# Three classes, of the whole sample: each against the rest, and their mean.
+cp -r "${all%/*}" "$work/whole"
+chmod -R u+w "$work/whole"
+(echo case,label; sed -n '2,$p' "$all" | cut -d, -f1 | awk '{ print $1 "," (NR * 5 + int(NR / 7)) % 3 }') >"$work/whole/labels.csv"
+$nephron study -o "$work/three" --data "$work/whole" $tiny --task classify && grep -q '"auc_one_vs_rest"' "$work/three/report.json" &&
     grep -q 'Macro AUC (mean of' "$work/three/report.html" && head -1 "$work/three/predictions/classification/federated.csv" | grep -q probability_2
 ok "study of three classes" $?
-cp "$work/two.csv" "$work/data/labels.csv"
 
 rm "$work/data/sites.csv"
 mv "$work/data/labels.csv" "$work"

@@ -1,6 +1,6 @@
 /* simulation.h - the state of a federated run in one process, or in the processes of MPI: for federate.c and
- * federate_records.c (the loop), run_files.c (its files), peers.c (the other processes) and site_models.c (models of a site's own)
- * alone. */
+ * federate_records.c (the loop), run_files.c (its files), peers.c (the other processes) and site_models.c
+ * (models of a site's own) alone. */
 #ifndef FL_SIMULATION_H
 #define FL_SIMULATION_H
 

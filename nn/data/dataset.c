@@ -151,7 +151,8 @@ int dataset_label_path(char *buf, size_t size, const struct dataset *d, int i, s
     return path_of(buf, size, d, "labelsTr", d->item[i].id, "", e);
 }
 
-/* d->files by the first case, whose paths go into text[channels]: fewer files than channels are right where they hold all channels. */
+/* d->files by the first case, whose paths go into text[channels]: fewer files than channels are right
+ * where they hold all channels. */
 static int count_files(struct dataset *d, char (*text)[1400], struct error *e)
 {
     const char *paths[CHANNELS_MAX];

@@ -19,7 +19,8 @@ struct case_store {
 /* So many empty cases, numbered from 0; with structures room for the locations of each. -1 without memory,
  * and then there is nothing to free. */
 int case_store_create(struct case_store *c, int cases, int structures);
-/* Loads and preprocesses the cases with role[i] == which (role NULL: all). Seeded by nnU-Net's 1234. A case without a label map is an error; after an error nothing is left to free. */
+/* Loads and preprocesses the cases with role[i] == which (role NULL: all). Seeded by nnU-Net's 1234. A case
+ * without a label map is an error; after an error nothing is left to free. */
 int case_store_load(struct case_store *c, const struct dataset *d, const struct plan *p, const int *role,
                     int which, const struct reading *how, struct error *e);
 /* One more case, of a raw sample with a label map, whose voxels the store takes; c is zeroed before the first.

@@ -1,8 +1,10 @@
 /* vmath.c - exponential, logarithm and their kin, the same bits everywhere. Every function reduces its
  * argument to a small interval, evaluates a polynomial there and scales back. The float functions are made of
- * fused multiply-adds, in the order in which the vector forms in elem_template.h have them. The double ones
- * use plain products and sums: each is rounded by itself, so they too are the same everywhere. */
+ * fused multiply-adds, in the order in which the vector forms in elem_template.h have them. The double ones,
+ * in vmath_block.h, use plain products and sums: each is rounded by itself, so they too are the same
+ * everywhere. */
 #include "tensor/base/vmath.h"
+#include "tensor/base/vmath_block.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -23,20 +25,6 @@ static float float_of(uint32_t bits)
 static uint32_t bits_of(float x)
 {
     uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-static double double_of(uint64_t bits)
-{
-    double x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static uint64_t bits_of_d(double x)
-{
-    uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }
@@ -121,65 +109,19 @@ float vmath_pow(float x, float y)
     return (float)vmath_exp_d((double)y * vmath_log_d((double)x));
 }
 
-/* Taylor series on [-pi/4, pi/4] in double (truncation below 1e-13) around the nearest quarter turn; rounded
- * once. */
 void vmath_sincos_2pi(float *s, float *c, float turns)
 {
-    const int quarter = (int)(turns * 4.0f + 0.5f);
-    const double a = 6.283185307179586477 * ((double)turns - 0.25 * quarter), z = a * a;
-    const double sine =
-        a * (1 + z * (-1.0 / 6 +
-                      z * (1.0 / 120 + z * (-1.0 / 5040 + z * (1.0 / 362880 + z * (-1.0 / 39916800))))));
-    const double cosine = 1 + z * (-1.0 / 2 + z * (1.0 / 24 + z * (-1.0 / 720 + z * (1.0 / 40320 +
-                          z * (-1.0 / 3628800 + z * (1.0 / 479001600))))));
-    const float table[4] = {(float)sine, (float)cosine, (float)-sine, (float)-cosine};
-    *s = table[quarter & 3];
-    *c = table[(quarter + 1) & 3];
+    vmath_block_sincos_2pi(s, c, turns);
 }
 
-/* 2^n for n in [-1022, 1023]. */
-static double pow2_double(int n)
-{
-    return double_of((uint64_t)(n + 1023) << 52);
-}
-
-/* exp(r) = 1 + 2r / (R - r), R = r coth(r/2) by a polynomial: FreeBSD's msun, e_exp.c. Error below 1 ulp. */
 double vmath_exp_d(double x)
 {
-    if (x != x) return x;
-    x = x < -750.0 ? -750.0 : x > 710.0 ? 710.0 : x;
-    const int n = (int)(x * 1.44269504088896338700e+00 + (x < 0 ? -0.5 : 0.5));
-    const double high = x - n * 6.93147180369123816490e-01, low = n * 1.90821492927058770002e-10;
-    const double r = high - low, z = r * r;
-    const double c = r - z * (1.66666666666666019037e-01 +
-                              z * (-2.77777777770155933842e-03 +
-                                   z * (6.61375632143793436117e-05 +
-                                        z * (-1.65339022054652515390e-06 + z * 4.13813679705723846039e-08))));
-    const double y = 1 + (r * c / (2 - c) - low + high);
-    const int half = n / 2;
-    return y * pow2_double(half) * pow2_double(n - half);
+    return x != x ? x : vmath_block_exp(x);
 }
 
-/* FreeBSD's msun, e_log.c; the float version above with more terms. Error below 1 ulp. */
 double vmath_log_d(double x)
 {
     if (!(x > 0.0)) return x == 0.0 ? -INFINITY : NAN;
     if (x == INFINITY) return x;
-    int e = -1023;
-    if (x < 0x1p-1022) {
-        x *= 0x1p54;
-        e -= 54;
-    }
-    const uint64_t sqrt_half = 0x3fe6a09e667f3bcdu;
-    const uint64_t shifted = bits_of_d(x) + (0x3ff0000000000000u - sqrt_half);
-    e += (int)(shifted >> 52);
-    const double f = double_of((shifted & 0x000fffffffffffffu) + sqrt_half) - 1.0;
-    const double s = f / (2.0 + f), z = s * s, w = z * z;
-    const double odd =
-        w * (3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01));
-    const double even = z * (6.666666666666735130e-01 + w * (2.857142874366239149e-01 +
-                        w * (1.818357216161805012e-01 + w * 1.479819860511658591e-01)));
-    const double half_square = 0.5 * f * f;
-    return e * 6.93147180369123816490e-01 - ((half_square - (s * (half_square + odd + even) +
-           e * 1.90821492927058770002e-10)) - f);
+    return x < 0x1p-1022 ? vmath_block_log_scaled(x * 0x1p54, -54) : vmath_block_log(x);
 }

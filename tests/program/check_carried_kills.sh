@@ -8,11 +8,6 @@ kills=${1:-8}
 seed=${2:-1}
 enter_work
 
-draw() { # into $drawn: the next of the seed's numbers, 0 to 999
-    seed=$(((seed * 1103515245 + 12345) % 2147483648))
-    drawn=$((seed / 65536 % 1000))
-}
-now() { date +%s%N | cut -c 1-13; } # milliseconds
 seconds() { printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)); }
 
 hits=0

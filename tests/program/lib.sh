@@ -17,6 +17,11 @@ ok() { # description, status
     if [ "$2" -eq 0 ]; then pass; else fail "$1"; fi
 }
 
+draw() { # into $drawn: the next number from 0 to 999 of $seed, for moments at random
+    seed=$(((seed * 1103515245 + 12345) % 2147483648))
+    drawn=$((seed / 65536 % 1000))
+}
+now() { date +%s%N | cut -c 1-13; } # milliseconds
 enter_work() { # the rest of the script runs in $work
     case $nephron in /*) ;; *) nephron=$root/$nephron ;; esac
     data=$root/$data

@@ -139,9 +139,9 @@ LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_DIRECT) $(T
 	$(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(NN_DEVICE) build/device_sources.o $(FL)
 
 # The program without main.o is an archive too, so that its checks link like the others.
-APPS_BASE = apps/base/console.o apps/base/grid_warnings.o apps/base/interrupt.o apps/base/options.o \
-	apps/base/overlay.o apps/base/patients.o apps/base/progress.o apps/base/result_tables.o \
-	apps/base/scores.o apps/base/upright.o
+APPS_BASE = apps/base/columns.o apps/base/console.o apps/base/grid_warnings.o apps/base/interrupt.o \
+	apps/base/options.o apps/base/overlay.o apps/base/patients.o apps/base/progress.o \
+	apps/base/result_tables.o apps/base/scores.o apps/base/upright.o
 APPS_TRAINING = apps/training/budget.o apps/training/federation_options.o apps/training/federation_steps.o \
 	apps/training/manifest.o apps/training/predictions.o apps/training/training.o \
 	apps/training/training_data.o apps/training/training_options.o apps/training/validation.o
@@ -196,8 +196,8 @@ CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_ciphers tests/un
 	tests/unit/fl/check_peers tests/unit/fl/check_privacy tests/unit/fl/check_private \
 	tests/unit/fl/check_rounds tests/unit/fl/check_secure tests/unit/fl/check_secure_round \
 	tests/unit/fl/check_stops tests/unit/fl/check_strategies
-CHECKS_APPS = tests/unit/apps/check_overlay tests/unit/apps/check_phantom tests/unit/apps/check_study \
-	tests/unit/apps/check_upright
+CHECKS_APPS = tests/unit/apps/check_columns tests/unit/apps/check_overlay \
+	tests/unit/apps/check_phantom tests/unit/apps/check_study tests/unit/apps/check_upright
 CHECKS_FUZZ = tests/fuzz/check_fuzz
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS) \
 	$(CHECKS_FUZZ)

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "io/base/text.h"
 
@@ -63,4 +65,13 @@ int console_to(FILE *f, const char *format, ...)
     int n = print(f, format, args);
     va_end(args);
     return n;
+}
+
+int console_columns(void)
+{
+    const char *told = getenv("COLUMNS");
+    const long columns = told ? strtol(told, NULL, 10) : 0;
+    struct winsize w;
+    if (columns > 0) return columns > 100000 ? 100000 : (int)columns;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) ? 0 : w.ws_col;
 }

@@ -19,4 +19,7 @@ __attribute__((format(printf, 2, 3)))
 #endif
 int console_to(FILE *f, const char *format, ...);
 
+/* Characters of a line: as COLUMNS tells, else of the terminal at standard output; 0 where there is none. */
+int console_columns(void);
+
 #endif

@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 int app_fail(const struct error *e)
 {
@@ -36,12 +34,8 @@ int app_usage(const char *command, const char *format, ...)
 /* As COLUMNS tells; else of the terminal, but no more than can be read with ease; 80 of a file. */
 static int help_columns(void)
 {
-    const char *told = getenv("COLUMNS");
-    const long columns = told ? strtol(told, NULL, 10) : 0;
-    struct winsize w;
-    if (columns > 0) return columns < 40 ? 40 : columns > 100000 ? 100000 : (int)columns;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) || !w.ws_col) return 80;
-    return w.ws_col < 40 ? 40 : w.ws_col > 110 ? 110 : w.ws_col;
+    const int columns = console_columns(), most = getenv("COLUMNS") ? columns : 110;
+    return !columns ? 80 : columns < 40 ? 40 : columns > most ? most : columns;
 }
 
 /* Words of a line that stands at column `at`; where one does not fit, a new line begins at column `indent`.

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apps/base/columns.h"
 #include "apps/base/console.h"
 #include "apps/base/grid_warnings.h"
 #include "apps/base/options.h"
@@ -435,9 +436,13 @@ static void print_found(struct init *w, const char *path)
     print_range("size", w->size, "voxels");
     print_range("spacing", w->spacing, "mm");
     for (int c = 0; c < w->channels; c++) console("  channel %-2d %s\n", c, w->channel_name[c]);
-    for (int v = 0; v < w->values; v++)
-        console("  label %-4d %-24s in %d case%s\n", v, w->label_name[v], w->seen_in[v],
-                w->seen_in[v] == 1 ? "" : "s");
+    struct columns t = columns_begin(2, "lll");
+    for (int v = 0; v < w->values; v++) {
+        columns_add(&t, "label %d", v);
+        columns_add(&t, "%s", w->label_name[v]);
+        columns_add(&t, "in %d case%s", w->seen_in[v], w->seen_in[v] == 1 ? "" : "s");
+    }
+    columns_print(&t);
     if (w->labels[0] && !w->labels_text && !strncmp(w->label_name[w->values > 1], "label_", 6))
         printf("Labels are called by their values: --labels NAME,NAME... names them.\n");
     if (!w->channels_text && !strncmp(w->channel_name[0], "channel_", 8))

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/columns.h"
 #include "apps/base/console.h"
 #include "apps/base/patients.h"
 #include "apps/command/compare.h"
@@ -281,53 +282,71 @@ static void add_measured(struct json *j, const struct compare *c, const struct m
 
 static void print_effects(const struct compare *c, const struct measured *r, int n)
 {
-    printf("%-18s %5s %9s %9s %9s  %18s %9s  %18s\n", "", "n", "mean A", "mean B", "A - B",
-           "bootstrap interval", "shift", "its interval");
-    for (int k = 0; k < n; k++, r++)
-        console("%-18s %5d %9.4f %9.4f %9.4f  %8.4f, %8.4f %9.4f  %8.4f, %8.4f\n", r->name, r->n, r->mean[0],
-               r->mean[1], r->difference, r->bca[0], r->bca[1], r->shift.shift, r->shift.ci[0],
-               r->shift.ci[1]);
+    static const char *const heading[] = {"", "n", "mean A", "mean B", "A - B", "bootstrap interval",
+                                          "shift", "its interval"};
+    struct columns t = columns_begin(0, "lrrrrrrr");
+    for (int k = 0; k < 8; k++) columns_add(&t, "%s", heading[k]);
+    for (int k = 0; k < n; k++, r++) {
+        columns_add(&t, "%s", r->name);
+        columns_add(&t, "%d", r->n);
+        columns_add(&t, "%.4f", r->mean[0]);
+        columns_add(&t, "%.4f", r->mean[1]);
+        columns_add(&t, "%.4f", r->difference);
+        columns_add(&t, "%.4f, %.4f", r->bca[0], r->bca[1]);
+        columns_add(&t, "%.4f", r->shift.shift);
+        columns_add(&t, "%.4f, %.4f", r->shift.ci[0], r->shift.ci[1]);
+    }
+    columns_print(&t);
     printf(
         "Bootstrap of the mean difference: BCa, %g %%, %d resamples, seed %llu. Shift: Hodges-Lehmann.\n\n",
         100 * c->level, c->resamples, (unsigned long long)c->seed);
 }
 
-/* A dash for what cannot be computed. */
-static void print_number(int width, const char *format, double v)
+static void add_p(struct columns *t, double p)
 {
-    char text[32];
-    snprintf(text, sizeof text, format, v);
-    printf(" %*s", width, isnan(v) ? "-" : text);
+    char text[STATS_P_TEXT];
+    stats_p_text(text, p);
+    columns_add(t, "%s", text);
+}
+
+static void add_tests(struct columns *t, const struct compare *c, const struct measured *r, int holm)
+{
+    const double detectable = stats_detectable_effect(c->power, r->power.se, r->power.df, 0.05);
+    columns_add(t, "%s", r->name);
+    columns_add(t, "%.6g", r->wilcoxon.statistic);
+    add_p(t, r->wilcoxon.p);
+    columns_add(t, "%s", r->wilcoxon.exact ? "exact" : "normal");
+    columns_add(t, "%d", r->wilcoxon.zeros);
+    if (holm == 1) columns_add(t, "%s", "");
+    if (holm == 2) add_p(t, r->holm);
+    if (c->patients) columns_add(t, "%d", r->clusters);
+    if (c->patients) add_p(t, r->clustered.p);
+    columns_add(t, isnan(detectable) ? "-" : "%.4g", detectable);
+    if (c->margin <= 0) return;
+    columns_add_number(t, 3, stats_power_two_sided(c->margin, r->power.se, r->power.df, 0.05));
+    add_p(t, r->tost.p);
+    add_p(t, r->noninferiority.p);
+    columns_add_number(t, 3, stats_power_tost(0, c->margin, r->power.se, r->power.df, 0.05));
 }
 
 static void print_tests(const struct compare *c, const struct measured *r, int n)
 {
-    const int holm = n > 2;
-    printf("%-18s %9s %10s %-7s %5s", "", "Wilcoxon", "p", "by", "zeros");
-    if (holm) printf(" %9s", "p (Holm)");
-    if (c->patients) printf(" %8s %10s", "patients", "p");
-    printf(" %11s", "detectable");
-    if (c->margin > 0) printf(" %9s %9s %10s %8s", "power", "TOST p", "non-inf. p", "power");
-    printf("\n");
-    for (int k = 0; k < n; k++, r++) {
-        char p[4][STATS_P_TEXT];
-        stats_p_text(p[0], r->wilcoxon.p);
-        stats_p_text(p[1], r->holm);
-        stats_p_text(p[2], r->tost.p);
-        stats_p_text(p[3], r->noninferiority.p);
-        console("%-18s %9.6g %10s %-7s %5d", r->name, r->wilcoxon.statistic, p[0],
-               r->wilcoxon.exact ? "exact" : "normal", r->wilcoxon.zeros);
-        if (holm) printf(" %9s", k ? p[1] : "");
-        stats_p_text(p[1], r->clustered.p);
-        if (c->patients) printf(" %8d %10s", r->clusters, p[1]);
-        print_number(11, "%.4g", stats_detectable_effect(c->power, r->power.se, r->power.df, 0.05));
-        if (c->margin > 0) {
-            print_number(9, "%.3f", stats_power_two_sided(c->margin, r->power.se, r->power.df, 0.05));
-            printf(" %9s %10s", p[2], p[3]);
-            print_number(8, "%.3f", stats_power_tost(0, c->margin, r->power.se, r->power.df, 0.05));
-        }
-        printf("\n");
-    }
+    const int holm = n > 2, patients = c->patients != NULL, margin = c->margin > 0;
+    const struct {
+        const char *text;
+        int there;
+    } heading[] = {{"", 1},           {"Wilcoxon", 1},        {"p", 1},        {"by", 1},
+                   {"zeros", 1},      {"p (Holm)", holm},     {"patients", patients}, {"p", patients},
+                   {"detectable", 1}, {"power", margin},      {"TOST p", margin}, {"non-inf. p", margin},
+                   {"power", margin}};
+    const int headings = sizeof heading / sizeof *heading;
+    struct columns t = columns_begin(0, "l");
+    for (int k = 1; k < headings; k++)
+        if (heading[k].there) columns_more(&t, 'r');
+    for (int k = 0; k < headings; k++)
+        if (heading[k].there) columns_add(&t, "%s", heading[k].text);
+    for (int k = 0; k < n; k++) add_tests(&t, c, r + k, !holm ? 0 : k ? 2 : 1);
+    columns_print(&t);
 }
 
 static void print_notes(const struct compare *c)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apps/base/columns.h"
 #include "nn/network/network.h"
 #include "tensor/base/cpu.h"
 #include "tensor/ops/ops.h"
@@ -47,34 +48,37 @@ static const char *by(char buf[48], const int v[3], int channels)
     return buf;
 }
 
-static void print_heading(const struct conv3d *c, int bf16, size_t block)
+static struct columns begin_layers(const struct conv3d *c, int bf16, size_t block)
 {
+    static const char *const heading[] = {"name", "input", "output", "kernel", "stride", "forward",
+                                          "gradient of x", "of weights", "GFLOP", "scratch", "share"};
     printf("  convolutions of a training step in %s, at this machine's level %s with %d thread%s (another "
            "level may take others);\n"
            "  the share is of the step's %zu bytes: output, gradient and largest scratch, which share places "
            "with those of other layers\n",
            bf16 ? "bf16" : "fp32", cpu_isa_name(c->level), c->threads, c->threads == 1 ? "" : "s", block);
-    printf("  %-42s %-17s %-17s %-6s %-6s %-13s %-13s %-13s %8s %11s %6s\n", "name", "input", "output",
-           "kernel", "stride", "forward", "gradient of x", "of weights", "GFLOP", "scratch", "share");
+    struct columns t = columns_begin(2, "llllllllrrr");
+    for (size_t k = 0; k < sizeof heading / sizeof *heading; k++) columns_add(&t, "%s", heading[k]);
+    return t;
 }
 
-static void print_layer(const struct conv_layer *l, size_t block)
+static void add_row(struct columns *t, const struct conv_layer *l, size_t block)
 {
     const struct conv3d_shape *s = &l->conv->shape;
-    char name[80], in[48], out[48], kernel[48], stride[48];
-    const char *algorithm[CONV_PASSES];
-    snprintf(name, sizeof name, "%.50s%s%s", l->name, l->conv->transposed ? " (transposed)" : "",
-             l->inputs < 2 ? ""
-             : l->input    ? " (2)"
-                           : " (1)");
-    for (enum conv_pass pass = CONV_FORWARD; pass < CONV_PASSES; pass++) {
-        algorithm[pass] = algorithm_of(l, pass);
-        if (!algorithm[pass]) algorithm[pass] = "-";
-    }
-    printf("  %-42s %-17s %-17s %-6s %-6s %-13s %-13s %-13s %8.3f %11zu %5.1f%%\n", name, by(in, s->in, s->c),
-           by(out, s->out, s->k), by(kernel, s->kernel, 0), by(stride, s->stride, 0), algorithm[CONV_FORWARD],
-           algorithm[CONV_BACKWARD_DATA], algorithm[CONV_BACKWARD_WEIGHTS], l->flops * 1e-9,
-           largest_scratch(l), 100 * share_of(l, block));
+    char text[48];
+    columns_add(t, "%s%s%s", l->name, l->conv->transposed ? " (transposed)" : "",
+                l->inputs < 2 ? ""
+                : l->input    ? " (2)"
+                              : " (1)");
+    columns_add(t, "%s", by(text, s->in, s->c));
+    columns_add(t, "%s", by(text, s->out, s->k));
+    columns_add(t, "%s", by(text, s->kernel, 0));
+    columns_add(t, "%s", by(text, s->stride, 0));
+    for (enum conv_pass pass = CONV_FORWARD; pass < CONV_PASSES; pass++)
+        columns_add(t, "%s", algorithm_of(l, pass) ? algorithm_of(l, pass) : "-");
+    columns_add(t, "%.3f", l->flops * 1e-9);
+    columns_add(t, "%zu", largest_scratch(l));
+    columns_add(t, "%.1f%%", 100 * share_of(l, block));
 }
 
 static void add_three(struct json *j, const char *key, const int v[3])
@@ -115,12 +119,14 @@ static void list_layers(const struct graph *g, int bf16, int print, struct json 
 {
     const size_t block = graph_bytes(g);
     struct json *list = json ? json_add_array(json, "convolutions") : NULL;
+    struct columns t = {0};
     struct conv_layer l;
     for (int i = 0; graph_conv_layer(g, i, &l); i++) {
-        if (print && i == 0) print_heading(l.conv, bf16, block);
-        if (print) print_layer(&l, block);
+        if (print && i == 0) t = begin_layers(l.conv, bf16, block);
+        if (print) add_row(&t, &l, block);
         if (json) add_layer(list, &l, block);
     }
+    if (t.count) columns_print(&t);
 }
 
 int plan_layers(const struct plan *p, int bf16, int threads, int print, struct json *json, struct error *e)

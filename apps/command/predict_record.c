@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "apps/base/columns.h"
 #include "apps/base/console.h"
 #include "io/base/file.h"
 #include "io/base/text.h"
@@ -170,13 +171,18 @@ int predict_resume(struct predict *p, const char *out, struct json **record, str
 void predict_record_print(const struct predict *p)
 {
     const struct json *cases = json_get(p->record, "case");
-    char shown[64];
+    int width = 0;
+    for (int i = 0; cases && i < cases->count; i++) {
+        const int own = columns_width(json_text(cases->item[i], "case", ""));
+        width = own > width ? own : width;
+    }
     for (int i = 0; cases && i < cases->count; i++) {
         const struct json *labels = json_get(cases->item[i], "labels");
-        printf("  %-24s", text_shown(shown, sizeof shown, json_text(cases->item[i], "case", "")));
+        printf("  ");
+        columns_put(json_text(cases->item[i], "case", ""), width);
         for (int k = 0; labels && k < labels->count; k++)
-            printf("%s%s %.2f ml", k ? ", " : " ", text_shown(shown, sizeof shown, labels->item[k]->key),
-                   json_number(labels->item[k], "ml", 0));
+            console("%s%s %.2f ml", k ? ", " : "  ", labels->item[k]->key,
+                    json_number(labels->item[k], "ml", 0));
         printf("\n");
     }
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/columns.h"
 #include "apps/base/console.h"
 #include "io/base/file.h"
 #include "io/base/text.h"
@@ -19,23 +20,26 @@
 /* Members of an object, shortened to width. */
 void info_print_members(const struct json *j, int width)
 {
+    struct columns c = columns_begin(2, "ll");
     for (int i = 0; j->type == JSON_OBJECT && i < j->count; i++) {
         const struct json *m = j->item[i];
         char *text = json_format(m, 0);
-        if (!text) continue;
-        int whole = (int)strlen(text) <= width;
-        printf("  %-28s %.*s%s\n", info_shown(m->key), width, info_shown(text), whole ? "" : "...");
+        columns_add_cut(&c, width, m->key);
+        columns_add_cut(&c, width, text ? text : "(out of memory)");
         free(text);
     }
+    columns_print(&c);
 }
 
 /* ---- checkpoints and arrays ---------------------------------------------------------------------------- */
 
-static void print_shape(const int64_t *dim, int ndim)
+static void add_shape(struct columns *c, const int64_t *dim, int ndim)
 {
-    printf("[");
-    for (int i = 0; i < ndim; i++) printf("%s%lld", i ? ", " : "", (long long)dim[i]);
-    printf("]");
+    char text[512] = "[";
+    size_t at = 1;
+    for (int i = 0; i < ndim && at < sizeof text; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%lld", i ? ", " : "", (long long)dim[i]);
+    columns_add(c, "%s]", text);
 }
 
 /* Elements of the tensors whose names begin so. */
@@ -53,16 +57,18 @@ static double count_values(const struct safetensors *s, const char *prefix)
 static void print_tensors(const struct safetensors *s, struct json *j)
 {
     struct json *list = json_add_array(j, "tensors");
+    struct columns c = columns_begin(2, "lll");
     for (int i = 0; i < s->count; i++) {
-        printf("  %-5s ", s->tensor[i].dtype);
-        print_shape(s->tensor[i].dim, s->tensor[i].ndim);
-        printf(" %s\n", info_shown(s->tensor[i].name));
+        columns_add(&c, "%s", s->tensor[i].dtype);
+        add_shape(&c, s->tensor[i].dim, s->tensor[i].ndim);
+        columns_add(&c, "%s", s->tensor[i].name);
         struct json *t = json_add_object(list, NULL), *shape;
         json_add_text(t, "name", s->tensor[i].name);
         json_add_text(t, "type", s->tensor[i].dtype);
         shape = json_add_array(t, "shape");
         for (int k = 0; k < s->tensor[i].ndim; k++) json_add_int(shape, NULL, s->tensor[i].dim[k]);
     }
+    columns_print(&c);
 }
 
 int info_safetensors(const char *path, struct json *j, struct error *e)
@@ -109,7 +115,7 @@ int info_pth(const char *path, struct json *j, struct error *e)
     return 0;
 }
 
-static void print_array(const struct npy *a, struct json *list)
+static void add_array(struct columns *table, const struct npy *a, struct json *list)
 {
     struct json *j = json_add_object(list, NULL), *shape;
     char type[16];
@@ -119,9 +125,10 @@ static void print_array(const struct npy *a, struct json *list)
     shape = json_add_array(j, "shape");
     for (int i = 0; i < a->ndim; i++) json_add_int(shape, NULL, a->dim[i]);
     size_t n = npy_count(a);
-    printf("  %c%d ", a->kind, a->bytes);
-    print_shape(a->dim, a->ndim);
-    printf(" %s", info_shown(a->name));
+    columns_add(table, "%s", type);
+    add_shape(table, a->dim, a->ndim);
+    columns_add(table, "%s", a->name);
+    if (!n) columns_add(table, "%s", "empty");
     if (n) {
         double low = npy_value(a, 0), high = low, sum = 0;
         for (size_t i = 0; i < n; i++) {
@@ -130,12 +137,11 @@ static void print_array(const struct npy *a, struct json *list)
             high = x > high ? x : high;
             sum += x;
         }
-        printf(": %.9g to %.9g, mean %.9g", low, high, sum / (double)n);
+        columns_add(table, "%.9g to %.9g, mean %.9g", low, high, sum / (double)n);
         json_add_number(j, "least", low);
         json_add_number(j, "largest", high);
         json_add_number(j, "mean", sum / (double)n);
     }
-    printf("\n");
 }
 
 void info_print_classes(const struct dataset *d, struct json *out)
@@ -167,7 +173,9 @@ int info_npz(const char *path, struct json *j, struct error *e)
     console("%s: npz, %d arrays\n", path, z.count);
     json_add_text(j, "kind", "npz");
     struct json *list = json_add_array(j, "arrays");
-    for (int i = 0; i < z.count; i++) print_array(&z.array[i], list);
+    struct columns c = columns_begin(2, "llll");
+    for (int i = 0; i < z.count; i++) add_array(&c, &z.array[i], list);
+    columns_print(&c);
     int medmnist = npz_find(&z, "train_images") != NULL;
     npz_free(&z);
     if (!medmnist) return 0;
@@ -186,7 +194,9 @@ int info_npy(const char *path, struct json *j, struct error *e)
     if (npy_read(&a, path, e)) return -1;
     console("%s: npy\n", path);
     json_add_text(j, "kind", "npy");
-    print_array(&a, json_add_array(j, "arrays"));
+    struct columns c = columns_begin(2, "llll");
+    add_array(&c, &a, json_add_array(j, "arrays"));
+    columns_print(&c);
     npy_free(&a);
     return 0;
 }

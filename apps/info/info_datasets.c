@@ -57,8 +57,15 @@ static void add_sizes(struct json *j, const char *key, const int *v)
     for (int i = 0; i < 3; i++) json_add_int(list, NULL, v[i]);
 }
 
+static const char *numbered(char key[32], const char *what, int number)
+{
+    snprintf(key, 32, "%s %d", what, number);
+    return key;
+}
+
 static void print_summary(const struct summary *m, const struct dataset *d, struct json *j)
 {
+    char key[32];
     double all = m->ignored;
     for (int k = 0; k < LABELS_MAX; k++) all += m->voxels[k];
     add_sizes(j, "least_size", m->size[0]);
@@ -83,19 +90,19 @@ static void print_summary(const struct summary *m, const struct dataset *d, stru
     printf("  spacing       %.5g x %.5g x %.5g to %.5g x %.5g x %.5g mm\n", m->spacing[0][0],
            m->spacing[0][1], m->spacing[0][2], m->spacing[1][0], m->spacing[1][1], m->spacing[1][2]);
     for (int c = 0; c < d->channels; c++)
-        printf("  channel %d     %s: %.6g to %.6g, mean of case means %.6g\n", c, info_shown(d->channel_name[c]),
-               m->range[c][0], m->range[c][1], m->mean[c] / m->read);
+        console("  %-12s  %s: %.6g to %.6g, mean of case means %.6g\n", numbered(key, "channel", c),
+                d->channel_name[c], m->range[c][0], m->range[c][1], m->mean[c] / m->read);
     for (int k = 0; k < d->labels && all > 0; k++)
-        printf("  label %-2d      %s: in %d cases, %.3f %% of voxels\n", k, info_shown(d->label_name[k]),
-               m->holds[k], 100 * m->voxels[k] / all);
+        console("  %-12s  %s: in %d cases, %.3f %% of voxels\n", numbered(key, "label", k), d->label_name[k],
+                m->holds[k], 100 * m->voxels[k] / all);
     for (int r = 0; r < d->regions; r++) {
-        char key[REGION_KEY_SIZE];
-        dataset_region_key(key, sizeof key, &d->region[r]);
-        printf("  region %d     %s: labels %s, written as %d\n", r + 1, d->region[r].name, key,
-               d->region[r].written);
+        char labels[REGION_KEY_SIZE];
+        dataset_region_key(labels, sizeof labels, &d->region[r]);
+        console("  %-12s  %s: labels %s, written as %d\n", numbered(key, "region", r + 1), d->region[r].name,
+                labels, d->region[r].written);
     }
     if (d->ignore_label >= 0)
-        printf("  label %-2d      ignore: %.3f %% of voxels\n", d->ignore_label,
+        printf("  %-12s  ignore: %.3f %% of voxels\n", numbered(key, "label", d->ignore_label),
                all > 0 ? 100 * m->ignored / all : 0);
 }
 

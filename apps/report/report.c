@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/columns.h"
 #include "apps/base/console.h"
 #include "apps/base/progress.h"
 #include "io/base/file.h"
@@ -157,16 +158,23 @@ void report_print(const struct study *s, const struct results *r)
 {
     char time[32];
     const int dice = s->segment.present, auc = s->classify.present;
-    printf("\n%-28s%14s%14s%14s\n", "", dice ? "Dice" : "", dice ? "SD of seeds" : "", auc ? "AUC" : "");
+    struct columns table = columns_begin(0, "lrrr");
+    columns_add(&table, "%s", "");
+    columns_add(&table, "%s", dice ? "Dice" : "");
+    columns_add(&table, "%s", dice ? "SD of seeds" : "");
+    columns_add(&table, "%s", auc ? "AUC" : "");
     for (int a = 0; a < s->arms; a++) {
-        char name[80], value[3][PLOT_NUMBER];
+        char name[80];
+        const double value[3] = {r->segment.arm[a].mean, r->segment.arm[a].seed_sd, r->classify.arm[a].c.auc};
         study_arm_name(name, s, a);
-        const char *column[3] = {dice ? plot_number(value[0], r->segment.arm[a].mean, 3) : "",
-                                 dice ? plot_number(value[1], r->segment.arm[a].seed_sd, 3) : "",
-                                 auc ? plot_number(value[2], r->classify.arm[a].c.auc, 3) : ""};
-        console("%-28s%14s%14s%14s\n", name, strcmp(column[0], "–") ? column[0] : "-",
-                strcmp(column[1], "–") ? column[1] : "-", strcmp(column[2], "–") ? column[2] : "-");
+        columns_add(&table, "%s", name);
+        for (int k = 0; k < 3; k++) {
+            if (k < 2 ? dice : auc) columns_add_number(&table, 3, value[k]);
+            else columns_add(&table, "%s", "");
+        }
     }
+    printf("\n");
+    columns_print(&table);
     for (int classify = 0; classify < 2; classify++) {
         struct text t = {0};
         if (!(classify ? auc : dice)) continue;

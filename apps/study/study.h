@@ -195,6 +195,8 @@ int arm_clients(const struct study *s, int arm);
 void arm_effort(int *rounds, int *iterations, const struct study *s, const struct study_task *t, int arm);
 /* "federated", "local: NAME", "without: NAME"; for files with odd characters replaced. */
 void study_arm_name(char buf[80], const struct study *s, int arm);
+/* The beginning of a line on the console: task, arm and seed, aligned over the arms. */
+void study_print_arm(const char *task, const struct study *s, int arm, int seed);
 void study_arm_file(char buf[80], const struct study *s, int arm);
 /* OUT/runs/TASK/ARM_seed_K, made. */
 int study_arm_folder(char *path, size_t size, const struct study *s, const char *task, int arm, int seed,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/columns.h"
 #include "apps/study/study.h"
 #include "fl/site_models.h"
 #include "tensor/base/check.h"
@@ -122,6 +123,20 @@ void study_arm_name(char buf[80], const struct study *s, int arm)
     } else {
         snprintf(buf, 80, "%s: %s", a->design->others ? "without" : "local", s->site_name[a->site]);
     }
+}
+
+void study_print_arm(const char *task, const struct study *s, int arm, int seed)
+{
+    char name[80];
+    int width = 0;
+    for (int a = 0; a < s->arms; a++) {
+        study_arm_name(name, s, a);
+        if (columns_width(name) > width) width = columns_width(name);
+    }
+    study_arm_name(name, s, arm);
+    printf("%-14s  ", task);
+    columns_put(name, width);
+    printf("  seed %d", seed + 1);
 }
 
 void study_arm_file(char buf[80], const struct study *s, int arm)

@@ -301,11 +301,9 @@ static int print_arm(const struct study *s, int arm, int seed, struct error *e)
 {
     const struct study_task *t = &s->classify;
     const struct study_run *r = &t->run[arm][seed];
-    char name[80];
     int *target = malloc(((size_t)t->tests + 1) * sizeof *target);
     if (!target) return error_set(e, "out of memory for %d cases", t->tests);
     for (int k = 0; k < t->tests; k++) target[k] = s->dataset.item[t->test[k]].target;
-    study_arm_name(name, s, arm);
     struct macro_auc macro = {.macro = NAN};
     double ignored[STUDY_CLASSES_MAX];
     const int many = r->of_class != NULL;
@@ -315,8 +313,9 @@ static int print_arm(const struct study *s, int arm, int seed, struct error *e)
         return error_set(e, "out of memory for %d cases", t->tests);
     }
     if (!s->quiet) {
-        console("classification  %-24s seed %d  test %sAUC %.3f  trained %.1f s\n", name, seed + 1,
-                many ? "macro " : "", many ? macro.macro : stats_auc(target, r->value, t->tests), r->seconds);
+        study_print_arm("classification", s, arm, seed);
+        printf("  test %sAUC %.3f  trained %.1f s\n", many ? "macro " : "",
+               many ? macro.macro : stats_auc(target, r->value, t->tests), r->seconds);
         fflush(stdout);
     }
     free(target);

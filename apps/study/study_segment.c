@@ -8,7 +8,6 @@
 
 #include "nn/measure/evaluation.h"
 #include "nn/data/labelmap.h"
-#include "apps/base/console.h"
 #include "apps/base/progress.h"
 #include "nn/infer/segmenter.h"
 #include "apps/study/study.h"
@@ -299,15 +298,14 @@ uint8_t *segment_predicted(const struct study *s, int arm, int seed, int item, s
 static void print_arm(const struct study *s, int arm, int seed)
 {
     const struct study_run *r = &s->segment.run[arm][seed];
-    char name[80];
     double sum = 0;
     int n = 0;
     if (s->quiet) return;
     for (int k = 0; k < s->segment.tests; k++)
         if (isfinite(r->value[k])) sum += r->value[k], n++;
-    study_arm_name(name, s, arm);
-    console("segmentation    %-24s seed %d  test Dice %.3f  trained %.1f s  tested %.1f s\n", name, seed + 1,
-            n ? sum / n : NAN, r->seconds, r->test_seconds);
+    study_print_arm("segmentation", s, arm, seed);
+    printf("  test Dice %.3f  trained %.1f s  tested %.1f s\n", n ? sum / n : NAN, r->seconds,
+           r->test_seconds);
     fflush(stdout);
 }
 

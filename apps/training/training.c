@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/columns.h"
 #include "apps/base/console.h"
 #include "apps/base/interrupt.h"
 #include "apps/base/grid_warnings.h"
@@ -98,9 +99,14 @@ static int fit_covariates(struct training *t, struct error *e)
     const int status = learner_fit_covariates(&t->options, missing, &t->train, site, t->sites.count, e);
     free(site);
     if (status) return error_prefix(e, "%s", t->args.data);
-    for (int k = 0; !t->args.quiet && k < c->count; k++)
-        console("  covariate %-16s mean %.4g, deviation %.4g; missing in %d of %d training cases\n",
-                c->name[k], c->mean[k], sqrt(c->variance[k]), missing[k], t->train.store.cases);
+    if (t->args.quiet) return 0;
+    struct columns table = columns_begin(2, "ll");
+    for (int k = 0; k < c->count; k++) {
+        columns_add(&table, "covariate %s", c->name[k]);
+        columns_add(&table, "mean %.4g, deviation %.4g; missing in %d of %d training cases", c->mean[k],
+                    sqrt(c->variance[k]), missing[k], t->train.store.cases);
+    }
+    columns_print(&table);
     return 0;
 }
 
@@ -140,11 +146,14 @@ static void print_cases(const struct training *t)
     console("%s: %s, %s, %d training and %d validation cases\n", t->args.data,
             t->options.task->title,
             t->args.federated ? "federated" : "centralised", t->train.store.cases, t->validation.store.cases);
+    struct columns table = columns_begin(2, "lr");
     for (int k = 0; t->args.federated && k < t->sites.count; k++) {
         int n = 0;
         for (int i = 0; i < t->train.store.cases; i++) n += t->sites.of[t->train.store.index[i]] == k;
-        console("  site %-20s %d training cases\n", t->sites.name[k], n);
+        columns_add(&table, "site %s", t->sites.name[k]);
+        columns_add(&table, "%d training cases", n);
     }
+    columns_print(&table);
 }
 
 static void on_planned(void *arg, size_t step_bytes, double flops, size_t parameters, int workers)
@@ -197,8 +206,12 @@ static void on_site(void *arg, const struct round_record *r, const char *name)
 {
     const struct training *t = ((struct report *)arg)->t;
     if (t->args.quiet || t->sites.count > 12) return;
+    int width = 0;
+    for (int k = 0; k < t->sites.count; k++)
+        if (columns_width(t->sites.name[k]) > width) width = columns_width(t->sites.name[k]);
     progress_clear(&((struct report *)arg)->bar);
-    console("  %-20s", name);
+    printf("  ");
+    columns_put(name, width);
     if (isfinite(r->loss)) printf("  loss %.4f", r->loss);
     if (isfinite(r->metric)) printf("  %s %.4f", t->options.task->metric(&t->options), r->metric);
     if (isfinite(r->metric_local)) printf("  local %.4f", r->metric_local);

@@ -53,6 +53,41 @@ clean 0 "=a" $nephron federate "$evil" -o "$work/federated" --sites "$work/sites
     --validation-batches 1 --threads 1 --fold all --no-validation
 grep -q "^0,'=a," "$work/federated/fold_all/rounds.csv" && grep -q "^0,'@b," "$work/federated/fold_all/rounds.csv"
 ok "rounds.csv has sites that a spreadsheet runs" $?
+# ---- long names beside short ones: the columns of a table stand where they do in its other rows ---------------
+long=posterior_hippocampus_with_subiculum_of_the_left_side
+# description, how the table begins, rows; $work/out holds it. Every row ends in the same column.
+aligned() {
+    awk -v first="$2" -v rows="$3" '
+        index($0, first) == 1 { on = 1; want = length($0) }
+        on && n < rows { n++; if (length($0) != want) bad = 1 }
+        END { exit bad || n != rows }' "$work/out"
+    ok "$1: $(grep -nF -A 3 "$2" "$work/out")" $?
+}
+sed "s/=front[^\"]*/front/; s/@back/$long/" "$evil/dataset.json" >"$work/dataset.json"
+mkdir -p "$work/wide/labelsTr" "$work/wide/imagesTr"
+cp "$work/dataset.json" "$work/wide/"
+cp $data/labelsTr/hippocampus_001.nii.gz "$work/wide/labelsTr/"
+wide=case_with_a_name_of_forty_letters_and_so_on
+cp $data/labelsTr/hippocampus_003.nii.gz "$work/wide/labelsTr/$wide.nii.gz"
+cp $data/imagesTr/hippocampus_001_0000.nii.gz "$work/wide/imagesTr/"
+cp $data/imagesTr/hippocampus_003_0000.nii.gz "$work/wide/imagesTr/${wide}_0000.nii.gz"
+$nephron evaluate "$work/wide/labelsTr" "$work/wide/labelsTr" --dataset "$work/dataset.json" \
+    -o "$work/s.json" >"$work/out"
+aligned "evaluate, a label of 52 letters" "label " 4
+$nephron compare "$work/s.json" "$work/s.json" >"$work/out"
+aligned "compare, the effects" "   " 4
+sed '1,/^Bootstrap/d' "$work/out" >"$work/tests" && sed 1d "$work/tests" >"$work/out"
+aligned "compare, the tests" "   " 4
+$nephron train "$work/wide" -o "$work/long" --fold all $tiny --quiet
+$nephron predict "$work/long" -i "$work/wide/imagesTr" -o "$work/long_maps" --step 1 --no-mirror --threads 1 \
+    >"$work/out"
+[ "$(sed -n 's/  front .*//p' "$work/out" | awk '{ print length($0) }' | sort -u | wc -l)" -eq 1 ]
+ok "predict, names of cases: $(grep front "$work/out")" $?
+$nephron info "$work/long/fold_all/checkpoint_final.safetensors" >"$work/out"
+sed -n 's/^\(  F32 *\[.*\] *\)[a-z].*/\1/p' "$work/out" | awk '{ print length($0) }' | sort -u >"$work/widths"
+[ "$(wc -l <"$work/widths")" -eq 1 ]
+ok "info, the tensors: $(grep F32 "$work/out" | head -n 4)" $?
+
 mv "$evil/imagesTr/hippocampus_003_0000.nii.gz" "$evil/imagesTr/hippo${red}_0000.nii.gz"
 clean 1 "has a control character" $nephron train "$evil" -o "$work/other" $tiny
 

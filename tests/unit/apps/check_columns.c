@@ -1,0 +1,142 @@
+/* check_columns.c - tables on the console: columns begin and end at the same place in every row, whatever the
+ * names are; nothing is cut in a file, and on a terminal only as much as it demands. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "apps/base/columns.h"
+#include "apps/base/console.h"
+#include "tests/unit/expect.h"
+
+static const char *const names[] = {"a", "", "hippocampus anterior and posterior, both sides of the body", "Niere",
+                                    "Nière gauche", "左腎", "e\xCC\x81tage", "bad \xFF byte", "\x1b[31mred"};
+enum { NAMES = sizeof names / sizeof *names };
+
+static void print_names(void)
+{
+    struct columns c = columns_begin(1, "lr");
+    columns_more(&c, 'l');
+    for (int i = 0; i < NAMES; i++) {
+        columns_add(&c, "%s", names[i]);
+        if (i == 1) columns_add_number(&c, 2, NAN);
+        else columns_add_number(&c, 2, i * 100.0);
+        columns_add(&c, "end");
+    }
+    columns_print(&c);
+}
+
+/* What print writes to standard output, which is `to` for as long. */
+static void capture(void (*print)(void), int to)
+{
+    fflush(stdout);
+    const int kept = dup(STDOUT_FILENO);
+    dup2(to, STDOUT_FILENO);
+    print();
+    fflush(stdout);
+    dup2(kept, STDOUT_FILENO);
+    close(kept);
+}
+
+static size_t captured_in_file(char *text, size_t size)
+{
+    FILE *f = tmpfile();
+    capture(print_names, fileno(f));
+    rewind(f);
+    const size_t n = fread(text, 1, size - 1, f);
+    fclose(f);
+    text[n] = 0;
+    return n;
+}
+
+/* A row that ends "  end": the places before it are those of every row. */
+static void check_rows(const char *text, int want_width, const char *where)
+{
+    int rows = 0;
+    for (const char *line = text, *end; *line; line = end + 1, rows++) {
+        char row[512];
+        end = strchr(line, '\n');
+        snprintf(row, sizeof row, "%.*s", (int)(end - line), line);
+        row[strcspn(row, "\r")] = 0;
+        CHECK(columns_width(row) == want_width, "%s: row %d has %d places, not %d: %s", where, rows,
+              columns_width(row), want_width, row);
+        CHECK(strlen(row) > 5 && strcmp(row + strlen(row) - 5, "  end") == 0, "%s: row %d: %s", where, rows, row);
+    }
+    CHECK(rows == NAMES, "%s: %d rows", where, rows);
+}
+
+static void check_file(void)
+{
+    char text[4096];
+    captured_in_file(text, sizeof text);
+    check_rows(text, 1 + (int)strlen(names[2]) + 2 + 6 + 2 + 3, "a file");
+    CHECK(strstr(text, names[2]) && !strstr(text, "…"), "a name is cut in a file");
+    CHECK(strstr(text, "\\x1b[31mred") && strstr(text, "bad \\xff byte"), "names that a terminal would obey");
+    CHECK(strstr(text, "  -  end"), "NaN is a dash");
+}
+
+/* A pseudo-terminal of so many columns; nothing where there are none. */
+static void check_terminal(int columns, int want_width)
+{
+    char text[8192], where[40];
+    struct winsize w = {.ws_row = 24, .ws_col = (unsigned short)columns};
+    const int master = posix_openpt(O_RDWR | O_NOCTTY);
+    if (master < 0 || grantpt(master) || unlockpt(master)) return;
+    const int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+    if (slave < 0) return;
+    ioctl(slave, TIOCSWINSZ, &w);
+    capture(print_names, slave);
+    ssize_t n = 0, got;
+    fcntl(master, F_SETFL, O_NONBLOCK);
+    while ((got = read(master, text + n, sizeof text - 1 - (size_t)n)) > 0) n += got;
+    text[n] = 0;
+    close(slave);
+    close(master);
+    snprintf(where, sizeof where, "a terminal of %d", columns);
+    check_rows(text, want_width, where);
+    CHECK(strstr(text, "hippocampus"), "%s: so much of a name stays", where);
+    CHECK(!strstr(text, "…") == (columns >= 72), "%s: an ellipsis where a name is cut, and only there", where);
+}
+
+static void check_widths(void)
+{
+    CHECK(columns_width("Nière") == 5 && columns_width("左腎") == 4 && columns_width("e\xCC\x81") == 1,
+          "characters, not bytes");
+    CHECK(columns_width("\x1b") == 4, "shown as \\x1b");
+}
+
+static void put_names(void)
+{
+    for (int i = 0; i < NAMES; i++) {
+        columns_put(names[i], 20);
+        printf("|\n");
+    }
+}
+
+static void check_put(void)
+{
+    char line[512];
+    FILE *f = tmpfile();
+    capture(put_names, fileno(f));
+    rewind(f);
+    for (int i = 0; i < NAMES && fgets(line, sizeof line, f); i++) {
+        line[strcspn(line, "\n")] = 0;
+        const int own = columns_width(names[i]), want = (own > 20 ? own : 20) + 1;
+        CHECK(columns_width(line) == want, "'%s' takes %d places, not %d", names[i], columns_width(line), want);
+    }
+    fclose(f);
+}
+
+int main(void)
+{
+    unsetenv("COLUMNS");
+    check_widths();
+    check_file();
+    check_put();
+    check_terminal(200, 72);
+    check_terminal(72, 72);
+    check_terminal(50, 50);
+    check_terminal(30, 30);
+    check_terminal(10, 1 + 12 + 2 + 6 + 2 + 3); /* no name is cut to less than 12 */
+    return check_done("check_columns");
+}

@@ -418,7 +418,8 @@ static int choose_volume(struct entry *t, int n, struct image_info *info, int nu
 /* ---- segmentations ------------------------------------------------------------------------------------- */
 
 /* The frames of a segmentation: of each segment those that have something of it, so that slices may lack. The
- * distance is the file's, else the least between frames. */
+ * distance along the normal is the file's, else the least between frames; slices of a tilted gantry lie on a
+ * line through the outer frames. */
 static int place_segments(struct volume *v, struct entry *t, int n, const double normal[3], struct error *e)
 {
     const struct slice *first = t[0].slice;
@@ -431,13 +432,18 @@ static int place_segments(struct volume *v, struct entry *t, int n, const double
         }
         if (distance == 0) distance = first->distance != 0 ? fabs(first->distance) : 1;
     }
-    if ((t[n - 1].along - t[0].along) / distance > 65535)
+    const double extent = t[n - 1].along - t[0].along;
+    if (extent / distance > 65535)
         return conflict(&t[0], &t[n - 1], "are too far apart for their distance between slices", e);
+    for (int i = 0; i < 3; i++)
+        step[i] = distance * (extent > SAME_PLACE
+                                  ? (t[n - 1].slice->position[i] - first->position[i]) / extent
+                                  : normal[i]);
     for (int k = 0; k < n; k++) {
         double place = (t[k].along - t[0].along) / distance, off[3];
         int z = (int)nearbyint(place);
         for (int i = 0; i < 3; i++)
-            off[i] = t[k].slice->position[i] - first->position[i] - normal[i] * z * distance;
+            off[i] = t[k].slice->position[i] - first->position[i] - z * step[i];
         if (sqrt(dot(off, off)) > PLACE_TOLERANCE * distance)
             return conflict(&t[0], &t[k], "do not lie a whole number of slices apart", e);
         if (t[k].slice->segment < 1)
@@ -449,7 +455,6 @@ static int place_segments(struct volume *v, struct entry *t, int n, const double
         t[k].slice->intercept = 0;
         v->size[2] = z + 1;
     }
-    for (int i = 0; i < 3; i++) step[i] = normal[i] * distance;
     set_affine(v, first, first->position, step);
     tell_assumed(v, t, 1);
     return volume_check_limit(v, e);

@@ -59,14 +59,20 @@ static void put_segments(struct text *set, const struct dicom_label *label, int 
 static void put_shared_groups(struct text *set, const struct volume *g)
 {
     struct text group = {0}, items = {0}, item = {0}, groups = {0};
-    double cosines[6];
+    double cosines[6], step[3], distance = 0; /* of slices, along their normal: shorter than a tilted step */
     to_lps(cosines, g, 0, 1 / g->spacing[0]);
     to_lps(cosines + 3, g, 1, 1 / g->spacing[1]);
+    to_lps(step, g, 2, 1);
+    for (int i = 0; i < 3; i++) {
+        const int j = (i + 1) % 3, k = (i + 2) % 3;
+        distance += step[i] * (cosines[j] * cosines[3 + k] - cosines[k] * cosines[3 + j]);
+    }
+    distance = fabs(distance);
     dicom_put_decimals(&item, 0x00200037, cosines, 6);
     dicom_put_item(&items, &item);
     dicom_put_sequence(&group, 0x00209116, &items); /* Plane Orientation */
-    dicom_put_decimals(&item, 0x00180050, &g->spacing[2], 1);
-    dicom_put_decimals(&item, 0x00180088, &g->spacing[2], 1);
+    dicom_put_decimals(&item, 0x00180050, &distance, 1);
+    dicom_put_decimals(&item, 0x00180088, &distance, 1);
     dicom_put_decimals(&item, 0x00280030, (const double[]){g->spacing[1], g->spacing[0]}, 2);
     dicom_put_item(&items, &item);
     dicom_put_sequence(&group, 0x00289110, &items); /* Pixel Measures */

@@ -131,8 +131,19 @@ static int may_be_inexact(enum voxel_type type, double slope, double inter)
            fabs(slope) * 65536 + fabs(inter) > (whole ? 0x1p24 : fabs(slope) * 0x1p22);
 }
 
+/* A scale so small, by itself or beside what is added, that all integers of the type become one float32. */
+static int is_lost(enum voxel_type type, double slope, double inter)
+{
+    const double reach = ldexp(slope, 8 * voxel_type_bytes(type));
+    return type != VOXEL_F32 && type != VOXEL_F64 && (float)(inter + reach) == (float)inter &&
+           (float)(inter - reach) == (float)inter;
+}
+
 int voxels_allocate(struct volume *v, int what, double slope, double inter, struct error *e)
 {
+    if (is_lost(v->type, slope, inter))
+        return error_set(e, "values are scaled by %g and %g is added, which makes all of them the same", slope,
+                         inter);
     size_t n = volume_voxels(v);
     int exact = what & VOLUME_EXACT && may_be_inexact(v->type, slope, inter);
     v->voxel = malloc(n * sizeof *v->voxel);

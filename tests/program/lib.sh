@@ -42,7 +42,7 @@ refuses() { # exit code, what the one line on stderr must say, command...
 check() { # description, then a command that must succeed
     what=$1
     shift
-    timeout 100 "$@" >"$work/out" 2>"$work/err"
+    timeout 1000 "$@" >"$work/out" 2>"$work/err"
     ok "$what: $(head -n 3 "$work/err")" $?
 }
 
@@ -50,7 +50,7 @@ says() { # description, text, then a command: it must fail with a line that hold
     what=$1
     text=$2
     shift 2
-    if timeout 100 "$@" >"$work/out" 2>"$work/err"; then
+    if timeout 1000 "$@" >"$work/out" 2>"$work/err"; then
         fail "$what: no error"
     else
         grep -qF -e "$text" "$work/err"

@@ -30,7 +30,8 @@ static const char *in_folder(const char *name)
     return path[turn];
 }
 
-static void write_series(void)
+/* `tilt`: how far each slice is shifted along y, as by a tilted gantry. */
+static void write_series(double tilt)
 {
     static struct bytes b, extra;
     static const unsigned char pixels[2 * PLANE] = {1};
@@ -39,7 +40,7 @@ static void write_series(void)
         struct image m = plain();
         struct error e;
         snprintf(name, sizeof name, "series/s%d", z);
-        snprintf(position, sizeof position, "-10\\20\\%d", 7 + 3 * z);
+        snprintf(position, sizeof position, "-10\\%g\\%d", 20 + tilt * z, 7 + 3 * z);
         snprintf(instance, sizeof instance, "1.2.3.%d", z);
         extra.size = 0;
         put_text(&extra, 0x00080005, "CS", "ISO_IR 100");
@@ -177,6 +178,32 @@ static void check_maps(const struct dicom_reference *r)
     check_map(r, map, "all of it");
 }
 
+/* Slices of a tilted gantry: read back where they are, empty slices between the labels too. */
+static void check_tilted(void)
+{
+    static const struct dicom_label label = {1, "liver"};
+    static uint16_t map[VOXELS];
+    struct dicom_reference r;
+    struct error e = {""};
+    struct volume v = {0};
+    write_series(0.8);
+    CHECK(!dicom_reference_read(&r, in_folder("series"), NULL, &e), "%s", e.text);
+    for (int i = 0; i < PLANE; i++) map[PLANE + i] = map[3 * PLANE + i] = (uint16_t)(i % 3 == 0);
+    CHECK(!dicom_seg_write(in_folder("seg.dcm"), map, &label, 1, &r, "test 1", "20200102", "030405", &e) &&
+              !dicom_read(&v, in_folder("seg.dcm"), 0, &e),
+          "%s", e.text);
+    int wrong = 0;
+    for (int i = 0; v.voxel && i < (int)volume_voxels(&v); i++) wrong += v.voxel[i] != map[PLANE + i];
+    CHECK(v.size[2] == 3 && !wrong, "%lld slices, %d voxels differ", (long long)v.size[2], wrong);
+    for (int i = 0; i < 3; i++) {
+        const double first = r.geometry.affine[i][3] + r.geometry.affine[i][2];
+        CHECK_NEAR(v.affine[i][2], r.geometry.affine[i][2], 1e-9, "step of the slices along axis %d", i);
+        CHECK_NEAR(v.affine[i][3], first, 1e-9, "place of the first slice along axis %d", i);
+    }
+    volume_free(&v);
+    dicom_reference_free(&r);
+}
+
 static void refuse(const struct volume *labels, const struct dicom_reference *r, const char *says)
 {
     struct error e = {""};
@@ -226,7 +253,7 @@ int main(void)
     struct error e = {""};
     char command[64];
     if (!mkdtemp(folder) || file_mkdirs(in_folder("series"), &e)) return 1;
-    write_series();
+    write_series(0);
     int status = dicom_reference_read(&r, in_folder("series"), NULL, &e);
     CHECK(!status && r.geometry.size[2] == DEPTH && strcmp(r.image[4].instance_uid, "1.2.3.4") == 0, "%s",
           e.text);
@@ -234,6 +261,7 @@ int main(void)
         check_maps(&r);
         check_grids(&r);
         dicom_reference_free(&r);
+        check_tilted();
     }
     snprintf(command, sizeof command, "rm -rf %s", folder);
     CHECK(system(command) == 0, "%s", command);

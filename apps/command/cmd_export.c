@@ -53,9 +53,8 @@ int cmd_export(int argc, char **argv)
         "a trained network as C for a device: no memory but one block, no files, no threads, no library",
         "OUT_DIR (new or empty) receives the network as C11: network.c and network.h, its weights, the "
         "kernels that it needs, a main.c\n"
-        "that reads patches from standard input (float, [d][h][w][channel]) and writes labels, or a "
-        "classifier's probabilities, to\n"
-        "standard output; and sample.input with sample.result and sample.logits, the program's own answer to "
+        "that reads patches from standard input (float, [d][h][w][channel]; covariates behind them) and "
+        "writes labels, or a classifier's\nprobabilities, to standard output; and sample.input with sample.result and sample.logits, the program's own answer to "
         "it:\n\n  nephron export RUN device\n"
         "  cc -std=c11 -O2 -ffp-contract=off device/*.c -o network\n"
         "  ./network <device/sample.input | cmp - device/sample.result\n\n"

@@ -260,12 +260,16 @@ void segment_print(const struct study *s);
 void classify_print(const struct study *s);
 int segment_run(struct study *s, struct error *e);
 int classify_run(struct study *s, struct error *e);
+/* The seed of segmentation whose masks the classifier of a seed works with. */
+int segment_seed(const struct study *s, int seed);
 /* A training case of the arm's classifier. */
 int study_trains_classifier(const struct study *s, int arm, int item);
+/* ---- study_predict.c ---- */
+/* Segments the test cases of a trained arm, measured into its run, and where there will be a classification
+ * its training cases. Maps that are there of these weights stay as they are. */
+int segment_test(struct study *s, struct model *m, int arm, int seed, struct error *e);
 /* Label map that an arm predicted with a seed for a test case or one of its classifier's training cases:
  * malloc'ed indices [d][h][w], NULL with a message. */
 uint8_t *segment_predicted(const struct study *s, int arm, int seed, int item, struct error *e);
-/* The seed of segmentation whose masks the classifier of a seed works with. */
-int segment_seed(const struct study *s, int seed);
 
 #endif

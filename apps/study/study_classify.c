@@ -253,8 +253,8 @@ static int classify_cases(double *probability, double *of_class, struct study *s
     return status;
 }
 
-static int test_cases(struct study *s, struct arm_weights *m, int arm, int seed, const struct class_cases *cases,
-                      const struct learner_data *piped, struct error *e)
+static int test_cases(struct study *s, struct arm_weights *m, int arm, int seed,
+                      const struct class_cases *cases, const struct learner_data *piped, struct error *e)
 {
     struct study_task *t = &s->classify;
     struct study_run *r = &t->run[arm][seed];

@@ -1,17 +1,12 @@
-/* study_segment.c - segmentation: the plan from the training cases, every arm and seed trained, the test
- * cases predicted. */
+/* study_segment.c - segmentation: the plan from the training cases, every arm and seed trained and tested. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/measure/evaluation.h"
-#include "nn/data/labelmap.h"
 #include "apps/base/progress.h"
-#include "nn/infer/segmenter.h"
 #include "apps/study/study.h"
-#include "io/base/file.h"
 #include "nn/folder/run.h"
 #include "nn/planner/plans_json.h"
 #include "nn/train/learner_data.h"
@@ -78,219 +73,9 @@ static int make_plan(struct study *s, const int *training, struct error *e)
     return study_path(path, sizeof path, s, "runs", "plans.json", e) ? -1 : plans_write(&s->plans, path, e);
 }
 
-/* ---- test cases ---------------------------------------------------------------------------------------- */
-
-/* Maps of training cases lie beside the weights: they are no result, the classifier learns from them. */
-static int predicted_path(char *path, size_t size, const struct study *s, int arm, int seed, int item,
-                          struct error *e)
-{
-    char file[80], folder[200], name[ID_MAX + 24];
-    int tested = s->item[item].role == STUDY_TEST || s->item[item].role == STUDY_EXTERNAL;
-    study_arm_file(file, s, arm);
-    snprintf(folder, sizeof folder,
-             tested ? "predictions/segmentation/%s_seed_%d" : "runs/segmentation/%s_seed_%d/training_cases",
-             file, seed + 1);
-    snprintf(name, sizeof name, "%s%s", s->dataset.item[item].id, s->dataset.file_ending);
-    return study_path(path, size, s, folder, name, e);
-}
-
-/* All foreground of a prediction in ml, the mean Dice, lesions, and 95th percentile distances: the mean of
- * the finite ones, the mean with the image's diagonal where one mask is empty, and how often that was.
- * external: counts and sums are of the test alone. */
-static void keep_case(struct study_run *r, int k, const struct evaluation *ev, int external)
-{
-    const struct case_metrics *c = &ev->item[ev->cases - 1];
-    const struct metric *distance = metric_named("HD95"), *penalised = metric_named(distance->penalised);
-    struct metric_mean plain = {0}, all = {0};
-    double volume = 0;
-    int lesions = 0, found = 0;
-    for (int l = 1; l < ev->labels; l++) {
-        const struct label_metrics *m = &c->label[l];
-        volume += m->overlap.volume_pred * 1e-3;
-        lesions += m->lesions.ref;
-        found += m->lesions.found;
-        metric_mean_add(&plain, distance->value(m));
-        metric_mean_add(&all, penalised->value(m));
-        if (external) continue;
-        r->lesions.ref += m->lesions.ref;
-        r->lesions.pred += m->lesions.pred;
-        r->lesions.found += m->lesions.found;
-        r->lesions.false_positive += m->lesions.false_positive;
-    }
-    r->value[k] = evaluation_case_dice(ev, ev->cases - 1);
-    r->volume[k] = volume;
-    r->hd95[k] = metric_mean_value(&plain);
-    r->penalised[k] = metric_mean_value(&all);
-    r->found[k] = lesions ? (double)found / lesions : NAN;
-    if (external) return;
-    r->missed += plain.infinite;
-    r->distances += plain.infinite + plain.n;
-}
-
-/* Label indices of a map on disk, malloc'ed. */
-static uint8_t *read_map(const struct study *s, const char *path, struct error *e)
-{
-    struct label_index index;
-    struct labelmap m;
-    if (label_index_create(&index, &s->dataset, path, e)) return NULL;
-    const int status = labelmap_read(&m, path, &index, e);
-    label_index_free(&index);
-    if (status) return NULL;
-    return m.index; /* the rest of it owns nothing */
-}
-
-/* The test of one arm and seed. */
-struct testing {
-    struct study *s;
-    struct segmenter *seg;   /* NULL: the cases were predicted before the study was resumed */
-    struct arm_weights *weights;
-    struct evaluation *ev;
-    int arm, seed;
-};
-
-static int test_case(const struct testing *t, int k, struct error *e)
-{
-    struct study *s = t->s;
-    struct segmenter *seg = t->seg;
-    int item = s->segment.test[k], size[3];
-    char path[1300], reference_path[1300];
-    struct sample raw;
-    uint8_t *label = NULL;
-    if (predicted_path(path, sizeof path, s, t->arm, t->seed, item, e) ||
-        dataset_label_path(reference_path, sizeof reference_path, &s->dataset, item, e) ||
-        dataset_load(&raw, &s->dataset, item, NULL, e))
-        return -1;
-    double spacing[3];
-    memcpy(size, raw.size, sizeof size);
-    memcpy(spacing, raw.spacing, sizeof spacing);
-    size_t voxels = (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
-    uint8_t *reference = malloc(voxels);
-    int status = reference ? 0 : error_set(e, "%s: out of memory", s->dataset.item[item].id);
-    if (!status) memcpy(reference, raw.label, voxels);
-    arm_weights_use(t->weights, s->item[item].site);
-    if (!status && seg) status = segmenter_run(seg, &raw, path, NULL, NULL, &label, e);
-    if (!status && !seg) status = (label = read_map(s, path, e)) ? 0 : -1;
-    if (!status)
-        status = evaluation_add(t->ev, s->dataset.item[item].id, reference_path, path, reference, label, size,
-                                spacing, e);
-    if (!status) keep_case(&s->segment.run[t->arm][t->seed], k, t->ev, k >= s->segment.tests);
-    free(label);
-    free(reference);
-    sample_free(&raw);
-    return status;
-}
-
-/* The training cases of an arm that have a class, once more: where its classifier will have to look. Without
- * mirrors, which change little. */
-static int predict_training(const struct testing *t, struct error *e)
-{
-    struct study *s = t->s;
-    struct segmenter *seg = t->seg;
-    int n = s->dataset.cases, status = 0;
-    struct progress bar = progress_begin("training cases for the classifier", s->quiet);
-    memset(seg->sliding.mirror, 0, sizeof seg->sliding.mirror);
-    for (int i = 0; !status && i < n; i++) {
-        char path[1300];
-        struct sample raw;
-        progress_update(&bar, i, n, s->dataset.item[i].id);
-        if (!study_trains_classifier(s, t->arm, i)) continue;
-        if (study_stops(s)) {
-            status = error_set(e, "stopped");
-            break;
-        }
-        if (predicted_path(path, sizeof path, s, t->arm, t->seed, i, e) ||
-            dataset_load(&raw, &s->dataset, i, NULL, e)) {
-            status = -1;
-            break;
-        }
-        arm_weights_use(t->weights, s->item[i].site);
-        status = segmenter_run(seg, &raw, path, NULL, NULL, NULL, e);
-        sample_free(&raw);
-    }
-    progress_end(&bar);
-    return status;
-}
-
-static int test_cases(struct testing *test, struct error *e)
-{
-    struct study *s = test->s;
-    struct study_task *t = &s->segment;
-    char file[80], name[120], path[1300];
-    struct evaluation ev;
-    struct progress bar = progress_begin("test cases", s->quiet);
-    int status = evaluation_begin(&ev, &s->dataset, 1.0, e);
-    test->ev = &ev;
-    for (int k = 0; !status && k < t->tests + t->externals; k++) {
-        progress_update(&bar, k, t->tests + t->externals, s->dataset.item[t->test[k]].id);
-        status = study_stops(s) ? error_set(e, "stopped") : test_case(test, k, e);
-    }
-    progress_end(&bar);
-    study_arm_file(file, s, test->arm);
-    snprintf(name, sizeof name, "%s_seed_%d.json", file, test->seed + 1);
-    if (!status) status = study_path(path, sizeof path, s, "predictions/segmentation", name, e);
-    if (!status) status = evaluation_write(&ev, path, e);
-    evaluation_free(&ev);
-    test->ev = NULL; /* nothing outside points here */
-    return status;
-}
-
-/* What the predictions of an arm depend on, kept beside its weights when they are complete: a resumed study
- * reads them instead. */
-static int tested_path(char *path, size_t size, char text[120], const struct study *s, int arm, int seed,
-                       struct error *e)
-{
-    char file[80], folder[140];
-    study_arm_file(file, s, arm);
-    snprintf(folder, sizeof folder, "runs/segmentation/%s_seed_%d", file, seed + 1);
-    const char *strategy = s->arm[arm].design->strategy;
-    snprintf(text, 120, "weights %016" PRIx64 ", step %.9g, mirror %d, training cases %d%s\n",
-             s->segment.run[arm][seed].hash, s->sizes.step, s->sizes.mirror, s->classify.present,
-             strategy && strategy_find(strategy)->own ? ", weights of sites" : "");
-    return study_path(path, size, s, folder, "tested.txt", e);
-}
-
-static int was_tested(const struct study *s, const char *path, const char *text)
-{
-    unsigned char *data;
-    size_t size;
-    struct error ignored;
-    if (!s->resume || !file_exists(path) || file_read(path, 4096, &data, &size, &ignored)) return 0;
-    int same = size == strlen(text) && memcmp(data, text, size) == 0;
-    free(data);
-    return same;
-}
-
-static int test_arm(struct study *s, struct model *m, int arm, int seed, struct error *e)
-{
-    struct segmenter seg = {
-        .plan = s->plan, .dataset = &s->dataset, .bf16 = s->sizes.bf16, .sliding = {.step = s->sizes.step}};
-    char path[1300], text[120];
-    struct arm_weights weights;
-    double start = clock_seconds();
-    if (tested_path(path, sizeof path, text, s, arm, seed, e)) return -1;
-    int tested = was_tested(s, path, text), status;
-    for (int a = 0; a < 3; a++) seg.sliding.mirror[a] = s->sizes.mirror;
-    if (arm_weights_load(&weights, s, "segmentation", arm, seed, m, e)) return -1;
-    struct testing test = {s, tested ? NULL : &seg, &weights, NULL, arm, seed};
-    status = tested ? 0 : segmenter_add(&seg, m, s->pool, e);
-    if (!status) status = test_cases(&test, e);
-    if (!status && !tested && s->classify.present) status = predict_training(&test, e);
-    if (!status && !tested) status = file_write(path, text, strlen(text), e);
-    segmenter_free(&seg);
-    arm_weights_free(&weights);
-    s->segment.run[arm][seed].test_seconds = clock_seconds() - start;
-    return status;
-}
-
 int segment_seed(const struct study *s, int seed)
 {
     return seed % s->segment.seeds;
-}
-
-uint8_t *segment_predicted(const struct study *s, int arm, int seed, int item, struct error *e)
-{
-    char path[1300];
-    return predicted_path(path, sizeof path, s, arm, seed, item, e) ? NULL : read_map(s, path, e);
 }
 
 /* ---- the task ------------------------------------------------------------------------------------------ */
@@ -318,7 +103,7 @@ static int run_arms(struct study *s, const struct learner_data *train, const str
         for (int arm = 0; arm < t->arms; arm++) {
             struct model *m = NULL;
             if (study_train(s, t, "segmentation", arm, seed, train, validation, &m, e)) return -1;
-            int status = test_arm(s, m, arm, seed, e);
+            int status = segment_test(s, m, arm, seed, e);
             model_destroy(m);
             if (status) return -1;
             print_arm(s, arm, seed);

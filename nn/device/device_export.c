@@ -12,6 +12,7 @@
 #include "nn/device/device_sources.h"
 #include "nn/network/network.h"
 #include "nn/plan/outputs.h"
+#include "nn/train/classifier.h"
 #include "tensor/base/rng.h"
 #include "tensor/graph/graph_layout.h"
 
@@ -32,30 +33,41 @@ struct export {
     struct plan plan;      /* of a segmentation, with the patch wanted */
     const struct device_options *options;
     struct device_program program;
-    size_t input, output;  /* floats from the block's begin */
+    size_t input, covariates, output; /* floats from the block's begin */
     struct shape in, out;
+    int numbers;           /* covariates of a case */
     const char *folder;
     struct device_figures *figures;
 };
 
-/* The network in fp32; *image and *logits are its ends, NULL without memory. */
-static struct graph *record(const struct export *x, struct tensor **image, struct tensor **logits)
+/* The ends of the network: NULL without memory, and covariates also of a network that takes none. */
+struct ends {
+    struct tensor *image, *covariates, *logits;
+};
+
+/* The network in fp32. */
+static struct graph *record(const struct export *x, struct ends *n)
 {
+    const struct train_options *o = &x->run->options;
     struct graph *g = graph_create(x->model, NULL, 0);
-    *logits = x->run->options.task->infer(g, &x->run->options, &x->plan, 1, image);
+    *n = (struct ends){.image = NULL};
+    if (o->task->planned) n->logits = o->task->infer(g, o, &x->plan, 1, &n->image);
+    else n->logits = classifier_record(g, o, 1, &n->image, &n->covariates);
     return g;
 }
 
 static int make_program(struct export *x, struct error *e)
 {
-    struct tensor *image, *logits;
-    struct graph *g = record(x, &image, &logits);
+    struct ends n;
+    struct graph *g = record(x, &n);
     int status = device_program_create(&x->program, g, x->model, e);
     if (!status) {
-        x->input = graph_offset(g, image->id) / sizeof(float);
-        x->output = graph_offset(g, logits->id) / sizeof(float);
-        x->in = image->shape;
-        x->out = logits->shape;
+        x->input = graph_offset(g, n.image->id) / sizeof(float);
+        x->output = graph_offset(g, n.logits->id) / sizeof(float);
+        if (n.covariates) x->covariates = graph_offset(g, n.covariates->id) / sizeof(float);
+        if (n.covariates) x->numbers = n.covariates->shape.c;
+        x->in = n.image->shape;
+        x->out = n.logits->shape;
         x->figures->products = graph_flops(g) / 2 / (double)shape_voxels(x->in);
     }
     graph_destroy(g);
@@ -104,6 +116,13 @@ static void put_around(struct text *t, const struct export *x)
                     c + 1);
     if (!p)
         text_puts(t, " * Intensities are prepared as `nephron predict` prepares them for a classifier.\n");
+    const struct covariates *c = &x->run->options.covariates;
+    for (int i = 0; i < x->numbers; i++) {
+        text_printf(t, " *   covariate %d: ", i);
+        put_comment(t, c->name[i]);
+        text_puts(t, i == covariates_volume(c) ? ", the logarithm of the ml of the mask" : "");
+        text_puts(t, ", NaN where it is missing\n");
+    }
     for (int i = 0; p && i < 3; i++) {
         text_printf(t, i == 0 ? " * Spacing of the voxels (d, h, w): " : ", ");
         text_put_double(t, p->spacing[i]);
@@ -125,11 +144,13 @@ static void put_header(struct text *t, const struct export *x)
         "/* network.h - a %s of nephron, for inference on a device. Written by `nephron export`.\n *\n"
         " *     static _Alignas(64) unsigned char block[NETWORK_BLOCK_BYTES];\n"
         " *     float *voxels = network_input(block);      [d][h][w][channel], to be filled each time\n"
+        "%s"
         " *     network_run(block, network_weights);\n"
         " *     network_result(result, block);\n *\n"
         " * No memory but the block, no files, no threads, no library but memcpy. Build with -std=c11 "
         "-ffp-contract=off.\n *\n",
-        x->form->title);
+        x->form->title,
+        x->numbers ? " *     float *numbers = network_covariates(block);      [covariate], the same\n" : "");
     put_around(t, x);
     text_puts(t, " */\n#ifndef NETWORK_H\n#define NETWORK_H\n\n#include <stddef.h>\n#include <stdint.h>\n\n");
     text_printf(t, "#define NETWORK_BLOCK_BYTES %zu\n#define NETWORK_WEIGHTS %zu /* floats */\n",
@@ -137,6 +158,7 @@ static void put_header(struct text *t, const struct export *x)
     text_printf(t, "#define NETWORK_DEPTH %d\n#define NETWORK_HEIGHT %d\n#define NETWORK_WIDTH %d\n", x->in.d,
                 x->in.h, x->in.w);
     text_printf(t, "#define NETWORK_CHANNELS %d\n#define NETWORK_CLASSES %d\n", x->in.c, x->out.c);
+    text_printf(t, "#define NETWORK_COVARIATES %d /* floats beside a patch */\n", x->numbers);
     text_printf(
         t, "#define NETWORK_INPUTS %zu /* floats of a patch */\n#define NETWORK_OUTPUTS %zu /* logits */\n",
         shape_count(x->in), shape_count(x->out));
@@ -147,6 +169,8 @@ static void put_header(struct text *t, const struct export *x)
                  "/* Where the voxels go; their place is not used again until the next run. The block is "
                  "64-byte aligned. */\n"
                  "float *network_input(void *block);\n"
+                 "/* Where the covariates go, as the voxels; NULL of a network that takes none. */\n"
+                 "float *network_covariates(void *block);\n"
                  "void network_run(void *block, const float *weights);\n"
                  "/* Logits [d][h][w][class] (of a classifier [class]), valid until the next run. */\n"
                  "const float *network_output(const void *block);\n"
@@ -188,6 +212,9 @@ static void put_network(struct text *t, const struct export *x)
                 "    return device_hash(weights, NETWORK_WEIGHTS) == UINT64_C(%llu) ? 0 : -1;\n}\n\n",
                 (unsigned long long)device_hash(x->program.weights, x->program.weight_count));
     text_printf(t, "float *network_input(void *block)\n{\n    return (float *)block + %zu;\n}\n\n", x->input);
+    text_puts(t, "float *network_covariates(void *block)\n{\n");
+    if (x->numbers) text_printf(t, "    return (float *)block + %zu;\n}\n\n", x->covariates);
+    else text_puts(t, "    (void)block;\n    return NULL;\n}\n\n");
     text_printf(
         t, "const float *network_output(const void *block)\n{\n    return (const float *)block + %zu;\n}\n\n",
         x->output);
@@ -305,24 +332,46 @@ static int write_result(const struct export *x, const float *logits, const struc
     return file_commit(f, e);
 }
 
+/* Covariates such as the training cases had; of several the last one is missing. */
+static void draw_covariates(float *value, const struct covariates *c, struct rng *rng)
+{
+    for (int k = 0; k < c->count; k++)
+        value[k] = (float)(c->mean[k] + sqrt(c->variance[k]) * (double)rng_normal(rng));
+    if (c->count > 1) value[c->count - 1] = NAN;
+}
+
+/* The image, and behind it the covariates, as main.c reads them. */
+static int write_input(const struct export *x, const struct ends *n, struct error *e)
+{
+    const size_t voxels = shape_count(x->in), all = voxels + (size_t)x->numbers;
+    float *v = malloc(all * sizeof *v);
+    if (!v) return error_set(e, "out of memory for the sample");
+    memcpy(v, tensor_f32(n->image), voxels * sizeof *v);
+    if (n->covariates) memcpy(v + voxels, tensor_f32(n->covariates), (size_t)x->numbers * sizeof *v);
+    const int status = write_floats(x, "sample.input", v, all, e);
+    free(v);
+    return status;
+}
+
 /* Normal numbers as voxels, through the program's own kernels. */
 static int write_sample(const struct export *x, struct error *e)
 {
-    struct tensor *image, *logits;
-    struct graph *g = record(x, &image, &logits);
-    struct tensor *classes = x->form->softmax ? op_softmax(g, logits) : NULL;
+    struct ends n;
+    struct graph *g = record(x, &n);
+    struct tensor *classes = x->form->softmax ? op_softmax(g, n.logits) : NULL;
     struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
-    if (!graph_failed(g)) graph_keep(g, logits);
+    if (!graph_failed(g)) graph_keep(g, n.logits);
     if (graph_failed(g) || graph_plan(g) || graph_bind(g)) {
         graph_destroy(g);
         return error_set(e, "out of memory for the inference of the sample");
     }
-    rng_normals(&rng, tensor_f32(image), shape_count(x->in));
-    int status = write_floats(x, "sample.input", tensor_f32(image), shape_count(x->in), e);
+    rng_normals(&rng, tensor_f32(n.image), shape_count(x->in));
+    if (n.covariates) draw_covariates(tensor_f32(n.covariates), &x->run->options.covariates, &rng);
+    int status = write_input(x, &n, e);
     if (!status) {
         graph_forward(g);
-        status = write_floats(x, "sample.logits", tensor_f32(logits), shape_count(x->out), e) ||
-                 write_result(x, tensor_f32(logits), classes, e) ? -1 : 0;
+        status = write_floats(x, "sample.logits", tensor_f32(n.logits), shape_count(x->out), e) ||
+                 write_result(x, tensor_f32(n.logits), classes, e) ? -1 : 0;
     }
     graph_destroy(g);
     return status;
@@ -383,11 +432,6 @@ static void remove_files(const char *dir, int was_there)
 static int keep_crop(struct export *x, struct error *e)
 {
     const int *crop = x->run->options.crop;
-    char names[COVARIATE_LIST];
-    covariates_list(names, &x->run->options.covariates);
-    if (names[0])
-        return error_set(e, "the network takes covariates beside the image (%s), which are not exported",
-                         names);
     if (!x->options->patch[0]) return 0;
     return error_set(e, "--patch: a classifier takes the crop that it was trained with, %d,%d,%d", crop[0],
                      crop[1], crop[2]);

@@ -3,7 +3,8 @@
  *     network.c, network.h       the network: calls with fixed offsets into one block of NETWORK_BLOCK_BYTES
  *     weights.c                  or weights.bin (floats, little-endian) with weights.S that includes it
  *     device_kernels.c and .h    the arithmetic, as the program has it
- *     main.c                     patches from standard input, results to standard output
+ *     main.c                     patches (behind each its covariates, where the network takes any) from
+ *                                standard input, results to standard output
  *     sample.input, .logits, .result   random voxels and what the program makes of them, floats
  *                                      little-endian: a self-test
  *

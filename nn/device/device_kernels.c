@@ -701,6 +701,15 @@ void device_linear(float *y, const float *x, const float *w, const float *bias, 
     }
 }
 
+void device_standardize(float *y, const float *x, const float *param, int c)
+{
+    for (int i = 0; i < c; i++) {
+        const double variance = (double)param[c + i];
+        const float scale = variance > 0 ? 1 / (float)square_root(variance) : 0;
+        y[i] = x[i] != x[i] ? 0 : (x[i] - param[i]) * scale; /* itself but for NaN */
+    }
+}
+
 /* ---- what becomes of logits ---------------------------------------------------------------------------- */
 
 /* exp(x) = 2^n exp(r), |r| <= ln(2)/2, by a polynomial (Cephes' expf, Moshier); 2^n in two factors, because n

@@ -70,6 +70,9 @@ void device_global_avg_pool(float *y, const float *x, size_t voxels, int c);
 /* y[k] = w[k][c] x[c] + bias (k floats, or NULL). */
 void device_linear(float *y, const float *x, const float *w, const float *bias, int c, int k);
 
+/* y = (x - mean) / sqrt(variance), and 0 where x is NaN, a missing value. param: mean[c], variance[c]. */
+void device_standardize(float *y, const float *x, const float *param, int c);
+
 /* y[c] of the logits x[c]. In place allowed. */
 void device_softmax(float *y, const float *x, int c);
 float device_sigmoid(float x);

@@ -1,6 +1,6 @@
 /* main.c - runs the exported network of network.h on a computer: each patch on standard input, NETWORK_INPUTS
- * floats in the byte order of the machine, becomes NETWORK_RESULT_BYTES on standard output; with the argument
- * "logits" NETWORK_OUTPUTS floats. A device has these same four calls in its own program. Exit code: 0 done,
+ * floats and behind them NETWORK_COVARIATES in the byte order of the machine, becomes NETWORK_RESULT_BYTES
+ * on standard output; with the argument "logits" NETWORK_OUTPUTS floats. A device has these same calls in its own program. Exit code: 0 done,
  * 1 failed, 2 wrong usage.
  *
  *     cc -std=c11 -O2 -ffp-contract=off *.c -o network          (with weights.bin: *.c *.S)
@@ -22,6 +22,15 @@ static int fail(const char *message)
     return 1;
 }
 
+/* A patch and its covariates into the block: how many floats there were. */
+static size_t read_case(void)
+{
+    size_t got = fread(network_input(block), sizeof(float), NETWORK_INPUTS, stdin);
+    if (NETWORK_COVARIATES && got == NETWORK_INPUTS)
+        got += fread(network_covariates(block), sizeof(float), NETWORK_COVARIATES, stdin);
+    return got;
+}
+
 int main(int argc, char **argv)
 {
     const int logits = argc == 2 && strcmp(argv[1], "logits") == 0;
@@ -31,7 +40,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (network_check(network_weights)) return fail("the weights are not those that were exported");
-    while ((got = fread(network_input(block), sizeof(float), NETWORK_INPUTS, stdin)) == NETWORK_INPUTS) {
+    while ((got = read_case()) == NETWORK_INPUTS + NETWORK_COVARIATES) {
         network_run(block, network_weights);
         network_result(result, block);
         const void *out = logits ? (const void *)network_output(block) : result;

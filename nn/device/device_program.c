@@ -259,6 +259,14 @@ static void put_linear(struct writer *x)
     text_printf(t, ", %d, %d);\n", in_shape(x).c, graph_shape(x->graph, x->op.out).c);
 }
 
+static void put_standardize(struct writer *x)
+{
+    const size_t mean = put_param(x, 0);
+    put_param(x, 1);
+    text_printf(&x->p->calls, "    device_standardize(b + %zu, b + %zu, w + %zu, %d);\n", at(x, x->op.out),
+                at(x, x->op.in[0]), mean, in_shape(x).c);
+}
+
 /* ---- all ops ------------------------------------------------------------------------------------------- */
 
 static const struct kind {
@@ -272,6 +280,7 @@ static const struct kind {
     {"activation", NULL, put_elementwise},    {"add", NULL, put_elementwise},
     {"max_pool3d", NULL, put_pooling},           {"avg_pool3d", NULL, put_pooling},
     {"global_avg_pool", NULL, put_global_avg_pool}, {"linear", NULL, put_linear},
+    {"standardize", NULL, put_standardize},
 };
 
 static const struct kind *find_kind(const char *op)

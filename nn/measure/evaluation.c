@@ -61,19 +61,31 @@ static int measure(struct label_metrics *m, const struct evaluation *ev, const u
     return status;
 }
 
-int evaluation_add(struct evaluation *ev, const char *id, const char *reference_path,
+/* Room for `cases` cases in all; new ones are empty. */
+static int reserve(struct evaluation *ev, int cases, struct error *e)
+{
+    if (cases <= ev->room) return 0;
+    const int room = cases > 2 * ev->room ? cases : 2 * ev->room;
+    struct case_metrics *more = realloc(ev->item, (size_t)room * sizeof *more);
+    if (!more) return error_set(e, "out of memory for %d cases", room);
+    memset(more + ev->room, 0, (size_t)(room - ev->room) * sizeof *more);
+    ev->item = more;
+    ev->room = room;
+    return 0;
+}
+
+int evaluation_expect(struct evaluation *ev, int cases, struct error *e)
+{
+    if (reserve(ev, cases, e)) return -1;
+    ev->cases = cases;
+    return 0;
+}
+
+int evaluation_set(struct evaluation *ev, int item, const char *id, const char *reference_path,
                    const char *prediction_path, const uint8_t *reference, const uint8_t *prediction,
                    const int size[3], const double spacing[3], struct error *e)
 {
-    if (ev->cases == ev->room) {
-        int room = ev->room ? 2 * ev->room : 32;
-        struct case_metrics *more = realloc(ev->item, (size_t)room * sizeof *more);
-        if (!more) return error_set(e, "out of memory for %d cases", room);
-        ev->item = more;
-        ev->room = room;
-    }
-    struct case_metrics *c = &ev->item[ev->cases];
-    memset(c, 0, sizeof *c);
+    struct case_metrics *c = &ev->item[item];
     snprintf(c->id, sizeof c->id, "%s", id);
     snprintf(c->reference, sizeof c->reference, "%s", reference_path);
     snprintf(c->prediction, sizeof c->prediction, "%s", prediction_path);
@@ -81,10 +93,19 @@ int evaluation_add(struct evaluation *ev, const char *id, const char *reference_
     int bad = !c->label;
     for (int k = 1; !bad && k < ev->labels; k++)
         bad = measure(&c->label[k], ev, reference, prediction, &ev->of[k].set, size, spacing);
-    if (bad) {
-        free(c->label);
-        return error_set(e, "%s: out of memory for surface distances and lesions", id);
-    }
+    if (!bad) return 0;
+    free(c->label);
+    c->label = NULL;
+    return error_set(e, "%s: out of memory for surface distances and lesions", id);
+}
+
+int evaluation_add(struct evaluation *ev, const char *id, const char *reference_path,
+                   const char *prediction_path, const uint8_t *reference, const uint8_t *prediction,
+                   const int size[3], const double spacing[3], struct error *e)
+{
+    if (reserve(ev, ev->cases + 1, e) || evaluation_set(ev, ev->cases, id, reference_path, prediction_path,
+                                                        reference, prediction, size, spacing, e))
+        return -1;
     ev->cases++;
     return 0;
 }

@@ -44,6 +44,12 @@ void evaluation_free(struct evaluation *ev);
 int evaluation_add(struct evaluation *ev, const char *id, const char *reference_path,
                    const char *prediction_path, const uint8_t *reference, const uint8_t *prediction,
                    const int size[3], const double spacing[3], struct error *e);
+/* The same for cases that are measured several at a time: their number first, when there are none yet, then
+ * each of them once, in any order, from any thread. */
+int evaluation_expect(struct evaluation *ev, int cases, struct error *e);
+int evaluation_set(struct evaluation *ev, int item, const char *id, const char *reference_path,
+                   const char *prediction_path, const uint8_t *reference, const uint8_t *prediction,
+                   const int size[3], const double spacing[3], struct error *e);
 /* Mean over the foreground labels of one case, without NaN; NaN where all are. */
 double evaluation_case_dice(const struct evaluation *ev, int item);
 /* Mean Dice of a label over the cases item[i] with select[i] != 0 (NULL: all), without NaN. */

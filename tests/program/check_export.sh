@@ -78,7 +78,24 @@ $nephron train $classes -o "$work/resnet" --depth 10 --base 4 && $nephron export
 ok "a ResNet is exported" $?
 native "$work/c" "ResNet"
 
-elsewhere=c
+# With covariates beside the image, one of them missing in the sample.
+(echo case,label; awk 'BEGIN { split("001 003 004 006 007 008", c, " "); for (i = 1; i <= 6; i++) print "hippocampus_" c[i] "," i % 2 }') >"$data/labels.csv"
+(echo case,age,sex; awk -F, 'NR > 1 { print $1 "," 30 + 7 * NR "," (NR % 3 ? "F" : "M") }' "$data/labels.csv") >"$data/clinical.csv"
+$nephron train "$data" -o "$work/covariates" --task classify --depth 10 --base 4 --crop 8,8,8 --batch 4 --fold all --covariates age,volume,sex \
+    --epochs 1 --iterations 3 --augment 0 --validation-batches 0 --no-validation --quiet && $nephron export "$work/covariates" "$work/v" --quiet
+ok "a ResNet with covariates is exported" $?
+native "$work/v" "ResNet with covariates"
+grep -q 'COVARIATES 3' "$work/v/network.h" && grep -q 'covariate 1: volume, the logarithm' "$work/v/network.h" && grep -q 'covariate 2: sex' "$work/v/network.h"
+ok "network.h names the covariates" $?
+numbers() { head -c 2048 /dev/zero; printf "$1"; printf '\0\0\200\077\0\0\200\077'; } # an image of zeros, three floats; 1 is 00 00 80 3f
+numbers '\0\0\110\102' | "$work/native" logits >"$work/young" && numbers '\0\0\240\102' | "$work/native" logits >"$work/old"
+[ "$(wc -c <"$work/old")" -eq 8 ] && ! cmp -s "$work/young" "$work/old"
+ok "the logits follow a covariate" $?
+head -c 2048 "$work/v/sample.input" | "$work/native" >/dev/null 2>"$work/err"
+[ $? -eq 1 ] && grep -q "ends inside a patch" "$work/err"
+ok "a patch without its covariates is an error" $?
+
+elsewhere="c v"
 if [ -n "$CHECK_ALL" ]; then # slices; bottlenecks, instance norm, a stem of 7 with max pooling
     $nephron train "$data" -o "$work/flat" --configuration 2d --base-features 8 --patch 1,32,32 $quick && $nephron export "$work/flat" "$work/f" --quiet
     ok "a network of slices is exported" $?
@@ -87,7 +104,7 @@ if [ -n "$CHECK_ALL" ]; then # slices; bottlenecks, instance norm, a stem of 7 w
     $nephron train $classes -o "$work/resnet50" --depth 50 --base 4 --stem7 --norm instance --crop 48,48,48 && $nephron export "$work/resnet50" "$work/b" --quiet
     ok "a ResNet of bottlenecks is exported" $?
     native "$work/b" "ResNet of bottlenecks"
-    elsewhere="u e c f b"
+    elsewhere="u e c v f b"
 fi
 
 # What is wrong is said.

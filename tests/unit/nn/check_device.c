@@ -217,6 +217,35 @@ static void check_linear(void)
     CHECK(device_largest((const float[]){1, 3, 3, 2}, 4) == 1, "the first of equals");
 }
 
+/* Covariates: the op of the program on one case, with missing values and a variance of 0. */
+static void check_standardize(void)
+{
+    enum { C = 16 };
+    struct model *m = model_create();
+    struct graph *g = graph_create(m, NULL, 0);
+    struct tensor *x = graph_input(g, "covariates", SHAPE(1, 1, 1, 1, C), DT_F32, 0),
+                  *y = op_standardize(g, "covariates", x);
+    CHECK(model_finish_inference(m) == 0 && graph_plan(g) == 0 && graph_bind(g) == 0, "a graph");
+    for (int round = 0; round < 100; round++) {
+        float *values = numbers(C), *param = numbers(2 * C), got[C];
+        for (int c = 0; c < C; c++) {
+            param[C + c] = fabsf(param[C + c]) * (float)(1 << (round % 20));
+            if (c == round % C) values[c] = NAN;
+            if (c == 3) param[C + c] = 0;
+        }
+        memcpy(tensor_f32(x), values, sizeof got);
+        memcpy(m->data + model_find(m, "covariates.running_mean")->offset, param, sizeof got);
+        memcpy(m->data + model_find(m, "covariates.running_var")->offset, param + C, sizeof got);
+        graph_forward(g);
+        device_standardize(got, values, param, C);
+        compare(got, tensor_f32(y), C, "standardisation");
+        CHECK(got[round % C] == 0, "a missing value is %g", (double)got[round % C]);
+        free(values), free(param);
+    }
+    graph_destroy(g);
+    model_destroy(m);
+}
+
 /* ---- a fused multiply-add, and a square root, through what uses them ----------------------------------- */
 
 static float any_float(void)
@@ -290,6 +319,7 @@ int main(void)
     check_norms();
     check_pools();
     check_linear();
+    check_standardize();
     check_fma();
     check_root();
     check_unknown_op();

@@ -227,7 +227,7 @@ static int take_schedule(nephron_trainer *t, const struct federation *f, struct 
                  {"augment", own->augment != all->augment},
                  {"crop", memcmp(own->crop, all->crop, sizeof own->crop) != 0},
                  {"class_weighting", own->class_weighting != all->class_weighting},
-                 {"covariates", own->covariates.count != all->covariates.count}};
+                 {"covariates", !covariates_same(&own->covariates, &all->covariates)}};
     for (size_t k = 0; k < sizeof fixed / sizeof *fixed; k++)
         if (fixed[k].differs)
             return error_set(e, "nephron_client_update: %s is not the same in the trainer and in the server",

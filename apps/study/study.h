@@ -122,6 +122,7 @@ struct study_task {
     int trained, validated;       /* cases */
     struct study_run (*run)[STUDY_SEEDS_MAX]; /* [arms] */
     size_t step_bytes, parameters;
+    size_t test_bytes;            /* of all threads that segment test cases; segmentation */
     double flops;                 /* forward pass of one step */
     size_t case_bytes;            /* prepared cases in memory */
     double step_seconds;          /* of training, measured; 0: not yet */

@@ -9,7 +9,7 @@
 #include "apps/base/progress.h"
 #include "apps/study/study.h"
 #include "io/base/file.h"
-#include "nn/infer/sliding.h"
+#include "nn/infer/infer.h"
 #include "nn/train/learner_data.h"
 #include "nn/train/train_covariates.h"
 #include "tensor/base/clock.h"
@@ -200,6 +200,33 @@ static double time_steps(struct learner *l, int threads)
     return least;
 }
 
+/* Of segmentation: every thread has a network and a case of its own (study_predict.c). Cases are as large as
+ * the largest one; of a phantom that is not made yet, as the median. */
+static int measure_test(struct study_task *t, const struct study *s, struct model *m, const struct plan *p,
+                        struct error *e)
+{
+    struct predictor network;
+    size_t most = 0;
+    if (predictor_create(&network, m, p, t->options.bf16 ? GRAPH_BF16 : 0, NULL, e)) return -1;
+    int status = 0, none = s->item ? s->dataset.cases : 0;
+    for (int i = 0; !status && (i < none || i == 0); i++) {
+        struct infer_case one;
+        size_t bytes, voxels = 1;
+        for (int a = 0; a < 3; a++) {
+            const int from = p->transpose[a];
+            one.size[from] = i < none ? s->item[i].size[from] : (int)lrint(p->median_size[a]);
+            one.spacing[from] = i < none ? s->item[i].spacing[from] : p->spacing[a];
+        }
+        for (int a = 0; a < 3; a++) voxels *= (size_t)one.size[a];
+        one.stored = one.packed = voxels * sizeof(int16_t);
+        status = infer_bytes(&bytes, &one, &network, p, 0, e);
+        if (!status && bytes > most) most = bytes;
+    }
+    t->test_bytes = (size_t)s->threads * (graph_bytes(network.graph) + most);
+    predictor_destroy(&network);
+    return status;
+}
+
 static int measure_step(struct study *s, struct study_task *t, const struct plan *p,
                         const struct learner_data *train, struct error *e)
 {
@@ -216,8 +243,9 @@ static int measure_step(struct study *s, struct study_task *t, const struct plan
     t->parameters = m->count;
     if (t->step_seconds == 0) t->step_seconds = time_steps(&l, s->threads);
     learner_destroy(&l);
+    const int status = p ? measure_test(t, s, m, p, e) : 0;
     model_destroy(m);
-    return 0;
+    return status;
 }
 
 /* Forward passes of the test, in training steps (a pass is a third of a step on one patch), and those over
@@ -271,7 +299,9 @@ int study_announce(struct study *s, struct study_task *t, const struct learner_d
         states += arm_clients(s, a);
     }
     double seconds = (steps + validation_steps(s, t) + test_steps(s, t, p)) * t->step_seconds;
-    double memory = (double)federate_bytes(&f, t->step_bytes, t->parameters, 1) + (double)t->case_bytes;
+    const double memory =
+        fmax((double)federate_bytes(&f, t->step_bytes, t->parameters, 1), (double)t->test_bytes) +
+        (double)t->case_bytes;
     int moments = t->options.optimizer->moments;
     s->expected_seconds += seconds;
     t->expected = seconds;

@@ -116,13 +116,6 @@ static int merge_cases(struct site_fingerprint *to, const struct site_fingerprin
     return 0;
 }
 
-static int same_covariates(const struct covariates *a, const struct covariates *b)
-{
-    int same = a->count == b->count;
-    for (int k = 0; same && k < a->count; k++) same = strcmp(a->name[k], b->name[k]) == 0;
-    return same;
-}
-
 int site_fingerprint_merge(struct site_fingerprint *to, const struct site_fingerprint *from, struct error *e)
 {
     if (!to->dataset) {
@@ -138,7 +131,7 @@ int site_fingerprint_merge(struct site_fingerprint *to, const struct site_finger
                          from->site);
     if (to->classes != from->classes)
         return error_set(e, "site %s has %d classes, the others %d", from->site, from->classes, to->classes);
-    if (!same_covariates(&to->covariates, &from->covariates)) {
+    if (!covariates_same(&to->covariates, &from->covariates)) {
         char own[COVARIATE_LIST], others[COVARIATE_LIST];
         covariates_list(own, &from->covariates);
         covariates_list(others, &to->covariates);

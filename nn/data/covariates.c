@@ -56,6 +56,13 @@ void covariates_list(char text[COVARIATE_LIST], const struct covariates *c)
         used += snprintf(text + used, (size_t)(COVARIATE_LIST - used), "%s%s", k ? ", " : "", c->name[k]);
 }
 
+int covariates_same(const struct covariates *a, const struct covariates *b)
+{
+    int same = a->count == b->count;
+    for (int k = 0; same && k < a->count; k++) same = strcmp(a->name[k], b->name[k]) == 0;
+    return same;
+}
+
 /* ---- tables -------------------------------------------------------------------------------------------- */
 
 struct named {

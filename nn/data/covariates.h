@@ -32,6 +32,8 @@ struct covariates {
 int covariates_parse(struct covariates *c, const char *list, struct error *e);
 /* "volume, age, sex". */
 void covariates_list(char text[COVARIATE_LIST], const struct covariates *c);
+/* The same names in the same order. */
+int covariates_same(const struct covariates *a, const struct covariates *b);
 /* Index of "volume", -1: not asked for. */
 int covariates_volume(const struct covariates *c);
 /* value[cases][count] of the cases called id[], from the first of the tables (CSV with a column `case`) that

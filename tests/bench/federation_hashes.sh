@@ -1,7 +1,7 @@
 #!/bin/sh
 # federation_hashes.sh - one table for docs/bridges.md: the weights after every round by nephron's simulation, over carried files, Open MPI, MPICH,
-# Flower (SuperNodes, and its simulation in Ray) and NVFlare, for a U-Net by fedavg and scaffold and a classifier by fedadam. FLWR: folder of
-# Flower's programs; PYTHON: one with nvflare, and numpy. What is not here is "not run" in the table. Some minutes on two cores.
+# Flower (SuperNodes, and its simulation in Ray) and NVFlare, for a U-Net by fedavg and scaffold, a classifier with covariates and one by fedadam.
+# FLWR: folder of Flower's programs; PYTHON: one with nvflare, and numpy. What is not here is "not run" in the table. Some minutes on two cores.
 make -s nephron libnephron.so >/dev/null 2>&1 || { echo "federation_hashes: nephron does not build: 0 passed, 1 failed"; exit 1; }
 python=${PYTHON:-python3}
 . tests/bench/hospitals.sh
@@ -45,6 +45,10 @@ for strategy in fedavg scaffold; do
     carried unet-$strategy CARRIED_$strategy all west north south
     mpi unet-$strategy all pooled --sites pooled/sites.csv --fold all $(unet_options $strategy)
 done
+covariates
+cp -r FED_covariates CARRIED_covariates
+carried covariates-fedavg CARRIED_covariates all west north south
+mpi covariates-fedavg all pooled --sites pooled/sites.csv --fold all $covariates_options --covariates age,volume,sex
 cp -r FED_class CARRIED_class
 carried resnet-fedadam CARRIED_class 0 east.npz coast.npz
 mpi resnet-fedadam 0 few.npz --sites few.csv $resnet_options

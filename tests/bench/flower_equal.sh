@@ -55,6 +55,7 @@ run() { # name, SuperNodes or Ray, run-config: rounds by Flower, from NAME.begin
 }
 # ---- U-Net --------------------------------------------------------------------------------------------------------------
 unets fedavg scaffold
+covariates
 superlink plain
 supernode 0 'site="west" dataset="'"$work"'/pooled" pooled=true state="'"$work"'/state_west" threads=1' --insecure
 supernode 1 'site="north" dataset="'"$work"'/north" state="'"$work"'/state_north" threads=1' --insecure
@@ -63,6 +64,8 @@ for strategy in fedavg scaffold; do
     run unet-$strategy SuperNodes ''
     note unet-$strategy SuperNodes all
 done
+run covariates-fedavg SuperNodes ''
+note covariates-fedavg SuperNodes all
 $nephron predict unet-fedavg.SuperNodes -i south/imagesTr -o maps --step 1 --no-mirror --quiet
 ok "the run that Flower wrote does not predict" $?
 run unet-fedavg SuperNodes '' # again: what is there is left
@@ -97,6 +100,8 @@ if "$python" -c 'import ray' 2>/dev/null; then
         run unet-$strategy Ray "dataset=\"$work/{site}\" state=\"$work/state\""
         note unet-$strategy Ray all
     done
+    run covariates-fedavg Ray "dataset=\"$work/{site}\" state=\"$work/state\""
+    note covariates-fedavg Ray all
     stop
     superlink simulation 2
     run resnet-fedadam Ray "dataset=\"$work/{site}.npz\" state=\"$work/state\""

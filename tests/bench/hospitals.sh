@@ -1,6 +1,6 @@
 # hospitals.sh - what flower_equal.sh, nvflare_equal.sh and federation_hashes.sh share: hospitals with small data, in a new folder, and what
 # nephron's own simulation makes of them. Sourced in the tree's root. It leaves: top, nephron, work (the current folder, removed at the end but
-# for KEEP=1), ok, hashes, note, and after `unets` or `classifiers` NAME.begin (a run folder to begin from) and NAME.nephron (simulated).
+# for KEEP=1), ok, hashes, note, and after `unets`, `covariates` or `classifiers` NAME.begin (a run folder to begin from) and NAME.nephron (simulated).
 top=$PWD
 nephron=$top/nephron
 export NEPHRON_LIBRARY="$top/libnephron.so" PYTHONPATH="$top/apps/python:$top/apps/nvflare" PYTHONDONTWRITEBYTECODE=1
@@ -98,6 +98,25 @@ unets() { # strategies...: hospitals north, south and west, and pooled, which ho
         ok "$strategy: simulation" $?
         note unet-$strategy nephron all
     done
+}
+covariates_options="--task classify --rounds 3 --local-iterations 3 --depth 10 --base 4 --crop 8,8,8 --batch 4"
+covariates() { # after unets, the same hospitals: a classifier with age, sex and the volume of the mask beside the image; covariates-fedavg
+    echo case,label >pooled/labels.csv
+    echo case,age,sex >pooled/clinical.csv
+    for h in north south west; do
+        ls $h/labelsTr | sed 's/\.nii\.gz$//' >cases
+        (echo case,label; awk '{ print $1 "," NR % 2 }' cases) >$h/labels.csv
+        (echo case,age,sex; awk '{ print $1 "," (NR == 2 ? "" : 40 + 7 * NR) "," (NR % 3 ? "F" : "M") }' cases) >$h/clinical.csv
+        for t in labels clinical; do sed 1d $h/$t.csv >>pooled/$t.csv; done
+        $nephron federate $h --as fingerprint $h -o FED_covariates --task classify --covariates age,volume,sex --quiet
+    done
+    $nephron federate --as init -o FED_covariates $covariates_options --quiet &&
+        $nephron federate --as result -o FED_covariates covariates-fedavg.begin --quiet
+    ok "covariates: begin" $?
+    $nephron federate pooled -o covariates-fedavg.nephron --sites pooled/sites.csv --fold all $covariates_options --covariates age,volume,sex \
+        --no-validation --quiet
+    ok "covariates: simulation" $?
+    note covariates-fedavg nephron all
 }
 resnet_options="--rounds 3 --local-iterations 3 --depth 10 --base 8 --batch 4 --strategy fedadam --fedadam-lr 0.01 --fold 0"
 classifiers() { # PYTHON (with numpy): hospitals east.npz and coast.npz, and few.npz with few.csv, which holds all cases; resnet-fedadam

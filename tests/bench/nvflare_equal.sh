@@ -1,7 +1,7 @@
 #!/bin/sh
 # nvflare_equal.sh - the job of apps/nvflare against nephron's simulation: the same weights after every round, in NVFlare's simulator, for the
-# hospitals of hospitals.sh: U-Net by fedavg and scaffold over three and classification by fedadam over two. PYTHON: one with nvflare 2.9 (default:
-# python3); TABLE: a file for the hashes; KEEP=1 leaves the working folder.
+# hospitals of hospitals.sh: U-Net by fedavg and scaffold and a classifier with covariates over three, classification by fedadam over two.
+# PYTHON: one with nvflare 2.9 (default: python3); TABLE: a file for the hashes; KEEP=1 leaves the working folder.
 python=${PYTHON:-python3}
 "$python" -c 'import nvflare' 2>/dev/null || { echo "nvflare_equal: skipped, there is no NVFlare here: 0 passed, 0 failed"; exit 0; }
 make -s nephron libnephron.so >/dev/null 2>&1 || { echo "nvflare_equal: nephron does not build: 0 passed, 1 failed"; exit 1; }
@@ -18,6 +18,9 @@ for strategy in fedavg scaffold; do
     job unet-$strategy north,south,west "$work/{site}"
     note unet-$strategy NVFlare all
 done
+covariates
+job covariates-fedavg north,south,west "$work/{site}"
+note covariates-fedavg NVFlare all
 $nephron predict unet-fedavg.NVFlare -i south/imagesTr -o maps --step 1 --no-mirror --quiet
 ok "the run that NVFlare wrote does not predict" $?
 classifiers "$python"

@@ -92,6 +92,18 @@ $nephron federate --as result -o "$work/fed" "$work/result" --quiet && $nephron 
 ok "the result predicts with covariates: AUC $(auc "$work/log")" $?
 [ "$(auc "$work/log" | awk '{ print ($1 > 0.9) }')" = 1 ]
 ok "the class is seen by the carried federation: AUC $(auc "$work/log")" $?
+# The same through the public library, as Flower and NVFlare call it: the description of the network says which columns a site reads.
+${CC:-cc} -std=c11 -Wall -Wextra -Werror -Ifl -o "$work/rounds" tests/program/library_rounds.c libnephron.a -lm -pthread
+ok "library_rounds.c" $?
+$nephron federate "$work/A" --as fingerprint A -o "$work/begun" --task classify --covariates age,volume,sex --quiet &&
+    $nephron federate "$work/B" --as fingerprint B -o "$work/begun" --task classify --covariates age,volume,sex --quiet &&
+    $nephron federate --as init -o "$work/begun" $fed --quiet && $nephron federate --as result -o "$work/begun" "$work/begin" --quiet
+ok "a run to begin from" $?
+"$work/rounds" "$work/begin" "$work/A" A "$work/B" B >"$work/out"
+[ "$(tail -n 1 "$work/out")" = "$(last_hash "$work/fed/rounds.csv")" ] && [ "$(wc -l <"$work/out")" -eq 2 ]
+ok "other weights through the library than by carried files" $?
+cut -d, -f1,2 "$work/B/clinical.csv" >"$work/few.csv" && mv "$work/few.csv" "$work/B/clinical.csv"
+refuses 1 "no column 'sex'" "$work/rounds" "$work/begin" "$work/A" A "$work/B" B
 $nephron federate "$work/A" --as site A -o "$work/fed" --covariates age 2>/dev/null
 [ $? -eq 2 ]
 ok "a site is told its covariates" $?

@@ -1,6 +1,6 @@
-/* library_rounds.c - a federation through nephron.h alone, as the bridges of apps/flower and apps/nvflare do it:
- * library_rounds RUN DATA NAME DATA NAME begins from RUN, whose federation these sites are, and prints the hash
- * of the weights after every round. */
+/* library_rounds.c - a federation through nephron.h alone, as the bridges of apps/flower and apps/nvflare do
+ * it: library_rounds RUN DATA NAME DATA NAME begins from RUN, whose federation these sites are, and prints the
+ * hash of the weights after every round. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ int main(int argc, char **argv)
     for (int k = 0; k < SITES; k++) { /* a site has the description of the network, and not its weights */
         nephron_model *own = nephron_model_parse(n, nephron_model_describe(global), NULL, 0);
         nephron_data *data = nephron_data_open(own, argv[2 + 2 * k], "all", NULL);
-        t[k] = nephron_trainer_open(own, data, NULL, nephron_site_key(argv[3 + 2 * k], SITES));
+        t[k] = data ? nephron_trainer_open(own, data, NULL, nephron_site_key(argv[3 + 2 * k], SITES)) : NULL;
         if (!t[k]) return fprintf(stderr, "library_rounds: %s\n", nephron_error(n)), 1;
     }
     float *task = malloc((nephron_task_count(s) + 1) * sizeof *task),

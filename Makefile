@@ -102,7 +102,7 @@ NN_NETWORK = nn/network/init.o nn/network/network.o nn/network/network_norm.o nn
 NN_PLANNER = nn/planner/planner.o nn/planner/plans_json.o
 NN_OPTIMIZE = nn/optimize/losses.o nn/optimize/optimizer.o nn/optimize/optimizer_adam.o \
 	nn/optimize/optimizer_sgd.o nn/optimize/optimizers.o nn/optimize/schedule.o nn/optimize/weight_average.o
-NN_BATCH = nn/batch/augment.o nn/batch/deform.o nn/batch/sampler.o
+NN_BATCH = nn/batch/augment.o nn/batch/deform.o nn/batch/intensity.o nn/batch/sampler.o
 NN_TRAIN = nn/train/checkpoint.o nn/train/classifier.o nn/train/classify.o nn/train/learner_data.o \
 	nn/train/task.o nn/train/task_classify.o nn/train/task_segment.o nn/train/train.o \
 	nn/train/train_covariates.o nn/train/train_options.o

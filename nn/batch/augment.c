@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "nn/batch/deform.h"
+#include "nn/batch/intensity.h"
 #include "nn/prepare/preprocess.h"
 #include "nn/prepare/previous.h"
 #include "tensor/base/check.h"
@@ -92,158 +93,7 @@ static int draw_deformation(struct deformation *d, const struct patch *p, const 
     return rotates || scales;
 }
 
-/* ---- intensities of one channel: v[n], size its three sides -------------------------------------------- */
-
-/* batchgeneratorsv2's kernel: about 6 sigma long, odd; at most 7 for sigma <= 1. Returns its half length. */
-static int blur_kernel(float kernel[4], float sigma)
-{
-    int length = (int)rint((double)sigma * 6 + 0.5);
-    if (length % 2 == 0) length += (double)sigma * 6 + 0.5 >= length ? 1 : -1;
-    int half = length / 2;
-    float sum = 0;
-    for (int k = 0; k <= half; k++) {
-        const float x = (float)k / sigma;
-        kernel[k] = vmath_exp(-0.5f * x * x);
-        sum += k ? 2 * kernel[k] : kernel[k];
-    }
-    for (int k = 0; k <= half; k++) kernel[k] /= sum;
-    return half;
-}
-
-/* Mirrored at the border without repeating the voxel there. */
-static int reflect(int i, int n)
-{
-    if (n == 1) return 0;
-    while (i < 0 || i >= n) i = i < 0 ? -i : 2 * (n - 1) - i;
-    return i;
-}
-
-/* One axis: `lines` runs of n steps of `stride` floats, each float of a step on its own. */
-static void blur_axis(float *out, const float *in, size_t lines, int n, size_t stride, float sigma)
-{
-    float kernel[4];
-    int half = blur_kernel(kernel, sigma);
-    for (size_t line = 0; line < lines; line++, in += (size_t)n * stride, out += (size_t)n * stride)
-        for (int i = 0; i < n; i++) {
-            float *o = out + (size_t)i * stride;
-            const float *centre = in + (size_t)i * stride;
-            for (size_t j = 0; j < stride; j++) o[j] = kernel[0] * centre[j];
-            for (int k = 1; k <= half; k++) {
-                const float *a = in + (size_t)reflect(i - k, n) * stride,
-                            *b = in + (size_t)reflect(i + k, n) * stride;
-                for (size_t j = 0; j < stride; j++) o[j] += kernel[k] * (a[j] + b[j]);
-            }
-        }
-}
-
-static void blur(float *v, float *spare, const int size[3], const float sigma[3])
-{
-    size_t d = (size_t)size[0], h = (size_t)size[1], w = (size_t)size[2];
-    blur_axis(spare, v, 1, size[0], h * w, sigma[0]);
-    blur_axis(v, spare, d, size[1], w, sigma[1]);
-    blur_axis(spare, v, d * h, size[2], 1, sigma[2]);
-    memcpy(v, spare, d * h * w * sizeof(float));
-}
-
-static double mean_of(const float *v, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += v[i];
-    return sum / (double)n;
-}
-
-/* Sample standard deviation (n - 1), as torch.std. */
-static double std_of(const float *v, size_t n, double mean)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += (v[i] - mean) * (v[i] - mean);
-    return n > 1 ? sqrt(sum / (double)(n - 1)) : 0;
-}
-
-static void range_of(float range[2], const float *v, size_t n)
-{
-    range[0] = range[1] = v[0];
-    for (size_t i = 1; i < n; i++) {
-        if (v[i] < range[0]) range[0] = v[i];
-        if (v[i] > range[1]) range[1] = v[i];
-    }
-}
-
-static void change_contrast(float *v, size_t n, float factor)
-{
-    float range[2], mean = (float)mean_of(v, n);
-    range_of(range, v, n);
-    for (size_t i = 0; i < n; i++) {
-        const float x = (v[i] - mean) * factor + mean;
-        v[i] = x < range[0] ? range[0] : x > range[1] ? range[1] : x;
-    }
-}
-
-/* v = ((v - min) / range)^gamma * range + min, then brought back to the old mean and deviation. `sign` -1: of
- * the inverted image. */
-static void change_gamma(float *v, size_t n, float gamma, float sign)
-{
-    for (size_t i = 0; i < n; i++) v[i] *= sign;
-    double mean = mean_of(v, n), std = std_of(v, n, mean);
-    float limit[2];
-    range_of(limit, v, n);
-    const float range = limit[1] - limit[0], divisor = range > 1e-7f ? range : 1e-7f;
-    for (size_t i = 0; i < n; i++) v[i] = (v[i] - limit[0]) / divisor;
-    vmath_pow_many(v, n, gamma);
-    for (size_t i = 0; i < n; i++) v[i] = v[i] * range + limit[0];
-    double mean_now = mean_of(v, n), std_now = std_of(v, n, mean_now);
-    const float scale = (float)(std / (std_now > 1e-7 ? std_now : 1e-7));
-    for (size_t i = 0; i < n; i++) v[i] = sign * ((v[i] - (float)mean_now) * scale + (float)mean);
-}
-
-/* Where output voxel i of n lies on a grid of m voxels (torch's interpolate, align_corners False): the lower
- * neighbour and the weight of the upper one. */
-static int linear_source(float *weight, int i, int n, int m)
-{
-    float at = ((float)i + 0.5f) * ((float)m / (float)n) - 0.5f;
-    if (at < 0) at = 0;
-    int low = (int)at < m - 1 ? (int)at : m - 1;
-    *weight = low + 1 < m ? at - (float)low : 0;
-    return low;
-}
-
-static int nearest_source(int i, int n_out, int n_in)
-{
-    int at = (int)(((float)i + 0.5f) * ((float)n_in / (float)n_out));
-    return at < n_in ? at : n_in - 1;
-}
-
-/* Nearest voxels of a coarser grid, then linear interpolation back. spare holds the coarse grid and one row
- * of it. */
-static void lower_resolution(float *v, float *spare, const int size[3], const int coarse[3])
-{
-    float *low = spare, *row = spare + (size_t)coarse[0] * (size_t)coarse[1] * (size_t)coarse[2], *o = low;
-    for (int z = 0; z < coarse[0]; z++)
-        for (int y = 0; y < coarse[1]; y++) {
-            const float *in = v + ((size_t)nearest_source(z, coarse[0], size[0]) * (size_t)size[1] +
-                                   (size_t)nearest_source(y, coarse[1], size[1])) *
-                                      (size_t)size[2];
-            for (int x = 0; x < coarse[2]; x++) *o++ = in[nearest_source(x, coarse[2], size[2])];
-        }
-    for (int z = 0; z < size[0]; z++)
-        for (int y = 0; y < size[1]; y++) {
-            float fz, fy, fx;
-            int at_z = linear_source(&fz, z, size[0], coarse[0]),
-                at_y = linear_source(&fy, y, size[1], coarse[1]);
-            size_t next_y = fy > 0 ? (size_t)coarse[2] : 0,
-                   next_z = fz > 0 ? (size_t)coarse[1] * (size_t)coarse[2] : 0;
-            const float *a = low + ((size_t)at_z * (size_t)coarse[1] + (size_t)at_y) * (size_t)coarse[2],
-                        *b = a + next_y, *c = a + next_z, *d = c + next_y;
-            for (int x = 0; x < coarse[2]; x++) {
-                const float ab = a[x] + fy * (b[x] - a[x]), cd = c[x] + fy * (d[x] - c[x]);
-                row[x] = ab + fz * (cd - ab);
-            }
-            for (int x = 0; x < size[2]; x++) {
-                int at = linear_source(&fx, x, size[2], coarse[2]);
-                *v++ = row[at] + fx * (row[at + (fx > 0)] - row[at]);
-            }
-        }
-}
+/* ---- intensities --------------------------------------------------------------------------------------- */
 
 static void blur_channels(const struct patch *p, struct rng *rng)
 {
@@ -251,7 +101,7 @@ static void blur_channels(const struct patch *p, struct rng *rng)
         float sigma[3];
         if (!chance(rng, p_channel)) continue;
         for (int a = 0; a < 3; a++) sigma[a] = rng_range(rng, 0.5f, 1);
-        blur(p->plane + (size_t)c * p->voxels, p->spare, p->size, sigma);
+        intensity_blur(p->plane + (size_t)c * p->voxels, p->spare, p->size, sigma);
     }
 }
 
@@ -265,14 +115,14 @@ static void lower_resolution_channels(const struct patch *p, int dummy_2d, struc
             coarse[a] = a == 0 && dummy_2d ? p->size[a] : (int)rint(p->size[a] * scale);
             if (coarse[a] < 1) coarse[a] = 1;
         }
-        lower_resolution(p->plane + (size_t)c * p->voxels, p->spare, p->size, coarse);
+        intensity_coarsen(p->plane + (size_t)c * p->voxels, p->spare, p->size, coarse);
     }
 }
 
 static void gamma_channels(const struct patch *p, float sign, struct rng *rng)
 {
     for (int c = 0; c < p->channels; c++)
-        change_gamma(p->plane + (size_t)c * p->voxels, p->voxels, draw_factor(rng, 0.7f, 1.5f), sign);
+        intensity_gamma(p->plane + (size_t)c * p->voxels, p->voxels, draw_factor(rng, 0.7f, 1.5f), sign);
 }
 
 static void change_intensities(const struct patch *p, const struct augment_options *o, struct rng *rng)
@@ -284,14 +134,11 @@ static void change_intensities(const struct patch *p, const struct augment_optio
     }
     if (chance(rng, p_blur * strength)) blur_channels(p, rng);
     if (chance(rng, p_brightness * strength))
-        for (int c = 0; c < p->channels; c++) {
-            const float factor = draw_factor(rng, 0.75f, 1.25f);
-            float *v = p->plane + (size_t)c * p->voxels;
-            for (size_t i = 0; i < p->voxels; i++) v[i] *= factor;
-        }
+        for (int c = 0; c < p->channels; c++)
+            intensity_scale(p->plane + (size_t)c * p->voxels, p->voxels, draw_factor(rng, 0.75f, 1.25f));
     if (chance(rng, p_contrast * strength))
         for (int c = 0; c < p->channels; c++)
-            change_contrast(p->plane + (size_t)c * p->voxels, p->voxels, draw_factor(rng, 0.75f, 1.25f));
+            intensity_contrast(p->plane + (size_t)c * p->voxels, p->voxels, draw_factor(rng, 0.75f, 1.25f));
     if (chance(rng, p_low_resolution * strength)) lower_resolution_channels(p, o->dummy_2d, rng);
     if (chance(rng, p_gamma_inverted * strength)) gamma_channels(p, -1, rng);
     if (chance(rng, p_gamma * strength)) gamma_channels(p, 1, rng);
@@ -307,6 +154,37 @@ static void mask_outside(const struct patch *p, const struct augment_options *o)
             if (p->label[i] == LABEL_OUTSIDE) p->plane[(size_t)c * p->voxels + i] = 0;
 }
 
+enum { BLOCK = 32 }; /* loops of this length become vectors */
+
+/* The row that begins at `in` and goes up or down (step), one of `channels` of the batch. */
+static void place_row(float *out, ptrdiff_t channels, const float *in, ptrdiff_t n, ptrdiff_t step)
+{
+    ptrdiff_t x = 0;
+    if (channels == 1 && step == 1) {
+        memcpy(out, in, (size_t)n * sizeof *out);
+        return;
+    }
+    for (; channels == 1 && n - x >= BLOCK; x += BLOCK) {
+        float turned[BLOCK];
+        for (int k = 0; k < BLOCK; k++) turned[k] = in[-x - k];
+        memcpy(out + x, turned, sizeof turned);
+    }
+    for (; x < n; x++) out[x * channels] = in[x * step];
+}
+
+static void place_labels(uint8_t *out, const uint8_t *in, ptrdiff_t n, ptrdiff_t step)
+{
+    ptrdiff_t x = 0;
+    for (; n - x >= BLOCK; x += BLOCK) {
+        uint8_t row[BLOCK];
+        if (step == 1) memcpy(row, in + x, sizeof row);
+        else for (int k = 0; k < BLOCK; k++) row[k] = in[-x - k];
+        for (int k = 0; k < BLOCK; k++) row[k] = row[k] == LABEL_OUTSIDE ? 0 : row[k];
+        memcpy(out + x, row, sizeof row);
+    }
+    for (; x < n; x++) out[x] = in[x * step] == LABEL_OUTSIDE ? 0 : in[x * step];
+}
+
 /* Planes to channels last, with the axes of flip reversed; LABEL_OUTSIDE becomes background. */
 static void place(float *image, uint8_t *label, const struct patch *p, const int flip[3])
 {
@@ -318,21 +196,15 @@ static void place(float *image, uint8_t *label, const struct patch *p, const int
             size_t from = (from_z * (size_t)p->size[1] + from_y) * (size_t)p->size[2] +
                           (flip[2] ? (size_t)p->size[2] - 1 : 0);
             size_t to = ((size_t)z * (size_t)p->size[1] + (size_t)y) * (size_t)p->size[2];
-            for (int c = 0; c < p->channels; c++) {
-                const float *in = p->plane + (size_t)c * p->voxels + from;
-                float *out = image + (ptrdiff_t)to * channels + c;
-                if (channels == 1 && step == 1) memcpy(out, in, (size_t)p->size[2] * sizeof *out);
-                else for (ptrdiff_t x = 0; x < p->size[2]; x++) out[x * channels] = in[x * step];
-            }
+            for (int c = 0; c < p->channels; c++)
+                place_row(image + (ptrdiff_t)to * channels + c, channels,
+                          p->plane + (size_t)c * p->voxels + from, p->size[2], step);
             for (int k = 1; k <= p->previous_labels; k++) {
                 float *out = image + (ptrdiff_t)to * channels + p->channels + k - 1;
                 for (ptrdiff_t x = 0; x < p->size[2]; x++)
                     out[x * channels] = p->previous[(ptrdiff_t)from + x * step] == k;
             }
-            for (ptrdiff_t x = 0; label && x < p->size[2]; x++) {
-                uint8_t l = p->label[(ptrdiff_t)from + x * step];
-                label[to + (size_t)x] = l == LABEL_OUTSIDE ? 0 : l;
-            }
+            if (label) place_labels(label + to, p->label + from, p->size[2], step);
         }
 }
 

@@ -45,13 +45,13 @@ struct corners {
     float weight[8];
 };
 
-/* Returns 0 if all eight are outside. */
-static int find_corners(struct corners *c, const float point[3], const int size[3])
+/* Of a point that reaches into the case. */
+static struct corners find_corners(const float point[3], const int size[3])
 {
+    struct corners c;
     int first[3], inside = 1;
     float low[3], high[3];
     for (int a = 0; a < 3; a++) {
-        if (point[a] <= -1.0f || point[a] >= (float)size[a]) return 0;
         first[a] = (int)(point[a] + 1.0f) - 1;
         high[a] = point[a] - (float)first[a];
         low[a] = 1.0f - high[a];
@@ -60,16 +60,16 @@ static int find_corners(struct corners *c, const float point[3], const int size[
     float w00 = low[0] * low[1], w01 = low[0] * high[1], w10 = high[0] * low[1], w11 = high[0] * high[1];
     const float weight[8] = {w00 * low[2], w00 * high[2], w01 * low[2], w01 * high[2],
                              w10 * low[2], w10 * high[2], w11 * low[2], w11 * high[2]};
-    memcpy(c->weight, weight, sizeof weight);
+    memcpy(c.weight, weight, sizeof weight);
     ptrdiff_t row = size[2], slice = (ptrdiff_t)size[1] * size[2],
               at = first[0] * slice + first[1] * row + first[2];
     for (int k = 0; k < 8; k++) {
-        c->at[k] = at + (k >> 2) * slice + (k >> 1 & 1) * row + (k & 1);
+        c.at[k] = at + (k >> 2) * slice + (k >> 1 & 1) * row + (k & 1);
         if (inside) continue;
         int z = first[0] + (k >> 2), y = first[1] + (k >> 1 & 1), x = first[2] + (k & 1);
-        if (z < 0 || z >= size[0] || y < 0 || y >= size[1] || x < 0 || x >= size[2]) c->at[k] = -1;
+        if (z < 0 || z >= size[0] || y < 0 || y >= size[1] || x < 0 || x >= size[2]) c.at[k] = -1;
     }
-    return 1;
+    return c;
 }
 
 static float interpolate(const float *image, int channels, const struct corners *c)
@@ -112,15 +112,27 @@ static uint8_t vote(const uint8_t *label, const struct corners *c)
     return value[best] < 0 ? LABEL_OUTSIDE : (uint8_t)value[best];
 }
 
+/* A voxel of which nothing lies in the case. */
+static void leave_out(const struct patch *p, size_t i)
+{
+    for (int c = 0; c < p->channels; c++) p->plane[(size_t)c * p->voxels + i] = 0;
+    if (p->label) p->label[i] = LABEL_OUTSIDE;
+    if (p->previous) p->previous[i] = LABEL_OUTSIDE;
+}
+
 /* One by one. */
 static void deform_voxel(const struct patch *p, const struct prepared *s, const float point[3], size_t i)
 {
-    struct corners corners;
-    const int reached = find_corners(&corners, point, s->size);
+    for (int a = 0; a < 3; a++)
+        if (point[a] <= -1.0f || point[a] >= (float)s->size[a]) {
+            leave_out(p, i);
+            return;
+        }
+    const struct corners corners = find_corners(point, s->size);
     for (int c = 0; c < p->channels; c++)
-        p->plane[(size_t)c * p->voxels + i] = reached ? interpolate(s->image + c, p->channels, &corners) : 0;
-    if (p->label) p->label[i] = reached ? vote(s->label, &corners) : LABEL_OUTSIDE;
-    if (p->previous) p->previous[i] = reached ? vote(s->previous, &corners) : LABEL_OUTSIDE;
+        p->plane[(size_t)c * p->voxels + i] = interpolate(s->image + c, p->channels, &corners);
+    if (p->label) p->label[i] = vote(s->label, &corners);
+    if (p->previous) p->previous[i] = vote(s->previous, &corners);
 }
 
 /* ---- a stretch of a row -------------------------------------------------------------------------------- */
@@ -131,7 +143,8 @@ struct stretch {
     float point[3][STRETCH]; /* in the case */
     float weight[8][STRETCH];
     uint32_t at[STRETCH];     /* the first of the eight voxels */
-    uint32_t inside[STRETCH]; /* all eight are there; only then are at and weight of use */
+    uint32_t inside[STRETCH];  /* all eight are there; only then are at and weight of use */
+    uint32_t reached[STRETCH]; /* one of them may be */
 };
 
 #define INLINE static inline __attribute__((always_inline))
@@ -141,7 +154,7 @@ INLINE void find_stretch(struct stretch *t, const float row[3], const float step
                          const int size[3])
 {
     float high[3][STRETCH];
-    for (int i = 0; i < STRETCH; i++) t->inside[i] = 1;
+    for (int i = 0; i < STRETCH; i++) t->inside[i] = t->reached[i] = 1;
     for (int i = 0; i < STRETCH; i++) t->at[i] = 0;
     for (int a = 0; a < 3; a++) {
         const float begin = row[a], by = step[a], end = (float)size[a];
@@ -154,6 +167,7 @@ INLINE void find_stretch(struct stretch *t, const float row[3], const float step
             t->point[a][i] = point;
             high[a][i] = point - (float)first;
             t->inside[i] &= (uint32_t)(first >= 0) & (uint32_t)(first < last);
+            t->reached[i] &= (uint32_t)(point > -1.0f) & (uint32_t)(point < end);
             t->at[i] = t->at[i] * (uint32_t)(last + 1) + (uint32_t)first;
         }
     }
@@ -240,9 +254,8 @@ static void take_label(uint8_t *out, const uint8_t *label, const struct stretch 
         chosen = vote_of_two(value, weight);
     }
     if (chosen < 0) {
-        struct corners corners;
         const float point[3] = {t->point[0][i], t->point[1][i], t->point[2][i]};
-        find_corners(&corners, point, size);
+        const struct corners corners = find_corners(point, size);
         chosen = vote(label, &corners);
     }
     *out = (uint8_t)chosen;
@@ -275,13 +288,15 @@ static void take_stretch(const struct patch *p, const struct prepared *s, const 
     for (int c = 0; c < p->channels; c++)
         take_channel(p->plane + (size_t)c * p->voxels + at, s->image + c, (size_t)p->channels, t, n, s->size);
     for (int i = 0; i < n; i++) {
-        const float point[3] = {t->point[0][i], t->point[1][i], t->point[2][i]};
-        if (!t->inside[i]) {
+        if (!t->reached[i]) {
+            leave_out(p, at + (size_t)i);
+        } else if (!t->inside[i]) {
+            const float point[3] = {t->point[0][i], t->point[1][i], t->point[2][i]};
             deform_voxel(p, s, point, at + (size_t)i);
-            continue;
+        } else {
+            if (p->label) take_label(p->label + at + i, s->label, t, i, s->size);
+            if (p->previous) take_label(p->previous + at + i, s->previous, t, i, s->size);
         }
-        if (p->label) take_label(p->label + at + i, s->label, t, i, s->size);
-        if (p->previous) take_label(p->previous + at + i, s->previous, t, i, s->size);
     }
 }
 

@@ -116,7 +116,7 @@ void vmath_sincos_2pi(float *s, float *c, float turns)
 
 double vmath_exp_d(double x)
 {
-    return x != x ? x : vmath_block_exp(x);
+    return x != x ? x : vmath_block_exp(vmath_block_exp_range(x));
 }
 
 double vmath_log_d(double x)

@@ -46,13 +46,30 @@ VMATH_INLINE double vmath_block_pow2(int n)
     return x;
 }
 
-/* vmath_exp_d of a number. exp(r) = 1 + 2r / (R - r), R = r coth(r/2) by a polynomial: FreeBSD's msun,
+/* half with the sign of x: a choice by x < 0 would be taken for branches. */
+VMATH_INLINE double vmath_block_signed(double half, double x)
+{
+    uint64_t to, from;
+    memcpy(&to, &half, sizeof to);
+    memcpy(&from, &x, sizeof from);
+    to |= from & (uint64_t)1 << 63;
+    memcpy(&half, &to, sizeof half);
+    return half;
+}
+
+/* To where every exponential is 0 or infinite. In a loop of its own: before what follows it would become
+ * branches. */
+VMATH_INLINE double vmath_block_exp_range(double x)
+{
+    x = x < -750.0 ? -750.0 : x;
+    return x > 710.0 ? 710.0 : x;
+}
+
+/* vmath_exp_d of a number in that range. exp(r) = 1 + 2r / (R - r), R = r coth(r/2) by a polynomial: FreeBSD's msun,
  * e_exp.c. Error below 1 ulp. */
 VMATH_INLINE double vmath_block_exp(double x)
 {
-    x = x < -750.0 ? -750.0 : x;
-    x = x > 710.0 ? 710.0 : x;
-    const int n = (int)(x * 1.44269504088896338700e+00 + (x < 0 ? -0.5 : 0.5));
+    const int n = (int)(x * 1.44269504088896338700e+00 + vmath_block_signed(0.5, x));
     const double high = x - n * 6.93147180369123816490e-01, low = n * 1.90821492927058770002e-10;
     const double r = high - low, z = r * r;
     const double c = r - z * (1.66666666666666019037e-01 +

@@ -19,6 +19,7 @@ INLINE int pow_block(float *out, const float *v, double y)
     memcpy(bits, v, sizeof bits);
     for (int i = 0; i < MANY; i++) other |= bits[i] - 1 >= 0x7f7fffffu;
     for (int i = 0; i < MANY; i++) t[i] = y * vmath_block_log((double)v[i]);
+    for (int i = 0; i < MANY; i++) t[i] = vmath_block_exp_range(t[i]);
     for (int i = 0; i < MANY; i++) out[i] = (float)vmath_block_exp(t[i]);
     return other != 0;
 }

@@ -3,6 +3,7 @@
  * be tested with given parameters. */
 #include "nn/batch/augment.c"
 #include "nn/batch/deform.c"
+#include "nn/batch/intensity.h"
 #include "nn/batch/sampler.c"
 
 #include "io/base/json.h"
@@ -164,21 +165,58 @@ static void check_intensities(void)
     const struct json *g = json_get(golden, "intensity");
     float *input = make_noise(N), v[N], spare[N + 5];
     memcpy(v, input, sizeof v);
-    blur(v, spare, size, sigma);
+    intensity_blur(v, spare, size, sigma);
     CHECK_NEAR(worst(v, json_get(g, "blur")), 0, 1e-6, "blur");
     memcpy(v, input, sizeof v);
-    change_contrast(v, N, 1.2f);
+    intensity_contrast(v, N, 1.2f);
     CHECK_NEAR(worst(v, json_get(g, "contrast")), 0, 1e-6, "contrast");
     memcpy(v, input, sizeof v);
-    change_gamma(v, N, 0.8f, 1);
+    intensity_gamma(v, N, 0.8f, 1);
     CHECK_NEAR(worst(v, json_get(g, "gamma")), 0, 2e-6, "gamma");
     memcpy(v, input, sizeof v);
-    change_gamma(v, N, 1.4f, -1);
+    intensity_gamma(v, N, 1.4f, -1);
     CHECK_NEAR(worst(v, json_get(g, "gamma_inverted")), 0, 2e-6, "gamma of the inverted image");
     memcpy(v, input, sizeof v);
-    lower_resolution(v, spare, size, coarse);
+    intensity_coarsen(v, spare, size, coarse);
     CHECK_NEAR(worst(v, json_get(g, "low_resolution")), 0, 1e-6, "low resolution");
     free(input);
+}
+
+/* Voxel i of n along an axis of a blurred line, by the definition; sigma 0.8: a kernel of 5. */
+static double blurred(const double *line, int n, int i)
+{
+    double sum = 0, weights = 0;
+    for (int k = -2; k <= 2; k++) {
+        const double weight = exp(-0.5 * k * k / 0.64);
+        int at = i + k < 0 ? -(i + k) : i + k;
+        if (at >= n) at = 2 * (n - 1) - at;
+        sum += weight * line[at];
+        weights += weight;
+    }
+    return sum / weights;
+}
+
+/* Rows that are several blocks long, and what is left of them: within the row and across rows. */
+static void check_long_rows(void)
+{
+    enum { D = 4, H = 5, W = 107, N = D * H * W };
+    static const int size[3] = {D, H, W}, stride[3] = {H * W, W, 1};
+    const float sigma[3] = {0.8f, 0.8f, 0.8f};
+    float *v = make_noise(N), *spare = malloc(N * sizeof *spare);
+    double *want = malloc(N * sizeof *want), line[W], worst_voxel = 0;
+    for (int i = 0; i < N; i++) want[i] = v[i];
+    for (int a = 0; a < 3; a++)
+        for (int i = 0; i < N; i++) {
+            if (i / stride[a] % size[a]) continue; /* no first voxel of a line */
+            for (int k = 0; k < size[a]; k++) line[k] = want[i + k * stride[a]];
+            for (int k = 0; k < size[a]; k++) want[i + k * stride[a]] = blurred(line, size[a], k);
+        }
+    intensity_blur(v, spare, size, sigma);
+    for (int i = 0; i < N; i++) worst_voxel = fmax(worst_voxel, fabs(v[i] - want[i]));
+    CHECK_NEAR(worst_voxel, 0, 1e-6, "blur of rows of %d", W);
+    free(v);
+    free(spare);
+    free(want);
 }
 
 static void check_noise(void)
@@ -187,9 +225,11 @@ static void check_noise(void)
     float *v = calloc(N, sizeof *v);
     struct rng rng = rng_stream(3, 0, 0, RNG_TEST);
     rng_add_normals(&rng, v, N, 0.1f);
-    double mean = mean_of(v, N);
-    CHECK_NEAR(mean, 0, 0.1 * 4 / sqrt(N), "mean of the noise");
-    CHECK_NEAR(std_of(v, N, mean), 0.1, 0.1 * 4 / sqrt(2.0 * N), "deviation of the noise");
+    double sum = 0, squares = 0;
+    for (int i = 0; i < N; i++) sum += v[i];
+    for (int i = 0; i < N; i++) squares += (v[i] - sum / N) * (v[i] - sum / N);
+    CHECK_NEAR(sum / N, 0, 0.1 * 4 / sqrt(N), "mean of the noise");
+    CHECK_NEAR(sqrt(squares / (N - 1)), 0.1, 0.1 * 4 / sqrt(2.0 * N), "deviation of the noise");
     free(v);
 }
 
@@ -474,6 +514,7 @@ int main(void)
     check_stretches();
     check_ties();
     check_intensities();
+    check_long_rows();
     check_noise();
     check_patches();
     check_probabilities();

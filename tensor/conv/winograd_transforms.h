@@ -61,7 +61,8 @@ INLINE void transform_x(vf *v, const vf *d, const enum winograd_axis form)
         if (!paired(m, i)) v[i] = row_times(row, d, m->inputs, 0, 1, 1);
         else if (i % 2) {
             const double p = m->a[1][i];
-            opposite(v + i, row_times(row, d, m->inputs, 0, 2, 1), row_times(row, d, m->inputs, 1, 2, p), p, 1);
+            opposite(v + i, row_times(row, d, m->inputs, 0, 2, 1), row_times(row, d, m->inputs, 1, 2, p), p,
+                     1);
         }
     }
 }
@@ -73,9 +74,11 @@ INLINE void transform_dy(vf *v, const vf *dy, const enum winograd_axis form)
         double row[WINOGRAD_OUTPUTS];
         UNROLL for (int o = 0; o < m->outputs; o++) row[o] = m->a[o][i];
         if (!paired(m, i)) v[i] = row_times(row, dy, m->outputs, 0, 1, 1);
-        else if (i % 2)
-            opposite(v + i, row_times(row, dy, m->outputs, 0, 2, 1),
-                     row_times(row, dy, m->outputs, 1, 2, row[1]), row[1], 1);
+        else if (i % 2) {
+            const double p = m->a[1][i];
+            opposite(v + i, row_times(row, dy, m->outputs, 0, 2, 1), row_times(row, dy, m->outputs, 1, 2, p),
+                     p, 1);
+        }
     }
 }
 

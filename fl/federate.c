@@ -1,5 +1,6 @@
 /* federate.c - the loop of a federated run (training alone is one of a single site): rounds, workers,
- * records. Its files are run_files.c's. */
+ * records. Its files are run_files.c's.
+ * The book: docs/book/14_federated_averaging.md */
 #include "fl/run_files.h"
 #include "fl/federate.h"
 

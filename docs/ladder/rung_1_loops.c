@@ -1,4 +1,5 @@
-/* rung_1_loops.c - the definition, as one writes it down: seven loops. */
+/* rung_1_loops.c - the definition, as one writes it down: seven loops.
+ * The book: docs/book/18_ladder.md */
 #include "docs/ladder/ladder.h"
 
 static float output(const float *x, const float *w, const struct layer *l, int z, int y, int i, int k)

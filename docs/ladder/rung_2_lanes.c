@@ -1,5 +1,6 @@
 /* rung_2_lanes.c - lanes are output channels. The weights are turned so that those of neighbouring outputs
- * are neighbours; then one vector holds eight sums, and no sum is ever shared by two lanes. */
+ * are neighbours; then one vector holds eight sums, and no sum is ever shared by two lanes.
+ * The book: docs/book/18_ladder.md */
 #include "docs/ladder/ladder.h"
 
 #include "docs/ladder/ladder_lanes.h"

@@ -1,7 +1,8 @@
 /* rung_3_panels.c - the sums of sixteen channels at six places stay in registers. A weight that was loaded
  * serves six places, an x that was loaded serves sixteen channels, and twelve independent chains hide the
  * time that each multiply-add takes. x has a border of zeros, so that no place has to be asked whether it is
- * inside. */
+ * inside.
+ * The book: docs/book/18_ladder.md */
 #include "docs/ladder/ladder.h"
 
 #include "docs/ladder/ladder_lanes.h"

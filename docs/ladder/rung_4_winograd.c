@@ -1,8 +1,12 @@
 /* rung_4_winograd.c - F(2x2x2, 3x3x3): eight outputs from 64 products in place of 216 (Winograd 1980; Lavin
- * and Gray 2016). In one dimension, two outputs of a kernel g from four inputs d: v = (d0 - d2, d1 + d2, d2 -
- * d1, d3 - d1)    u = (g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2) y = (m0 + m1 + m2, m1 - m2 + m3) with
- * m = u v, number by number and in three dimensions the same along each axis, one after the other. The
- * products over the channels are then 64 products of matrices, [tile][c] times [c][k]. */
+ * and Gray 2016). In one dimension, two outputs of a kernel g from four inputs d:
+ *
+ *     v = (d0 - d2, d1 + d2, d2 - d1, d3 - d1)    u = (g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2)
+ *     y = (m0 + m1 + m2, m1 - m2 + m3)            with m = u v, number by number
+ *
+ * and in three dimensions the same along each axis, one after the other. The products over the channels are
+ * then 64 products of matrices, [tile][c] times [c][k].
+ * The book: docs/book/18_ladder.md */
 #include "docs/ladder/ladder.h"
 
 #include "docs/ladder/ladder_lanes.h"

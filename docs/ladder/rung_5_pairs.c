@@ -1,9 +1,9 @@
 /* rung_5_pairs.c - bf16: two neighbouring channels in the place of one, and an instruction that multiplies
  * both pairs and adds them to one float. Half of the memory, half of the instructions, and eight bits of each
  * number in place of 24. The order of the two additions inside is the processor's own: this is why bf16 has
- * other bits on other levels. */
+ * other bits on other levels.
+ * The book: docs/book/18_ladder.md */
 #include "docs/ladder/ladder.h"
-
 #include "tensor/base/cpu.h"
 
 #include "docs/ladder/ladder_lanes.h"

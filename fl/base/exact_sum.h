@@ -12,7 +12,7 @@
  * Running statistics of batch norm. The variance of the mixture of sites is the mean of their variances plus
  * the variance of their means: with exact_sum_pairs the place of a variance also sums weight * mean^2, and
  * exact_sum_mean takes the square of the mean off again.
- */
+ * The book: docs/book/14_federated_averaging.md */
 #ifndef FL_EXACT_SUM_H
 #define FL_EXACT_SUM_H
 

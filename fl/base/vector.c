@@ -1,4 +1,5 @@
-/* vector.c - chunks over threads, sums in a fixed order. */
+/* vector.c - chunks over threads, sums in a fixed order.
+ * The book: docs/book/14_federated_averaging.md */
 #include "fl/base/vector.h"
 
 #include <math.h>

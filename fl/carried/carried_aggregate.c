@@ -1,5 +1,6 @@
 /* carried_aggregate.c - the server's step: sums the answers that are sound, names those that are not, writes
- * the next global message. */
+ * the next global message.
+ * The book: docs/book/14_federated_averaging.md */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>

@@ -13,7 +13,7 @@
  * moments and histograms of the foreground's intensities over all cases, and dataset.json; of covariates how
  * many cases have each, mean, squared distances to it, and the slopes of a regression of the class on them.
  * No image, no label map, no name and no covariate of a case.
- */
+ * The book: docs/book/10_planning.md */
 #ifndef FL_SITE_FINGERPRINT_H
 #define FL_SITE_FINGERPRINT_H
 

@@ -1,5 +1,6 @@
 /* accountant.c - Renyi differential privacy of the subsampled Gaussian, added up and converted to (epsilon,
- * delta). */
+ * delta).
+ * The book: docs/book/16_privacy.md */
 #include "fl/privacy/accountant.h"
 
 #include <math.h>

@@ -1,5 +1,6 @@
 /* chacha20.c - ChaCha20, Poly1305 and their authenticated cipher, after RFC 8439; eight blocks side by
- * side. */
+ * side.
+ * The book: docs/book/16_privacy.md */
 #include "fl/privacy/chacha20.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* hkdf.c - HMAC and HKDF over io/base/sha256.h, whose time depends on lengths alone. */
+/* hkdf.c - HMAC and HKDF over io/base/sha256.h, whose time depends on lengths alone.
+ * The book: docs/book/16_privacy.md */
 #include "fl/privacy/hkdf.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* randomness.c - a stream of secret random bytes, uniform and normal numbers. */
+/* randomness.c - a stream of secret random bytes, uniform and normal numbers.
+ * The book: docs/book/16_privacy.md */
 #include "fl/privacy/randomness.h"
 
 #include <errno.h>

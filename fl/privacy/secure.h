@@ -40,7 +40,7 @@
  * Cost: a site sends 96 + 80 * sites + (count + 1) * bits / 8 + 32 * sites bytes, and makes `sites` masks.
  * Time does not depend on secrets (tests/program/check_constant_time.sh), but for the clipping of one's own
  * values.
- */
+ * The book: docs/book/16_privacy.md */
 #ifndef FL_SECURE_H
 #define FL_SECURE_H
 

@@ -1,4 +1,5 @@
-/* secure_common.c - frames, parameters, masks and whole numbers of secure aggregation. */
+/* secure_common.c - frames, parameters, masks and whole numbers of secure aggregation.
+ * The book: docs/book/16_privacy.md */
 #include "fl/privacy/secure_common.h"
 
 #include <math.h>

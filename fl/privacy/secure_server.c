@@ -1,5 +1,6 @@
 /* secure_server.c - the server's part of secure aggregation: it carries keys and sealed shares, sums what it
- * cannot read, and takes off the masks of those who were there and of those who were lost. */
+ * cannot read, and takes off the masks of those who were there and of those who were lost.
+ * The book: docs/book/16_privacy.md */
 #include <stdlib.h>
 #include <string.h>
 

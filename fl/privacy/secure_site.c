@@ -1,5 +1,6 @@
 /* secure_site.c - a site's part of secure aggregation: keys, shares for the others, the masked vector, and
- * the shares that the server may have. */
+ * the shares that the server may have.
+ * The book: docs/book/16_privacy.md */
 #include <string.h>
 
 #include "fl/privacy/secure_common.h"

@@ -1,5 +1,6 @@
 /* shamir.c - polynomials over GF(2^8), without tables: an index that depends on a secret would show in the
- * cache. */
+ * cache.
+ * The book: docs/book/16_privacy.md */
 #include "fl/privacy/shamir.h"
 
 #include <stdint.h>

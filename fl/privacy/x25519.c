@@ -1,5 +1,6 @@
 /* x25519.c - the Montgomery ladder of RFC 7748, section 5. Every step does the same work; the bits of the
- * secret only choose, by masks, which of two values is which. */
+ * secret only choose, by masks, which of two values is which.
+ * The book: docs/book/16_privacy.md */
 #include "fl/privacy/x25519.h"
 
 #include <stdint.h>

@@ -1,4 +1,5 @@
-/* client.c - local training of a round. */
+/* client.c - local training of a round.
+ * The book: docs/book/14_federated_averaging.md */
 #include "fl/round/client.h"
 
 #include "fl/round/private.h"

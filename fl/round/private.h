@@ -2,15 +2,15 @@
  * leaves, what the server adds to the sum, and what has been spent. The mechanisms are fl/privacy's.
  *
  *     central   each site clips its difference to norm C; the server adds N(0, (z C)^2) to the sum. It
- * protects a site's whole contribution against whoever sees the models, and trusts the server. Sites count
- * the same: the strategy must not weigh them. local     each site adds N(0, (z C)^2) to its own clipped
- * difference. The server is not trusted either.
- *
+ *               protects a site's whole contribution against whoever sees the models, and trusts the
+ *               server. Sites count the same: the strategy must not weigh them.
+ *     local     each site adds N(0, (z C)^2) to its own clipped difference. The server is not trusted either.
  *     sgd       DP-SGD (Abadi et al. 2016), classification: each local step takes each case with probability
- * batch / cases, clips the gradient of every one to norm C, adds N(0, (z C)^2) to their sum and divides it by
- * the batch. It protects a single case against whoever sees what leaves the site, the server included; what a
- * step does not bound is refused: batch norm (cases in one statistic), class weights and covariates (counts
- * and means of all cases), personal models (a second pass).
+ *               batch / cases, clips the gradient of every one to norm C, adds N(0, (z C)^2) to their sum and
+ *               divides it by the batch. It protects a single case against whoever sees what leaves the site,
+ *               the server included; what a step does not bound is refused: batch norm (cases in one
+ *               statistic), class weights and covariates (counts and means of all cases), personal models (a
+ *               second pass).
  *
  * Adaptive clipping (central): the norm C of a round travels in its task; a site tells beside its update
  * whether that was as long at most, and the server adds noise to the count before C follows it. The deviation

@@ -1,4 +1,5 @@
-/* secure_round.c - terms, sessions and masks of secure aggregation in the rounds of a federation. */
+/* secure_round.c - terms, sessions and masks of secure aggregation in the rounds of a federation.
+ * The book: docs/book/14_federated_averaging.md */
 #include "fl/round/secure_round.h"
 
 #include <math.h>

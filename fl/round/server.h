@@ -4,7 +4,7 @@
  * memory does not depend on the number of sites, but for some 100 bytes of numbers an update. Robust
  * strategies keep all updates of a round in a mapping of an unnamed file in `spill`. Updates may come in any
  * order, from any thread that holds the caller's lock: the new weights have the same bits.
- */
+ * The book: docs/book/14_federated_averaging.md */
 #ifndef FL_SERVER_H
 #define FL_SERVER_H
 

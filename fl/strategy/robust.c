@@ -1,4 +1,5 @@
-/* robust.c - see robust.h. Rows are read in pieces: they may lie on disk. */
+/* robust.c - see robust.h. Rows are read in pieces: they may lie on disk.
+ * The book: docs/book/15_drift.md */
 #include "fl/strategy/robust.h"
 
 #include <stdlib.h>

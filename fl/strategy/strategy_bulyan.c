@@ -1,6 +1,6 @@
 /* strategy_bulyan.c - Bulyan (El Mhamdi et al., ICML 2018): Multi-Krum keeps n - 2f updates; of each weight,
  * the n - 4f that lie closest to their median are averaged. Needs n >= 4f + 3.
- */
+ * The book: docs/book/15_drift.md */
 #include <math.h>
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* strategy_ditto.c - Ditto (Li et al., ICML 2021): beside FedAvg's, each site has a model v_k of its own,
  * that is trained for as many steps a round on its loss + lambda/2 ||v_k - w||^2. The personal pass is
  * client_update's (`personal`); slot 0 is v_k.
- */
+ * The book: docs/book/15_drift.md */
 #include <string.h>
 
 #include "fl/strategy/table.h"

@@ -1,5 +1,6 @@
 /* strategy_fedavg.c - FedAvg (McMahan et al., AISTATS 2017): w = sum n_k w_k / sum n_k, by examples or
- * equally. */
+ * equally.
+ * The book: docs/book/14_federated_averaging.md, 15_drift.md */
 #include "fl/strategy/table.h"
 
 enum { EQUAL };

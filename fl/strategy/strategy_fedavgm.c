@@ -1,5 +1,7 @@
-/* strategy_fedavgm.c - FedAvgM (Hsu et al., 2019): the server moves by a velocity: v = beta v + (mean - w), w
- * += eta v. */
+/* strategy_fedavgm.c - FedAvgM (Hsu et al., 2019): the server moves by a velocity.
+ *
+ *     v = beta v + (mean - w);  w += eta v
+ * The book: docs/book/15_drift.md */
 #include "fl/strategy/table.h"
 
 enum { ETA, BETA };

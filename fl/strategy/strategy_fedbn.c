@@ -1,7 +1,7 @@
 /* strategy_fedbn.c - FedBN (Li et al., ICLR 2021): scale, shift and running statistics of norms stay at the
  * site; the rest is averaged. The global model gets the average of the norms too: that is what a site without
  * a history begins with.
- */
+ * The book: docs/book/15_drift.md */
 #include <string.h>
 
 #include "fl/strategy/table.h"

@@ -1,7 +1,11 @@
-/* strategy_feddyn.c - FedDyn (Acar et al., ICLR 2021): sites minimise their loss - <g_k, v> + alpha/2 ||v -
- * w||^2. site:   afterwards g_k -= alpha (w_k - w) server: h -= alpha/N sum_k (w_k - w);  w = mean_k w_k - h
- * / alpha Sites count the same, as in the paper.
- */
+/* strategy_feddyn.c - FedDyn (Acar et al., ICLR 2021): sites minimise their loss - <g_k, v> +
+ * alpha/2 ||v - w||^2.
+ *
+ *     site:    afterwards g_k -= alpha (w_k - w)
+ *     server:  h -= alpha/N sum_k (w_k - w);  w = mean_k w_k - h / alpha
+ *
+ * Sites count the same, as in the paper.
+ * The book: docs/book/15_drift.md */
 #include "fl/strategy/table.h"
 
 enum { ALPHA };

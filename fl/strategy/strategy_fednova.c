@@ -1,8 +1,11 @@
 /* strategy_fednova.c - FedNova (Wang et al., NeurIPS 2020): displacements are divided by the local steps that
- * made them, so that a site of many steps does not pull the optimum to itself. w += tau_eff sum_k p_k (w_k -
- * w) / tau_k,  p_k = n_k / n,  tau_eff = sum_k p_k tau_k tau_k counts a step with momentum as often as its
- * gradient is applied in the end (struct contribution, `effective`).
- */
+ * made them, so that a site of many steps does not pull the optimum to itself.
+ *
+ *     w += tau_eff sum_k p_k (w_k - w) / tau_k,  p_k = n_k / n,  tau_eff = sum_k p_k tau_k
+ *
+ * tau_k counts a step with momentum as often as its gradient is applied in the end (struct contribution,
+ * `effective`).
+ * The book: docs/book/15_drift.md */
 #include "fl/strategy/table.h"
 
 static double weight(const double *option, const struct contribution *c, int sum)

@@ -1,8 +1,14 @@
 /* strategy_fedopt.c - FedAdam, FedYogi, FedAdagrad (Reddi et al., ICLR 2021): the server takes the mean
- * displacement D for a gradient. m = b1 m + (1 - b1) D;  w += eta m / (sqrt(v) + tau) Adam v = b2 v + (1 -
- * b2) D^2;  Yogi v -= (1 - b2) D^2 sign(v - D^2);  Adagrad v += D^2 FedAdam corrects the bias of the first
- * rounds as Flower does, whose first round counts as 2: eta sqrt(1 - b2^t) / (1 - b1^t).
- */
+ * displacement D for a gradient.
+ *
+ *     m = b1 m + (1 - b1) D;  w += eta m / (sqrt(v) + tau)
+ *     Adam:     v = b2 v + (1 - b2) D^2
+ *     Yogi:     v -= (1 - b2) D^2 sign(v - D^2)
+ *     Adagrad:  v += D^2
+ *
+ * FedAdam corrects the bias of the first rounds as Flower does, whose first round counts as 2: eta sqrt(1 -
+ * b2^t) / (1 - b1^t).
+ * The book: docs/book/15_drift.md */
 #include <math.h>
 
 #include "fl/strategy/table.h"

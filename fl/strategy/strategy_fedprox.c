@@ -1,4 +1,5 @@
-/* strategy_fedprox.c - FedProx (Li et al., MLSys 2020): sites minimise their loss + mu/2 ||v - w||^2. */
+/* strategy_fedprox.c - FedProx (Li et al., MLSys 2020): sites minimise their loss + mu/2 ||v - w||^2.
+ * The book: docs/book/15_drift.md */
 #include "fl/strategy/table.h"
 
 enum { MU };

@@ -1,6 +1,8 @@
-/* strategy_geomedian.c - geometric median (RFA, Pillutla et al., IEEE TSP 2022), by Weiszfeld's iteration,
- * smoothed: z = sum b_k w_k / sum b_k,  b_k = n_k / max(nu, ||z - w_k||), from the weighted mean on
- */
+/* strategy_geomedian.c - geometric median (RFA, Pillutla et al., IEEE TSP 2022), by Weiszfeld's iteration
+ * from the weighted mean on, smoothed:
+ *
+ *     z = sum b_k w_k / sum b_k,  b_k = n_k / max(nu, ||z - w_k||)
+ * The book: docs/book/15_drift.md */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

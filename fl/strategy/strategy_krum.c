@@ -1,6 +1,6 @@
 /* strategy_krum.c - Krum and Multi-Krum (Blanchard et al., NeurIPS 2017): the update that lies closest to its
  * neighbours, or the average of several of them by examples.
- */
+ * The book: docs/book/15_drift.md */
 #include <stdlib.h>
 
 #include "fl/strategy/robust.h"

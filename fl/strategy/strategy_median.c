@@ -1,5 +1,6 @@
 /* strategy_median.c - coordinate-wise median (Yin et al., ICML 2018): of each weight, the middle one of the
- * sites. */
+ * sites.
+ * The book: docs/book/15_drift.md */
 #include "fl/strategy/robust.h"
 #include "fl/strategy/table.h"
 

@@ -1,8 +1,12 @@
 /* strategy_qfedavg.c - q-FedAvg (Li et al., ICLR 2020): sites of a larger loss F_k count more, so that
- * accuracy is fairer. L = 1 / eta;  D_k = F_k^q L (w - w_k);  h_k = q F_k^(q-1) ||L (w - w_k)||^2 + L F_k^q;
- * w -= sum D_k / sum h_k F_k is the loss of the global weights on the site's first batch of the round, plus
- * 1e-10 as in Flower. eta is the step that a site's displacement stands for.
- */
+ * accuracy is fairer.
+ *
+ *     L = 1 / eta;  D_k = F_k^q L (w - w_k);  h_k = q F_k^(q-1) ||L (w - w_k)||^2 + L F_k^q
+ *     w -= sum D_k / sum h_k
+ *
+ * F_k is the loss of the global weights on the site's first batch of the round, plus 1e-10 as in Flower. eta
+ * is the step that a site's displacement stands for.
+ * The book: docs/book/15_drift.md */
 #include <math.h>
 
 #include "fl/strategy/table.h"

@@ -1,9 +1,12 @@
 /* strategy_scaffold.c - SCAFFOLD (Karimireddy et al., ICML 2020), option II: control variates take the drift
- * of the sites out of their steps. site:   each step's gradient + c - c_k;  afterwards c_k = c_k - c + (w -
- * w_k) / (K eta_l) server: w += eta (mean_k w_k - w);  c += sum_k (change of c_k) / N The server needs no
- * second vector from the sites: (w - w_k) / (K eta_l) follows from w_k and the learning rates that were used.
- * Sites count the same, as in the paper.
- */
+ * of the sites out of their steps.
+ *
+ *     site:    each step's gradient + c - c_k; afterwards c_k = c_k - c + (w - w_k) / (K eta_l)
+ *     server:  w += eta (mean_k w_k - w);  c += sum_k (change of c_k) / N
+ *
+ * The server needs no second vector from the sites: (w - w_k) / (K eta_l) follows from w_k and the learning
+ * rates that were used. Sites count the same, as in the paper.
+ * The book: docs/book/15_drift.md */
 #include "fl/strategy/table.h"
 
 enum { ETA };

@@ -1,5 +1,6 @@
 /* strategy_trimmed.c - trimmed mean (Yin et al., ICML 2018): of each weight, the share beta of the smallest
- * and of the largest is left out. */
+ * and of the largest is left out.
+ * The book: docs/book/15_drift.md */
 #include "fl/strategy/robust.h"
 #include "fl/strategy/table.h"
 

@@ -4,7 +4,7 @@
  * Voxels are float32, x fastest, then y, z, t: the memory order [t][z][y][x]. The affine maps voxel
  * indices (x, y, z) to millimetres in RAS+ (NIfTI's convention; DICOM's and ITK's LPS is converted by the
  * readers).
- */
+ * The book: docs/book/01_voxel.md */
 #ifndef IO_VOLUME_H
 #define IO_VOLUME_H
 

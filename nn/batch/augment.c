@@ -3,7 +3,8 @@
  * channels-last into the batch with its mirrored axes reversed.
  *
  * All arithmetic is plain float products and sums in a fixed order (statistics in double), so the bits are
- * the same everywhere. */
+ * the same everywhere.
+ * The book: docs/book/11_batch.md */
 #include "nn/batch/augment.h"
 
 #include <math.h>

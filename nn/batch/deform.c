@@ -1,6 +1,7 @@
 /* deform.c - cutting a patch out of a case, and interpolating it there. Voxels whose eight neighbours all lie
  * in the case, nearly all, are found a stretch of a row at a time, in loops that the compiler makes vectors
- * of; the others one by one, with the same arithmetic. */
+ * of; the others one by one, with the same arithmetic.
+ * The book: docs/book/11_batch.md */
 #include "nn/batch/deform.h"
 
 #include <string.h>

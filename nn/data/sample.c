@@ -1,4 +1,5 @@
-/* sample.c - the voxels of a case: images, label map and the labels of a previous stage, read and checked. */
+/* sample.c - the voxels of a case: images, label map and the labels of a previous stage, read and checked.
+ * The book: docs/book/14_federated_averaging.md */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

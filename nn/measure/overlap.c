@@ -1,4 +1,5 @@
-/* overlap.c - overlap of two masks, and how many lesions were met. */
+/* overlap.c - overlap of two masks, and how many lesions were met.
+ * The book: docs/book/13_shape.md */
 #include "nn/measure/overlap.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
-/* init.c - initial weights, each parameter from a stream of its own. */
+/* init.c - initial weights, each parameter from a stream of its own.
+ * The book: docs/book/06_networks.md */
 #include "nn/network/init.h"
 
 #include <math.h>

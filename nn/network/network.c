@@ -1,5 +1,6 @@
 /* network.c - the table of networks, and what those that segment have in common: the limits of a plan and the
- * training graph. */
+ * training graph.
+ * The book: docs/book/04_loss.md, 06_networks.md */
 #include "nn/network/network.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* resnet.c - 3D ResNet-10/18/34 (basic blocks) and -50 (bottleneck) for classification: He et al. 2016; 3D as
  * Hara et al. 2018 and MONAI. Names and order of the parameters are those of torchvision.models.resnet:
  * conv1, bn1, layer1.0.conv1, ..., layer2.0.downsample.0, fc.
- */
+ * The book: docs/book/06_networks.md */
 #include "nn/network/network.h"
 
 #include <stdio.h>

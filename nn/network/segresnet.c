@@ -5,7 +5,7 @@
  *
  * Names and order of the modules are those of monai.networks.nets.SegResNet 1.6: its files load by name. A
  * plan may be what MONAI's class is not: anisotropic, and of any widths. There is one head.
- */
+ * The book: docs/book/06_networks.md */
 #include "nn/network/network.h"
 
 #include <stdio.h>

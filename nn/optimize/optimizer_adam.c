@@ -1,6 +1,6 @@
 /* optimizer_adam.c - Adam (Kingma and Ba 2015) as torch.optim.Adam computes it, whose weight decay is a part
  * of the gradient; and AdamW (Loshchilov and Hutter 2019) as torch.optim.AdamW, whose decay is apart from it.
- */
+ * The book: docs/book/09_optimizers.md */
 #include "nn/optimize/optimizer.h"
 #include "tensor/elem/elem.h"
 

@@ -1,4 +1,5 @@
-/* optimizer_sgd.c - stochastic gradient descent with momentum, torch.optim.SGD with dampening 0. */
+/* optimizer_sgd.c - stochastic gradient descent with momentum, torch.optim.SGD with dampening 0.
+ * The book: docs/book/09_optimizers.md */
 #include "nn/optimize/optimizer.h"
 #include "tensor/elem/elem.h"
 

@@ -1,4 +1,5 @@
-/* schedule.c - learning-rate schedules. */
+/* schedule.c - learning-rate schedules.
+ * The book: docs/book/09_optimizers.md */
 #include "nn/optimize/schedule.h"
 
 #include <stdio.h>

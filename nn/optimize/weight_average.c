@@ -1,4 +1,5 @@
-/* weight_average.c - the exponential moving average of a model's weights. */
+/* weight_average.c - the exponential moving average of a model's weights.
+ * The book: docs/book/09_optimizers.md */
 #include "nn/optimize/weight_average.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* fingerprint.c - spacing, shape and intensities of the training cases, as nnU-Net extracts them, and their
  * JSON.
- */
+ * The book: docs/book/10_planning.md */
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>

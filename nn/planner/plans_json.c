@@ -1,4 +1,5 @@
-/* plans_json.c - plans.json, written and read. */
+/* plans_json.c - plans.json, written and read.
+ * The book: docs/book/10_planning.md */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

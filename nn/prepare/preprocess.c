@@ -1,4 +1,5 @@
-/* preprocess.c - transpose, crop to nonzero, normalise and resample a raw case. */
+/* preprocess.c - transpose, crop to nonzero, normalise and resample a raw case.
+ * The book: docs/book/11_batch.md */
 #include "nn/prepare/preprocess.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
-/* resample.c - splines of an image, indicators of a label map, on another grid. */
+/* resample.c - splines of an image, indicators of a label map, on another grid.
+ * The book: docs/book/11_batch.md */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

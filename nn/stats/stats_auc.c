@@ -1,9 +1,13 @@
 /* stats_auc.c - areas under ROC curves from placements: DeLong's covariances, also of cases in clusters.
  *
  * The area under the ROC curve is the share of (positive, negative) pairs in the right order, ties counting
- * half. With the placement values v_i = share of negatives below positive i,    u_j = share of positives
- * above negative j its variance is var(v) / positives + var(u) / negatives (DeLong et al. 1988); Sun & Xu
- * 2014 get v and u from midranks in O(n log n). */
+ * half. With the placement values
+ *
+ *     v_i = share of negatives below positive i,    u_j = share of positives above negative j
+ *
+ * its variance is var(v) / positives + var(u) / negatives (DeLong et al. 1988); Sun & Xu 2014 get v and u
+ * from midranks in O(n log n).
+ * The book: docs/book/17_statistics.md */
 #include "nn/stats/stats_auc.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
-/* classify.c - cases of one size, and the batches made of them. */
+/* classify.c - cases of one size, and the batches made of them.
+ * The book: docs/book/11_batch.md */
 #include "nn/prepare/resample.h"
 #include "nn/train/classify.h"
 

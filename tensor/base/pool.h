@@ -2,7 +2,7 @@
  *
  * Thread t of T runs the jobs [t*n/T, (t+1)*n/T): no queue, no stealing, no allocation per run. What a job
  * computes must not depend on its thread; then results do not depend on T. Workers spin briefly, then sleep.
- */
+ * The book: docs/book/08_deterministic_step.md */
 #ifndef TENSOR_POOL_H
 #define TENSOR_POOL_H
 

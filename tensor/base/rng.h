@@ -3,7 +3,7 @@
  * A stream is a pure function of (seed, client, step, purpose): there is no hidden state, so any step of
  * any client can be replayed alone. Draws within a stream are counted by the struct, which lives on the
  * caller's stack.
- */
+ * The book: docs/book/07_random.md, 08_deterministic_step.md */
 #ifndef TENSOR_RNG_H
 #define TENSOR_RNG_H
 

@@ -1,4 +1,5 @@
-/* conv.c - convolutions: their passes as problems, the algorithm of each chosen once, and the calls. */
+/* conv.c - convolutions: their passes as problems, the algorithm of each chosen once, and the calls.
+ * The book: docs/book/08_deterministic_step.md */
 #include "tensor/conv/conv.h"
 
 #include "tensor/base/check.h"

@@ -28,7 +28,7 @@
  * A two-input convolution (what others do by concatenation) is two calls: the second one accumulates. With a
  * bf16 y it continues from what the first one rounded: two roundings. `w_channels` and `w_offset` say where
  * in the stored weight the C channels of this call are.
- */
+ * The book: docs/book/02_convolution.md, 08_deterministic_step.md, 20_bits.md */
 #ifndef TENSOR_CONV_H
 #define TENSOR_CONV_H
 

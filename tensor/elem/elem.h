@@ -18,7 +18,7 @@
  *
  * `slope` is the negative slope of the activation: act(z) = z > 0 ? z : slope * z. 1 none, 0 ReLU, 0.01
  * nnU-Net's LeakyReLU.
- */
+ * The book: docs/book/03_norm.md */
 #ifndef TENSOR_ELEM_H
 #define TENSOR_ELEM_H
 

@@ -1,5 +1,6 @@
 /* elem_norm.c - norm over the threads. Statistics: jobs of (set, stripe, tile of channels) leave partial
- * sums, jobs of one tile add them in index order. The elementwise parts: jobs of (set, run of rows). */
+ * sums, jobs of one tile add them in index order. The elementwise parts: jobs of (set, run of rows).
+ * The book: docs/book/03_norm.md, 08_deterministic_step.md */
 #include <math.h>
 #include <string.h>
 

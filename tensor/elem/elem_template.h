@@ -4,7 +4,7 @@
  * Lanes are independent outputs, so that the number of lanes changes nothing. Each loop does whole vectors
  * and then the rest with the _n forms, which touch no memory beyond the end; a `step` is inlined into both
  * with n constant in the first.
- */
+ * The book: docs/book/09_optimizers.md */
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE vf get_f32(const float *p, int n)

@@ -2,7 +2,8 @@
  *
  * Sums go through blocks of ELEM_BLOCK rows that fit in the first-level cache, so that a block can be read
  * twice for the price of once. While one block is read, the same place in the next is fetched: the rows are
- * too far apart for the processor to guess. */
+ * too far apart for the processor to guess.
+ * The book: docs/book/03_norm.md */
 
 INLINE vf ELEM_KERNEL(block_sum)(const ELEM *x, int rows, size_t stride, int n)
 {

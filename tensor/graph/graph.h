@@ -18,7 +18,7 @@
  * failed (or NULL) graph returns NULL and takes NULL, and at the end model_finish and graph_plan return -1.
  * So a caller asks there, once, and destroys both; only code that looks into a tensor while it records asks
  * before (graph_failed).
- */
+ * The book: docs/book/05_graph.md */
 #ifndef TENSOR_GRAPH_H
 #define TENSOR_GRAPH_H
 

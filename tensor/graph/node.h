@@ -13,7 +13,7 @@
  * GRAPH_TRAIN then, in reverse, PASS_BACKWARD (and PASS_BACKWARD_DATA where `split`), with a PASS_RECOMPUTE
  * just before the first pass that reads a value that was thrown away. A buffer's lifetime is an interval of
  * passes.
- */
+ * The book: docs/book/05_graph.md */
 #ifndef TENSOR_NODE_H
 #define TENSOR_NODE_H
 

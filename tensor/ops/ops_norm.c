@@ -2,9 +2,7 @@
  *
  * Norms keep their input (the convolution's output) and four numbers a channel for the backward pass; their
  * output is cheap to compute again. Their gradient goes where the gradient of their output was.
- *
- * The book: docs/book/03_norm.md
- */
+ * The book: docs/book/03_norm.md, 05_graph.md */
 #include <math.h>
 
 #include "tensor/base/check.h"

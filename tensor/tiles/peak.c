@@ -1,5 +1,6 @@
 /* peak.c - the machine's peak, which `nephron bench` measures the kernels against: the fastest of
- * independent products in registers. */
+ * independent products in registers.
+ * The book: docs/book/18_ladder.md */
 #include "tensor/base/clock.h"
 #include "tensor/tiles/peak.h"
 #include "tensor/tiles/tiles.h"

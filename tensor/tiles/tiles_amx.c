@@ -2,7 +2,8 @@
  *
  * The instructions are written as assembly that tells the compiler that memory is read and written: with the
  * intrinsics of some compilers, what is stored just before a tile is loaded, the configuration among it, may
- * come too late. */
+ * come too late.
+ * The book: docs/book/18_ladder.md */
 #include <string.h>
 
 #include "tensor/tiles/tiles.h"

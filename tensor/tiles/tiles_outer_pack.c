@@ -1,4 +1,5 @@
-/* tiles_outer_pack.c - dy of the weight gradient of tiles.h, in pairs of positions of a window. */
+/* tiles_outer_pack.c - dy of the weight gradient of tiles.h, in pairs of positions of a window.
+ * The book: docs/book/18_ladder.md */
 #include <string.h>
 
 #include "tensor/tiles/tiles_outer.h"

@@ -39,7 +39,7 @@
  *
  * The chains are 27 times shorter than the direct form's; what remains is from the transforms, which multiply
  * by up to 3.4.
- */
+ * The book: docs/book/18_ladder.md */
 #ifndef TENSOR_WINOGRAD_H
 #define TENSOR_WINOGRAD_H
 

@@ -1,6 +1,7 @@
 /* winograd_outer.c - the weight gradient in Winograd's form: the adjoint. The points of x and of dy are
  * multiplied and summed over the tiles of a stripe, each point for itself; the sums are transformed once, at
- * the end. */
+ * the end.
+ * The book: docs/book/18_ladder.md */
 #include <string.h>
 
 #include "tensor/winograd/winograd.h"

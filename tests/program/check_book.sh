@@ -12,8 +12,6 @@ for chapter in docs/book/[0-9][0-9]_*.md; do
     case $chapter in
     *_glossary.md) ;;
     *)
-        grep -rqF "The book: $chapter" tensor io nn fl apps tests --include='*.c'
-        ok "no source points to $chapter" $?
         grep -q '^@include docs/.*\.svg$' $chapter
         ok "$chapter has no drawing" $?
         ;;
@@ -30,6 +28,35 @@ for chapter in docs/book/[0-9][0-9]_*.md; do
     [ ! -s "$work/untried" ]
     ok "$chapter: nothing to try in: $(head -n 1 "$work/untried")" $?
 done
+
+# Ways back: each source that a chapter shows or links, and each of a room that a chapter is about, names the
+# chapter in its opening comment.
+for chapter in docs/book/[0-9][0-9]_*.md; do
+    name=$(basename $chapter)
+    case $name in *_glossary.md) continue ;; esac
+    {
+        tr '\n' ' ' <$chapter | grep -oE '(@code |@line\(|\]\()[a-z]+/[a-z0-9_/]+\.[ch]' | sed 's/.*[( ]//'
+        case $name in
+        09_*) ls nn/optimize/optimizer*.c ;;
+        10_*) ls nn/planner/*.c ;;
+        11_*) ls nn/batch/*.c ;;
+        15_*) ls fl/strategy/*.c ;;
+        16_*) ls fl/privacy/*.c ;;
+        18_*) ls tensor/direct/*.c tensor/winograd/*.c tensor/tiles/*.c ;;
+        esac
+    } | grep -v '^docs/exercises/' | sort -u >"$work/explained"
+    [ -s "$work/explained" ]
+    ok "$chapter explains no source" $?
+    while read -r source; do
+        sed '/\*\//q' "$source" | grep -q "The book: docs/book/.*$name"
+        ok "the opening comment of $source does not lead to $chapter" $?
+    done <"$work/explained"
+done
+grep -rh 'The book: docs/book/' --include='*.[ch]' tensor io nn fl apps docs tests | grep -o '[0-9][0-9]_[a-z_]*\.md' |
+    sort -u >"$work/named"
+while read -r name; do [ -f "docs/book/$name" ] || echo "$name"; done <"$work/named" >"$work/missing"
+[ -s "$work/named" ] && [ ! -s "$work/missing" ]
+ok "a source names a chapter that is not there: $(head -n 1 "$work/missing")" $?
 
 # A calculation prints what the comment below it says.
 cat docs/book/[0-9][0-9]_*.md | awk -v to="$work/calculation" '

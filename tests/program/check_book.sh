@@ -58,6 +58,35 @@ while read -r name; do [ -f "docs/book/$name" ] || echo "$name"; done <"$work/na
 [ -s "$work/named" ] && [ ! -s "$work/missing" ]
 ok "a source names a chapter that is not there: $(head -n 1 "$work/missing")" $?
 
+# A row of the glossary: each of its words is in a chapter that the row names, and each chapter has one of the words.
+awk 'function has(file, word,   line, text) {
+        if (!(file in texts)) {
+            while ((getline line < ("docs/book/" file)) > 0) text = text " " tolower(line)
+            gsub(/ +/, " ", text)
+            texts[file] = text
+        }
+        return index(texts[file], word)
+    }
+    /^\| .*\]\([0-9][0-9]_[a-z_]*\.md\)/ {
+        split($0, cell, / *\| */)
+        gsub(/`/, "", cell[2])
+        words = split(tolower(cell[2]), word, ", ")
+        for (chapters = 0; match(cell[4], /[0-9][0-9]_[a-z_]*\.md/); chapters++) {
+            chapter[chapters] = substr(cell[4], RSTART, RLENGTH)
+            cell[4] = substr(cell[4], RSTART + RLENGTH)
+        }
+        for (w = 1; w <= words; w++) {
+            for (c = found = 0; c < chapters; c++) found += has(chapter[c], word[w]) > 0
+            print (found ? "in" : "not in") " a chapter of its row: " word[w]
+        }
+        for (c = 0; c < chapters; c++) {
+            for (w = 1; w <= words && !has(chapter[c], word[w]); w++) ;
+            if (w > words) print "not in " chapter[c] ": " cell[2]
+        }
+    }' docs/book/24_glossary.md >"$work/words"
+[ "$(grep -c '^in' "$work/words")" -gt 60 ] && ! grep -q '^not in' "$work/words"
+ok "the glossary: $(grep -c '^in' "$work/words") words, $(grep '^not in' "$work/words" | head -n 3 | tr '\n' ';')" $?
+
 # A calculation prints what the comment below it says.
 cat docs/book/[0-9][0-9]_*.md | awk -v to="$work/calculation" '
     /^```/{ inside = !inside && /^```sh$/; count += inside; file = to count ".sh"; next }

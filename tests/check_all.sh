@@ -89,7 +89,7 @@ for check in $unit; do
     esac
 done
 add "sh tests/program/check_random_kills.sh 200"
-for script in reproducible mpi web wasm constant_time; do add "sh tests/program/check_$script.sh"; done
+for script in reproducible mpi web book_page wasm constant_time; do add "sh tests/program/check_$script.sh"; done
 
 # Sanitizers: the programs, and the scripts that give the commands what others may give them.
 for check in $unit; do add "cd build/sanitize && ./$check"; done

@@ -1,7 +1,7 @@
 /* web_driver.mjs PAGE[#HASH] STEP... - opens a page from file:// in headless Chromium and drives it over the DevTools pipe, as a user would.
  * Steps, in order: files:INPUT_ID=PATH[,PATH...]  wait:EXPRESSION  click:ID  print:EXPRESSION  bytes:EXPRESSION=FILE (a Uint8Array)
  * drop:INPUT_ID=PATH[,PATH...] (files and folders, onto that element)
- * size:WIDTHxHEIGHT[,dark][,mobile]  shot:FILE.png  set:EXPRESSION. A step that fails, or 120 s of waiting, ends it with code 1.
+ * size:WIDTHxHEIGHT[,dark][,mobile]  shot:FILE.png (the page)  view:FILE.png (what is seen of it)  set:EXPRESSION. A step that fails, or 120 s of waiting, ends it with code 1.
  * CHROMIUM names the browser. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -73,6 +73,10 @@ const steps = {
   async shot(file) {
     const { cssContentSize: c } = await send('Page.getLayoutMetrics');
     const { data } = await send('Page.captureScreenshot', { format: 'png', captureBeyondViewport: true, clip: { x: 0, y: 0, width: c.width, height: c.height, scale: 1 } });
+    writeFileSync(file, Buffer.from(data, 'base64'));
+  },
+  async view(file) {
+    const { data } = await send('Page.captureScreenshot', { format: 'png' });
     writeFileSync(file, Buffer.from(data, 'base64'));
   },
 };

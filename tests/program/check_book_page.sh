@@ -1,8 +1,8 @@
 #!/bin/sh
-# check_book_page.sh - the book in headless Chromium, opened from a file, as wide as a phone, a tablet and a desk,
-# in the light and in the dark: nothing sticks out, letters stand out from what is behind them, the contents have
-# every chapter, the search finds each word of the glossary and leads to it. Run by check-all. SHOTS=DIR keeps what
-# is seen of each kind of page.
+# check_book_page.sh - the book in headless Chromium, opened from a file, as wide as a phone, a tablet and a
+# desk, in the light and in the dark: nothing sticks out, letters stand out from what is behind them, the
+# contents have every chapter, the search finds each word of the glossary and leads to it. Run by check-all.
+# SHOTS=DIR keeps what is seen of each kind of page.
 . tests/program/lib.sh
 browser=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome)}
 if [ -z "$browser" ] || ! command -v node >/dev/null; then
@@ -31,7 +31,7 @@ window.wide = () => {
   if (document.documentElement.scrollWidth > width) out.add('the page');
   for (const e of document.querySelectorAll('body *')) {
     const r = e.getBoundingClientRect();
-    if (r.width && (r.right > width + 1 || r.left < -1) && !e.closest('pre, .wide, figure'))
+    if (r.width && (r.right > width + 1 || r.left < -1) && !e.closest('pre, .wide'))
       out.add(e.tagName + ' ' + e.textContent.slice(0, 30));
   }
   return 'sticks out: ' + ([...out].slice(0, 5).join('; ') || 'nothing');
@@ -98,9 +98,10 @@ for size in $sizes; do
     set -- "$@" "size:$size" 'print:wide()' 'print:faint()' "size:$size,dark" 'print:faint()'
     printf '%s\n' 'sticks out: nothing' 'faint: nothing' 'faint: nothing' >>"$work/wanted"
 done
-set -- "$@" 'print:counted()' 'print:lost()' 'print:nowhere()' size:390x844,mobile 'print:clicked()' 'print:addressed()'
-printf '%s\n' "$(ls docs/book/[0-9][0-9]_*.md | wc -l) chapters" 'lost words: none' '0 places' 'clicked, seen' \
-    'at the top: c05_graph' >>"$work/wanted"
+set -- "$@" 'print:counted()' 'print:lost()' 'print:nowhere()' size:390x844,mobile 'print:clicked()' \
+    'print:addressed()'
+printf '%s\n' "$(ls docs/book/[0-9][0-9]_*.md | wc -l) chapters" 'lost words: none' '0 places' \
+    'clicked, seen' 'at the top: c05_graph' >>"$work/wanted"
 node tests/program/web_driver.mjs "$work/book/book.html" "$@" >"$work/seen" 2>"$work/errors"
 ok "the page: $(head -n 3 "$work/errors")" $?
 line=0
@@ -117,10 +118,12 @@ if [ -n "$SHOTS" ]; then
     for size in 390x844,mobile 820x1180,mobile 1280x860; do
         for dark in '' ,dark; do
             set -- "$@" "size:$size$dark"
-            for place in contents c02_convolution c02_convolution_5 c06_networks_1 c18_ladder_8 c24_glossary; do
+            for place in contents c02_convolution c02_convolution_5 c06_networks_1 c18_ladder_8 c24_glossary
+            do
                 set -- "$@" "set:location.hash = '$place'; later()" "view:$SHOTS/$size$dark.$place.png"
             done
-            set -- "$@" "set:search('stripe'); scrollTo(0, 0)" "view:$SHOTS/$size$dark.search.png" "set:search('')"
+            set -- "$@" "set:search('stripe'); scrollTo(0, 0)" "view:$SHOTS/$size$dark.search.png" \
+                "set:search('')"
         done
     done
     node tests/program/web_driver.mjs "$work/book/book.html" "$@"

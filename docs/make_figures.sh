@@ -1,10 +1,11 @@
 #!/bin/sh
 # make_figures.sh [PART...] - makes the numbers of README and docs again, in the tree's own pages, with the commit
 # that they are of. Run from the root of a tree without changes, on a machine that does nothing else
-# (`make figures`). Parts, all by default:
+# (`make figures`). Parts, by default all but standard:
 #
 #     speed       README's table: tests/bench/compare.py beside PyTorch, ONNX Runtime and OpenVINO, which PYTHON has
 #     study       README's and docs/study.md's tables: `nephron study -o build/figures/study --preset quick`
+#     standard    the same of `--preset standard`, five seeds, an hour: only where it is named
 #     ladder      docs/ladder/ladder.md and ladder.svg, of the book
 #     federation  docs/federation.md: tests/bench/federation_table.sh; HIPPOCAMPUS and ADRENAL name the data
 #
@@ -34,11 +35,13 @@ for part; do
         "$python" tests/bench/readme_tables.py speed "$commit" "two threads, $machine" README.md \
             $folder/steps.md $folder/inference.md
         ;;
-    study)
-        rm -rf $folder/study
-        ./nephron study -o $folder/study --preset quick
-        "$python" tests/bench/readme_tables.py study "$commit" README.md $folder/study/report.json
-        "$python" tests/study_tables.py $folder/study/report.json "$commit" docs/study.md
+    study | standard) # minutes; an hour
+        preset=quick
+        [ $part = standard ] && preset=standard
+        rm -rf $folder/$part
+        ./nephron study -o $folder/$part --preset $preset
+        "$python" tests/bench/readme_tables.py study "$commit" README.md $folder/$part/report.json
+        "$python" tests/study_tables.py $folder/$part/report.json "$commit" docs/study.md
         ;;
     ladder)
         build/ladder --check
@@ -52,7 +55,7 @@ for part; do
         PAGE=docs/federation.md sh tests/bench/federation_table.sh $folder/federation
         ;;
     *)
-        echo "make_figures.sh: no part $part (speed, study, ladder, federation)" >&2
+        echo "make_figures.sh: no part $part (speed, study, standard, ladder, federation)" >&2
         exit 2
         ;;
     esac

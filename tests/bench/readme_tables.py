@@ -1,4 +1,5 @@
-"""The two tables of README.md, between the markers <!-- speed --> and <!-- study --> and their ends.
+"""The tables of README.md, between the markers <!-- speed --> and <!-- study --> and their ends; of a study of another preset than quick between
+markers of its name.
 
     python3 tests/bench/readme_tables.py speed COMMIT MACHINE README.md TABLE...   (what compare.py steps and inference print)
     python3 tests/bench/readme_tables.py study COMMIT README.md report.json        (of `nephron study`)
@@ -75,7 +76,8 @@ def main():
     if what == "speed":
         replace(sys.argv[4], what, speed(commit, sys.argv[3], sys.argv[5:]))
     elif what == "study":
-        replace(sys.argv[3], what, study(commit, sys.argv[4]))
+        preset = json.load(open(sys.argv[4]))["preset"]
+        replace(sys.argv[3], what if preset == "quick" else preset, study(commit, sys.argv[4]))
     else:
         sys.exit(__doc__)
 

@@ -30,7 +30,7 @@ static const char style[] =
     ".ci{white-space:nowrap;font-size:.9em}"
     ".note{background:var(--note);border-left:4px solid var(--k4);padding:.6em .8em}"
     ".scroll{overflow-x:auto;margin:.8em 0;-webkit-overflow-scrolling:touch}.half{overflow-x:auto}"
-    "th{min-width:6.5em}.pair .scroll table{min-width:17rem}"
+    "th{min-width:4.8em}.pair .scroll table{min-width:17rem}"
     "table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}"
     "caption{text-align:left;padding:.2em 0;font-size:.9rem}"
     "caption span{display:inline-block;position:sticky;left:0;max-width:min(60rem,calc(100vw - 2rem))}"

@@ -53,8 +53,15 @@ static void put_curves(struct text *t, const struct study *s, const struct study
         plot_line(&p, colour, v, v + (of_metric ? 2 : 1) * (most + 1), n);
         plot_name(&p, colour, name);
     }
-    plot_end(&p, of_metric ? "Validation cases, first seed."
-                           : "Mean over the clients by their cases, first seed.");
+    char text[120] = "Validation cases, first seed.";
+    if (!of_metric) snprintf(text, sizeof text, "Mean over the clients by their cases, first seed.");
+    else if (task->options.task->planned) {
+        const int all = study_validation_batches(task), each = (all + s->sites - 1) / s->sites;
+        snprintf(text, sizeof text,
+                 "%d patches of the validation cases%s, the same after every round; first seed.",
+                 (federated_sites ? each : all) * task->options.batch, federated_sites ? " of each site" : "");
+    }
+    plot_end(&p, text);
     free(v);
 }
 

@@ -223,6 +223,9 @@ struct json *study_arguments(const char *out, struct error *e);
 int study_protocol(const struct study *s, struct error *e);
 
 /* ---- study_train.c ---- */
+/* Batches of segmentation's validation after a round, of all sites together; classification takes all
+ * cases. With batches of one patch four of them would be a matter of chance. */
+int study_validation_batches(const struct study_task *t);
 /* Trains one arm from the prepared cases; *model is the caller's. Fills records, hash and times of the
  * run. */
 int study_train(struct study *s, struct study_task *t, const char *task, int arm, int seed,

@@ -68,6 +68,20 @@ static int number_hospital(struct study *s, const char *name)
     return k;
 }
 
+/* By name, as reports list them; a table has them as its cases come. */
+static void sort_hospitals(struct study *s)
+{
+    char name[STUDY_HOSPITALS_MAX][SITE_NAME_MAX];
+    int place[STUDY_HOSPITALS_MAX] = {0};
+    memcpy(name, s->hospital_name, sizeof name);
+    for (int k = 0; k < s->hospitals; k++) {
+        for (int j = 0; j < s->hospitals; j++) place[k] += strcmp(name[j], name[k]) < 0;
+        memcpy(s->hospital_name[place[k]], name[k], sizeof name[k]);
+    }
+    for (int i = 0; i < s->dataset.cases; i++)
+        if (s->item[i].hospital >= 0) s->item[i].hospital = place[s->item[i].hospital];
+}
+
 /* Columns age, sex, histology and hospital, each where it is there; cases of other datasets are passed
  * over. */
 static int read_clinical(struct study *s, const char *path, struct error *e)
@@ -89,6 +103,7 @@ static int read_clinical(struct study *s, const char *path, struct error *e)
         if (hospital >= 0) item->hospital = number_hospital(s, csv_cell(&c, r, hospital));
         if (kind >= 0) snprintf(item->kind, sizeof item->kind, "%s", csv_cell(&c, r, kind));
     }
+    sort_hospitals(s);
     csv_free(&c);
     return status;
 }

@@ -14,8 +14,6 @@
 #include "nn/train/train_covariates.h"
 #include "tensor/base/clock.h"
 
-enum { VALIDATION_BATCHES = 4 }; /* of segmentation, after a round; classification takes all cases */
-
 int study_path(char *path, size_t size, const struct study *s, const char *folder, const char *name,
                struct error *e)
 {
@@ -80,6 +78,12 @@ void study_task_free(struct study_task *t)
 }
 
 /* ---- training ------------------------------------------------------------------------------------------ */
+
+int study_validation_batches(const struct study_task *t)
+{
+    enum { PATCHES = 12 };
+    return (PATCHES + t->options.batch - 1) / t->options.batch;
+}
 
 /* Client of the arm that has each case of a store. */
 static void part_cases(int *part, const struct study *s, const struct learner_data *d, int arm)
@@ -275,7 +279,7 @@ static double test_steps(const struct study *s, const struct study_task *t, cons
 static double validation_steps(const struct study *s, const struct study_task *t)
 {
     const double batches =
-        t->options.task->planned ? VALIDATION_BATCHES : (double)t->validated / t->options.batch;
+        t->options.task->planned ? study_validation_batches(t) : (double)t->validated / t->options.batch;
     double passes = 0;
     for (int a = 0; t->validated && a < t->arms; a++) {
         int rounds, iterations;
@@ -377,7 +381,7 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
                                  .plan = segment ? s->plan : NULL,
                                  .clients = arm_clients(s, arm),
                                  .validation = validation,
-                                 .validation_batches = VALIDATION_BATCHES,
+                                 .validation_batches = study_validation_batches(t),
                                  .pool = s->pool,
                                  .folder = folder,
                                  .resume = s->resume,

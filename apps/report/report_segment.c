@@ -59,7 +59,8 @@ static void put_curves(struct text *t, const struct study *s, const struct study
         const int all = study_validation_batches(task), each = (all + s->sites - 1) / s->sites;
         snprintf(text, sizeof text,
                  "%d patches of the validation cases%s, the same after every round; first seed.",
-                 (federated_sites ? each : all) * task->options.batch, federated_sites ? " of each site" : "");
+                 (federated_sites ? each : all) * task->options.batch,
+                 federated_sites ? " of each site" : "");
     }
     plot_end(&p, text);
     free(v);

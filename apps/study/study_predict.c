@@ -97,7 +97,7 @@ static int begin_maps(const struct study *s, int arm, int seed, struct error *e)
 {
     char path[1300], text[120], map[1300];
     if (describe_maps(path, sizeof path, text, s, arm, seed, e)) return -1;
-    for (int tested = 0; tested < 2; tested++)
+    for (int tested = !s->classify.present; tested < 2; tested++)
         if (folder_of(map, sizeof map, s, tested, arm, seed, e) || file_mkdirs(map, e)) return -1;
     if (s->resume && is_described(path, text)) return 0;
     if (file_remove(path, e)) return -1;

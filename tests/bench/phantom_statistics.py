@@ -3,6 +3,8 @@
     python tests/bench/phantom_statistics.py phantom NAME [--program ./nephron]   makes datasets with the program and measures them
     python tests/bench/phantom_statistics.py real --kits FOLDER --chaos FOLDER    measures public data: KiTS19's label maps, CHAOS' T2
     python tests/bench/phantom_statistics.py table COMMIT                         writes the table of docs/phantom.md
+    python tests/bench/phantom_statistics.py pictures COMMIT [--program ./nephron] draws docs/phantom.png, a case of each hospital, and writes their
+                                                                                  statistics below it (wants Pillow too)
 
 Run from the project's folder after `make`; wants numpy, scipy, scikit-image, nibabel. NAME is what the column is called ("now", or a commit).
 Figures are kept in tests/bench/phantom_statistics.json, so that the table can be written without measuring all again. FOLDER of KiTS19 has
@@ -31,6 +33,7 @@ from concurrent.futures import ProcessPoolExecutor
 HERE = os.path.dirname(os.path.abspath(__file__))
 STORE = os.path.join(HERE, "phantom_statistics.json")
 PAGE = os.path.join(HERE, "../../docs/phantom.md")
+PICTURE = os.path.join(HERE, "../../docs/phantom.png")
 
 
 def numerics():
@@ -253,15 +256,47 @@ def write_table(a):
         text += ["| processor seconds a case | " + " | ".join(sizes) + " |", "|---|" + "---|" * len(sizes)]
         for c in columns[1:]:
             text.append(f"| {head[c]} | " + " | ".join(f"{store[c]['seconds_a_case'][s]:.3f}" for s in sizes) + " |")
-    page = open(PAGE).read()
-    begin, rest = page.split("<!-- statistics -->\n")
-    end = rest.split("<!-- /statistics -->")[1]
-    open(PAGE, "w").write(begin + "<!-- statistics -->\n" + "\n".join(text) + "\n<!-- /statistics -->" + end)
+    write_page("statistics", text)
+
+
+def write_page(mark, lines):
+    begin, rest = open(PAGE).read().split(f"<!-- {mark} -->\n")
+    end = rest.split(f"<!-- /{mark} -->")[1]
+    open(PAGE, "w").write(begin + f"<!-- {mark} -->\n" + "\n".join(lines) + f"\n<!-- /{mark} -->" + end)
+
+
+def gray(path, z):
+    """A slice seen from the feet, the patient's right on the left: the darkest and brightest in two hundred are black and white."""
+    a = read(path)[0][:, :, z].T[::-1, ::-1].astype(float)
+    low, high = np.percentile(a, (.5, 99.5))
+    return (np.clip((a - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+
+
+def pictures(a):
+    from PIL import Image
+    options = "--cases", "14", "--with-kidney", "--threads", "2"
+    shown, measured = made(a, "pictures", *options, "--size", "medium"), made(a, "measured", *options)
+    first, rows = {}, [line.split(",") for line in open(shown + "/clinical.csv").read().split("\n")[1:] if line]
+    for r in rows:
+        first.setdefault(r[1], r[0])
+    names, columns, figures = sorted(first), [], []
+    for h in names:
+        label = read(f"{shown}/labelsTr/{first[h]}.nii.gz")[0]
+        z = int((label == 2).sum((0, 1)).argmax())
+        tiles = [Image.fromarray(gray(f"{shown}/imagesTr/{first[h]}_000{c}.nii.gz", z)).resize((224, 224), Image.BICUBIC) for c in (0, 1)]
+        columns.append(np.concatenate([np.asarray(t)[28:196] for t in tiles]))  # nothing but air in front and behind
+        figures.append(t2([(f"{measured}/imagesTr/{first[h]}_0000.nii.gz", f"{measured}/labelsTr/{first[h]}.nii.gz", None)]))
+    Image.fromarray(np.concatenate(columns, 1)).save(PICTURE, optimize=True)
+    figures.append(json.load(open(STORE))["real"])
+    text = [f"| T2, healthy kidney (commit {a.name}) | " + " | ".join(names) + " | CHAOS, median |", "|---|" + "---|" * len(figures)]
+    for key, title in ("t2_noise", "noise over mean"), ("t2_structure", "structure over mean"), ("t2_correlation", "correlation of neighbours"):
+        text.append(f"| {title} | " + " | ".join(f"{f[key]:.3f}" for f in figures) + " |")
+    write_page("pictures", text)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("what", choices=("phantom", "real", "table"))
+    p.add_argument("what", choices=("phantom", "real", "table", "pictures"))
     p.add_argument("name", nargs="?", default="real")
     p.add_argument("--program", default="./nephron")
     p.add_argument("--baselines", default="build/phantom_baselines", help="tests/bench/phantom_baselines.c, built")
@@ -276,6 +311,8 @@ def main():
         return write_table(a)
     numerics()
     with tempfile.TemporaryDirectory() as a.work:
+        if a.what == "pictures":
+            return pictures(a)
         result = measure_real(a) if a.what == "real" else measure_phantom(a)
     store = json.load(open(STORE)) if os.path.exists(STORE) else {}
     store[a.name] = {**store.get(a.name, {}), **result}

@@ -80,7 +80,7 @@ IO_JPEG = io/jpeg/jpeg_2000.o io/jpeg/jpeg_2000_block.o io/jpeg/jpeg_2000_tile.o
 IO_DICOM = io/dicom/dicom.o io/dicom/dicom_order.o io/dicom/dicom_pixels.o io/dicom/dicom_reference.o \
 	io/dicom/dicom_rtstruct.o io/dicom/dicom_seg.o io/dicom/dicom_series.o io/dicom/dicom_slices.o \
 	io/dicom/dicom_write.o
-IO_WEIGHTS = io/weights/npy.o io/weights/npz_weights.o io/weights/onnx.o io/weights/pickle.o \
+IO_WEIGHTS = io/weights/npy.o io/weights/npz_weights.o io/weights/onnx.o io/weights/onnx_summary.o io/weights/pickle.o \
 	io/weights/pth.o io/weights/pth_tensors.o io/weights/safetensors.o io/weights/seal.o \
 	io/weights/weights_format.o
 IO_FORMATS = io/formats/image_formats.o io/formats/weights_formats.o
@@ -159,7 +159,8 @@ APPS_REPORT = apps/report/report.o apps/report/report_checklists.o apps/report/r
 	apps/report/report_cohort.o apps/report/report_compare.o apps/report/report_methods.o \
 	apps/report/report_multiclass.o apps/report/report_paper.o apps/report/report_pictures.o \
 	apps/report/report_plot.o apps/report/report_segment.o
-APPS_INFO = apps/info/info_arrays.o apps/info/info_datasets.o apps/info/info_images.o
+APPS_INFO = apps/info/info_arrays.o apps/info/info_datasets.o apps/info/info_images.o \
+	apps/info/info_others.o
 APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd_compare.o \
 	apps/command/cmd_convert.o apps/command/cmd_ensemble.o apps/command/cmd_evaluate.o \
 	apps/command/cmd_export.o apps/command/cmd_federate.o apps/command/cmd_info.o apps/command/cmd_init.o \
@@ -207,7 +208,8 @@ SCRIPTS = tests/bits/check_bits.sh tests/check_layers.sh tests/check_structs.sh 
 	tests/program/check_cases_io.sh tests/program/check_compare.sh tests/program/check_convert.sh \
 	tests/program/check_covariates.sh tests/program/check_docs.sh tests/program/check_ensemble.sh \
 	tests/program/check_export.sh tests/program/check_habits.sh tests/program/check_hospitals.sh \
-	tests/program/check_image_data.sh tests/program/check_kills.sh tests/program/check_library.sh \
+	tests/program/check_image_data.sh tests/program/check_info.sh tests/program/check_kills.sh \
+	tests/program/check_library.sh \
 	tests/program/check_library_calls.sh tests/program/check_memory.sh tests/program/check_memory_io.sh \
 	tests/program/check_names.sh tests/program/check_network_choice.sh tests/program/check_nnunet.sh \
 	tests/program/check_plan.sh tests/program/check_program.sh tests/program/check_signals.sh \

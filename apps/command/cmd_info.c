@@ -21,14 +21,40 @@
 
 /* ---- JSON and tables ----------------------------------------------------------------------------------- */
 
+/* What a file of JSON is, by the members that only it has. */
+static const char *purpose_of(const struct json *j)
+{
+    static const struct {
+        const char *member[2], *purpose;
+    } known[] = {{{"program", "weights"}, "record of a prediction"},
+                 {{"command", "training_cases"}, "manifest of a run"},
+                 {{"configurations", "plans_name"}, "plans"},
+                 {{"channel_names", "labels"}, "description of a dataset"},
+                 {{"metric_per_case", "mean"}, "summary of an evaluation"},
+                 {{"spacings", "shapes_after_crop"}, "fingerprint of a dataset"},
+                 {{"postprocessing_fns", "postprocessing_kwargs"}, "postprocessing"},
+                 {{"candidates", "best"}, "choice of the best run"},
+                 {{"sites", "quorum"}, "description of a federation"},
+                 {{"arguments", "primary"}, "protocol of a study"},
+                 {{"data_sha256", "preset"}, "report of a study"},
+                 {{"tissues", "hospitals"}, "record of a phantom"}};
+    if (j->type == JSON_ARRAY && j->count && json_get(j->item[0], "train") && json_get(j->item[0], "val"))
+        return "splits of a cross-validation";
+    for (size_t i = 0; j->type == JSON_OBJECT && i < sizeof known / sizeof *known; i++)
+        if (json_get(j, known[i].member[0]) && json_get(j, known[i].member[1])) return known[i].purpose;
+    return NULL;
+}
+
 static int print_json(const char *path, int width, struct json *out, struct error *e)
 {
     static const char *const kind[] = {"null", "boolean", "number", "number", "text", "list", "object"};
     struct json *j = json_read(path, e);
     if (!j) return -1;
-    console("%s: JSON %s", path, kind[j->type]);
+    const char *purpose = purpose_of(j);
+    console("%s: %s%sJSON %s", path, purpose ? purpose : "", purpose ? ", " : "", kind[j->type]);
     if (j->type == JSON_OBJECT || j->type == JSON_ARRAY) printf(" of %d", j->count);
     printf("\n");
+    if (purpose) json_add_text(out, "purpose", purpose);
     info_print_members(j, width);
     json_add_text(out, "kind", "JSON");
     json_add(out, "content", json_copy(j));
@@ -104,11 +130,28 @@ static int info_model(const char *path, struct json *j, struct error *e)
     return 0;
 }
 
+/* A folder of results is told by the file that says what was done there. */
+static int info_results(int *found, const char *path, struct json *j, struct error *e)
+{
+    static const char *const record[] = {"prediction.json", "federation.json", "report.json", "protocol.json",
+                                         "best.json"};
+    char name[1200];
+    *found = 0;
+    for (size_t i = 0; !*found && i < sizeof record / sizeof *record; i++) {
+        if (file_join(name, sizeof name, path, record[i], e)) return -1;
+        *found = file_exists(name);
+    }
+    return *found ? print_json(name, 100, j, e) : 0;
+}
+
 static int info_folder(const char *path, const char *series, struct json *j, struct error *e)
 {
     char name[1200];
+    int results;
     if (file_join(name, sizeof name, path, "manifest.json", e)) return -1;
     if (file_exists(name)) return info_run(path, name, j, e);
+    if (info_results(&results, path, j, e)) return -1;
+    if (results) return 0;
     if (file_join(name, sizeof name, path, "dataset.json", e)) return -1;
     int dataset = file_exists(name);
     if (file_join(name, sizeof name, path, "plans.json", e)) return -1;
@@ -118,7 +161,9 @@ static int info_folder(const char *path, const char *series, struct json *j, str
     if (dataset) return info_dataset(path, j, e);
     if (image_format_of(path)) return info_image(path, series, j, e);
     if (nnunet_refuse_version_1(path, e)) return -1;
-    return error_set(e, "%s: neither a dataset (dataset.json) nor a run (manifest.json) nor a DICOM series",
+    return error_set(e,
+                     "%s: neither a dataset (dataset.json) nor a run (manifest.json) nor results "
+                     "(prediction.json, federation.json, report.json) nor a DICOM series",
                      path);
 }
 
@@ -137,7 +182,12 @@ static const struct {
              {".npz", info_npz},
              {".npy", info_npy},
              {".json", info_json},
-             {".csv", info_csv}};
+             {".csv", info_csv},
+             {".onnx", info_onnx},
+             {".svg", info_text},
+             {".html", info_text},
+             {".c", info_text},
+             {".h", info_text}};
 
 static int info_file(const char *path, const char *series, struct json *j, struct error *e)
 {
@@ -147,7 +197,13 @@ static int info_file(const char *path, const char *series, struct json *j, struc
     if (file_is_dir(path)) return info_folder(path, series, j, e);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (file_has_suffix(path, kinds[i].ending)) return kinds[i].tell(path, j, e);
-    return nnunet_refuse_version_1(path, e) ? -1 : info_image(path, series, j, e);
+    const int structures = info_structures(path, j, e);
+    if (structures) return structures < 0 ? -1 : 0;
+    if (nnunet_refuse_version_1(path, e)) return -1;
+    if (!image_format_of(path))
+        return error_set(e, "%s: neither an image nor anything else that is known here, by its name or content",
+                         path);
+    return info_image(path, series, j, e);
 }
 
 int cmd_info(int argc, char **argv)
@@ -163,7 +219,8 @@ int cmd_info(int argc, char **argv)
         {0}};
     const struct command_help help = {
         "info FILE...",
-        "What a file is: image, DICOM series, checkpoint, arrays, JSON, table, dataset or run folder",
+        "What a file is: image, DICOM series or structure set, weights, arrays, JSON, table, picture, dataset or "
+        "folder of results",
         "Reads everything: a dataset's cases are checked one by one. Exit code 1 if any file is unreadable "
         "or a dataset\n"
         "has problems; the other files are still told. A DICOM series is given by its folder or by any file "

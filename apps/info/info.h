@@ -25,6 +25,13 @@ int info_pth(const char *path, struct json *j, struct error *e);
 int info_npz(const char *path, struct json *j, struct error *e);
 int info_npy(const char *path, struct json *j, struct error *e);
 
+/* ---- info_others.c ---- */
+/* A .svg, .html, .c or .h: its kind, size and title. */
+int info_text(const char *path, struct json *j, struct error *e);
+int info_onnx(const char *path, struct json *j, struct error *e);
+/* 1: the file is a DICOM RT Structure Set, and is told; 0: it is none; -1 with a message. */
+int info_structures(const char *path, struct json *j, struct error *e);
+
 /* ---- info_datasets.c ---- */
 /* Reads every case; what is wrong with one is told and does not stop the rest. */
 int info_dataset(const char *path, struct json *j, struct error *e);

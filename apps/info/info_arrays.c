@@ -54,8 +54,29 @@ static double count_values(const struct safetensors *s, const char *prefix)
     return sum;
 }
 
+/* A network with such a value predicts nothing: train and predict refuse it. */
+static void print_diverged(const struct safetensors *s, struct json *j)
+{
+    int64_t bad = 0;
+    int first = -1;
+    for (int i = 0; i < s->count; i++) {
+        const struct safetensor *t = &s->tensor[i];
+        const size_t width = safetensors_dtype_bytes(t->dtype);
+        if (t->dtype[0] != 'F' && t->dtype[0] != 'B') continue;
+        for (size_t k = 0; width && k < t->bytes / width; k++)
+            if (!isfinite(safetensors_value(t, k))) {
+                if (!bad++) first = i;
+            }
+    }
+    json_add_int(j, "not_finite", bad);
+    if (bad)
+        console("  not finite    %lld values (NaN or infinite), the first in %s\n", (long long)bad,
+                s->tensor[first].name);
+}
+
 static void print_tensors(const struct safetensors *s, struct json *j)
 {
+    print_diverged(s, j);
     struct json *list = json_add_array(j, "tensors");
     struct columns c = columns_begin(2, "lll");
     for (int i = 0; i < s->count; i++) {
@@ -71,6 +92,23 @@ static void print_tensors(const struct safetensors *s, struct json *j)
     columns_print(&c);
 }
 
+/* What a file of ours is for: a message of a federation, a checkpoint; "" of another's. */
+static void purpose_of(char *buf, size_t size, const struct safetensors *s)
+{
+    const char *head = safetensors_meta(s, "nephron"), *kind = NULL;
+    struct error ignored;
+    struct json *j = head ? json_parse(head, strlen(head), &ignored) : NULL;
+    buf[0] = 0;
+    if (j) kind = json_text(j, "kind", NULL);
+    if (kind)
+        snprintf(buf, size, "%s of round %lld%s%s, ", strcmp(kind, "global") ? kind : "task",
+                 (long long)json_integer(j, "round", 0), json_text(j, "site", NULL) ? ", of site " : "",
+                 json_text(j, "site", ""));
+    else if (j && json_get(j, "options"))
+        snprintf(buf, size, "checkpoint, ");
+    json_free(j);
+}
+
 int info_safetensors(const char *path, struct json *j, struct error *e)
 {
     struct safetensors s;
@@ -78,8 +116,10 @@ int info_safetensors(const char *path, struct json *j, struct error *e)
     if (seal_read(&s, path, 0, e)) return -1;
     for (int i = 0; i < s.count; i++) bytes += s.tensor[i].bytes;
     double other = count_values(&s, "optimizer.");
-    console("%s: safetensors, %d tensors, %zu bytes\n  parameters    %.0f\n", path, s.count, bytes,
-           count_values(&s, "") - other);
+    char purpose[160];
+    purpose_of(purpose, sizeof purpose, &s);
+    console("%s: %ssafetensors, %d tensors, %zu bytes\n  parameters    %.0f\n", path, purpose, s.count, bytes,
+            count_values(&s, "") - other);
     if (other > 0) printf("  optimiser     %.0f values\n", other);
     for (int i = 0; i < s.metas; i++)
         printf("  metadata      %s: %.200s%s\n", info_shown(s.meta_key[i]), info_shown(s.meta_value[i]),

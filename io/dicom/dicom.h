@@ -46,6 +46,8 @@ int dicom_read_series(struct volume *v, struct image_info *info, const char *pat
 /* The UIDs of the series in a folder, or of the one of a file: malloc'ed, sorted; "" of files without one.
  * series: NULL, or the only one wanted. */
 int dicom_list_series(char (**uid)[65], int *count, const char *path, const char *series, struct error *e);
+/* The names of the structures of an RT Structure Set, malloc'ed: 1; 0 of another file; -1 with a message. */
+int dicom_list_structures(char (**name)[65], int *count, const char *path, struct error *e);
 /* One file from memory; `name` for messages. */
 int dicom_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what,
                 struct error *e);

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/base/file.h"
+#include "io/dicom/dicom.h"
+#include "io/dicom/dicom_file.h"
 #include "io/dicom/dicom_labels.h"
 #include "io/dicom/dicom_write.h"
 
@@ -320,4 +323,51 @@ int dicom_rtstruct_write(const char *path, const uint16_t *map, const struct dic
     }
     dicom_put_text(&set, 0x300e0002, "CS", "UNAPPROVED");
     return dicom_write_file(path, STRUCTURE_SET_CLASS, instance, &set, e);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------- */
+
+static int list_names(char (**name)[65], int *count, const struct dicom_element *sequence, struct error *e)
+{
+    struct dicom_element element[DICOM_FIELDS];
+    struct dicom_span item;
+    size_t at = 0;
+    int more, room = 0;
+    while ((more = dicom_next_item(&item, sequence, &at, e)) > 0) {
+        if (*count == room) {
+            char (*grown)[65] = realloc(*name, (size_t)(room = 2 * room + 16) * sizeof *grown);
+            if (!grown) return error_set(e, "out of memory for %d structures", room);
+            *name = grown;
+        }
+        if (dicom_scan(element, &item, e)) return -1;
+        dicom_text((*name)[(*count)++], sizeof **name, element, DICOM_STRUCTURE_NAME);
+    }
+    return more;
+}
+
+int dicom_list_structures(char (**name)[65], int *count, const char *path, struct error *e)
+{
+    struct dicom_file f;
+    unsigned char *data, head[160];
+    size_t size;
+    char class_uid[65];
+    *name = NULL;
+    *count = 0;
+    if (!dicom_recognise(head, file_begin(path, head, sizeof head))) return 0;
+    if (file_read(path, 0, &data, &size, e)) return -1;
+    int status = dicom_file_open(&f, data, size, path, e);
+    if (!status) {
+        dicom_text(class_uid, sizeof class_uid, f.element, DICOM_SOP_CLASS_UID);
+        status = strcmp(class_uid, STRUCTURE_SET_CLASS) != 0 ? 0
+                 : list_names(name, count, &f.element[DICOM_STRUCTURE_SEQUENCE], e)
+                     ? error_prefix(e, "%s", path)
+                     : 1;
+        dicom_file_close(&f);
+    }
+    free(data);
+    if (status <= 0) {
+        free(*name);
+        *name = NULL;
+    }
+    return status;
 }

@@ -48,4 +48,14 @@ void onnx_metadata(struct onnx *o, const char *key, const char *value);
 int onnx_write(const struct onnx *o, const char *path, struct error *e);
 void onnx_free(struct onnx *o);
 
+/* What a file holds (onnx_summary.c), of any writer. */
+struct onnx_summary {
+    int opset, nodes, tensors;
+    double parameters;            /* elements of the tensors */
+    struct text inputs, outputs;  /* names, each with its NUL */
+    struct text metadata;         /* key, value, key, value, ... each with its NUL */
+};
+int onnx_summarise(struct onnx_summary *s, const char *path, struct error *e);
+void onnx_summary_free(struct onnx_summary *s);
+
 #endif

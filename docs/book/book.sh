@@ -63,7 +63,7 @@ function links(s,   out, body, cut, before, rest) {
     }
     return out emphasis(s)
 }
-function inline(s,   n, part, i, out, cut) {
+function inline(s,   n, part, i, out, cut, tag) {
     if (s == "") return ""
     n = split(escape(numbers(s)), part, "`")
     if (n % 2 == 0) fail("a ` without its other")
@@ -74,7 +74,9 @@ function inline(s,   n, part, i, out, cut) {
     out = links(out)
     for (i = 2; i <= n; i += 2) {
         cut = index(out, "\001" i "\002")
-        out = substr(out, 1, cut - 1) "<code>" part[i] "</code>" substr(out, cut + length(i) + 2)
+        # What is short is not broken, least of all after the hyphen of an option.
+        tag = length(part[i]) < 25 ? "<code class=\"whole\">" : "<code>"
+        out = substr(out, 1, cut - 1) tag part[i] "</code>" substr(out, cut + length(i) + 2)
     }
     return out
 }
@@ -135,12 +137,14 @@ function excerpt(s,   part, file, first, last, line, n, begin, end, text) {
         n++
         if (!begin && starts(line, first)) begin = n
         if (!begin) continue
+        if (length(line) > 112) fail(file " line " n " is too long for paper")
         text = text sprintf("<i>%d</i> %s\n", n, escape(line))
         if (starts(line, last)) { end = n; break }
     }
     close(file)
     if (!begin) fail(file " has no line that begins with: " first)
     else if (!end) fail(file " has after line " begin " no line that begins with: " last)
+    else if (line ~ /([^}],|[(?:|&=+*-])$/) fail(file " line " end " does not end a statement: " line)
     # On paper an excerpt of a third of a page stays together.
     printf "<figure class=\"code%s\"><figcaption>", end - begin < 26 ? " short" : ""
     printf "<a href=\"../%s\">%s</a>, ", file, file

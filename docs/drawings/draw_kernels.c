@@ -24,6 +24,7 @@ static void panel(FILE *f)
 /* Two outputs with stride 2: even inputs with the outer taps, odd ones with the middle tap. */
 static void strides(FILE *f)
 {
+    static const int beside[3] = {-22, 12, 22}; /* a line, where its tap stands */
     for (int i = 0; i < 5; i++) {
         draw_labelled(f, i % 2 ? ORANGE : BLUE, 100 + 90 * i, 14, 44, 28, "", NULL);
         draw_text(f, MIDDLE, 122 + 90 * i, 33, "d%d", i);
@@ -34,12 +35,7 @@ static void strides(FILE *f)
         for (int tap = 0; tap < 3; tap++) {
             const double x = 122 + 90 * (2 * out + tap);
             draw_line(f, tap % 2 ? ORANGE : BLUE, x, 42, 212 + 180 * out, 114);
-            draw_text(f, MIDDLE,
-                      x + (212 + 180 * out - x) * 0.45 +
-                          (tap == 1 ? 12
-                           : tap    ? 14
-                                    : -14),
-                      78, "g%d", tap);
+            draw_text(f, MIDDLE, x + (212 + 180 * out - x) * 0.45 + beside[tap], 82, "g%d", tap);
         }
     }
     draw_text(f, MIDDLE, 302, 168,
@@ -81,7 +77,7 @@ static void difference(FILE *f)
     draw_path(f, BLUE, x, y, 20);
     for (int e = 0; e <= 6; e += 2) draw_text(f, RIGHT, 54, plot_y(&p, -e) + 4, "1e-%d", e);
     draw_text(f, LEFT, 150, 60, "the curve shows");
-    draw_text(f, LEFT, 250, 150, "floats have no digits left");
+    draw_text(f, LEFT, 245, 96, "floats have no digits left");
     draw_text(f, MIDDLE, 260, 198, "step h; on the left, the relative error");
 }
 

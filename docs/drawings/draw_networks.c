@@ -80,8 +80,8 @@ static void losses(FILE *f)
     plot_curve(f, BLUE, &p, cross_entropy);
     plot_curve(f, ORANGE, &p, dice);
     draw_text(f, LEFT, plot_x(&p, 0.13), plot_y(&p, 0.93), "cross-entropy: 1 - p");
-    draw_text(f, LEFT, plot_x(&p, 0.67), plot_y(&p, 0.62), "Dice: p (1 - p) times");
-    draw_text(f, LEFT, plot_x(&p, 0.67), plot_y(&p, 0.50), "what the class needs");
+    draw_text(f, LEFT, plot_x(&p, 0.67), plot_y(&p, 0.80), "Dice: p (1 - p) times");
+    draw_text(f, LEFT, plot_x(&p, 0.67), plot_y(&p, 0.68), "what the class needs");
     for (int i = 0; i <= 4; i++) draw_text(f, MIDDLE, plot_x(&p, i / 4.), 176, "%.2f", i / 4.);
     draw_text(f, MIDDLE, 260, 196, "p of the true label: missed on the left, right on the right");
     draw_text(f, MIDDLE, 32, 96, "pull");

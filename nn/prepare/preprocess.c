@@ -279,7 +279,8 @@ int preprocess_case(struct prepared *s, struct sample *raw, const struct plan *p
 {
     take_sample(s, raw);
     if (s->channels != p->channels)
-        return prepared_free(s), error_set(e, "has %d channels, the plan is for %d", raw->channels, p->channels);
+        return prepared_free(s), error_set(e, "has %d channels, the plan is for %d", raw->channels,
+                                           p->channels);
     if (p->previous_labels && !s->previous)
         return prepared_free(s), error_set(e, "%s needs the segmentation of its previous stage, %s",
                                            p->configuration, p->previous_stage);

@@ -1,7 +1,8 @@
 /* intensity.c - changes of the intensities of one channel. All arithmetic is plain float products and sums in
  * a fixed order (statistics in double), so the bits are the same everywhere. Loops go over blocks of constant
  * length, which the compiler makes vectors of; a `step` is inlined into the blocks and into the rest. Sums in
- * double are chains that wait for each addition: what else a pass does is done beside them. */
+ * double are chains that wait for each addition: what else a pass does is done beside them.
+ * The book: docs/book/11_batch.md */
 #include "nn/batch/intensity.h"
 
 #include <math.h>

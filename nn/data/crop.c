@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum { ZERO = 0, NONZERO = 1, OUTSIDE = 2 }; /* mask values while holes are sought */
+enum { BLOCK = 32 }; /* loops of this length become vectors */
 
 struct fill {
     uint8_t *mask;
@@ -71,7 +72,10 @@ static int fill_holes(uint8_t *mask, const int size[3])
         }
     free(f.seed);
     const size_t voxels = (size_t)size[0] * (size_t)size[1] * w;
-    for (size_t i = 0; i < voxels; i++) mask[i] = mask[i] != OUTSIDE;
+    size_t i = 0;
+    for (; voxels - i >= BLOCK; i += BLOCK)
+        for (int k = 0; k < BLOCK; k++) mask[i + (size_t)k] = mask[i + (size_t)k] != OUTSIDE;
+    for (; i < voxels; i++) mask[i] = mask[i] != OUTSIDE;
     return f.failed ? -1 : 0;
 }
 
@@ -84,10 +88,13 @@ static int nonzero_at(const float *v, int channels)
 
 static void mark_row(uint8_t *mask, const float *v, int w, int channels)
 {
-    if (channels == 1)
-        for (int x = 0; x < w; x++) mask[x] = v[x] != 0 ? NONZERO : ZERO;
-    else
-        for (int x = 0; x < w; x++) mask[x] = nonzero_at(v + (size_t)x * (size_t)channels, channels);
+    int x = 0;
+    for (; channels == 1 && w - x >= BLOCK; x += BLOCK) {
+        uint8_t block[BLOCK];
+        for (int k = 0; k < BLOCK; k++) block[k] = v[x + k] != 0 ? NONZERO : ZERO;
+        memcpy(mask + x, block, sizeof block);
+    }
+    for (; x < w; x++) mask[x] = nonzero_at(v + (size_t)x * (size_t)channels, channels);
 }
 
 static void widen(int begin[3], int end[3], int axis, int first, int last)

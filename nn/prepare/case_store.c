@@ -20,16 +20,35 @@ static size_t voxels_of(const struct prepared *s)
     return (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2];
 }
 
+enum { BLOCK = 64 }; /* loops of this length become vectors */
+
+static int has_label(const uint8_t *label, uint8_t v)
+{
+    uint8_t any = 0;
+    for (int i = 0; i < BLOCK; i++) any |= label[i] == v;
+    return any;
+}
+
+/* Appends the voxels of label v; most blocks have none. */
+static int32_t collect_label(int32_t *at, int32_t count, const uint8_t *label, int32_t n, uint8_t v)
+{
+    for (int32_t from = 0; from < n; from += BLOCK) {
+        const int32_t to = n - from < BLOCK ? n : from + BLOCK;
+        if (to - from == BLOCK && !has_label(label + from, v)) continue;
+        for (int32_t i = from; i < to; i++)
+            if (label[i] == v) at[count++] = i;
+    }
+    return count;
+}
+
 /* Voxels with one of the labels, label by label; those outside of the nonzero region come with the
  * background, before it. Returns their number. */
 static int32_t collect(int32_t *at, const struct prepared *s, const struct label_set *labels)
 {
     int32_t count = 0, n = (int32_t)voxels_of(s);
-    for (int32_t i = 0; label_set_has(labels, 0) && i < n; i++)
-        if (s->label[i] == LABEL_OUTSIDE) at[count++] = i;
-    for (int v = 0; v < LABELS_MAX; v++)
-        for (int32_t i = 0; label_set_has(labels, (unsigned)v) && i < n; i++)
-            if (s->label[i] == v) at[count++] = i;
+    if (label_set_has(labels, 0)) count = collect_label(at, count, s->label, n, LABEL_OUTSIDE);
+    for (unsigned v = 0; v < LABELS_MAX; v++)
+        if (label_set_has(labels, v)) count = collect_label(at, count, s->label, n, (uint8_t)v);
     return count;
 }
 

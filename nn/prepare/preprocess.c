@@ -94,14 +94,25 @@ static int needs_mask(const struct prepared *s, const struct plan *p)
     return masked;
 }
 
+enum { BLOCK = 32 }; /* loops of this length become vectors */
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void mark_step(uint8_t *label, uint8_t *mask, int n)
+{
+    uint8_t inside[BLOCK], marked[BLOCK];
+    for (int k = 0; k < n; k++) inside[k] = mask[k] | (label[k] != 0);
+    for (int k = 0; k < n; k++) marked[k] = inside[k] ? label[k] : LABEL_OUTSIDE;
+    memcpy(mask, inside, (size_t)n);
+    memcpy(label, marked, (size_t)n);
+}
+
 /* Foreground is never outside of the mask; background outside of it is nnU-Net's -1. */
 static void mark_outside(uint8_t *label, uint8_t *mask, size_t voxels)
 {
-    for (size_t i = 0; i < voxels; i++) {
-        const uint8_t inside = mask[i] | (label[i] != 0);
-        mask[i] = inside;
-        label[i] = inside ? label[i] : LABEL_OUTSIDE;
-    }
+    size_t i = 0;
+    for (; voxels - i >= BLOCK; i += BLOCK) mark_step(label + i, mask + i, BLOCK);
+    mark_step(label + i, mask + i, (int)(voxels - i));
 }
 
 /* mask: 1 where nnU-Net's label map is not -1 (foreground is never outside); NULL where it is not needed. */
@@ -128,6 +139,18 @@ static int crop_case(struct prepared *s, const struct plan *p, uint8_t **mask, s
 
 /* ---- normalise ----------------------------------------------------------------------------------------- */
 
+INLINE void standardize_step(float *v, int n, double mean, double std)
+{
+    for (int k = 0; k < n; k++) v[k] = (float)((v[k] - mean) / std);
+}
+
+static void standardize(float *v, size_t n, double mean, double std)
+{
+    size_t i = 0;
+    for (; n - i >= BLOCK; i += BLOCK) standardize_step(v + i, BLOCK, mean, std);
+    standardize_step(v + i, (int)(n - i), mean, std);
+}
+
 static void normalize_zscore(float *v, size_t n, int step, const uint8_t *mask)
 {
     double sum = 0, squares = 0;
@@ -142,6 +165,10 @@ static void normalize_zscore(float *v, size_t n, int step, const uint8_t *mask)
     for (size_t i = 0; i < n; i++)
         if (!mask || mask[i]) squares += (v[i * (size_t)step] - mean) * (v[i * (size_t)step] - mean);
     double std = fmax(sqrt(squares / (double)count), 1e-8);
+    if (!mask && step == 1) {
+        standardize(v, n, mean, std);
+        return;
+    }
     for (size_t i = 0; i < n; i++)
         if (!mask || mask[i]) v[i * (size_t)step] = (float)((v[i * (size_t)step] - mean) / std);
 }

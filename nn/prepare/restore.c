@@ -97,15 +97,18 @@ static void interpolate(float *value, const struct restore *r, const float *cons
     const struct resample_point *py = &r->axis[1][y], *px = &r->axis[2][x];
     const float *corner[8];
     double weight[8];
+    int corners = 0;
     for (int k = 0; k < 8; k++) {
         int i = k >> 2, j = k >> 1 & 1, l = k & 1;
-        corner[k] =
+        const double share = pz->weight[i] * py->weight[j] * px->weight[l];
+        if (share == 0) continue; /* seven of them where the grids are the same */
+        corner[corners] =
             plane[i] + ((size_t)py->at[j] * (size_t)r->from[2] + (size_t)px->at[l]) * (size_t)r->classes;
-        weight[k] = pz->weight[i] * py->weight[j] * px->weight[l];
+        weight[corners++] = share;
     }
     for (int c = 0; c < r->classes; c++) {
         double sum = 0;
-        for (int k = 0; k < 8; k++) sum += weight[k] * corner[k][c];
+        for (int k = 0; k < corners; k++) sum += weight[k] * corner[k][c];
         value[c] = (float)sum;
     }
 }

@@ -1,5 +1,6 @@
 /* model.c - parameters: registered by name while the first graph is recorded, then laid out in flat blocks.
  */
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,14 +11,24 @@
 /* A view starts on a cache line: 16 floats. */
 enum { VIEW_ALIGN = 16 };
 
-/* Zeroed; NULL without memory. */
+/* Zeroed; NULL without memory. Pages come from the system zeroed, by calloc untouched: a gradient that no
+ * backward pass writes takes no memory. What calloc gave stands before the block. */
 static float *block_create(size_t count)
 {
-    void *p = NULL;
-    size_t bytes = (count ? count : VIEW_ALIGN) * sizeof(float);
-    if (posix_memalign(&p, 64, bytes)) return NULL;
-    memset(p, 0, bytes);
-    return p;
+    const size_t line = VIEW_ALIGN * sizeof(float);
+    char *whole = calloc(count + 2 * VIEW_ALIGN, sizeof(float));
+    if (!whole) return NULL;
+    char *block = whole + line + (line - (uintptr_t)whole % line) % line;
+    memcpy(block - sizeof whole, &whole, sizeof whole);
+    return (float *)(void *)block;
+}
+
+static void block_free(float *block)
+{
+    char *whole;
+    if (!block) return;
+    memcpy(&whole, (char *)block - sizeof whole, sizeof whole);
+    free(whole);
 }
 
 struct model *model_create(void)
@@ -29,14 +40,14 @@ void model_destroy(struct model *m)
 {
     if (!m) return;
     free(m->param);
-    free(m->data);
-    free(m->grad);
+    block_free(m->data);
+    block_free(m->grad);
     free(m);
 }
 
 void model_drop_gradients(struct model *m)
 {
-    free(m->grad);
+    block_free(m->grad);
     m->grad = NULL;
 }
 

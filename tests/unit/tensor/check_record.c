@@ -43,14 +43,6 @@ static void *test_realloc(void *old, size_t size)
     return old ? realloc(old, size) : counted(malloc(size));
 }
 
-static int test_memalign(void **p, size_t align, size_t size)
-{
-    if (fails()) return 1;
-    const int status = posix_memalign(p, align, size);
-    blocks += status == 0;
-    return status;
-}
-
 static void test_free(void *p)
 {
     blocks -= p != NULL;
@@ -60,7 +52,6 @@ static void test_free(void *p)
 #define malloc test_malloc
 #define calloc test_calloc
 #define realloc test_realloc
-#define posix_memalign test_memalign
 #define free test_free
 #include "tensor/graph/graph.c"
 #include "tensor/graph/model.c"
@@ -68,7 +59,6 @@ static void test_free(void *p)
 #undef malloc
 #undef calloc
 #undef realloc
-#undef posix_memalign
 #undef free
 
 #include "tests/unit/expect.h"

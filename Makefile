@@ -31,8 +31,8 @@ PREFIX = /usr/local
 VERSION = 0.1.0
 API = 1
 DEPFLAGS = -MMD -MP
-NEPHRON_CFLAGS = -std=c11 -D_GNU_SOURCE -DNEPHRON_VERSION='"$(VERSION)"' -I. -Wall -Wextra \
-	-ffp-contract=off -fno-math-errno -fPIC -fvisibility=hidden -pthread $(CFLAGS_ZLIB_$(ZLIB)) $(DEPFLAGS)
+NEPHRON_CFLAGS = -std=c11 -D_GNU_SOURCE -DNEPHRON_VERSION='"$(VERSION)"' -I. -Wall -Wextra -ffp-contract=off \
+	-fno-math-errno -fPIC -fvisibility=hidden -pthread $(CFLAGS_ZLIB_$(ZLIB)) $(DEPFLAGS)
 LIBS = -lm -pthread $(LIBS_ZLIB_$(ZLIB))
 ZLIB = 0
 MPI = 0
@@ -101,7 +101,8 @@ NN_NETWORK = nn/network/init.o nn/network/network.o nn/network/network_norm.o nn
 	nn/network/segresnet.o nn/network/unet.o
 NN_PLANNER = nn/planner/planner.o nn/planner/plans_json.o
 NN_OPTIMIZE = nn/optimize/losses.o nn/optimize/optimizer.o nn/optimize/optimizer_adam.o \
-	nn/optimize/optimizer_sgd.o nn/optimize/optimizers.o nn/optimize/schedule.o nn/optimize/weight_average.o
+	nn/optimize/optimizer_sgd.o nn/optimize/optimizers.o nn/optimize/schedule.o \
+	nn/optimize/weight_average.o
 NN_BATCH = nn/batch/augment.o nn/batch/deform.o nn/batch/intensity.o nn/batch/sampler.o
 NN_TRAIN = nn/train/checkpoint.o nn/train/classifier.o nn/train/classify.o nn/train/learner_data.o \
 	nn/train/task.o nn/train/task_classify.o nn/train/task_segment.o nn/train/train.o \
@@ -123,8 +124,8 @@ FL_ROUND = fl/round/client.o fl/round/history.o fl/round/private.o fl/round/secu
 FL_COMPRESS = fl/compress/compress.o fl/compress/compress_bf16.o fl/compress/compress_int8.o \
 	fl/compress/compress_topk.o
 FL_PRIVACY = fl/privacy/accountant.o fl/privacy/chacha20.o fl/privacy/dp.o fl/privacy/hkdf.o \
-	fl/privacy/randomness.o fl/privacy/secure_common.o fl/privacy/secure_server.o fl/privacy/secure_site.o \
-	fl/privacy/shamir.o fl/privacy/x25519.o
+	fl/privacy/randomness.o fl/privacy/secure_common.o fl/privacy/secure_server.o \
+	fl/privacy/secure_site.o fl/privacy/shamir.o fl/privacy/x25519.o
 FL_FINGERPRINT = fl/fingerprint/fingerprint_json.o fl/fingerprint/site_fingerprint.o
 FL_CARRIED = fl/carried/carried.o fl/carried/carried_aggregate.o fl/carried/carried_result.o \
 	fl/carried/carried_secure.o fl/carried/carried_site.o fl/carried/secure_aggregate.o
@@ -134,9 +135,9 @@ FL = $(FL_PRIVACY) $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_R
 	$(FL_CARRIED) $(FL_LOOP)
 LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_DIRECT) $(TENSOR_WINOGRAD) \
 	$(TENSOR_TILES) $(TENSOR_ELEM) $(TENSOR_GRAPH) $(TENSOR_OPS) $(IO_BASE) $(IO_PACK) $(IO_PICTURE) \
-	$(IO_IMAGE) $(IO_TIFF) $(IO_JPEG) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) $(NN_DATA) $(NN_PLAN) $(NN_STATS) \
-	$(NN_MEASURE) $(NN_BASELINE) $(NN_PREPARE) $(NN_NETWORK) $(NN_PLANNER) $(NN_OPTIMIZE) $(NN_BATCH) \
-	$(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(NN_DEVICE) build/device_sources.o $(FL)
+	$(IO_IMAGE) $(IO_TIFF) $(IO_JPEG) $(IO_DICOM) $(IO_WEIGHTS) $(IO_FORMATS) $(NN_DATA) $(NN_PLAN) \
+	$(NN_STATS) $(NN_MEASURE) $(NN_BASELINE) $(NN_PREPARE) $(NN_NETWORK) $(NN_PLANNER) $(NN_OPTIMIZE) \
+	$(NN_BATCH) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(NN_DEVICE) build/device_sources.o $(FL)
 
 # The program without main.o is an archive too, so that its checks link like the others.
 APPS_BASE = apps/base/columns.o apps/base/console.o apps/base/grid_warnings.o apps/base/interrupt.o \
@@ -163,18 +164,18 @@ APPS_INFO = apps/info/info_arrays.o apps/info/info_datasets.o apps/info/info_ima
 	apps/info/info_others.o
 APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd_compare.o \
 	apps/command/cmd_convert.o apps/command/cmd_ensemble.o apps/command/cmd_evaluate.o \
-	apps/command/cmd_export.o apps/command/cmd_federate.o apps/command/cmd_info.o apps/command/cmd_init.o \
-	apps/command/cmd_phantom.o apps/command/cmd_plan.o apps/command/cmd_postprocess.o \
-	apps/command/cmd_predict.o apps/command/cmd_study.o apps/command/cmd_train.o apps/command/compare_maps.o \
-	apps/command/compare_report.o apps/command/compare_tables.o apps/command/evaluate_maps.o \
-	apps/command/evaluate_tables.o apps/command/plan_layers.o apps/command/predict_cases.o \
-	apps/command/predict_record.o
+	apps/command/cmd_export.o apps/command/cmd_federate.o apps/command/cmd_info.o \
+	apps/command/cmd_init.o apps/command/cmd_phantom.o apps/command/cmd_plan.o \
+	apps/command/cmd_postprocess.o apps/command/cmd_predict.o apps/command/cmd_study.o \
+	apps/command/cmd_train.o apps/command/compare_maps.o apps/command/compare_report.o \
+	apps/command/compare_tables.o apps/command/evaluate_maps.o apps/command/evaluate_tables.o \
+	apps/command/plan_layers.o apps/command/predict_cases.o apps/command/predict_record.o
 APPS = $(APPS_BASE) $(APPS_TRAINING) $(APPS_BENCH) $(APPS_PHANTOM) $(APPS_STUDY) $(APPS_REPORT) \
 	$(APPS_INFO) $(APPS_COMMAND)
 
 CHECKS_KERNELS = tests/kernels/check_algorithms tests/kernels/check_elem tests/kernels/check_kernels \
-	tests/kernels/check_pooling_loss tests/kernels/check_tiles tests/kernels/check_transforms \
-	tests/kernels/check_winograd
+	tests/kernels/check_norm tests/kernels/check_pooling_loss tests/kernels/check_tiles \
+	tests/kernels/check_transforms tests/kernels/check_winograd
 CHECKS_TENSOR = tests/unit/tensor/check_gradients tests/unit/tensor/check_graph tests/unit/tensor/check_ops \
 	tests/unit/tensor/check_record tests/unit/tensor/check_tensor
 CHECKS_IO = tests/unit/io/check_arrays tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg \
@@ -198,8 +199,8 @@ CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_ciphers tests/un
 	tests/unit/fl/check_peers tests/unit/fl/check_privacy tests/unit/fl/check_private \
 	tests/unit/fl/check_rounds tests/unit/fl/check_secure tests/unit/fl/check_secure_round \
 	tests/unit/fl/check_stops tests/unit/fl/check_strategies
-CHECKS_APPS = tests/unit/apps/check_columns tests/unit/apps/check_overlay \
-	tests/unit/apps/check_phantom tests/unit/apps/check_study tests/unit/apps/check_upright
+CHECKS_APPS = tests/unit/apps/check_columns tests/unit/apps/check_overlay tests/unit/apps/check_phantom \
+	tests/unit/apps/check_phantom_shapes tests/unit/apps/check_study tests/unit/apps/check_upright
 CHECKS_FUZZ = tests/fuzz/check_fuzz
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS) \
 	$(CHECKS_FUZZ)
@@ -340,13 +341,15 @@ install: nephron libnephron.so build/libnephron.a
 	cp libnephron.so $(DESTDIR)$(PREFIX)/lib/libnephron.so.$(API)
 	$(STRIP) --strip-unneeded $(DESTDIR)$(PREFIX)/lib/libnephron.so.$(API)
 	ln -sf libnephron.so.$(API) $(DESTDIR)$(PREFIX)/lib/libnephron.so
-	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' 'Name: nephron' \
-		'Description: federated 3D medical imaging' 'Version: $(VERSION)' 'Libs: -L$${libdir} -lnephron' \
-		'Libs.private: $(LIBS)' 'Cflags: -I$${includedir}' >$(DESTDIR)$(PREFIX)/lib/pkgconfig/nephron.pc
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' \
+		'Name: nephron' 'Description: federated 3D medical imaging' 'Version: $(VERSION)' \
+		'Libs: -L$${libdir} -lnephron' 'Libs.private: $(LIBS)' 'Cflags: -I$${includedir}' \
+		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/nephron.pc
 	sh apps/install/make_man.sh ./nephron $(DESTDIR)$(PREFIX)/share/man/man1
 	sh apps/install/make_completion.sh ./nephron bash \
 		>$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nephron
-	sh apps/install/make_completion.sh ./nephron zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nephron
+	sh apps/install/make_completion.sh ./nephron zsh \
+		>$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nephron
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/nephron $(DESTDIR)$(PREFIX)/include/nephron.h \

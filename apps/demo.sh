@@ -1,7 +1,7 @@
 #!/bin/sh
-# demo.sh - the main job on the sample that ships: a small U-Net for the hippocampus, trained centrally and federated over three
-# sites (the cases grouped by the intensity scale of their files), held-out cases predicted, Dice tables, pictures.
-# Everything goes to ./demo.
+# demo.sh - the main job on the sample that ships: a small U-Net for the hippocampus, trained centrally and
+# federated over three sites (the cases grouped by the intensity scale of their files), held-out cases
+# predicted, Dice tables, pictures. Everything goes to ./demo.
 set -e
 data=tests/data/hippocampus
 out=${1:-demo}
@@ -15,11 +15,13 @@ echo "== centralised: $rounds epochs of $iterations iterations =="
 
 echo
 echo "== federated over three sites: $rounds rounds of $iterations iterations at each site =="
-./nephron federate $data -o "$out/federated" --sites $data/sites.csv --rounds "$rounds" --local-iterations "$iterations" $plan --overwrite
+./nephron federate $data -o "$out/federated" --sites $data/sites.csv --rounds "$rounds" --local-iterations \
+    "$iterations" $plan --overwrite
 
 echo
 echo "== the same held-out cases, predicted by both: federated against centralised =="
-./nephron compare "$out/federated/fold_0/validation/summary.json" "$out/centralised/fold_0/validation/summary.json"
+./nephron compare "$out/federated/fold_0/validation/summary.json" \
+    "$out/centralised/fold_0/validation/summary.json"
 
 echo
 echo "Pictures (image, reference, prediction): $out/centralised/fold_0/validation/*.png $out/federated/fold_0/validation/*.png"

@@ -1,17 +1,19 @@
 #!/bin/sh
-# make_figures.sh [PART...] - makes the numbers of README and docs again, in the tree's own pages, with the commit
-# that they are of. Run from the root of a tree without changes, on a machine that does nothing else
+# make_figures.sh [PART...] - makes the numbers of README and docs again, in the tree's own pages, with the
+# commit that they are of. Run from the root of a tree without changes, on a machine that does nothing else
 # (`make figures`). Parts, by default all but standard:
 #
-#     speed       README's table: tests/bench/compare.py beside PyTorch, ONNX Runtime and OpenVINO, which PYTHON has
+# speed       README's table: tests/bench/compare.py beside PyTorch, ONNX Runtime and OpenVINO, which PYTHON
+# has
 #     study       README's and docs/study.md's tables: `nephron study -o build/figures/study --preset quick`
 #     standard    the same of `--preset standard`, five seeds, an hour: only where it is named
 #     ladder      docs/ladder/ladder.md and ladder.svg, of the book
 #     federation  docs/federation.md: tests/bench/federation_table.sh; HIPPOCAMPUS and ADRENAL name the data
 #
 # Other pages have a script of their own, which they name beside the table: bridges (federation_hashes.sh,
-# flower_compare.py), browser (web_bench.sh), phantom (phantom_statistics.py), privacy (privacy_attack.sh), results
-# (nnunet_pairs.py), speed and speed_log (compare.py, step_parts.py, data_compare.py), testing (torch_bits.py).
+# flower_compare.py), browser (web_bench.sh), phantom (phantom_statistics.py), privacy (privacy_attack.sh),
+# results (nnunet_pairs.py), speed and speed_log (compare.py, step_parts.py, data_compare.py), testing
+# (torch_bits.py).
 set -e
 python=${PYTHON:-python3}
 folder=build/figures
@@ -31,7 +33,8 @@ for part; do
     speed)
         steps=${STEPS:-unet_hippo_b2,unet7_20x256x224_b2}
         "$python" tests/bench/compare.py steps --cases "$steps" --forms "kept blocks" >$folder/steps.md
-        "$python" tests/bench/compare.py inference --cases infer_unet5_128 --forms "kept blocks" >$folder/inference.md
+        "$python" tests/bench/compare.py inference --cases infer_unet5_128 --forms "kept blocks" \
+            >$folder/inference.md
         "$python" tests/bench/readme_tables.py speed "$commit" "two threads, $machine" README.md \
             $folder/steps.md $folder/inference.md
         ;;

@@ -1,11 +1,12 @@
 #!/bin/sh
-# check_all.sh CHECK... - everything: the checks of `make check` in their long forms, then sanitizers, the other compiler, every
-# instruction set level, other machines under emulation, every fault: an hour of two processors. The arguments are the Makefile's
-# check programs and scripts. Each configuration is built once, in a copy under build/ that stays: the next run compiles what
-# changed. What a machine has not is listed as skipped. ONLY=PATTERN runs the lines that match (grep -E), and builds what they need;
-# LIST=1 prints the lines. JOBS of them run at a time (default: a processor each). Last line: a count; before it what took the
-# most processor time and what is red. build/check_all.tsv then has a row for each line (see run_checks.sh), and
-# TABLE=1 prints docs/testing.md's table from the rows that are there, without running anything.
+# check_all.sh CHECK... - everything: the checks of `make check` in their long forms, then sanitizers, the
+# other compiler, every instruction set level, other machines under emulation, every fault: an hour of two
+# processors. The arguments are the Makefile's check programs and scripts. Each configuration is built once,
+# in a copy under build/ that stays: the next run compiles what changed. What a machine has not is listed as
+# skipped. ONLY=PATTERN runs the lines that match (grep -E), and builds what they need; LIST=1 prints the
+# lines. JOBS of them run at a time (default: a processor each). Last line: a count; before it what took the
+# most processor time and what is red. build/check_all.tsv then has a row for each line (see run_checks.sh),
+# and TABLE=1 prints docs/testing.md's table from the rows that are there, without running anything.
 root=$(pwd)
 unit=
 scripts=
@@ -22,7 +23,7 @@ table() { # file of rows
     awk -F'\t' '
         function group(line) {
             if (line == "builds") return "building these configurations"
-            if (line ~ /build\/sanitize/) return "ASan, UBSan, LSan: programs of checks, scripts, every command"
+            if (line ~ /build\/sanitize/) return "ASan, UBSan, LSan: programs of checks, scripts, commands"
             if (line ~ /build\/thread/) return "TSan: every command with three threads"
             if (line ~ /FAULT=valgrind/) return "valgrind: every command"
             if (line ~ /bits\/clang/) return "kernels, tensors, readers, statistics by clang -O2"
@@ -31,13 +32,15 @@ table() { # file of rows
             if (line ~ /FAULT=/) return "faults in every command: allocations, writes, renames, folders"
             if (line ~ /check_bits/) return "the bits: compilers, levels, threads, machines"
             if (line ~ /build\/plain/) return "the shortest build, gcc and clang -O0"
-            if (line ~ /\.sh/) return "scripts of make check, in their long forms, and those for check-all alone"
+            if (line ~ /\.sh/) return "scripts of make check in their long forms, those for check-all alone"
             return "programs of checks, in their long forms" }
         $1 ~ /^[0-9]+$/ { g = group($5); if (!(g in lines)) order[++groups] = g
             lines[g]++; s[g] += $1; p[g] += $2; f[g] += $3; k[g] += $4 }
-        function row(g) { printf "| %s | %d | %d | %d | %d | %.1f |\n", g, lines[g], p[g], f[g], k[g], s[g] / 60
+        function row(g) {
+            printf "| %s | %d | %d | %d | %d | %.1f |\n", g, lines[g], p[g], f[g], k[g], s[g] / 60
             lines["all"] += lines[g]; s["all"] += s[g]; p["all"] += p[g]; f["all"] += f[g]; k["all"] += k[g] }
-        END { print "| lines | how many | passed | failed | skipped | processor minutes |\n|---|---:|---:|---:|---:|---:|"
+        END { print "| lines | how many | passed | failed | skipped | processor minutes |"
+            print "|---|---:|---:|---:|---:|---:|"
             for (i = 1; i <= groups; i++) row(order[i])
             row("all") }' "$1"
 }
@@ -54,7 +57,8 @@ skip() { add "echo 'skipped $1: $2'; echo 'skip: 0 passed, 0 failed'"; }
 
 # ---- what is run: those that take longest first --------------------------------------------------------
 
-# At a level that this machine has not, the program would run at a lower one; at its highest one it runs anyway.
+# At a level that this machine has not, the program would run at a lower one; at its highest one it runs
+# anyway.
 highest=
 for level in avx512 avx2 scalar; do
     flag=$level
@@ -67,7 +71,8 @@ for level in avx512 avx2 scalar; do
         highest=$level
         continue
     fi
-    for check in tensor/check_gradients tensor/check_ops nn/check_networks nn/check_train fl/check_federated; do
+    for check in tensor/check_gradients tensor/check_ops nn/check_networks nn/check_train \
+        fl/check_federated; do
         add "NEPHRON_ISA=$level tests/unit/$check"
     done
 done
@@ -81,11 +86,15 @@ for script in $scripts; do
     *) add "FEW=1 CHECK_ALL=1 sh $script" ;;
     esac
 done
-for fault in malloc write kill readonly; do add "FAULT=$fault CHECK_FAULTS=100 sh tests/program/check_commands.sh"; done
+for fault in malloc write kill readonly; do
+    add "FAULT=$fault CHECK_FAULTS=100 sh tests/program/check_commands.sh"
+done
 for check in $unit; do
     case $check in
-    *fl/check_allocations | *fl/check_faults | *fl/check_library_memory | *fl/check_secure | *fl/check_ciphers) add "./$check long" ;;
-    *) add "$check" ;;
+    *fl/check_allocations | *fl/check_faults | *fl/check_library_memory | *fl/check_secure | \
+        *fl/check_ciphers)
+        add "./$check long" ;;
+    *) add "CHECK_ALL=1 ./$check" ;;
     esac
 done
 add "sh tests/program/check_random_kills.sh 200"
@@ -104,11 +113,13 @@ if have valgrind; then add "FAULT=valgrind sh tests/program/check_commands.sh"
 else skip "memcheck over every command" "valgrind is not installed"; fi
 
 # What learning comes to under clang, check_bits.sh says.
-by_clang=$(echo $unit | tr ' ' '\n' | grep -E 'kernels/|unit/(tensor|io)/|fuzz/|stats|metrics|privacy|secure$|strategies|compress')
+by_clang=$(echo $unit | tr ' ' '\n' |
+    grep -E 'kernels/|unit/(tensor|io)/|fuzz/|stats|metrics|privacy|secure$|strategies|compress')
 if have clang; then
     for check in $by_clang; do add "cd build/bits/clang-O2 && ./$check"; done
 else skip clang "clang is not installed"; fi
-by_neon=$(echo $unit | tr ' ' '\n' | grep -E 'tensor/check_tensor|kernels/check_(elem|kernels|winograd|pool)')
+by_neon=$(echo $unit | tr ' ' '\n' |
+    grep -E 'tensor/check_tensor|kernels/check_(elem|norm|kernels|winograd|pool)')
 emulator=$(command -v qemu-aarch64 || command -v qemu-aarch64-static)
 if have aarch64-linux-gnu-gcc && [ -n "$emulator" ]; then
     for check in $by_neon; do add "cd build/bits/aarch64 && $emulator ./$check"; done
@@ -116,7 +127,8 @@ else skip aarch64 "aarch64-linux-gnu-gcc or qemu-aarch64(-static) is not install
 
 for compiler in gcc clang; do # the shortest build there is, without the Makefile
     have $compiler || continue
-    add "$compiler -O0 -D_GNU_SOURCE -DNEPHRON_VERSION='\"x\"' -I. -ffp-contract=off \$(make -s sources) -o build/plain-$compiler -lm -pthread &&" \
+    add "$compiler -O0 -D_GNU_SOURCE -DNEPHRON_VERSION='\"x\"' -I. -ffp-contract=off \$(make -s sources)" \
+        "-o build/plain-$compiler -lm -pthread &&" \
         "build/plain-$compiler --version && echo 'plain_$compiler: 1 passed, 0 failed'"
 done
 
@@ -127,7 +139,8 @@ done
 
 copy() { # the sources in build/NAME; what was built there stays
     mkdir -p "build/$1"
-    find Makefile README.md LICENSE tensor nn fl io apps tests docs \( -path tests/data -o -path tests/fuzz/corpus \) -prune -o \
+    find Makefile README.md LICENSE tensor nn fl io apps tests docs \( -path tests/data -o -path \
+        tests/fuzz/corpus \) -prune -o \
         -type f \( -name '*.*' ! -name '*.[oad]' -o -name Makefile -o -name LICENSE \) -print |
         tar cf - -T - | tar xf - -C "build/$1"
     for folder in data fuzz/corpus; do ln -sfn "$root/tests/$folder" "build/$1/tests/$folder"; done

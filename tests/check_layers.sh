@@ -1,11 +1,13 @@
 #!/bin/sh
-# check_layers.sh - who may include whom. The folders below are in reading order: a file includes from its own folder and from
-# those above it in the list, and never from one further down. A layer's own files (fl/*.c, io/*.c) come after its folders.
-# tensor and io know nothing of each other. Tests may include anything, and nothing includes tests.
-# A header serves its own source: what X.h declares is defined in X.c, X_*.c or Xs.c of its folder. The headers named below are a
-# room's own: what its files share among themselves, or one interface with a file for each member. Their functions stay in the folder.
-# A folder has at most 24 sources and headers (32: the commands, a file each).
-# Every C file begins with a comment that says what it is. Libraries print nothing. File names are unique, so that a name is enough to find a file.
+# check_layers.sh - who may include whom. The folders below are in reading order: a file includes from its own
+# folder and from those above it in the list, and never from one further down. A layer's own files (fl/*.c,
+# io/*.c) come after its folders. tensor and io know nothing of each other. Tests may include anything, and
+# nothing includes tests. A header serves its own source: what X.h declares is defined in X.c, X_*.c or Xs.c
+# of its folder. The headers named below are a room's own: what its files share among themselves, or one
+# interface with a file for each member. Their functions stay in the folder. A folder has at most 24 sources
+# and headers (32: the commands, a file each).
+# Every C file begins with a comment that says what it is. Libraries print nothing. File names are unique, so
+# that a name is enough to find a file.
 order="tensor/base tensor/reference tensor/vec tensor/conv tensor/direct tensor/winograd tensor/tiles tensor/elem tensor/graph tensor/ops tensor
 io/base io/pack io/picture io/image io/tiff io/jpeg io/dicom io/weights io/formats io
 nn/data nn/plan nn/stats nn/measure nn/baseline nn/prepare nn/network nn/planner nn/optimize nn/batch nn/train nn/folder nn/infer nn/device nn
@@ -32,14 +34,18 @@ for folder in $order; do
     tensor/* | tensor) forbidden="io/.*|$forbidden" ;;
     io/* | io) forbidden="tensor/.*|$forbidden" ;;
     esac
-    result "$folder includes from a folder further on" "$(grep -nE "^#include \"(${forbidden%|})\"" $files /dev/null)"
+    result "$folder includes from a folder further on" \
+        "$(grep -nE "^#include \"(${forbidden%|})\"" $files /dev/null)"
 done
-for folder in $(ls -d tensor/*/ io/*/ nn/*/ fl/*/ apps/*/ 2>/dev/null | grep -vE "apps/(examples|export|mpi|flower|nvflare|web)/"); do # a new folder needs its place in the order
+# a new folder needs its place in the order
+for folder in $(ls -d tensor/*/ io/*/ nn/*/ fl/*/ apps/*/ 2>/dev/null | grep -vE "apps/(examples|export|mpi|flower|nvflare|web)/"); do
     ls $folder*.c >/dev/null 2>&1 || continue
-    case " $(echo $order) " in *" ${folder%/} "*) ;; *) result "$folder has no place in the order" "$folder" ;; esac
+    case " $(echo $order) " in *" ${folder%/} "*) ;; *) result "$folder has no place in the order" \
+        "$folder" ;; esac
 done
 for d in tensor io nn fl; do
-    result "$d prints" "$(grep -rnE '(^|[^a-z_])(printf|puts|putchar|perror)\(' $d --include=*.c | grep -v 'tensor/base/check.c')"
+    result "$d prints" \
+        "$(grep -rnE '(^|[^a-z_])(printf|puts|putchar|perror)\(' $d --include=*.c | grep -v 'tensor/base/check.c')"
 done
 headers=$(awk -v rooms="$(echo $rooms)" '
     FNR == 1 {
@@ -60,7 +66,8 @@ headers=$(awk -v rooms="$(echo $rooms)" '
             own = part[1]
             if (index(" " rooms " ", " " own " ")) sub(/[^\/]*$/, "", own)
             for (i = 1; i <= count; i++)
-                if (at[i] == own || at[i] == own "s" || index(at[i], own ~ /\/$/ ? own : own "_") == 1) right = 1
+                if (at[i] == own || at[i] == own "s" ||
+                    index(at[i], own ~ /\/$/ ? own : own "_") == 1) right = 1
             if (!right) print line " is defined in" where[part[2]] ".c"
         }
     }' $(for folder in $order; do ls $folder/*.c $folder/*.h 2>/dev/null; done) | sort)
@@ -75,10 +82,20 @@ names=$(find tensor io nn fl apps tests docs -name '*.[ch]' -o -name '*.sh' -o -
 result "a file name stands twice in the tree" "$names"
 # A file has at most 600 lines, but for those that are named with a reason:
 # device_kernels.c is written out as it is by `nephron export`: one file for the build of a firmware.
-long="nn/device/device_kernels.c tests/kernels/check_elem.c tests/unit/apps/check_phantom.c"
+long="nn/device/device_kernels.c"
 long=$(find tensor io nn fl apps tests docs -name '*.[ch]' | xargs wc -l | awk -v long=" $(echo $long) " '
     $1 > 600 && $2 != "total" && !index(long, " " $2 " ") { print $2 " has " $1 }')
 result "a file has more lines than can be read in a sitting" "$long"
+# 110 columns (bytes that continue a character of UTF-8 are none); in a script a string of 40 may stick out.
+wide=$(find tensor io nn fl apps tests docs Makefile -name '*.sh' -o -name Makefile -o -path 'tests/*.[ch]' |
+    LC_ALL=C xargs awk -v quotes="[\"'\`]" '
+    { text = $0; gsub(/[\200-\277]/, "", text); gsub(/\t/, "        ", text) }
+    length(text) > 110 {
+        string = 0
+        if (FILENAME ~ /\.sh$/) for (i = split(text, part, quotes); i > 0; i--) string += length(part[i]) >= 40
+        if (!string) print FILENAME ":" FNR
+    }')
+result "a line has more than 110 columns" "$wide"
 bare=$(for f in $(find tensor io nn fl apps tests docs -name '*.[ch]'); do
     case $(head -n 1 "$f") in "/*"*) ;; *) echo "$f" ;; esac
 done)

@@ -1,14 +1,16 @@
 #!/bin/sh
-# check_tour.sh - what a new member of each table touches: for every member that there is, the files of the library and the program
-# that name its descriptor. More than three for one (six for an instruction set level) is a failure. `sh tests/check_tour.sh table`
-# prints the table of docs/tour.md: the member with most files, and which these are.
+# check_tour.sh - what a new member of each table touches: for every member that there is, the files of the
+# library and the program that name its descriptor. More than three for one (six for an instruction set level)
+# is a failure. `sh tests/check_tour.sh table` prints the table of docs/tour.md: the member with most files,
+# and which these are.
 passed=0
 failed=0
 rows=
 
-# What names a member because it chooses one, and would not name another: the defaults of the tasks, the recipes of --hours and of
-# the study, what the benchmark compares, nnU-Net's key "dropout_op" in plans.json, loops that have a second form for AVX2, and kernels,
-# which are a level's own files (16-bit Winograd has one level). A format with a room of its own is that room.
+# What names a member because it chooses one, and would not name another: the defaults of the tasks, the
+# recipes of --hours and of the study, what the benchmark compares, nnU-Net's key "dropout_op" in plans.json,
+# loops that have a second form for AVX2, and kernels, which are a level's own files (16-bit Winograd has one
+# level). A format with a room of its own is that room.
 choices='tensor/base/(rng_normals|vmath_many).c|nn/batch/deform.c|nn/train/task_[a-z]*.c|apps/training/budget.c|apps/command/cmd_study.c|apps/bench/.*|nn/planner/plans_json.c|tensor/.*_(avx|neon|wasm|scalar).*|tensor/winograd/int16_.*'
 sources() { find tensor io nn fl apps -name '*.[ch]' | sort; }
 
@@ -47,18 +49,23 @@ row() {
 
 word() { for w in $1; do printf '\\b%s\\b ' "$w"; done; }
 row "op" check_ops 3 $(word "$(members op)")
-row "loss" check_train 3 $(word "$(sed -n 's/^static const struct loss_method//p' nn/optimize/losses.c | grep -oE '[a-z_]+ = ' | tr -d '= ')")
+row "loss" check_train 3 \
+    $(word "$(sed -n 's/^static const struct loss_method//p' nn/optimize/losses.c |
+        grep -oE '[a-z_]+ = ' | tr -d '= ')")
 row "strategy" check_strategies 3 $(word "$(members strategy)")
 row "optimiser" check_optimizers 3 $(word "$(members optimizer_method)")
 row "learning-rate schedule" check_schedules 3 $(word "$(members schedule_method)")
 row "network" check_networks 3 $(word "$(members network)")
-row "metric" check_metric_table 3 $(sed -n '/^static const struct metric table/,/^};/p' nn/measure/metric.c | grep -oE '^    \{"[A-Za-z_0-9]+"' | tr -d ' {')
+row "metric" check_metric_table 3 \
+    $(sed -n '/^static const struct metric table/,/^};/p' nn/measure/metric.c | grep -oE '^    \{"[A-Za-z_0-9]+"' | tr -d ' {')
 row "image format" check_image_formats 3 $(word "$(members image_format)")
 row "weights format" check_weights_formats 3 $(word "$(members weights_format)")
 row "convolution algorithm" check_algorithms 3 $(word "$(members conv_algorithm)")
-row "report section" check_study_program.sh 3 $(word "$(sed -n '/^static const struct report_section/,/^};/p' apps/report/report.c | grep -oE 'report_[a-z]+}' | tr -d '}')")
+row "report section" check_study_program.sh 3 \
+    $(word "$(sed -n '/^static const struct report_section/,/^};/p' apps/report/report.c | grep -oE 'report_[a-z]+}' | tr -d '}')")
 # The kernels of a level are files of their own; what remains says that there is one.
-row "instruction set level" "every kernel check" 6 $(word "ISA_NEON ISA_SIMD128 ISA_AVX2 ISA_AVX512 ISA_AVX512_BF16 ISA_AMX")
+row "instruction set level" "every kernel check" 6 \
+    $(word "ISA_NEON ISA_SIMD128 ISA_AVX2 ISA_AVX512 ISA_AVX512_BF16 ISA_AMX")
 if [ "$1" = table ]; then
     echo "| new | members | most files | of the one that has most | its test |"
     echo "|---|---|---|---|---|"

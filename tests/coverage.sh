@@ -1,13 +1,15 @@
 #!/bin/sh
-# coverage.sh CHECK... - line and branch coverage of checks (the Makefile's programs and scripts; `make coverage` gives all
-# of `make check`), by gcc and gcov alone. Works on a copy in build/coverage, which stays; counts start anew. Prints a
-# table of folders and the functions that nothing called, and keeps both in build/coverage/table and
-# build/coverage/uncalled. What a check kills or what runs in another build (a page, a board) is not seen.
+# coverage.sh CHECK... - line and branch coverage of checks (the Makefile's programs and scripts; `make
+# coverage` gives all of `make check`), by gcc and gcov alone. Works on a copy in build/coverage, which stays;
+# counts start anew. Prints a table of folders and the functions that nothing called, and keeps both in
+# build/coverage/table and build/coverage/uncalled. What a check kills or what runs in another build (a page,
+# a board) is not seen.
 root=$(pwd)
 jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN)}
 copy=$root/build/coverage
 mkdir -p "$copy"
-find Makefile README.md LICENSE tensor nn fl io apps tests docs \( -path tests/data -o -path tests/fuzz/corpus \) -prune -o \
+find Makefile README.md LICENSE tensor nn fl io apps tests docs \( -path tests/data -o -path \
+    tests/fuzz/corpus \) -prune -o \
     -type f \( -name '*.*' ! -name '*.[oad]' ! -name '*.gc??' -o -name Makefile -o -name LICENSE \) -print |
     tar cf - -T - | tar xf - -C "$copy"
 for folder in data fuzz/corpus; do ln -sfn "$root/tests/$folder" "$copy/tests/$folder"; done
@@ -16,16 +18,18 @@ programs=
 for check in "$@"; do
     case $check in *.sh) ;; *) programs="$programs $check" ;; esac
 done
-make -s -j"$jobs" nephron $programs CC="${CC:-gcc}" CFLAGS="-O1 -g --coverage -fprofile-update=atomic" >build.log 2>&1 ||
+make -s -j"$jobs" nephron $programs CC="${CC:-gcc}" CFLAGS="-O1 -g --coverage -fprofile-update=atomic" \
+    >build.log 2>&1 ||
     { tail -n 5 build.log; exit 1; }
 find . -name '*.gcda' -exec rm -f {} +
 sh tests/run_checks.sh "$@" >run.log 2>&1
 tail -n 1 run.log
 
-# gcov says of each object, of every function and file in it: lines, branches. Of a header with code that several
-# objects include the one that ran most of it counts.
+# gcov says of each object, of every function and file in it: lines, branches. Of a header with code that
+# several objects include the one that ran most of it counts.
 make -s sources | grep -v '^build/' | while read -r source; do
-    [ ! -e "${source%.c}.gcda" ] && [ ! -e "${source%.c}.gcno" ] || gcov -b -c -f -n "${source%.c}.o" 2>/dev/null |
+    [ ! -e "${source%.c}.gcda" ] && [ ! -e "${source%.c}.gcno" ] ||
+        gcov -b -c -f -n "${source%.c}.o" 2>/dev/null |
         sed "s|^|$source	|"
 done >gcov.log
 awk -F'\t' '
@@ -34,14 +38,17 @@ awk -F'\t' '
     { text = $2 }
     text ~ /^Function / { function_name = text; gsub(/^Function .|.$/, "", function_name); file = "" }
     text ~ /^File / { file = text; gsub(/^File .|.$/, "", file); function_name = "" }
-    text ~ /^Lines executed/ && function_name { if (share(text) == 0) print $1 ": " function_name >"uncalled.all" }
+    text ~ /^Lines executed/ && function_name {
+        if (share(text) == 0) print $1 ": " function_name >"uncalled.all" }
     text ~ /^Lines executed/ && file && file !~ /^\// { n = total(text); ran = share(text) * n
-        if (!(file in lines) || ran > run[file]) { lines[file] = n; run[file] = ran; counts = 1 } else counts = 0 }
+        if (!(file in lines) || ran > run[file]) { lines[file] = n; run[file] = ran; counts = 1 }
+            else counts = 0 }
     text ~ /^Taken at least once/ && file && file !~ /^\// && counts { branches[file] = total(text)
         taken[file] = share(text) * total(text) }
     END {
         for (file in lines) { folder = file; sub(/\/[^\/]*$/, "", folder)
-            l[folder] += lines[file]; r[folder] += run[file]; b[folder] += branches[file]; t[folder] += taken[file]
+            l[folder] += lines[file]; r[folder] += run[file]; b[folder] += branches[file];
+                t[folder] += taken[file]
             L += lines[file]; R += run[file]; B += branches[file]; T += taken[file] }
         for (folder in l) printf "| %s | %d | %.1f %% | %d | %.1f %% |\n", folder, l[folder],
             100 * r[folder] / l[folder], b[folder], b[folder] ? 100 * t[folder] / b[folder] : 100 | "sort"

@@ -1,8 +1,9 @@
 #!/bin/sh
-# mutate.sh [N] [SEED] - plants N faults (default 40), one at a time, in kernels, statistics and readers, builds only the program of checks that
-# should find it, and prints the share found. A fault is an operator, a constant or a limit of a loop changed on a line of code; which ones
-# is a function of SEED (default 1). Works on a copy in build/mutate. What is not found is printed as a patch: a test is missing, or the
-# fault changes nothing that can be seen (then it is one of docs/testing.md's).
+# mutate.sh [N] [SEED] - plants N faults (default 40), one at a time, in kernels, statistics and readers,
+# builds only the program of checks that should find it, and prints the share found. A fault is an operator, a
+# constant or a limit of a loop changed on a line of code; which ones is a function of SEED (default 1). Works
+# on a copy in build/mutate. What is not found is printed as a patch: a test is missing, or the fault changes
+# nothing that can be seen (then it is one of docs/testing.md's).
 n=${1:-40}
 seed=${2:-1}
 root=$(pwd)
@@ -38,7 +39,7 @@ io/weights/safetensors.c tests/unit/io/check_arrays
 io/weights/pickle.c tests/unit/io/check_pth
 tensor/direct/outer_walk.c tests/kernels/check_algorithms
 tensor/direct/gather_walk.c tests/kernels/check_algorithms
-tensor/elem/elem_norm.c tests/kernels/check_elem
+tensor/elem/elem_norm.c tests/kernels/check_norm
 tensor/elem/elem_loss.c tests/kernels/check_pooling_loss
 tensor/elem/elem_pooling.c tests/kernels/check_pooling_loss
 tensor/base/rng.c tests/unit/tensor/check_tensor
@@ -51,18 +52,22 @@ fl/privacy/x25519.c tests/unit/fl/check_ciphers
 END
 
 mkdir -p "$copy"
-tar cf - Makefile README.md LICENSE tensor nn fl io apps tests docs build/device_sources.c build/device_sources.o build/apps.a libnephron.a |
+tar cf - Makefile README.md LICENSE tensor nn fl io apps tests docs build/device_sources.c \
+    build/device_sources.o build/apps.a libnephron.a |
     tar xf - -C "$copy" # with the objects, so that one file is compiled a fault
 cd "$copy" || exit 1
 
-# A line of code with one fault in it: file, line number, new line. The choice is by a small generator, the same on every machine.
+# A line of code with one fault in it: file, line number, new line. The choice is by a small generator, the
+# same on every machine.
 choose() { # number of the fault, file
     awk -v number="$1" -v seed="$seed" '
         function draw(n) { state = (state * 16807) % 2147483647; return int(state / 2147483647 * n) }
         BEGIN { state = (seed * 7919 + number * 104729) % 2147483646 + 1; for (i = 0; i < 5; i++) draw(2)
             changes = split("< -> <=@<= -> <@> -> >=@>= -> >@ + -> - @ - -> + @== -> !=@!= -> ==@&& -> ||@* -> / @+= -> -=@-= -> +=@++ -> --@ 0 -> 1@ 1 -> 2@0.5 -> 0.25@ 2 -> 3@continue; -> break;@>> -> <<@<< -> >>", change, "@") }
         { text[NR] = $0; code = $0; sub(/\/\/.*|\/\*.*/, "", code)
-          if ($0 ~ /^[ \t]/ && code ~ /;|\{|\)$/ && code !~ /"|^ *\*|error_set|#|ASSERT|ENSURE|sizeof|alloc\(/ && code !~ /out of memory/) line[++lines] = NR }
+          if ($0 ~ /^[ \t]/ && code ~ /;|\{|\)$/ &&
+              code !~ /"|^ *\*|error_set|#|ASSERT|ENSURE|sizeof|alloc\(/ &&
+              code !~ /out of memory/) line[++lines] = NR }
         END {
             for (try = 0; try < 400; try++) {
                 at = line[1 + draw(lines)]
@@ -72,7 +77,8 @@ choose() { # number of the fault, file
                 if (pair[1] ~ /^[<>]$/ && (after ~ /[<>=]/ || before ~ /[-<>]/)) continue
                 if (pair[1] ~ /[0-9]$/ && after ~ /[0-9.xuU]/) continue
                 if (pair[1] == "*" && before !~ / /) continue
-                printf "%d\n%s%s%s\n", at, substr(text[at], 1, k - 1), pair[2], substr(text[at], k + length(pair[1])); exit
+                printf "%d\n%s%s%s\n", at, substr(text[at], 1, k - 1), pair[2], substr(text[at],
+                    k + length(pair[1])); exit
             } }' "$2"
 }
 
@@ -87,7 +93,8 @@ for number in $(seq "$n"); do
     [ -s "$tmp/choice" ] || continue
     at=$(head -n 1 "$tmp/choice")
     cp "$file" "$tmp/whole"
-    awk -v at="$at" 'NR == FNR { if (NR == 2) fault = $0; next } FNR == at { print fault; next } { print }' "$tmp/choice" "$tmp/whole" >"$file"
+    awk -v at="$at" 'NR == FNR { if (NR == 2) fault = $0; next } FNR == at { print fault; next } { print }' \
+        "$tmp/choice" "$tmp/whole" >"$file"
     if make -s "$check" CFLAGS="${CFLAGS:--O2 -g}" CC="${CC:-cc}" >"$tmp/log" 2>&1; then
         planted=$((planted + 1))
         if timeout "$seconds" "$check" >"$tmp/log" 2>&1; then

@@ -1,10 +1,11 @@
 #!/bin/sh
-# run_checks.sh CHECK... - runs each check (a program, a script ending in .sh, or a command of several words), adds up their
-# closing lines "NAME: N passed, N failed" (", N skipped" too, and lines that begin with "skipped"), names those that took the
-# most processor time, and ends with "N passed, N failed". A check that dies or has no closing line counts as one failure.
-# JOBS of them run at a time (default: a processor each); what they say comes in the order of the arguments.
-# LOG=FILE gets a line for each: seconds of processor time, passed, failed, skipped, the check, with a tab between.
-# Checks do not disturb each other: each writes to a folder of its own.
+# run_checks.sh CHECK... - runs each check (a program, a script ending in .sh, or a command of several words),
+# adds up their closing lines "NAME: N passed, N failed" (", N skipped" too, and lines that begin with
+# "skipped"), names those that took the most processor time, and ends with "N passed, N failed". A check that
+# dies or has no closing line counts as one failure. JOBS of them run at a time (default: a processor each);
+# what they say comes in the order of the arguments. LOG=FILE gets a line for each: seconds of processor time,
+# passed, failed, skipped, the check, with a tab between. Checks do not disturb each other: each writes to a
+# folder of its own.
 jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)}
 said=$(mktemp -d "${TMPDIR:-/tmp}/nephron_checks_XXXXXX") || exit 1
 trap 'rm -rf "$said"' EXIT
@@ -12,8 +13,8 @@ passed=0
 failed=0
 skipped=0
 
-# One check, for xargs: its number; what is run stands in a file. The status is there when all that it said is; the last
-# line of .time is the user and system time of what it started.
+# One check, for xargs: its number; what is run stands in a file. The status is there when all that it said
+# is; the last line of .time is the user and system time of what it started.
 one='number=$1
 what=$(cat "$0/$number.what")
 case $what in

@@ -1,5 +1,6 @@
 #!/bin/sh
-# make_completion.sh NEPHRON bash|zsh - completion for a shell, on standard output, from the program's own option tables.
+# make_completion.sh NEPHRON bash|zsh - completion for a shell, on standard output, from the program's own
+# option tables.
 set -e
 nephron=$1
 tab=$(printf '\t')
@@ -13,7 +14,8 @@ bash_words() { # a case of options a command, and one of values an option with c
 bash_choices() {
     for c in $commands; do
         $nephron "$c" --help=list | while IFS="$tab" read -r option values text; do
-            case $values in *\|*) printf '    "%s %s") values="%s" ;;\n' "$c" "$option" "$(echo "$values" | tr '|' ' ')" ;; esac
+            case $values in *\|*) printf '    "%s %s") values="%s" ;;\n' "$c" "$option" \
+                "$(echo "$values" | tr '|' ' ')" ;; esac
         done
     done
 }
@@ -22,7 +24,8 @@ zsh_options() {
         text=$(printf '%s' "$text" | tr -d "'[]\`" | tr ':' ',')
         case $values in
         '') printf " \\\\\n        '%s[%s]'" "$option" "$text" ;;
-        *\|*) printf " \\\\\n        '%s[%s]:value:(%s)'" "$option" "$text" "$(echo "$values" | tr '|' ' ')" ;;
+        *\|*) printf " \\\\\n        '%s[%s]:value:(%s)'" "$option" "$text" \
+            "$(echo "$values" | tr '|' ' ')" ;;
         *) printf " \\\\\n        '%s[%s]:%s:_files'" "$option" "$text" "$values" ;;
         esac
     done

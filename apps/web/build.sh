@@ -1,6 +1,7 @@
 #!/bin/sh
-# build.sh VERSION SOURCE... - web/nephron.html and web/*.wasm from the sources of the library: run by `make web`.
-# One module for every browser with SIMD128; one more with relaxed SIMD, several times as fast, where clang is 16 or later.
+# build.sh VERSION SOURCE... - web/nephron.html and web/*.wasm from the sources of the library: run by `make
+# web`. One module for every browser with SIMD128; one more with relaxed SIMD, several times as fast, where
+# clang is 16 or later.
 set -e
 version=$1
 shift
@@ -11,8 +12,10 @@ if [ -z "$simd" ]; then
     echo "Another one: make web CLANG=/path/to/clang" >&2
     exit 1
 fi
-[ -n "$relaxed" ] || echo "note: no clang 16 or later: the page will not use relaxed SIMD and be several times slower than it could"
-base=${relaxed:-$simd} # one compiler for both modules, so that they share what has no SIMD instruction of its own
+[ -n "$relaxed" ] || echo \
+    "note: no clang 16 or later: the page will not use relaxed SIMD and be several times slower than it could"
+# one compiler for both modules, so that they share what has no SIMD instruction of its own
+base=${relaxed:-$simd}
 base=${base% -mrelaxed-simd}
 flags="-O2 -std=c11 -D_GNU_SOURCE -DNEPHRON_VERSION=\\\"$version\\\" -D_WASI_EMULATED_MMAN -I. -include apps/web/wasi/posix.h
 -Wall -Wextra -ffp-contract=off -fno-math-errno -fvisibility=hidden"
@@ -38,7 +41,8 @@ if [ -n "$relaxed" ]; then
     mkdir -p "$out/relaxed"
     rm -f "$out"/relaxed/*.o
     cp "$out"/*.o "$out/relaxed"
-    printf '%s\n' $simd_sources | xargs -P "$jobs" -I FILE sh -c "$relaxed $flags -c FILE -o $out/relaxed/\$(basename FILE .c).o"
+    printf '%s\n' $simd_sources |
+        xargs -P "$jobs" -I FILE sh -c "$relaxed $flags -c FILE -o $out/relaxed/\$(basename FILE .c).o"
     $relaxed -o web/nephron_relaxed.wasm "$out"/relaxed/*.o $link
 fi
 sh apps/web/page.sh "$version"

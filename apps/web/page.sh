@@ -1,10 +1,12 @@
 #!/bin/sh
-# page.sh VERSION - web/nephron.html: page.html with style, scripts and the modules in it (base64), so that it is one file.
+# page.sh VERSION - web/nephron.html: page.html with style, scripts and the modules in it (base64), so that it
+# is one file.
 set -e
 here=apps/web
 modules() {
     for name in relaxed simd128; do
-        [ ! -f "web/nephron_$name.wasm" ] || printf '%s: "%s",\n' "$name" "$(base64 <"web/nephron_$name.wasm" | tr -d '\n')"
+        [ ! -f "web/nephron_$name.wasm" ] ||
+            printf '%s: "%s",\n' "$name" "$(base64 <"web/nephron_$name.wasm" | tr -d '\n')"
     done
 }
 while IFS= read -r line; do

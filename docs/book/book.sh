@@ -3,9 +3,10 @@
 # standard output. Run from the root of the sources; needs a shell and awk. Fails, naming file and line, where
 # an excerpt's marks are not found or a link leads nowhere.
 #
-# The subset of Markdown: # headings, paragraphs, - and 1. lists, | tables |, ``` code (```sh: commands to try),
-# > notes, `code`, **strong**, *emphasis*, [text](target). A target is another chapter (02_convolution.md), a file of the
-# sources from the root, or https. One directive, alone on its line, puts in lines of a source, with numbers:
+# The subset of Markdown: # headings, paragraphs, - and 1. lists, | tables |, ``` code (```sh: commands to
+# try), > notes, `code`, **strong**, *emphasis*, [text](target). A target is another chapter
+# (02_convolution.md), a file of the sources from the root, or https. One directive, alone on its line, puts
+# in lines of a source, with numbers:
 #     @code FILE from "text of its first line" to "text of its last line"
 # The first line is the first that begins with the text, blanks in front aside; the last is the first from
 # there on that does so too. "}" means a brace in the first column: the end of a function. Within a text, the
@@ -148,7 +149,8 @@ function excerpt(s,   part, file, first, last, line, n, begin, end, text) {
     # On paper an excerpt of a third of a page stays together.
     printf "<figure class=\"code%s\"><figcaption>", end - begin < 26 ? " short" : ""
     printf "<a href=\"../%s\">%s</a>, ", file, file
-    print (begin == end ? "line " begin : "lines " begin " to " end) "</figcaption><pre>" text "</pre></figure>"
+    print (begin == end ? "line " begin : "lines " begin " to " end) "</figcaption>"
+    print "<pre>" text "</pre></figure>"
     excerpts++
 }
 # What a program wrote: rows of a table, or a drawing.

@@ -1,9 +1,9 @@
 #!/bin/sh
-# book_commands.sh [CHAPTER...] - runs what the book's chapters give to try, each chapter's commands in their order
-# as they stand there, in a fresh clone of the last commit, and prints a table: chapter, commands, those that
-# failed, seconds. A command fails where any program in it does, where one that is to be refused is not, or where
-# nothing is printed. What the commands print goes to book_commands.log. Exit code 1 if any fails. Needs bash, git,
-# make and a compiler.
+# book_commands.sh [CHAPTER...] - runs what the book's chapters give to try, each chapter's commands in their
+# order as they stand there, in a fresh clone of the last commit, and prints a table: chapter, commands, those
+# that failed, seconds. A command fails where any program in it does, where one that is to be refused is not,
+# or where nothing is printed. What the commands print goes to book_commands.log. Exit code 1 if any fails.
+# Needs bash, git, make and a compiler.
 here=$PWD
 log=$here/book_commands.log
 work=$(mktemp -d "${TMPDIR:-/tmp}/nephron_book_XXXXXX") || exit 1

@@ -1,28 +1,34 @@
 #!/bin/sh
-# federation_table.sh - strategies, a poisoned site and privacy on real data, at a small size: docs/federation.md.
+# federation_table.sh - strategies, a poisoned site and privacy on real data, at a small size:
+# docs/federation.md.
 #
-#     [NO_HIPPOCAMPUS=1] HIPPOCAMPUS=DATASET ADRENAL=adrenalmnist3d.npz sh tests/bench/federation_table.sh OUT        (in a built tree; numpy for the poisoned site)
-#     PAGE=docs/federation.md sh tests/bench/federation_table.sh OUT                               (the page of what has run until now)
+# [NO_HIPPOCAMPUS=1] HIPPOCAMPUS=DATASET ADRENAL=adrenalmnist3d.npz sh tests/bench/federation_table.sh OUT (in
+# a built tree; numpy for the poisoned site) PAGE=docs/federation.md sh tests/bench/federation_table.sh OUT
+# (the page of what has run until now)
 #
-# DATASET: the Decathlon's hippocampus in nnU-Net's layout, of which every third case is used (CASES of them). Runs that OUT has are not run
-# again. JOBS at a time, one thread each. About five minutes of processor time with the sizes below.
+# DATASET: the Decathlon's hippocampus in nnU-Net's layout, of which every third case is used (CASES of them).
+# Runs that OUT has are not run again. JOBS at a time, one thread each. About five minutes of processor time
+# with the sizes below.
 top=$PWD
 nephron=${NEPHRON:-$top/nephron}
 out=${1:?a folder for the runs}
 mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 1
 cases=${CASES:-48} rounds=${ROUNDS:-5} jobs=${JOBS:-2}
-unet="--base-features 8 --patch 24,32,24 --batch 2 --optimizer sgd --lr 0.05 --momentum 0.9 --augment 0 --validation-batches 6"
-resnet="--depth 10 --base 4 --batch 8 --crop 14,14,14 --optimizer sgd --lr 0.05 --momentum 0.9 --validation-batches 4"
+unet="--base-features 8 --patch 24,32,24 --batch 2 --optimizer sgd --lr 0.05 --momentum 0.9 --augment 0 \
+    --validation-batches 6"
+resnet="--depth 10 --base 4 --batch 8 --crop 14,14,14 --optimizer sgd --lr 0.05 --momentum 0.9 \
+    --validation-batches 4"
 common="--rounds $rounds --no-validation --threads 1 --quiet --seed 1"
 
-# ---- one run: NAME DATA OPTIONS... ---------------------------------------------------------------------------------------------
+# ---- one run: NAME DATA OPTIONS... -------------------------------------------------------------------------
 if [ -n "$FEDERATION_RUN" ]; then
     name=$2
     shift 2
     [ -s "$out/$name.csv" ] && exit 0
     rm -rf "${out:?}/$name"
     if "$nephron" federate "$@" -o "$out/$name" $common >"$out/$name.log" 2>&1; then
-        cp "$out/$name"/fold_*/manifest.json "$out/$name.json" && cp "$out/$name"/fold_*/rounds.csv "$out/$name.csv"
+        cp "$out/$name"/fold_*/manifest.json "$out/$name.json" &&
+            cp "$out/$name"/fold_*/rounds.csv "$out/$name.csv"
         rm -rf "${out:?}/$name"
     else
         echo "FAILED $name: $(tail -n 1 "$out/$name.log")"
@@ -30,7 +36,7 @@ if [ -n "$FEDERATION_RUN" ]; then
     exit 0
 fi
 
-# ---- what is run ---------------------------------------------------------------------------------------------------------------
+# ---- what is run -------------------------------------------------------------------------------------------
 strategies="fedavg fedprox scaffold fedadam fedbn"
 options_of() { # strategy
     case $1 in
@@ -49,12 +55,14 @@ list() { # the short ones first
     done
     echo "dp-0 $ADRENAL --sites 20 --local-iterations 8 $resnet --fedavg-equal 1"
     for sites in 6 3 20; do
-        share=$((sites == 20 ? 3 : sites)) # 60 batches a round in all; of twenty sites each has as many as one of three
+        # 60 batches a round in all; of twenty sites each has as many as one of three
+        share=$((sites == 20 ? 3 : sites))
         for part in skewed iid; do
             for s in $strategies; do
                 [ $part = iid ] && hp=stratified ap=stratified || { hp=intensity ap=dirichlet:0.3; }
                 echo "adrenal-$sites-$part-$s $ADRENAL --sites $sites --partition $ap --local-iterations $((60 / share)) $resnet $(options_of $s)"
-                [ -n "$NO_HIPPOCAMPUS" ] || echo "hippo-$sites-$part-$s $out/hippocampus --sites $sites --partition $hp --local-iterations $((90 / share)) $unet $(options_of $s)"
+                [ -n "$NO_HIPPOCAMPUS" ] ||
+                    echo "hippo-$sites-$part-$s $out/hippocampus --sites $sites --partition $hp --local-iterations $((90 / share)) $unet $(options_of $s)"
             done
         done
     done
@@ -64,7 +72,8 @@ if [ -z "$PAGE" ]; then
     : "${HIPPOCAMPUS:?the Decathlon hippocampus}" "${ADRENAL:?adrenalmnist3d.npz}"
     git -C "$top" rev-parse --short HEAD >"$out/commit"
     if [ ! -d "$out/hippocampus" ]; then
-        mkdir -p "$out/hippocampus/imagesTr" "$out/hippocampus/labelsTr" && cp "$HIPPOCAMPUS/dataset.json" "$out/hippocampus"
+        mkdir -p "$out/hippocampus/imagesTr" "$out/hippocampus/labelsTr" &&
+            cp "$HIPPOCAMPUS/dataset.json" "$out/hippocampus"
         for f in $(ls "$HIPPOCAMPUS/labelsTr" | awk 'NR % 3 == 0' | head -n "$cases"); do
             cp "$HIPPOCAMPUS/labelsTr/$f" "$out/hippocampus/labelsTr"
             cp "$HIPPOCAMPUS/imagesTr/${f%.nii.gz}_0000.nii.gz" "$out/hippocampus/imagesTr"
@@ -91,15 +100,17 @@ PYTHON
     exit
 fi
 
-# ---- the page -------------------------------------------------------------------------------------------------------------------
+# ---- the page ----------------------------------------------------------------------------------------------
 cd "$out" || exit 1
 last() { # NAME, site: the metric of the last round
-    [ -s "$1.csv" ] && awk -F , -v site="$2" '$2 == site { m = $5 } END { printf m == "" ? "-" : "%.2f", m }' "$1.csv" || printf 'not run'
+    [ -s "$1.csv" ] && awk -F , -v site="$2" \
+        '$2 == site { m = $5 } END { printf m == "" ? "-" : "%.2f", m }' "$1.csv" || printf 'not run'
 }
 range() { # NAME: the smallest and largest of the sites' metrics after the last round
     [ -s "$1.csv" ] || return 0
     awk -F , '$2 == "global" { r = $1; next } NR > 1 && $5 != "" { at[$1] = at[$1] " " $5 }
-        END { n = split(at[r], v, " "); a = 9; b = -9; for (i = 1; i <= n; i++) { if (v[i] < a) a = v[i]; if (v[i] > b) b = v[i] }
+        END { n = split(at[r], v, " "); a = 9; b = -9; for (i = 1; i <= n; i++) { if (v[i] < a) a = v[i];
+            if (v[i] > b) b = v[i] }
               if (n) printf " (%.2f to %.2f)", a, b }' "$1.csv"
 }
 rounds_of() { # NAME: the metric of each round
@@ -121,7 +132,8 @@ by_site() { # dataset prefix, sites, split: a row a site, a column a strategy, i
                 site = i ? name[i] : "global"
                 if (i && site == "global") continue
                 line = "| " site " |"
-                for (k = 1; k <= column; k++) line = line (cell[site, k] ~ /[0-9]/ ? cell[site, k] : " -") " |"
+                for (k = 1; k <= column; k++) line = line (cell[site, k] ~ /[0-9]/ ? cell[site,
+                    k] : " -") " |"
                 print line
             }
         }' $(for s in $strategies; do echo "$1-$2-$3-$s.csv"; done)
@@ -132,7 +144,9 @@ grid() { # dataset prefix
     for sites in 3 6 20; do
         for part in iid skewed; do
             printf '| %s | %s |' $sites $part
-            for s in $strategies; do printf ' %s%s |' "$(last $1-$sites-$part-$s global)" "$(range $1-$sites-$part-$s)"; done
+            for s in $strategies; do
+                printf ' %s%s |' "$(last $1-$sites-$part-$s global)" "$(range $1-$sites-$part-$s)"
+            done
             echo
         done
     done

@@ -1,30 +1,34 @@
 #!/bin/sh
-# flower_equal.sh - the app of apps/flower against the simulation: the same weights after every round. FLWR: the folder with the programs
-# of Flower 1.42 (default: those on the PATH); TABLE: a file for the hashes;
+# flower_equal.sh - the app of apps/flower against the simulation: the same weights after every round. FLWR:
+# the folder with the programs of Flower 1.42 (default: those on the PATH); TABLE: a file for the hashes;
 # KEEP=1 leaves the working folder. Everything listens on 127.0.0.1 and is stopped at the end.
 #
-# U-Net: two hospitals with folders of their own and one whose cases lie in a pooled folder, by fedavg and scaffold; classification: two
-# hospitals with files of their own, over TLS, with SuperNodes that must show a registered key, and a third that has none. Then both
-# again in Flower's own simulation (Ray).
+# U-Net: two hospitals with folders of their own and one whose cases lie in a pooled folder, by fedavg and
+# scaffold; classification: two hospitals with files of their own, over TLS, with SuperNodes that must show a
+# registered key, and a third that has none. Then both again in Flower's own simulation (Ray).
 [ -n "$FLWR" ] && PATH=$FLWR:$PATH
-command -v flower-superlink >/dev/null || { echo "flower_equal: skipped, there is no Flower here: 0 passed, 0 failed"; exit 0; }
-make -s nephron libnephron.so >/dev/null 2>&1 || { echo "flower_equal: nephron does not build: 0 passed, 1 failed"; exit 1; }
+command -v flower-superlink >/dev/null ||
+    { echo "flower_equal: skipped, there is no Flower here: 0 passed, 0 failed"; exit 0; }
+make -s nephron libnephron.so >/dev/null 2>&1 ||
+    { echo "flower_equal: nephron does not build: 0 passed, 1 failed"; exit 1; }
 python=$(dirname "$(command -v flower-superlink)")/python # with numpy, as Flower needs it
 . tests/bench/hospitals.sh
 port=${PORT:-8000}
 export FLWR_HOME="$work/flwr" FLWR_TELEMETRY_ENABLED=0 FLWR_DISABLE_UPDATE_CHECK=1
 answers() { "$python" -c "import socket; socket.create_connection(('127.0.0.1', $port), 1)"; }
 
-# ---- Flower -------------------------------------------------------------------------------------------------------------
+# ---- Flower ------------------------------------------------------------------------------------------------
 mkdir -p flwr
 connection() { # lines of the connection that `flwr run` takes
-    { printf '[superlink]\ndefault = "hospitals"\n[superlink.hospitals]\naddress = "127.0.0.1:%s"\n' "$port"; printf '%s\n' "$@"; } >flwr/config.toml
+    { printf '[superlink]\ndefault = "hospitals"\n[superlink.hospitals]\naddress = "127.0.0.1:%s"\n' \
+        "$port"; printf '%s\n' "$@"; } >flwr/config.toml
 }
 superlink() { # plain, secure or simulation
     case $1 in
     secure)
         connection "root-certificates = \"$work/tls.crt\""
-        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout tls.key -out tls.crt -days 2 -subj /CN=localhost \
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout tls.key -out tls.crt \
+            -days 2 -subj /CN=localhost \
             -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' 2>/dev/null
         set -- --ssl-certfile tls.crt --ssl-keyfile tls.key --ssl-ca-certfile tls.crt --enable-supernode-auth
         ;;
@@ -37,7 +41,8 @@ superlink() { # plain, secure or simulation
         set -- --insecure
         ;;
     esac
-    background superlink.log flower-superlink "$@" --disable-runtime-dependency-installation --host 127.0.0.1 --port "$port"
+    background superlink.log flower-superlink "$@" --disable-runtime-dependency-installation --host \
+        127.0.0.1 --port "$port"
     waits 60 answers
     ok "SuperLink answers: $(tail -n 2 superlink.log)" $?
 }
@@ -45,19 +50,23 @@ supernode() { # number, node config, options...
     n=$1
     config=$2
     shift 2
-    background "node$n.log" flower-supernode --superlink "127.0.0.1:$port" --port $((port + 1094 + n)) --node-config "$config" "$@"
+    background "node$n.log" flower-supernode --superlink "127.0.0.1:$port" --port $((port + 1094 + n)) \
+        --node-config "$config" "$@"
 }
-run() { # name, SuperNodes or Ray, run-config: rounds by Flower, from NAME.begin to NAME.SuperNodes or NAME.Ray
-    timeout 600 flwr run "$top/apps/flower" hospitals --stream --run-config "model=\"$work/$1.begin\" output=\"$work/$1.$2\" $3" \
+# name, SuperNodes or Ray, run-config: rounds by Flower, from NAME.begin to NAME.SuperNodes or NAME.Ray
+run() {
+    timeout 600 flwr run "$top/apps/flower" hospitals --stream --run-config \
+        "model=\"$work/$1.begin\" output=\"$work/$1.$2\" $3" \
         >"$1.$2.log" 2>&1
     [ -s "$1.$2/manifest.json" ]
     ok "$1, $2: flwr run: $(tail -n 5 "$1.$2.log")" $?
 }
-# ---- U-Net --------------------------------------------------------------------------------------------------------------
+# ---- U-Net -------------------------------------------------------------------------------------------------
 unets fedavg scaffold
 covariates
 superlink plain
-supernode 0 'site="west" dataset="'"$work"'/pooled" pooled=true state="'"$work"'/state_west" threads=1' --insecure
+supernode 0 'site="west" dataset="'"$work"'/pooled" pooled=true state="'"$work"'/state_west" threads=1' \
+    --insecure
 supernode 1 'site="north" dataset="'"$work"'/north" state="'"$work"'/state_north" threads=1' --insecure
 supernode 2 'site="south" dataset="'"$work"'/south" state="'"$work"'/state_south" threads=1' --insecure
 for strategy in fedavg scaffold; do
@@ -73,7 +82,7 @@ grep -q "is there already" unet-fedavg.SuperNodes.log
 ok "an output that is there already" $?
 stop
 
-# ---- classification, TLS and registered keys ------------------------------------------------------------------------------
+# ---- classification, TLS and registered keys ---------------------------------------------------------------
 classifiers "$python"
 superlink secure
 for h in east coast stranger; do ssh-keygen -q -t ecdsa -b 384 -N '' -f $h.key; done
@@ -88,12 +97,13 @@ waits 60 sh -c "! kill -0 $stranger"
 ok "a SuperNode whose key is not registered goes on" $?
 cp node0.log stranger.log
 supernode 1 'site="east" dataset="'"$work"'/east.npz" state="'"$work"'/state_east" threads=1' $tls east.key
-supernode 2 'site="coast" dataset="'"$work"'/coast.npz" state="'"$work"'/state_coast" threads=1' $tls coast.key
+supernode 2 'site="coast" dataset="'"$work"'/coast.npz" state="'"$work"'/state_coast" threads=1' $tls \
+    coast.key
 run resnet-fedadam SuperNodes ''
 note resnet-fedadam SuperNodes 0
 stop
 
-# ---- Flower's simulation ----------------------------------------------------------------------------------------------------
+# ---- Flower's simulation -----------------------------------------------------------------------------------
 if "$python" -c 'import ray' 2>/dev/null; then
     superlink simulation 3
     for strategy in fedavg scaffold; do

@@ -1,9 +1,12 @@
-# hospitals.sh - what flower_equal.sh, nvflare_equal.sh and federation_hashes.sh share: hospitals with small data, in a new folder, and what
-# nephron's own simulation makes of them. Sourced in the tree's root. It leaves: top, nephron, work (the current folder, removed at the end but
-# for KEEP=1), ok, hashes, note, and after `unets`, `covariates` or `classifiers` NAME.begin (a run folder to begin from) and NAME.nephron (simulated).
+# hospitals.sh - what flower_equal.sh, nvflare_equal.sh and federation_hashes.sh share: hospitals with small
+# data, in a new folder, and what nephron's own simulation makes of them. Sourced in the tree's root. It
+# leaves: top, nephron, work (the current folder, removed at the end but for KEEP=1), ok, hashes, note, and
+# after `unets`, `covariates` or `classifiers` NAME.begin (a run folder to begin from) and NAME.nephron
+# (simulated).
 top=$PWD
 nephron=$top/nephron
-export NEPHRON_LIBRARY="$top/libnephron.so" PYTHONPATH="$top/apps/python:$top/apps/nvflare" PYTHONDONTWRITEBYTECODE=1
+export NEPHRON_LIBRARY="$top/libnephron.so" PYTHONPATH="$top/apps/python:$top/apps/nvflare" \
+    PYTHONDONTWRITEBYTECODE=1
 work=$(mktemp -d) || exit 1
 passed=0
 failed=0
@@ -39,7 +42,9 @@ trap 'exit 1' INT TERM
 cd "$work" || exit 1
 
 hashes() { sed -n 's/^[0-9]*,global,.*,\([0-9a-f]\{16\}\)$/\1/p' "$1"; }
-note() { # name, column, fold: the weights of NAME.COLUMN after every round, compared with nephron's; into TABLE as lines of name,column,round,hash
+# name, column, fold: the weights of NAME.COLUMN after every round, compared with nephron's; into TABLE as
+# lines of name,column,round,hash
+note() {
     hashes "$1.nephron/fold_$3/rounds.csv" >want
     hashes "$1.$2/fold_$3/rounds.csv" >got
     [ -s want ] && cmp -s want got
@@ -48,7 +53,8 @@ note() { # name, column, fold: the weights of NAME.COLUMN after every round, com
 }
 table() { # columns...: the lines of TABLE side by side
     awk -F , -v columns="$*" '
-        { hash[$1 "," $3 "," $2] = $4; if (!(($1 "," $3) in seen)) { seen[$1 "," $3] = 1; row[++rows] = $1 "," $3 } }
+        { hash[$1 "," $3 "," $2] = $4; if (!(($1 "," $3) in seen)) { seen[$1 "," $3] = 1;
+            row[++rows] = $1 "," $3 } }
         END {
             n = split(columns, c, " ")
             head = "| network and strategy | round |"; line = "|---|---|"
@@ -57,7 +63,8 @@ table() { # columns...: the lines of TABLE side by side
             for (r = 1; r <= rows; r++) {
                 split(row[r], at, ",")
                 text = "| " at[1] " | " at[2] " |"
-                for (i = 1; i <= n; i++) { h = hash[row[r] "," c[i]]; text = text " " (h == "" ? "not run" : h) " |" }
+                for (i = 1; i <= n; i++) { h = hash[row[r] "," c[i]];
+                    text = text " " (h == "" ? "not run" : h) " |" }
                 print text
             }
         }' "${TABLE:-table}"
@@ -94,32 +101,42 @@ unets() { # strategies...: hospitals north, south and west, and pooled, which ho
         $nephron federate --as init -o FED_$strategy $(unet_options $strategy) --quiet &&
             $nephron federate --as result -o FED_$strategy unet-$strategy.begin --quiet
         ok "$strategy: begin" $?
-        $nephron federate pooled -o unet-$strategy.nephron --sites pooled/sites.csv --fold all $(unet_options $strategy) --no-validation --quiet
+        $nephron federate pooled -o unet-$strategy.nephron --sites pooled/sites.csv --fold all \
+            $(unet_options $strategy) --no-validation --quiet
         ok "$strategy: simulation" $?
         note unet-$strategy nephron all
     done
 }
-covariates_options="--task classify --rounds 3 --local-iterations 3 --depth 10 --base 4 --crop 8,8,8 --batch 4"
-covariates() { # after unets, the same hospitals: a classifier with age, sex and the volume of the mask beside the image; covariates-fedavg
+covariates_options="--task classify --rounds 3 --local-iterations 3 --depth 10 --base 4 --crop 8,8,8 \
+    --batch 4"
+# after unets, the same hospitals: a classifier with age, sex and the volume of the mask beside the image;
+# covariates-fedavg
+covariates() {
     echo case,label >pooled/labels.csv
     echo case,age,sex >pooled/clinical.csv
     for h in north south west; do
         ls $h/labelsTr | sed 's/\.nii\.gz$//' >cases
         (echo case,label; awk '{ print $1 "," NR % 2 }' cases) >$h/labels.csv
-        (echo case,age,sex; awk '{ print $1 "," (NR == 2 ? "" : 40 + 7 * NR) "," (NR % 3 ? "F" : "M") }' cases) >$h/clinical.csv
+        (echo case,age,sex; awk '{ print $1 "," (NR == 2 ? "" : 40 + 7 * NR) "," (NR % 3 ? "F" : "M") }' \
+            cases) >$h/clinical.csv
         for t in labels clinical; do sed 1d $h/$t.csv >>pooled/$t.csv; done
-        $nephron federate $h --as fingerprint $h -o FED_covariates --task classify --covariates age,volume,sex --quiet
+        $nephron federate $h --as fingerprint $h -o FED_covariates --task classify --covariates \
+            age,volume,sex --quiet
     done
     $nephron federate --as init -o FED_covariates $covariates_options --quiet &&
         $nephron federate --as result -o FED_covariates covariates-fedavg.begin --quiet
     ok "covariates: begin" $?
-    $nephron federate pooled -o covariates-fedavg.nephron --sites pooled/sites.csv --fold all $covariates_options --covariates age,volume,sex \
+    $nephron federate pooled -o covariates-fedavg.nephron --sites pooled/sites.csv --fold all \
+        $covariates_options --covariates age,volume,sex \
         --no-validation --quiet
     ok "covariates: simulation" $?
     note covariates-fedavg nephron all
 }
-resnet_options="--rounds 3 --local-iterations 3 --depth 10 --base 8 --batch 4 --strategy fedadam --fedadam-lr 0.01 --fold 0"
-classifiers() { # PYTHON (with numpy): hospitals east.npz and coast.npz, and few.npz with few.csv, which holds all cases; resnet-fedadam
+resnet_options="--rounds 3 --local-iterations 3 --depth 10 --base 8 --batch 4 --strategy fedadam \
+    --fedadam-lr 0.01 --fold 0"
+# PYTHON (with numpy): hospitals east.npz and coast.npz, and few.npz with few.csv, which holds all cases;
+# resnet-fedadam
+classifiers() {
     "$1" - "$top/tests/data/adrenalmnist3d/adrenalmnist3d.npz" <<'EOF'
 import sys, numpy as np
 whole = dict(np.load(sys.argv[1]))
@@ -136,9 +153,11 @@ with open("few.csv", "w") as f:
 EOF
     ok "files of the hospitals" $?
     for h in east coast; do $nephron federate $h.npz --as fingerprint $h -o FED_class --quiet; done
-    $nephron federate --as init -o FED_class $resnet_options --quiet && $nephron federate --as result -o FED_class resnet-fedadam.begin --quiet
+    $nephron federate --as init -o FED_class $resnet_options --quiet &&
+        $nephron federate --as result -o FED_class resnet-fedadam.begin --quiet
     ok "classification: begin" $?
-    $nephron federate few.npz -o resnet-fedadam.nephron --sites few.csv $resnet_options --no-validation --quiet
+    $nephron federate few.npz -o resnet-fedadam.nephron --sites few.csv $resnet_options --no-validation \
+        --quiet
     ok "classification: simulation" $?
     note resnet-fedadam nephron 0
 }

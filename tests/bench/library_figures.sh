@@ -1,6 +1,7 @@
 #!/bin/sh
-# library_figures.sh - the figures of docs/library.md: sizes of what is installed and exported, names in libnephron.so, and a transcript of each
-# program of apps/examples. Markdown on standard output, of this commit.
+# library_figures.sh - the figures of docs/library.md: sizes of what is installed and exported, names in
+# libnephron.so, and a transcript of each program of apps/examples. Markdown on standard output, of this
+# commit.
 set -e
 work=$(mktemp -d "${TMPDIR:-/tmp}/nephron_figures_XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -19,20 +20,26 @@ row "\`bin/nephron\`, stripped" "$(bytes "$root/bin/nephron")"
 row "\`lib/libnephron.so.1\`" "$(bytes "$root/lib/libnephron.so.1")"
 row "\`lib/libnephron.a\`" "$(bytes "$root/lib/libnephron.a")"
 row "\`include/nephron.h\`" "$(bytes "$root/include/nephron.h")"
-cc -std=c11 -O2 -Ifl apps/examples/predict_one.c libnephron.a -lm -pthread -Wl,-Map="$work/map" -o "$work/predict_one"
+cc -std=c11 -O2 -Ifl apps/examples/predict_one.c libnephron.a -lm -pthread -Wl,-Map="$work/map" -o \
+    "$work/predict_one"
 strip "$work/predict_one"
 row "\`predict_one\` with what it needs of the library ($(grep -c "^libnephron.a(" "$work/map") of $(ar t libnephron.a | wc -l) objects), stripped" "$(bytes "$work/predict_one")"
-./nephron train $data -o "$work/run" --base-features 4 --patch 24,24,24 --batch 2 --epochs 2 --iterations 10 --no-validation --quiet
+./nephron train $data -o "$work/run" --base-features 4 --patch 24,24,24 --batch 2 --epochs 2 --iterations 10 \
+    --no-validation --quiet
 ./nephron export "$work/run" "$work/device" --weights blob --quiet
 cc -std=c11 -O2 -ffp-contract=off -c "$work/device/network.c" -o "$work/network.o"
 cc -std=c11 -O2 -ffp-contract=off -c "$work/device/device_kernels.c" -o "$work/kernels.o"
-row "that run as C (\`nephron export\`): code" "$(size "$work/network.o" "$work/kernels.o" | awk 'NR > 1 { n += $1 } END { print n }')"
+row "that run as C (\`nephron export\`): code" \
+    "$(size "$work/network.o" "$work/kernels.o" | awk 'NR > 1 { n += $1 } END { print n }')"
 row "its \`weights.bin\`" "$(bytes "$work/device/weights.bin")"
 row "its block" "$(sed -n 's/^#define NETWORK_BLOCK_BYTES //p' "$work/device/network.h")"
-for f in web/nephron_relaxed.wasm web/nephron_simd128.wasm web/nephron.html; do [ ! -f $f ] || row "\`$f\`" "$(bytes $f)"; done
+for f in web/nephron_relaxed.wasm web/nephron_simd128.wasm web/nephron.html; do
+    [ ! -f $f ] || row "\`$f\`" "$(bytes $f)"
+done
 echo
 names=$(nm -D --defined-only "$root/lib/libnephron.so.1" | awk '{print $3}')
-echo "\`libnephron.so.1\` exports $(echo "$names" | wc -l) names, $(echo "$names" | grep -vc '^nephron_' || true) without \`nephron_\`."
+others=$(echo "$names" | grep -vc '^nephron_' || true)
+echo "\`libnephron.so.1\` exports $(echo "$names" | wc -l) names, $others without \`nephron_\`."
 echo
 
 cp "$image" "$work/case.nii.gz"
@@ -43,7 +50,8 @@ say() { # a command, as a user types it
     printf '    $ %s\n' "$1"
     sh -c "$1" | sed 's/^/    /'
 }
-echo "The folder has \`data\` (tests/data/hippocampus), \`case.nii.gz\` and \`run\`, a small U-Net after 20 steps:"
+echo "The folder has \`data\` (tests/data/hippocampus), \`case.nii.gz\` and \`run\`, a small U-Net after 20" \
+    "steps:"
 echo
 say "./predict_one run map.nii.gz case.nii.gz"
 echo

@@ -1,15 +1,19 @@
 #!/bin/sh
-# nvflare_equal.sh - the job of apps/nvflare against nephron's simulation: the same weights after every round, in NVFlare's simulator, for the
-# hospitals of hospitals.sh: U-Net by fedavg and scaffold and a classifier with covariates over three, classification by fedadam over two.
-# PYTHON: one with nvflare 2.9 (default: python3); TABLE: a file for the hashes; KEEP=1 leaves the working folder.
+# nvflare_equal.sh - the job of apps/nvflare against nephron's simulation: the same weights after every round,
+# in NVFlare's simulator, for the hospitals of hospitals.sh: U-Net by fedavg and scaffold and a classifier
+# with covariates over three, classification by fedadam over two. PYTHON: one with nvflare 2.9 (default:
+# python3); TABLE: a file for the hashes; KEEP=1 leaves the working folder.
 python=${PYTHON:-python3}
-"$python" -c 'import nvflare' 2>/dev/null || { echo "nvflare_equal: skipped, there is no NVFlare here: 0 passed, 0 failed"; exit 0; }
-make -s nephron libnephron.so >/dev/null 2>&1 || { echo "nvflare_equal: nephron does not build: 0 passed, 1 failed"; exit 1; }
+"$python" -c 'import nvflare' 2>/dev/null ||
+    { echo "nvflare_equal: skipped, there is no NVFlare here: 0 passed, 0 failed"; exit 0; }
+make -s nephron libnephron.so >/dev/null 2>&1 ||
+    { echo "nvflare_equal: nephron does not build: 0 passed, 1 failed"; exit 1; }
 . tests/bench/hospitals.sh
 job() { # name, sites, dataset
     name=$1
     shift
-    timeout 600 "$python" "$top/apps/nvflare/job.py" --model "$work/$name.begin" --output "$work/$name.NVFlare" --sites "$1" --dataset "$2" \
+    timeout 600 "$python" "$top/apps/nvflare/job.py" --model "$work/$name.begin" --output \
+        "$work/$name.NVFlare" --sites "$1" --dataset "$2" \
         --state "$work/state" --simulate "$work/$name.workspace" >"$name.log" 2>&1
     ok "$name: job.py: $(tail -n 5 "$name.log")" $?
 }
@@ -26,10 +30,12 @@ ok "the run that NVFlare wrote does not predict" $?
 classifiers "$python"
 job resnet-fedadam coast,east "$work/{site}.npz"
 note resnet-fedadam NVFlare 0
-"$python" "$top/apps/nvflare/job.py" --model "$work/unet-fedavg.begin" --output "$work/other" --sites north,south --export "$work/jobs" >export.log 2>&1 &&
+"$python" "$top/apps/nvflare/job.py" --model "$work/unet-fedavg.begin" --output "$work/other" --sites \
+    north,south --export "$work/jobs" >export.log 2>&1 &&
     [ -s jobs/nephron/meta.json ] && ls jobs/nephron/*/custom/nephron_nvflare.py >/dev/null
 ok "export of the job: $(tail -n 3 export.log)" $?
-# What a site's own file says stands over what the job says; its name is that of its certificate. (The simulator empties WORKSPACE/SITE/local.)
+# What a site's own file says stands over what the job says; its name is that of its certificate. (The
+# simulator empties WORKSPACE/SITE/local.)
 mkdir -p site/local
 printf '{"dataset": "/data/ct", "pooled": true, "site": "south"}\n' >site/local/nephron.json
 "$python" - "$work/site" >settings.log 2>&1 <<'EOF'
@@ -54,7 +60,8 @@ lines = []
 rounds = Rounds("unet-fedavg.begin", "quorum", quorum=2, log=lines.append)
 values, task = rounds.begin()
 def at(site):
-    return (site, *answer({"site": site, "dataset": site, "state": "states", "threads": 1}, "here", values, task))
+    options = {"site": site, "dataset": site, "state": "states", "threads": 1}
+    return (site, *answer(options, "here", values, task))
 north, south = at("north"), at("south")
 west = ("west", np.full_like(north[1], np.nan), north[2])
 rounds.end([west, ("stranger", *north[1:]), south, ("west", north[1][1:], north[2]), north])

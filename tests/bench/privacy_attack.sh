@@ -3,11 +3,12 @@
 #
 #     sh tests/bench/privacy_attack.sh adrenalmnist3d.npz OUT        (in a built tree; needs numpy)
 #
-# The attack (Yeom et al., Privacy risk in machine learning, CSF 2018): a case that a model was trained on has a higher probability of its own
-# class. Members are the 20 training cases of one of three sites, the others 20 cases of the same source that nobody trained on; the classes of
-# all 40 are drawn by a coin (canaries), so that only what was memorised tells them apart. The attack's
-# AUC is how often a member stands above one that is none: 0.5 is guessing. Attacked are the site's message, as the server has it, and the
-# global weights after one round over carried files.
+# The attack (Yeom et al., Privacy risk in machine learning, CSF 2018): a case that a model was trained on has
+# a higher probability of its own class. Members are the 20 training cases of one of three sites, the others
+# 20 cases of the same source that nobody trained on; the classes of all 40 are drawn by a coin (canaries), so
+# that only what was memorised tells them apart. The attack's AUC is how often a member stands above one that
+# is none: 0.5 is guessing. Attacked are the site's message, as the server has it, and the global weights
+# after one round over carried files.
 top=$PWD
 nephron=${NEPHRON:-$top/nephron}
 data=${1:?adrenalmnist3d.npz}
@@ -24,9 +25,11 @@ for first in 0, 100:
 np.savez("cases.npz", train_images=images[:60], train_labels=labels[:60], val_images=images[200:230], val_labels=labels[200:230],
          test_images=np.concatenate([images[:20], images[100:120]]), test_labels=np.concatenate([labels[:20], labels[100:120]]))
 with open("sites.csv", "w") as f:
-    f.write("case,site\n" + "".join(f"train_{i:04d},S{i // 20 + 1}\n" for i in range(60)) + "".join(f"val_{i:04d},S{i % 3 + 1}\n" for i in range(30)))
+    f.write("case,site\n" + "".join(f"train_{i:04d},S{i // 20 + 1}\n" for i in range(60)))
+    f.write("".join(f"val_{i:04d},S{i % 3 + 1}\n" for i in range(30)))
 PYTHON
-small="--depth 10 --base 8 --crop 14,14,14 --batch 10 --norm group --no-class-weights --augment 0 --dropout 0 --lr 0.003 --rounds 1 --local-iterations 60"
+small="--depth 10 --base 8 --crop 14,14,14 --batch 10 --norm group --no-class-weights --augment 0 \
+    --dropout 0 --lr 0.003 --rounds 1 --local-iterations 60"
 step() { "$nephron" federate "$@" --quiet --threads 2 >>log 2>&1; }
 attack() { # run: the AUC, members first in the table
     rm -rf "$1.out"
@@ -42,12 +45,15 @@ run() { # name, words, options...: a round over carried files, and both attacks
     for s in S1 S2 S3; do step cases.npz --as fingerprint $s -o "$name" --sites sites.csv || return 1; done
     step --as init -o "$name" --sites S1,S2,S3 --fold 0 $small "$@" || return 1
     while [ $stages -gt 0 ]; do
-        for s in S1 S2 S3; do step cases.npz --as site $s -o "$name" --sites sites.csv --state "$name.$s" || return 1; done
+        for s in S1 S2 S3; do
+            step cases.npz --as site $s -o "$name" --sites sites.csv --state "$name.$s" || return 1
+        done
         "$nephron" federate --as aggregate -o "$name" >"$name.told" 2>>log || return 1
         stages=$((stages - 1))
     done
     step --as result -o "$name" "$name.global" && global=$(attack "$name.global") || return 1
-    cp -r "$name.global" "$name.site" && cp "$name/round_0000/S1.safetensors" "$name.site/fold_0/checkpoint_final.safetensors"
+    cp -r "$name.global" "$name.site" &&
+        cp "$name/round_0000/S1.safetensors" "$name.site/fold_0/checkpoint_final.safetensors"
     site=$(attack "$name.site") || site="impossible: it holds no weights"
     epsilon=$(sed -n 's/.*epsilon \([0-9.e+]*\) .*/\1/p' "$name.told")
     echo "| $words | ${epsilon:-none} | $site | $global |"

@@ -5,8 +5,8 @@
 # PYTHON has torch, onnx, onnxscript and onnxruntime. PRECISIONS="fp32,bf16" for both (twice the time; bf16
 # pays where the processor multiplies it); RIVALS="torch,onnxruntime,openvino" with OpenVINO. STEPS, LARGE and
 # INFERENCE name other cases, SECONDS_EACH and ROUNDS measure each for longer or shorter. DATASET=FOLDER, in
-# nnU-Net's raw format, adds what data cost beside nnU-Net's, and the start of the program (PYTHON has nnunetv2
-# too).
+# nnU-Net's raw format, adds what data cost beside nnU-Net's, and the start of the program (PYTHON has
+# nnunetv2 too).
 set -e
 python=${1:-python3}
 precisions=${PRECISIONS:-fp32}

@@ -1,13 +1,15 @@
 #!/bin/sh
-# check_bits.sh - the same bits everywhere: bits.c is built and run, and each hash that it prints is compared with hashes.txt.
-# Here with the tree's own objects at each level of this machine; with CHECK_ALL=1 (`make check-bits`) with gcc and clang at -O0,
-# -O2 and -O3, with glibc and static musl, with 1, 2, 3 and 8 threads; on aarch64, riscv64 and s390x (big-endian) under
-# emulation; in WebAssembly; and one network as C (nephron export) on all of them and on a Cortex-M55. What is not installed, and a
-# level that this machine has not, is listed as skipped. Copies are built under build/bits and stay: the next run compiles what changed.
-# FEW=1: each compiler, optimisation, level, number of threads and machine, but not each with each (what check-all has
-# time for): this build stands for gcc -O2, clang is there at -O2.
-# PARTS="aarch64 s390x" runs only the parts of these names (gcc-O0 ... clang-O3 musl aarch64 riscv64 s390x wasm device).
-# After a change of arithmetic that is meant: sh tests/bits/check_bits.sh --update [NAME...] writes all lines, or those of these names; the phantom's is check_phantom's.
+# check_bits.sh - the same bits everywhere: bits.c is built and run, and each hash that it prints is compared
+# with hashes.txt. Here with the tree's own objects at each level of this machine; with CHECK_ALL=1 (`make
+# check-bits`) with gcc and clang at -O0, -O2 and -O3, with glibc and static musl, with 1, 2, 3 and 8 threads;
+# on aarch64, riscv64 and s390x (big-endian) under emulation; in WebAssembly; and one network as C (nephron
+# export) on all of them and on a Cortex-M55. What is not installed, and a level that this machine has not, is
+# listed as skipped. Copies are built under build/bits and stay: the next run compiles what changed. FEW=1:
+# each compiler, optimisation, level, number of threads and machine, but not each with each (what check-all
+# has time for): this build stands for gcc -O2, clang is there at -O2. PARTS="aarch64 s390x" runs only the
+# parts of these names (gcc-O0 ... clang-O3 musl aarch64 riscv64 s390x wasm device). After a change of
+# arithmetic that is meant: sh tests/bits/check_bits.sh --update [NAME...] writes all lines, or those of these
+# names; the phantom's is check_phantom's.
 root=$(pwd)
 want=$root/tests/bits/hashes.txt
 work=$root/build/bits
@@ -35,7 +37,8 @@ wanted() { # level
     esac
 }
 
-compare() { # description, level wanted (any: ""), file of lines; others than these of the program are not looked at
+# description, level wanted (any: ""), file of lines; others than these of the program are not looked at
+compare() {
     level=$(sed -n 's/^level=//p' "$3")
     if [ -n "$2" ] && [ "$level" != "$2" ]; then
         skip "$1" "this machine has not the level $2"
@@ -46,7 +49,8 @@ compare() { # description, level wanted (any: ""), file of lines; others than th
         case $line in
         files=*) [ -z "$no_files" ] || continue ;;
         esac
-        grep -q "^$line\$" "$3" || echo "$1: ${line%%=*} is $(sed -n "s/^${line%%=*}=//p" "$3"), not ${line#*=}"
+        grep -q "^$line\$" "$3" ||
+            echo "$1: ${line%%=*} is $(sed -n "s/^${line%%=*}=//p" "$3"), not ${line#*=}"
     done >"$tmp/differs"
     cat "$tmp/differs"
     [ ! -s "$tmp/differs" ] || echo "$1: where that is meant: sh tests/bits/check_bits.sh --update NAME"
@@ -69,10 +73,12 @@ run() { # description, level wanted ("": the machine's own), threads, command th
 # ---- here ----------------------------------------------------------------------------------------------
 
 native() { # the tree's objects
-    ${CC:-cc} $flags -O2 $sources build/apps.a libnephron.a -lm -o "$tmp/native" || { ok "bits compiles" 1; exit 1; }
+    ${CC:-cc} $flags -O2 $sources build/apps.a libnephron.a -lm -o "$tmp/native" ||
+        { ok "bits compiles" 1; exit 1; }
 }
 
-# The phantom's line is not in hashes.txt: check_phantom.c holds its constant, here all others are as this build's.
+# The phantom's line is not in hashes.txt: check_phantom.c holds its constant, here all others are as this
+# build's.
 with_phantom() {
     { cat "$want"; "$tmp/native" "$root" 1 | grep '^phantom='; } >"$tmp/want"
     want=$tmp/want
@@ -117,9 +123,11 @@ wants() { # part
 
 build() { # name, compiler, its flags, flags of the link: build/bits/NAME/bits
     mkdir -p "$work/$1"
-    tar cf - --exclude='*.o' --exclude='*.d' --exclude='*.a' Makefile tensor nn fl io apps tests/bits tests/unit/expect.h | tar xf - -C "$work/$1"
+    tar cf - --exclude='*.o' --exclude='*.d' --exclude='*.a' Makefile tensor nn fl io apps tests/bits \
+        tests/unit/expect.h | tar xf - -C "$work/$1"
     phantom=$(echo apps/phantom/*.c | sed 's/\.c/.o/g')
-    (cd "$work/$1" && make -j"$jobs" libnephron.a $phantom CC="$2" CFLAGS="$3" && $2 $flags $3 $sources $phantom libnephron.a $4 -lm -o bits) \
+    (cd "$work/$1" && make -j"$jobs" libnephron.a $phantom CC="$2" CFLAGS="$3" &&
+        $2 $flags $3 $sources $phantom libnephron.a $4 -lm -o bits) \
         >"$work/$1.log" 2>&1 && return
     tail -n 5 "$work/$1.log"
     ok "$1 builds" 1
@@ -184,24 +192,31 @@ here "1 2 3 8" clang-O2 clang -O2
 here "1 2 3 8" musl musl-gcc -O2 -static
 elsewhere aarch64 aarch64-linux-gnu-gcc qemu-aarch64
 elsewhere riscv64 riscv64-linux-gnu-gcc qemu-riscv64
-elsewhere s390x s390x-linux-gnu-gcc qemu-s390x -fexcess-precision=fast # ISO C lets gcc take floats for doubles there
+# ISO C lets gcc take floats for doubles there
+elsewhere s390x s390x-linux-gnu-gcc qemu-s390x -fexcess-precision=fast
 
 # ---- WebAssembly ---------------------------------------------------------------------------------------
 
 wasm() { # name, compiler
     wants wasm || return
-    [ -n "$2" ] && have node || { skip "$1" "node, clang, lld or wasi-libc is not installed, or clang is too old"; return; }
+    [ -n "$2" ] && have node ||
+        { skip "$1" "node, clang, lld or wasi-libc is not installed, or clang is too old"; return; }
     mkdir -p "$work/$1"
     rm -f "$work/$1"/*.o
     compile="$2 -O2 -DNEPHRON_VERSION=\\\"x\\\" -D_WASI_EMULATED_MMAN -include tests/bits/wasi.h $flags"
     (make -s sources | grep -vE '^apps/(command|study|training|bench|base)|^tensor/base/pool.c|^fl/federate.c'
         echo $sources apps/web/pool_single.c | tr ' ' '\n') |
-        xargs -P "$jobs" -I FILE sh -c "$compile -c FILE -o $work/$1/\$(basename FILE .c).o" >"$work/$1.log" 2>&1 &&
-        $2 -O2 -D_WASI_EMULATED_MMAN -include apps/web/wasi/posix.h -c apps/web/memory.c -o "$work/$1/memory.o" &&
-        $2 "$work/$1"/*.o -Wl,-z,stack-size=4194304 -lm -o "$work/$1.wasm" || { tail -n 5 "$work/$1.log"; ok "$1 builds" 1; return; }
+        xargs -P "$jobs" -I FILE sh -c "$compile -c FILE -o $work/$1/\$(basename FILE .c).o" >"$work/$1.log" \
+        2>&1 &&
+        $2 -O2 -D_WASI_EMULATED_MMAN -include apps/web/wasi/posix.h -c apps/web/memory.c -o \
+        "$work/$1/memory.o" &&
+        $2 "$work/$1"/*.o -Wl,-z,stack-size=4194304 -lm -o "$work/$1.wasm" ||
+        { tail -n 5 "$work/$1.log"; ok "$1 builds" 1; return; }
     engine=
     node --v8-options | grep -q -e --experimental-wasm-relaxed-simd && engine=--experimental-wasm-relaxed-simd
-    for level in simd128 scalar; do run "$1" $level 1 node --no-warnings $engine tests/bits/run.mjs "$work/$1.wasm"; done
+    for level in simd128 scalar; do
+        run "$1" $level 1 node --no-warnings $engine tests/bits/run.mjs "$work/$1.wasm"
+    done
 }
 . apps/web/compilers.sh
 wasm wasm-simd128 "$simd"
@@ -209,7 +224,8 @@ wasm wasm-simd128 "$simd"
 
 # ---- one network as C ----------------------------------------------------------------------------------
 
-emulator() { command -v "qemu-$1" || command -v "qemu-$1-static" || echo "qemu-$1"; } # of a machine, by either name
+# of a machine, by either name
+emulator() { command -v "qemu-$1" || command -v "qemu-$1-static" || echo "qemu-$1"; }
 
 the_hash() { # machine, file of logits
     hash=$(sha256sum "$2" | cut -c1-16)
@@ -222,33 +238,43 @@ device() { # machine, emulator (or ""), compiler and flags...
     machine=$1
     emulator=$2
     shift 2
-    have "$1" && { [ -z "$emulator" ] || have "${emulator%% *}"; } || { skip "network as C, $machine" "$1 or $emulator is not installed"; return; }
+    have "$1" && { [ -z "$emulator" ] || have "${emulator%% *}"; } ||
+        { skip "network as C, $machine" "$1 or $emulator is not installed"; return; }
     in=$work/network/sample.input
-    "$@" -std=c11 -O2 -ffp-contract=off "$work"/network/*.c -o "$tmp/device" 2>"$tmp/errors" || cat "$tmp/errors"
+    "$@" -std=c11 -O2 -ffp-contract=off "$work"/network/*.c -o "$tmp/device" 2>"$tmp/errors" ||
+        cat "$tmp/errors"
     # main.c reads and writes floats in the machine's own order of bytes
-    [ "$machine" != s390x ] || { objcopy -I binary -O binary --reverse-bytes=4 "$in" "$tmp/input" && in=$tmp/input; }
+    [ "$machine" != s390x ] || { objcopy -I binary -O binary --reverse-bytes=4 "$in" "$tmp/input" &&
+        in=$tmp/input; }
     $emulator "$tmp/device" logits <"$in" >"$tmp/output" 2>"$tmp/errors"
     cat "$tmp/errors"
-    [ "$machine" != s390x ] || { objcopy -I binary -O binary --reverse-bytes=4 "$tmp/output" "$tmp/input" && cp "$tmp/input" "$tmp/output"; }
+    [ "$machine" != s390x ] || { objcopy -I binary -O binary --reverse-bytes=4 "$tmp/output" "$tmp/input" &&
+        cp "$tmp/input" "$tmp/output"; }
     the_hash "$machine" "$tmp/output"
 }
 
 board() { # a Cortex-M55 without an operating system
-    have arm-none-eabi-gcc && have qemu-system-arm || { skip "network as C, Cortex-M55" "arm-none-eabi-gcc or qemu-system-arm is not installed"; return; }
-    arm-none-eabi-gcc -mcpu=cortex-m55 -mfloat-abi=hard -std=c11 -O2 -ffp-contract=off --specs=rdimon.specs -nostartfiles -T apps/export/m55.ld \
+    have arm-none-eabi-gcc && have qemu-system-arm ||
+        { skip "network as C, Cortex-M55" "arm-none-eabi-gcc or qemu-system-arm is not installed"; return; }
+    arm-none-eabi-gcc -mcpu=cortex-m55 -mfloat-abi=hard -std=c11 -O2 -ffp-contract=off --specs=rdimon.specs \
+        -nostartfiles -T apps/export/m55.ld \
         apps/export/m55_startup.c "$work"/network/*.c -o "$tmp/m55" 2>"$tmp/errors" || cat "$tmp/errors"
     rm -f "$tmp/output"
     timeout 200 qemu-system-arm -M mps3-an547 -nographic -kernel "$tmp/m55" -semihosting-config \
-        "enable=on,target=native,arg=network,arg=$work/network/sample.input,arg=$tmp/output,arg=logits" 2>"$tmp/errors" </dev/null
+        "enable=on,target=native,arg=network,arg=$work/network/sample.input,arg=$tmp/output,arg=logits" \
+        2>"$tmp/errors" </dev/null
     the_hash Cortex-M55 "$tmp/output"
 }
 
 browser() { # the compiler for WebAssembly: a page that holds the network and its sample, in headless Chromium
     CHROMIUM=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome)}
-    [ -n "$1" ] && [ -n "$CHROMIUM" ] && have node || { skip "network as C, Chromium" "chromium, node or clang is not installed"; return; }
+    [ -n "$1" ] && [ -n "$CHROMIUM" ] && have node ||
+        { skip "network as C, Chromium" "chromium, node or clang is not installed"; return; }
     export CHROMIUM
-    $1 -std=c11 -O2 -ffp-contract=off -nostartfiles -I"$work/network" tests/bits/browser.c "$work"/network/network.c "$work"/network/weights.c \
-        "$work"/network/device_kernels.c -Wl,--no-entry -Wl,--export=page_input -Wl,--export=page_run -Wl,--export=page_outputs -o "$tmp/page.wasm"
+    $1 -std=c11 -O2 -ffp-contract=off -nostartfiles -I"$work/network" tests/bits/browser.c \
+        "$work"/network/network.c "$work"/network/weights.c \
+        "$work"/network/device_kernels.c -Wl,--no-entry -Wl,--export=page_input -Wl,--export=page_run \
+        -Wl,--export=page_outputs -o "$tmp/page.wasm"
     cat >"$tmp/page.html" <<END
 <script>
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));

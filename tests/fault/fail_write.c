@@ -7,8 +7,8 @@
  *     cc -shared -fPIC -I. -o fail_write.so tests/fault/fail_write.c -ldl -pthread
  *     FAIL_AT=7 LD_PRELOAD=./fail_write.so ./nephron info image.nii.gz
  *
- * A kill leaves what was written in the system's memory; a power cut does not. So a file that takes a real name
- * (rename) before fsync has seen all that it holds ends the program, whatever else was asked.
+ * A kill leaves what was written in the system's memory; a power cut does not. So a file that takes a real
+ * name (rename) before fsync has seen all that it holds ends the program, whatever else was asked.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,16 +1,18 @@
 #!/bin/sh
-# fuzz.sh SECONDS [TARGET...] - fuzzes each target (all of check_fuzz --list) for so long with libFuzzer, ASan and UBSan,
-# from the corpus of tests/fuzz/corpus and what earlier runs kept in build/fuzz/corpus. Prints target, executions,
-# processor seconds, edges reached and findings, as rows of a table; what crashed lies in build/fuzz/found. Kernels
-# (tensor/) are built without instrumentation: they take no bytes of others, and clang needs minutes for each. An input
-# that takes longer than TIMEOUT (60) seconds on the clock is a finding.
+# fuzz.sh SECONDS [TARGET...] - fuzzes each target (all of check_fuzz --list) for so long with libFuzzer, ASan
+# and UBSan, from the corpus of tests/fuzz/corpus and what earlier runs kept in build/fuzz/corpus. Prints
+# target, executions, processor seconds, edges reached and findings, as rows of a table; what crashed lies in
+# build/fuzz/found. Kernels (tensor/) are built without instrumentation: they take no bytes of others, and
+# clang needs minutes for each. An input that takes longer than TIMEOUT (60) seconds on the clock is a
+# finding.
 # MERGE=1 only minimises: build/fuzz/merged/TARGET has the fewest inputs that reach as much.
 # TABLE=1 prints docs/testing.md's table of all runs so far (build/fuzz/runs.tsv), without running anything.
 runs_so_far=build/fuzz/runs.tsv
 if [ -n "$TABLE" ]; then
     echo '| target | executions | processor minutes | edges reached | findings |'
     echo '|---|---:|---:|---:|---:|'
-    awk -F'\t' 'function row(name, n, s, c, f) { printf "| %s | %d | %.1f | %s | %d |\n", name, n, s / 60, c, f }
+    awk -F'\t' 'function row(name, n, s, c, f) {
+            printf "| %s | %d | %.1f | %s | %d |\n", name, n, s / 60, c, f }
         { if (!($1 in n)) order[++targets] = $1
           n[$1] += $2; s[$1] += $3; f[$1] += $5; if ($4 + 0 > c[$1] + 0) c[$1] = $4 }
         END { for (i = 1; i <= targets; i++) { t = order[i]; row(t, n[t], s[t], c[t], f[t])
@@ -25,7 +27,8 @@ jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN)}
 tree=$root/build/fuzz/tree
 rm -rf build/fuzz/base
 mkdir -p "$tree" build/fuzz/found build/fuzz/base
-find Makefile tensor nn fl io apps tests/fuzz \( -name '*.[ch]' -o -name '*.sh' -o -name Makefile \) | tar cf - -T - | tar xf - -C "$tree"
+find Makefile tensor nn fl io apps tests/fuzz \( -name '*.[ch]' -o -name '*.sh' -o -name Makefile \) |
+    tar cf - -T - | tar xf - -C "$tree"
 watched=-fsanitize=address,undefined,fuzzer-no-link
 (
     cd "$tree" || exit 1
@@ -60,7 +63,8 @@ for target in "$@"; do
         times >build/fuzz/time
     )
     code=$(cat build/fuzz/code)
-    took=$(tail -n 1 build/fuzz/time | sed 's/s//g; s/m/ /g' | awk '{ printf "%.0f", 60 * ($1 + $3) + $2 + $4 }')
+    took=$(tail -n 1 build/fuzz/time | sed 's/s//g; s/m/ /g' | awk '{
+        printf "%.0f", 60 * ($1 + $3) + $2 + $4 }')
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     reached=$(grep -o 'cov: [0-9]*' "$log" | tail -n 1)
     [ "$code" -eq 0 ] || found=$((found + 1))

@@ -215,8 +215,8 @@ static void make_study(void)
     make(STUDY);
 }
 
-/* The base that the target's file is in, never changed once made: in the folder FUZZ_BASE, where it stays, or of
- * the root. */
+/* The base that the target's file is in, never changed once made: in the folder FUZZ_BASE, where it stays, or
+ * of the root. */
 static const char *base_of(const struct fuzz_target *t)
 {
     static char path[2][500];

@@ -1,6 +1,7 @@
 #!/bin/sh
-# check_book.sh - the book: every excerpt and every link of docs/book leads somewhere, and one that does not is
-# named with its line; drawings are what docs/drawings makes; programs of docs/exercises print their answers.
+# check_book.sh - the book: every excerpt and every link of docs/book leads somewhere, and one that does not
+# is named with its line; drawings are what docs/drawings makes; programs of docs/exercises print their
+# answers.
 . tests/program/lib.sh
 
 sh docs/book/book.sh >"$work/book.html" 2>"$work/errors"
@@ -85,7 +86,8 @@ awk 'function has(file, word,   line, text) {
         }
     }' docs/book/24_glossary.md >"$work/words"
 [ "$(grep -c '^in' "$work/words")" -gt 60 ] && ! grep -q '^not in' "$work/words"
-ok "the glossary: $(grep -c '^in' "$work/words") words, $(grep '^not in' "$work/words" | head -n 3 | tr '\n' ';')" $?
+ok "the glossary: $(grep -c '^in' "$work/words") words, $(grep '^not in' "$work/words" | head -n 3 |
+    tr '\n' ';')" $?
 
 # A calculation prints what the comment below it says.
 cat docs/book/[0-9][0-9]_*.md | awk -v to="$work/calculation" '
@@ -103,12 +105,14 @@ ok "only $calculations calculations" $?
 
 # The drawings: those of the tree are what the program makes, and each is in a chapter.
 mkdir "$work/drawings"
-${CC:-cc} -O1 -std=c11 -D_GNU_SOURCE -ffp-contract=off -pthread -I. -o "$work/draw" docs/drawings/*.c libnephron.a -lm \
+${CC:-cc} -O1 -std=c11 -D_GNU_SOURCE -ffp-contract=off -pthread -I. -o "$work/draw" docs/drawings/*.c \
+    libnephron.a -lm \
     >"$work/errors" 2>&1 && "$work/draw" "$work/drawings"
 ok "the drawings are not made: $(head -n 3 "$work/errors")" $?
 for drawing in "$work"/drawings/*.svg docs/drawings/*.svg; do
     name=$(basename "$drawing")
-    cmp -s "$work/drawings/$name" "docs/drawings/$name" && grep -qxF "@include docs/drawings/$name" docs/book/[0-9][0-9]_*.md
+    cmp -s "$work/drawings/$name" "docs/drawings/$name" &&
+        grep -qxF "@include docs/drawings/$name" docs/book/[0-9][0-9]_*.md
     ok "docs/drawings/$name is not what \`make drawings\` makes, or in no chapter" $?
 done
 
@@ -116,14 +120,16 @@ done
 # prints is printed.
 for source in docs/exercises/*.c; do
     name=$(basename "$source" .c)
-    ${CC:-cc} -O1 -std=c11 -D_GNU_SOURCE -ffp-contract=off -pthread -I. -o "$work/$name" "$source" libnephron.a -lm \
+    ${CC:-cc} -O1 -std=c11 -D_GNU_SOURCE -ffp-contract=off -pthread -I. -o "$work/$name" "$source" \
+        libnephron.a -lm \
         >"$work/errors" 2>&1 &&
         "$work/$name" >"$work/$name.out"
     ok "$source has not its answer: $(head -n 3 "$work/errors")" $?
     chapter=$(grep -l "docs/exercises/$name.c" docs/book/[0-9][0-9]_*.md)
     [ -n "$chapter" ] && grep -q "EXERCISES" Makefile && grep -q "build/$name\b" Makefile
     ok "$source is in no chapter or not in the Makefile" $?
-    tr '\n' ' ' <$chapter | sed 's/ > / /g' | grep -oE "exercises/$name\.c\) prints (\`[^\`]*\`(, | and )?)+" |
+    tr '\n' ' ' <$chapter | sed 's/ > / /g' |
+        grep -oE "exercises/$name\.c\) prints (\`[^\`]*\`(, | and )?)+" |
         grep -o '`[^`]*`' | tr -d '`' |
         while read -r line; do grep -qF -- "$line" "$work/$name.out" || echo "$line"; done >"$work/missing"
     [ ! -s "$work/missing" ]
@@ -131,7 +137,8 @@ for source in docs/exercises/*.c; do
 done
 
 # The ladder: every rung against the definition.
-${CC:-cc} -O2 -std=c11 -D_GNU_SOURCE -ffp-contract=off -fno-math-errno -pthread -I. -o "$work/ladder" docs/ladder/*.c libnephron.a -lm \
+${CC:-cc} -O2 -std=c11 -D_GNU_SOURCE -ffp-contract=off -fno-math-errno -pthread -I. -o "$work/ladder" \
+    docs/ladder/*.c libnephron.a -lm \
     >"$work/errors" 2>&1 && "$work/ladder" --check >>"$work/errors"
 ok "the ladder: $(grep -v ' passed, ' "$work/errors" | head -n 3)" $?
 for rung in docs/ladder/rung_*.[ch]; do
@@ -142,7 +149,8 @@ done
 # The lines that an excerpt shows are the lines of the file.
 printf '# A\n\n@code tensor/base/pool.c from "static void run_share" to "}"\n' >"$work/01_a.md"
 CHAPTERS="$work/01_a.md" sh docs/book/book.sh >"$work/a.html"
-sed -n '/<figure class="code/,/<\/figure>/s/^.*<i>[0-9]*<\/i> //p' "$work/a.html" | sed 's/&lt;/</g; s/&gt;/>/g; s/&quot;/"/g; s/&amp;/\&/g' >"$work/shown"
+sed -n '/<figure class="code/,/<\/figure>/s/^.*<i>[0-9]*<\/i> //p' "$work/a.html" |
+    sed 's/&lt;/</g; s/&gt;/>/g; s/&quot;/"/g; s/&amp;/\&/g' >"$work/shown"
 sed -n '/^static void run_share/,/^}/p' tensor/base/pool.c >"$work/code"
 [ -s "$work/code" ] && cmp -s "$work/shown" "$work/code"
 ok "an excerpt is not the code" $?
@@ -156,7 +164,8 @@ refuses() { # what the error says, the third line of a chapter
 }
 
 refuses 'no line that begins with: nowhere' '@code tensor/base/pool.c from "nowhere" to "}"'
-refuses 'after line .* no line that begins with: nowhere' '@code tensor/base/pool.c from "static void run_share" to "nowhere"'
+refuses 'after line .* no line that begins with: nowhere' \
+    '@code tensor/base/pool.c from "static void run_share" to "nowhere"'
 refuses 'no line that begins with' '@code tensor/base/no_such.c from "a" to "b"'
 refuses '@code FILE' '@code tensor/base/pool.c'
 refuses 'no line that begins with: nowhere' 'See @line(tensor/base/pool.c "nowhere").'

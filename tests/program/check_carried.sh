@@ -1,5 +1,6 @@
 #!/bin/sh
-# check_carried.sh - federation by carried files: the hash of the simulation, whatever comes late, twice, damaged, from elsewhere or is killed.
+# check_carried.sh - federation by carried files: the hash of the simulation, whatever comes late, twice,
+# damaged, from elsewhere or is killed.
 . tests/program/lib.sh
 adrenal=$root/tests/data/adrenalmnist3d/adrenalmnist3d.npz
 enter_work
@@ -17,7 +18,7 @@ gives() {
 
 hash_of() { sed -n "s/^$2,global,.*,\([0-9a-f]\{16\}\)$/\1/p" "$1"; }
 
-# ---- three hospitals, each with a folder of its own -----------------------------------------------------------------------
+# ---- three hospitals, each with a folder of its own --------------------------------------------------------
 mkdir A B C
 for s in A B C; do
     mkdir $s/imagesTr $s/labelsTr
@@ -47,7 +48,8 @@ for s in A B C; do gives 0 "fingerprint of" $nephron federate $s --as fingerprin
 gives 0 "3 sites" $nephron federate --as init -o FED --sites C,A,B $options --quorum 2
 gives 0 "3 sites" $nephron federate --as init -o FED --sites A,B,C $options --quorum 2
 gives 1 "another federation" $nephron federate --as init -o FED --sites A,B,C $options --quorum 2 --lr 0.5
-head -n 1 FED/site_shift.csv | grep -q '^channel,site,other,distance,distance_in_std$' && [ "$(wc -l <FED/site_shift.csv)" -eq 4 ]
+head -n 1 FED/site_shift.csv | grep -q '^channel,site,other,distance,distance_in_std$' &&
+    [ "$(wc -l <FED/site_shift.csv)" -eq 4 ]
 ok "site_shift.csv" $?
 gives 1 "no site D" $nephron federate A --as site D -o FED
 gives 3 "waits for A, B, C" $nephron federate --as aggregate -o FED
@@ -59,19 +61,23 @@ gives 3 "waits for B" $nephron federate --as aggregate -o FED --deadline 2999-01
 gives 1 "deadline" $nephron federate --as aggregate -o FED --deadline tomorrow
 cp -r FED early
 gives 0 "2 updates" $nephron federate --as aggregate -o early --deadline now
-gives 0 "2 updates" sh -c "rm -r early/round_0001; $nephron federate --as aggregate -o early --deadline 2020-01-01T00:00"
+gives 0 "2 updates" sh -c \
+    "rm -r early/round_0001; $nephron federate --as aggregate -o early --deadline 2020-01-01T00:00"
 gives 0 "round 2 of 2" $nephron federate B --as site B -o early --state late_B # it missed a round
 gives 0 "round 2 of 2" $nephron federate A --as site A -o early --state new_A # its state is lost
 gives 0 "2 updates" $nephron federate --as aggregate -o early --deadline now
 gives 0 "round 1 of 2" $nephron federate B --as site B -o FED
 cp -r FED answered
-at_once() { # what one of them must say, command...: four of them, of which one does the work and the others are refused or wait
+# what one of them must say, command...: four of them, of which one does the work and the others are refused
+# or wait
+at_once() {
     said=$1
     shift
     for i in 1 2 3 4; do { "$@"; echo "exit $?"; } >at_once_$i 2>&1 & done
     wait
     cat at_once_[1-4] >at_once
-    [ "$(grep -c "$said" at_once)" -eq 1 ] && [ "$(grep -c 'is at work in\|has answered\|waits for' at_once)" -eq 3 ] &&
+    [ "$(grep -c "$said" at_once)" -eq 1 ] &&
+        [ "$(grep -c 'is at work in\|has answered\|waits for' at_once)" -eq 3 ] &&
         [ "$(grep -c 'exit [013]$' at_once)" -eq 4 ]
     ok "four at once, $*: $(cat at_once)" $?
 }
@@ -82,7 +88,7 @@ at_once "round 1 of 2: 3 updates, 0 refused" $nephron federate --as aggregate -o
 [ "$(hash_of parallel/rounds.csv 0)" = "$(hash_of sim/fold_all/rounds.csv 0)" ]
 ok "four aggregates at once give the simulation's hash" $?
 
-# ---- what is refused, by name ------------------------------------------------------------------------------------------------
+# ---- what is refused, by name ------------------------------------------------------------------------------
 cp FED/round_0000/A.safetensors FED/round_0000/Z.safetensors # a stranger, and it waits for nobody
 gives 0 "3 updates, 1 refused" $nephron federate --as aggregate -o FED
 grep -q '^Z,round_0000/Z.safetensors,no site' FED/refused.csv
@@ -96,9 +102,11 @@ cp FED/round_0001/B.safetensors good_B
 cp cut FED/round_0001/B.safetensors
 gives 0 "round 2 of 2" $nephron federate C --as site C -o FED
 gives 1 "A.safetensors: .*round 0" $nephron federate --as aggregate -o FED
-grep -q '^A,round_0001/A.safetensors,.*is of round 0' FED/refused.csv && grep -q '^B,round_0001/B.safetensors,' FED/refused.csv && [ "$(wc -l <FED/refused.csv)" -eq 4 ]
+grep -q '^A,round_0001/A.safetensors,.*is of round 0' FED/refused.csv &&
+    grep -q '^B,round_0001/B.safetensors,' FED/refused.csv && [ "$(wc -l <FED/refused.csv)" -eq 4 ]
 ok "a replayed and a cut update are named" $?
-gives 0 "round 2 of 2" $nephron federate A --as site A -o FED # it finds its own answer of no use, and repeats it
+# it finds its own answer of no use, and repeats it
+gives 0 "round 2 of 2" $nephron federate A --as site A -o FED
 cp good_B FED/round_0001/B.safetensors
 printf '\001' | dd of=FED/round_0001/B.safetensors bs=1 seek=50000 conv=notrunc 2>/dev/null
 gives 0 "2 updates, 1 refused" $nephron federate --as aggregate -o FED
@@ -116,27 +124,33 @@ cmp -s alone/round_0001/B.safetensors FED/round_0001/B.safetensors
 ok "from the message alone a site gives the same answer" $?
 gives 0 "complete" $nephron federate --as aggregate -o FED
 gives 0 "complete" $nephron federate A --as site A -o FED
-gives 0 "site tests: evaluated the weights after 2 of 2 rounds: Dice .* on 2 cases" $nephron federate B --as evaluate tests -o FED
+gives 0 "site tests: evaluated the weights after 2 of 2 rounds: Dice .* on 2 cases" $nephron federate B --as \
+    evaluate tests -o FED
 gives 0 "after 1 of 2 rounds" $nephron federate B --as evaluate tests -o alone
 gives 1 "letters, digits" $nephron federate B --as evaluate 'te/sts' -o FED
-cp FED/round_0002/tests.json FED/round_0002/liar.json # in another's name, of other weights, of numbers that cannot be
+# in another's name, of other weights, of numbers that cannot be
+cp FED/round_0002/tests.json FED/round_0002/liar.json
 sed 's/"tests"/"old"/' alone/round_0001/tests.json >FED/round_0002/old.json
 sed 's/"tests"/"good"/; s/"metric": [^,]*/"metric": 1.5/' FED/round_0002/tests.json >FED/round_0002/good.json
 head -c 20 FED/round_0002/tests.json >FED/round_0002/half.json
 gives 0 "4 evaluations left out: good.json" $nephron federate --as result -o FED left
-grep -q '^tests,2,' left/fold_all/evaluation.csv && [ "$(wc -l <left/fold_all/evaluation.csv)" -eq "$(($(ls FED/round_0002/*.json | wc -l) - 2))" ]
+grep -q '^tests,2,' left/fold_all/evaluation.csv &&
+    [ "$(wc -l <left/fold_all/evaluation.csv)" -eq "$(($(ls FED/round_0002/*.json | wc -l) - 2))" ]
 ok "evaluations that do not belong there: $(cat left/fold_all/evaluation.csv)" $?
 rm FED/round_0002/liar.json FED/round_0002/old.json FED/round_0002/good.json FED/round_0002/half.json
-cp -r FED back && rm -r back/round_0002 back/round_0001 back/round_0000/A.safetensors # a server that was restored from an old copy
+# a server that was restored from an old copy
+cp -r FED back && rm -r back/round_0002 back/round_0001 back/round_0000/A.safetensors
 cp -r nephron-A back_A
 gives 1 "set back" $nephron federate A --as site A -o back --state back_A
 for names in "A,a" "con,B" "B,LPT1" "Global,B"; do
-    gives 1 "case is not told\|under Windows\|taken by" $nephron federate --as init -o names --sites $names $options --plans FED/plans.json --dataset $data/dataset.json
+    gives 1 "case is not told\|under Windows\|taken by" $nephron federate --as init -o names --sites $names \
+        $options --plans FED/plans.json --dataset $data/dataset.json
 done
 init() { # folder, options: the three sites agree on the plan that is there
     folder=$1
     shift
-    $nephron federate --as init -o "$folder" --sites A,B,C $options --plans FED/plans.json --dataset $data/dataset.json --quiet "$@"
+    $nephron federate --as init -o "$folder" --sites A,B,C $options --plans FED/plans.json --dataset \
+        $data/dataset.json --quiet "$@"
 }
 rounds() { # folder, how many: each site answers, then the server takes what there is
     for r in $(seq "$2"); do
@@ -156,17 +170,19 @@ gives 1 "another federation" $nephron federate A --as site A -o other # with the
 cp FED/round_0000/global.safetensors other/round_0000/global.safetensors
 gives 1 "another federation" $nephron federate B --as site B -o other --state other_B
 
-# ---- packed answers ---------------------------------------------------------------------------------------------------------
-$nephron federate all -o packed_sim --sites sites.csv --fold all $options --no-validation --quiet --compress topk --compress-share 0.2 &&
+# ---- packed answers ----------------------------------------------------------------------------------------
+$nephron federate all -o packed_sim --sites sites.csv --fold all $options --no-validation --quiet --compress \
+    topk --compress-share 0.2 &&
     init packed --compress topk --compress-share 0.2
 ok "init with packed answers" $?
 rounds packed 2
-[ -n "$(last_hash packed/rounds.csv)" ] && [ "$(last_hash packed/rounds.csv)" = "$(last_hash packed_sim/fold_all/rounds.csv)" ]
+[ -n "$(last_hash packed/rounds.csv)" ] &&
+    [ "$(last_hash packed/rounds.csv)" = "$(last_hash packed_sim/fold_all/rounds.csv)" ]
 ok "packed answers give the simulation's hash" $?
 [ "$(wc -c <packed/round_0000/A.safetensors)" -lt $(($(wc -c <FED/round_0000/A.safetensors) / 2)) ]
 ok "a packed answer is smaller" $?
 
-# ---- differential privacy ---------------------------------------------------------------------------------------------------
+# ---- differential privacy ----------------------------------------------------------------------------------
 private="--dp local --dp-noise 2 --dp-clip 0.1 --dp-test-seed 5"
 $nephron federate all -o private_sim --sites sites.csv --fold all $options --no-validation --quiet $private &&
     init private $private
@@ -175,29 +191,38 @@ for s in B C A; do $nephron federate $s --as site $s -o private --state private_
 gives 0 "NOT PRIVATE: local, noise 2, clip 0.1: epsilon" $nephron federate --as aggregate -o private
 [ "$(hash_of private/rounds.csv 0)" = "$(hash_of private_sim/fold_all/rounds.csv 0)" ]
 ok "the same noise gives the simulation's hash" $?
-gives 1 "equally" $nephron federate --as init -o central --sites A,B,C $options --dp central --plans FED/plans.json --dataset $data/dataset.json
+gives 1 "equally" $nephron federate --as init -o central --sites A,B,C $options --dp central --plans \
+    FED/plans.json --dataset $data/dataset.json
 
 private="--fedavg-equal 1 --dp central --dp-noise 0.4 --dp-clip 0.02 --dp-adaptive --dp-test-seed 5"
-$nephron federate all -o adaptive_sim --sites sites.csv --fold all $options --no-validation --quiet $private &&
+$nephron federate all -o adaptive_sim --sites sites.csv --fold all $options --no-validation --quiet \
+    $private &&
     init adaptive $private
 ok "init with adaptive clipping" $?
 rounds adaptive 2
-[ -n "$(last_hash adaptive/rounds.csv)" ] && [ "$(last_hash adaptive/rounds.csv)" = "$(last_hash adaptive_sim/fold_all/rounds.csv)" ]
+[ -n "$(last_hash adaptive/rounds.csv)" ] &&
+    [ "$(last_hash adaptive/rounds.csv)" = "$(last_hash adaptive_sim/fold_all/rounds.csv)" ]
 ok "adaptive clipping gives the simulation's hash" $?
-[ "$(sed -n 's/^1,global.*,,,\(.*\),[0-9a-f]*$/\1/p' adaptive/rounds.csv)" = "$(sed -n 's/^1,global.*,,,\(.*\),[0-9a-f]*$/\1/p' adaptive_sim/fold_all/rounds.csv)" ] &&
-    head -n 1 adaptive/rounds.csv | grep -q ',epsilon,clip,weight_hash$' && grep -q '^1,global.*,[0-9.]*,0.02[0-9]*,' adaptive/rounds.csv
+[ "$(sed -n 's/^1,global.*,,,\(.*\),[0-9a-f]*$/\1/p' adaptive/rounds.csv)" = \
+    "$(sed -n 's/^1,global.*,,,\(.*\),[0-9a-f]*$/\1/p' adaptive_sim/fold_all/rounds.csv)" ] &&
+    head -n 1 adaptive/rounds.csv | grep -q ',epsilon,clip,weight_hash$' &&
+    grep -q '^1,global.*,[0-9.]*,0.02[0-9]*,' adaptive/rounds.csv
 ok "epsilon and the norm of each round" $?
 cp -r adaptive_sim resumed
-gives 0 "round 3/3 .*epsilon" $nephron federate all -o resumed --sites sites.csv --fold all $options --no-validation $private --rounds 3 --resume
+gives 0 "round 3/3 .*epsilon" $nephron federate all -o resumed --sites sites.csv --fold all $options \
+    --no-validation $private --rounds 3 --resume
 gives 1 "dp local" $nephron federate all -o no --sites sites.csv --fold all $options --dp local --dp-adaptive
 
-# ---- secure aggregation -----------------------------------------------------------------------------------------------------
+# ---- secure aggregation ------------------------------------------------------------------------------------
 $nephron federate all -o secure_sim --sites sites.csv --fold all $options --no-validation --quiet --secure
 ok "secure aggregation in the simulation" $?
-for pair in "median:--strategy median" "krum:--strategy krum" "scaffold:--strategy scaffold --optimizer sgd" "topk:--compress topk" "0.5:--fraction 0.5"; do
-    gives 1 "--secure.*\(${pair%%:*}\|--fraction\)" $nephron federate all -o no --sites sites.csv --fold all $options ${pair#*:} --secure
+for pair in "median:--strategy median" "krum:--strategy krum" "scaffold:--strategy scaffold --optimizer sgd" \
+    "topk:--compress topk" "0.5:--fraction 0.5"; do
+    gives 1 "--secure.*\(${pair%%:*}\|--fraction\)" $nephron federate all -o no --sites sites.csv --fold all \
+        $options ${pair#*:} --secure
 done
-gives 1 "beyond --secure-range 1e-06" $nephron federate all -o no --sites sites.csv --fold all $options --no-validation --quiet --secure --secure-range 1e-6 --overwrite
+gives 1 "beyond --secure-range 1e-06" $nephron federate all -o no --sites sites.csv --fold all $options \
+    --no-validation --quiet --secure --secure-range 1e-6 --overwrite
 
 gives 1 "--quorum 1: of 3 sites" init masked --secure --quorum 1
 gives 1 "--strategy median" init masked --secure --strategy median
@@ -219,10 +244,13 @@ gives 3 "waits for A, C" $nephron federate --as aggregate -o masked
 cp masked/round_0000/B.keys.safetensors masked/round_0000/C.shares.safetensors # not what it says
 cp B_shares masked/round_0000/Z.shares.safetensors
 gives 3 "waits for A" $nephron federate --as aggregate -o masked
-grep -q '^C,round_0000/C.shares.safetensors,.*keys' masked/refused.csv && grep -q '^Z,round_0000/Z.shares.safetensors,no site' masked/refused.csv
+grep -q '^C,round_0000/C.shares.safetensors,.*keys' masked/refused.csv &&
+    grep -q '^Z,round_0000/Z.shares.safetensors,no site' masked/refused.csv
 ok "a wrong message and a stranger's are named" $?
 # Keys and shares; later also the state, which holds the update before it is masked.
-owners() { ls -l masked_[ABC]/*.safetensors masked_[ABC]/sites/*.safetensors 2>/dev/null | cut -c 1-10 | sort -u; }
+owners() {
+    ls -l masked_[ABC]/*.safetensors masked_[ABC]/sites/*.safetensors 2>/dev/null | cut -c 1-10 | sort -u
+}
 [ "$(owners)" = "-rw-------" ]
 ok "secrets are their owner's alone: $(ls -l masked_[ABC])" $?
 rm masked/round_0000/Z.shares.safetensors
@@ -236,7 +264,8 @@ ls masked_A/sites/A.*.safetensors >/dev/null && [ "$(owners)" = "-rw-------" ]
 ok "so is the state that has the update as it was: $(ls -l masked_[ABC])" $?
 stage masked "A C B"
 for i in 1 2 3 4; do stage masked "A B C"; done
-[ -n "$(last_hash masked/rounds.csv)" ] && [ "$(last_hash masked/rounds.csv)" = "$(last_hash secure_sim/fold_all/rounds.csv)" ]
+[ -n "$(last_hash masked/rounds.csv)" ] &&
+    [ "$(last_hash masked/rounds.csv)" = "$(last_hash secure_sim/fold_all/rounds.csv)" ]
 ok "masked rounds give the simulation's hash" $?
 for s in A B C; do gives 0 "complete" $nephron federate $s --as site $s -o masked --state masked_$s; done
 ! ls masked_[ABC]/secure_* >out 2>/dev/null
@@ -254,7 +283,7 @@ gives 0 "2 updates" $nephron federate --as aggregate -o lost
 ok "the mean of those that are left" $?
 gives 0 "keys" $nephron federate B --as site B -o lost --state lost_B # and it is back in the next round
 
-# ---- killed at any moment --------------------------------------------------------------------------------------------------
+# ---- killed at any moment ----------------------------------------------------------------------------------
 rm -rf killed state
 init killed --quorum 2
 step() { # kills the command once after a while, then runs it
@@ -280,7 +309,9 @@ ok "killed steps end at the simulation's hash" $?
 init killed_masked --secure --quorum 2
 bad=0
 for r in 1 2 3 4 5 6 7 8; do
-    for s in B C A; do step $nephron federate $s --as site $s -o killed_masked --state state_masked/$s || bad=1; done
+    for s in B C A; do
+        step $nephron federate $s --as site $s -o killed_masked --state state_masked/$s || bad=1
+    done
     step $nephron federate --as aggregate -o killed_masked || bad=1
 done
 ok "masked steps that were killed and repeated" $bad
@@ -290,16 +321,17 @@ rm B/labelsTr/hippocampus_008.nii.gz B/imagesTr/hippocampus_008_0000.nii.gz
 rm -r killed/round_0002 killed/round_0001/B.safetensors
 gives 1 "other data" $nephron federate B --as site B -o killed --state state/B
 
-# ---- the result is a run ------------------------------------------------------------------------------------------------------
+# ---- the result is a run -----------------------------------------------------------------------------------
 gives 0 "$whole" $nephron federate --as result -o FED run
 mkdir images
 cp $data/imagesTr/hippocampus_001_0000.nii.gz images
 grep -q '^tests,2,' run/fold_all/evaluation.csv
 ok "a site that only evaluates stands in evaluation.csv" $?
-$nephron predict run -i images -o predicted --step 1 --no-mirror --quiet && [ -s predicted/hippocampus_001.nii.gz ]
+$nephron predict run -i images -o predicted --step 1 --no-mirror --quiet &&
+    [ -s predicted/hippocampus_001.nii.gz ]
 ok "predict with the result" $?
 
-# ---- classification, one table of sites, validation cases, moments at the server ------------------------------------------------
+# ---- classification, one table of sites, validation cases, moments at the server ---------------------------
 small="--rounds 2 --local-epochs 1 --depth 10 --base 4 --batch 64 --crop 8,8,8"
 printf 'case,site\n' >few.csv
 i=0
@@ -308,7 +340,8 @@ while [ $i -lt 90 ]; do
     [ $i -ge 30 ] || printf 'val_%04d,S%d\n' $i $((i % 3)) >>few.csv
     i=$((i + 1))
 done
-$nephron federate $adrenal --as fingerprint S0 -o CL --quiet && $nephron federate $adrenal --as fingerprint S1 -o CL --quiet
+$nephron federate $adrenal --as fingerprint S0 -o CL --quiet &&
+    $nephron federate $adrenal --as fingerprint S1 -o CL --quiet
 ok "fingerprints of classification" $?
 $nephron federate --as init -o CL $small --strategy fedadam --fedadam-lr 0.01 --fold 0 --quiet
 ok "init of classification" $?
@@ -322,19 +355,28 @@ gives 0 "after 2 of 2" $nephron federate --as result -o CL clrun
 [ "$(wc -l <clrun/fold_0/evaluation.csv)" -eq 4 ] && grep -q '^0,global,60,[0-9.]*,[0-9.]*,' CL/rounds.csv
 ok "evaluation at the sites" $?
 
-# ---- gradients of single cases ------------------------------------------------------------------------------------------------
+# ---- gradients of single cases -----------------------------------------------------------------------------
 single="--rounds 1 --local-iterations 3 --depth 10 --base 4 --batch 8 --crop 8,8,8 --dp sgd --dp-noise 1"
-for pair in "--norm group:--no-class-weights" "--no-class-weights:--norm group" "--fine-tune:--norm group --no-class-weights --fine-tune 2" "ditto:--norm group --no-class-weights --strategy ditto" "qfedavg:--norm group --no-class-weights --strategy qfedavg" "--local-epochs:--norm group --no-class-weights --local-epochs 1"; do
-    gives 1 "--dp sgd.*${pair%%:*}" $nephron federate $adrenal -o no --sites 3 $single --no-validation ${pair#*:}
+for pair in "--norm group:--no-class-weights" "--no-class-weights:--norm group" \
+    "--fine-tune:--norm group --no-class-weights --fine-tune 2" \
+    "ditto:--norm group --no-class-weights --strategy ditto" \
+    "qfedavg:--norm group --no-class-weights --strategy qfedavg" \
+    "--local-epochs:--norm group --no-class-weights --local-epochs 1"; do
+    gives 1 "--dp sgd.*${pair%%:*}" $nephron federate $adrenal -o no --sites 3 $single --no-validation \
+        ${pair#*:}
 done
 mkdir single && cp -r CL/fingerprint single
-gives 0 "2 sites" $nephron federate --as init -o single --sites S0,S1 $single --norm group --no-class-weights --fold 0 --dp-test-seed 4
-for s in S1 S0; do $nephron federate $adrenal --as site $s -o single --sites few.csv --state single_$s --quiet; done
+gives 0 "2 sites" $nephron federate --as init -o single --sites S0,S1 $single --norm group \
+    --no-class-weights --fold 0 --dp-test-seed 4
+for s in S1 S0; do
+    $nephron federate $adrenal --as site $s -o single --sites few.csv --state single_$s --quiet
+done
 gives 0 "NOT PRIVATE: sgd, of each case, noise 1, clip 1: epsilon" $nephron federate --as aggregate -o single
 
-# ---- wrong usage ----------------------------------------------------------------------------------------------------------------
+# ---- wrong usage -------------------------------------------------------------------------------------------
 gives 2 "usage: nephron federate DATA --as site NAME" $nephron federate --as site A -o FED
 gives 2 "usage: nephron federate --as result" $nephron federate --as result -o FED
 gives 2 "must be one of" $nephron federate --as nothing -o FED
-gives 1 "letters, digits" $nephron federate --as init -o bad --sites 'a/b,c' $options --plans FED/plans.json --dataset $data/dataset.json
+gives 1 "letters, digits" $nephron federate --as init -o bad --sites 'a/b,c' $options --plans FED/plans.json \
+    --dataset $data/dataset.json
 finish

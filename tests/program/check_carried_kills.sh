@@ -1,8 +1,9 @@
 #!/bin/sh
-# check_carried_kills.sh [KILLS [SEED]] - federations by carried files whose server and sites are killed at random
-# moments of their steps; the same command again must end at the hash of the simulation. Every step of a federation is
-# killed once, at a moment between its begin and its end as it was measured; federations are begun until KILLS
-# kills (8) have met a running step. Every third one is masked (--secure). The moments follow from SEED (1).
+# check_carried_kills.sh [KILLS [SEED]] - federations by carried files whose server and sites are killed at
+# random moments of their steps; the same command again must end at the hash of the simulation. Every step of
+# a federation is killed once, at a moment between its begin and its end as it was measured; federations are
+# begun until KILLS kills (8) have met a running step. Every third one is masked (--secure). The moments
+# follow from SEED (1).
 . tests/program/lib.sh
 kills=${1:-8}
 seed=${2:-1}

@@ -1,6 +1,7 @@
 #!/bin/sh
-# check_cases_io.sh - what people's files have done to other programs of the field, one case each, through the program: wrong geometry, lost
-# precision, files that are none, names and texts that bite. Inputs are made here; DICOM's cases are in tests/unit/io/check_dicom_place.c.
+# check_cases_io.sh - what people's files have done to other programs of the field, one case each, through the
+# program: wrong geometry, lost precision, files that are none, names and texts that bite. Inputs are made
+# here; DICOM's cases are in tests/unit/io/check_dicom_place.c.
 . tests/program/lib.sh
 
 tells() { # description, text, then a command: its output must hold the text
@@ -28,12 +29,15 @@ printf 'NDims = 3\nDimSize = 2 1 1\nElementType = MET_INT\nElementDataFile = LOC
 check "16777217 to NIfTI" "$nephron" convert "$work/wide.mha" "$work/wide.nii"
 check "and back" "$nephron" convert "$work/wide.nii" "$work/wide2.mha"
 check "16777217 as NRRD" "$nephron" convert "$work/wide2.mha" "$work/wide.nrrd"
-tells "bits of 16777217" "1000001" sh -c "od -An -tx4 -j352 -N4 '$work/wide.nii'; od -An -tx1 -j352 -N4 '$work/wide.nii' | tr -d ' ' | sed s/01000001/1000001/"
+tells "bits of 16777217" "1000001" sh -c \
+    "cd '$work'; od -An -tx4 -j352 -N4 wide.nii
+    od -An -tx1 -j352 -N4 wide.nii | tr -d ' ' | sed s/01000001/1000001/"
 says "16777217 to PNG" "holds whole numbers" "$nephron" convert "$work/wide.mha" "$work/wide.png"
 
 # Names that begin with a dot are passed over.
 mkdir "$work/ref" "$work/pred"
-printf 'NDims = 3\nDimSize = 2 1 1\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n\001\000' >"$work/ref/a.mha"
+printf 'NDims = 3\nDimSize = 2 1 1\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n\001\000' \
+    >"$work/ref/a.mha"
 cp "$work/ref/a.mha" "$work/pred/a.mha"
 printf 'xx' >"$work/ref/._a.mha"
 printf 'xx' >"$work/pred/._a.mha"
@@ -43,7 +47,8 @@ check "evaluate with ._ files" "$nephron" evaluate "$work/ref" "$work/pred" -o "
 mkdir "$work/longer"
 { gzip -dc tests/data/hippocampus/labelsTr/hippocampus_001.nii.gz; head -c 200000 /dev/zero; } |
     gzip -9 >"$work/longer/a.nii.gz"
-check "evaluate with zeros behind the voxels" "$nephron" evaluate "$work/longer" "$work/longer" -o "$work/summary.json"
+check "evaluate with zeros behind the voxels" "$nephron" evaluate "$work/longer" "$work/longer" -o \
+    "$work/summary.json"
 
 # What is no file is refused at once.
 mkfifo "$work/pipe.nii.gz"
@@ -55,14 +60,17 @@ says "a folder without images" "neither a dataset" "$nephron" info "$work/ref"
 # Claims that the data cannot hold, and images beyond the limit.
 printf 'NRRD0004\ntype: uchar\ndimension: 3\nsizes: 1000 1000 1000\nencoding: gzip\n\n\037\213\010\000\000\000\000\000\000\003\003\000\000\000\000\000\000\000\000\000' >"$work/claim.nrrd"
 says "a claim of 1e9 voxels" "cannot hold" "$nephron" info "$work/claim.nrrd"
-printf 'NDims = 3\nDimSize = 60000 60000 1\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n' >"$work/large.mha"
+printf 'NDims = 3\nDimSize = 60000 60000 1\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n' \
+    >"$work/large.mha"
 says "60000 x 60000" "the limit is 8 GB" "$nephron" info "$work/large.mha"
 says "60000 x 60000 with a higher limit" "cut off" "$nephron" info --max-gb 20 "$work/large.mha"
-says "a lower limit" "the limit is 1e-06 GB" "$nephron" info --max-gb 0.000001 "$work/tilt.nrrd" "$work/tilt2.nii" "$work/large.mha"
+says "a lower limit" "the limit is 1e-06 GB" "$nephron" info --max-gb 0.000001 "$work/tilt.nrrd" \
+    "$work/tilt2.nii" "$work/large.mha"
 
 # Texts of files that would move a terminal's cursor.
 printf 'NDims = 3\nDimSize = 2 1 1\nComment = a\033[31mred\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n\001\000' >"$work/red.mha"
 tells "an escape code in a comment" 'a\x1b[31mred' "$nephron" info "$work/red.mha"
-says "an escape code in a value" 'MET_\x1b[2J' sh -c "printf 'NDims = 3\nDimSize = 1 1 1\nElementType = MET_\033[2J\nElementDataFile = LOCAL\na' >'$work/bad.mha'; '$nephron' info '$work/bad.mha'"
+says "an escape code in a value" 'MET_\x1b[2J' sh -c \
+    "printf 'NDims = 3\nDimSize = 1 1 1\nElementType = MET_\033[2J\nElementDataFile = LOCAL\na' >'$work/bad.mha'; '$nephron' info '$work/bad.mha'"
 
 finish

@@ -1,13 +1,16 @@
 #!/bin/sh
-# check_commands.sh - every command on the smallest data there is, under a fault (FAULT), each call that can fail once:
+# check_commands.sh - every command on the smallest data there is, under a fault (FAULT), each call that can
+# fail once:
 #
-#   malloc     an allocation has no memory        write      a write, rename, mkdir or fsync fails (ENOSPC, EIO)
-#   kill       SIGKILL before a rename or fsync   none       nothing: for a program built with sanitizers, which look themselves
+# malloc     an allocation has no memory        write      a write, rename, mkdir or fsync fails (ENOSPC, EIO)
+# kill       SIGKILL before a rename or fsync   none       nothing: for a program built with sanitizers, which
+# look themselves
 #   readonly   the output's folder takes no file  valgrind   nothing, under memcheck
 #
-# Asked of each: exit code 1 with a message, or the whole result; never an abort, never silence, no file broken under a real name, and
-# the same command (a run's with --resume) then has the result of one that did not fail. `make check` tries a few calls of each command,
-# check-all (CHECK_FAULTS) many or all. Skipped where calls cannot be preloaded (another libc, a static program).
+# Asked of each: exit code 1 with a message, or the whole result; never an abort, never silence, no file
+# broken under a real name, and the same command (a run's with --resume) then has the result of one that did
+# not fail. `make check` tries a few calls of each command, check-all (CHECK_FAULTS) many or all. Skipped
+# where calls cannot be preloaded (another libc, a static program).
 . tests/program/lib.sh
 fault=${FAULT:-none}
 most=${CHECK_FAULTS:-6}
@@ -28,9 +31,11 @@ whole() { # whether what lies in $work/out is what lies in $work/want, or a part
     done
 }
 
-# Whether every table, JSON and weights file under the results can be read, and none lies half written under a real name.
+# Whether every table, JSON and weights file under the results can be read, and none lies half written under a
+# real name.
 readable() {
-    find "$work/out" -type f \( -name '*.json' -o -name '*.csv' -o -name '*.safetensors' -o -name '*.nii.gz' \) ! -name '.*' >"$work/files"
+    find "$work/out" -type f \( -name '*.json' -o -name '*.csv' -o -name '*.safetensors' -o -name '*.nii.gz' \
+        \) ! -name '.*' >"$work/files"
     [ ! -s "$work/files" ] || xargs $nephron info <"$work/files" >/dev/null 2>"$work/err"
 }
 
@@ -48,7 +53,8 @@ again() { # command...
     fi
     "$@" $more >/dev/null 2>"$work/err" && whole || return 1
     for file in $keep; do [ -e "$work/out/$file" ] || return 1; done
-    [ -z "$run" ] || [ "$(last_hash "$work/out/run/fold_all/progress.csv")" = "$(last_hash "$work/want/run/fold_all/progress.csv")" ]
+    [ -z "$run" ] || [ "$(last_hash "$work/out/run/fold_all/progress.csv")" = \
+        "$(last_hash "$work/want/run/fold_all/progress.csv")" ]
 }
 
 under_fault() { # number, command...
@@ -59,13 +65,15 @@ under_fault() { # number, command...
     (FAIL_AT=$at LD_PRELOAD=$work/fail.so timeout 100 "$@" >/dev/null 2>"$work/err"; exit $?) 2>/dev/null
     code=$?
     what="$fault $at of $total, exit code $code"
-    if [ $code -eq 137 ] && [ "$fault" = kill ]; then readable || { fail "$what: '$(head -c 200 "$work/err")': $*"; return; }
+    if [ $code -eq 137 ] && [ "$fault" = kill ]; then readable ||
+        { fail "$what: '$(head -c 200 "$work/err")': $*"; return; }
     elif [ $code -gt 1 ] || { [ $code -eq 1 ] && [ ! -s "$work/err" ]; }; then
         fail "$what: '$(head -c 200 "$work/err")': $*"
         return
     fi
     if ! whole; then fail "$what: a result is broken: $*"
-    elif [ $code -ne 0 ] && [ -n "$repeat" ] && ! again "$@"; then fail "$what: not to be had again, '$(head -c 200 "$work/err")': $*"
+    elif [ $code -ne 0 ] && [ -n "$repeat" ] &&
+        ! again "$@"; then fail "$what: not to be had again, '$(head -c 200 "$work/err")': $*"
     else pass; fi
 }
 
@@ -90,7 +98,8 @@ sweep() { # command...: it writes to $work/out
         return
         ;;
     esac
-    FAIL_COUNT=$work/count LD_PRELOAD=$work/fail.so "$@" >/dev/null 2>"$work/err" || { fail "without a failure: $(head -c 200 "$work/err"): $*"; return; }
+    FAIL_COUNT=$work/count LD_PRELOAD=$work/fail.so "$@" >/dev/null 2>"$work/err" ||
+        { fail "without a failure: $(head -c 200 "$work/err"): $*"; return; }
     mv "$work/out" "$work/want"
     total=$(cat "$work/count")
     [ "$total" -gt 0 ] || return # such as a kill at a rename of what writes nothing
@@ -102,7 +111,7 @@ sweep() { # command...: it writes to $work/out
     done
 }
 
-# ---- two cases, one plan, one run, one classifier ---------------------------------------------------------------------------
+# ---- two cases, one plan, one run, one classifier ----------------------------------------------------------
 chmod a+rx "$work"
 mkdir -p "$work/data/imagesTr" "$work/data/labelsTr" "$work/images"
 for case in hippocampus_001 hippocampus_003; do
@@ -113,16 +122,21 @@ cp $data/imagesTr/hippocampus_001_0000.nii.gz "$work/images/"
 sed 's/"numTraining": *[0-9]*/"numTraining": 2/' $data/dataset.json >"$work/data/dataset.json"
 printf 'case,site\nhippocampus_001,a\nhippocampus_003,b\n' >"$work/data/sites.csv"
 tiny="--batch 1 --validation-batches 1 --no-validation --quiet --threads $threads --fold all"
-$nephron train "$work/data" -o "$work/run" --base-features 4 --patch 8,8,8 --epochs 1 --iterations 1 $tiny || fail "a tiny training"
+$nephron train "$work/data" -o "$work/run" --base-features 4 --patch 8,8,8 --epochs 1 --iterations 1 $tiny ||
+    fail "a tiny training"
 plans="--plans $work/run/plans.json"
-$nephron predict "$work/run" -i "$work/images" -o "$work/maps" --step 1 --no-mirror --probabilities --quiet --threads 1 || fail "a tiny prediction"
+$nephron predict "$work/run" -i "$work/images" -o "$work/maps" --step 1 --no-mirror --probabilities --quiet \
+    --threads 1 || fail "a tiny prediction"
 mkdir "$work/reference"
 cp $data/labelsTr/hippocampus_001.nii.gz "$work/reference/"
-$nephron evaluate "$work/reference" "$work/maps" -o "$work/summary.json" >/dev/null || fail "a tiny evaluation"
+$nephron evaluate "$work/reference" "$work/maps" -o "$work/summary.json" >/dev/null ||
+    fail "a tiny evaluation"
 
-# ---- the commands ------------------------------------------------------------------------------------------------------------
+# ---- the commands ------------------------------------------------------------------------------------------
 base= run= repeat=yes weight=1
-[ "$fault" = readonly ] || { keep= repeat= && sweep $nephron info "$work/data/dataset.json" "$work/maps/hippocampus_001.nii.gz" "$work/run" && repeat=yes; }
+[ "$fault" = readonly ] || { keep= repeat= &&
+    sweep $nephron info "$work/data/dataset.json" "$work/maps/hippocampus_001.nii.gz" "$work/run" &&
+    repeat=yes; }
 keep=summary.json
 sweep $nephron evaluate "$work/reference" "$work/maps" -o "$work/out/summary.json"
 keep=compare.json
@@ -133,12 +147,14 @@ keep=map.nrrd
 sweep $nephron convert "$work/maps/hippocampus_001.nii.gz" "$work/out/map.nrrd"
 keep=hippocampus_001.nii.gz
 sweep $nephron ensemble "$work/maps" "$work/maps" -o "$work/out" --quiet
-sweep $nephron predict "$work/run" -i "$work/images" -o "$work/out" --step 1 --no-mirror --quiet --threads $threads
+sweep $nephron predict "$work/run" -i "$work/images" -o "$work/out" --step 1 --no-mirror --quiet --threads \
+    $threads
 keep="network/network.c network/main.c network/weights.bin"
 sweep $nephron export "$work/run" "$work/out/network" --weights blob --quiet
 keep=dataset.json
 cp -r "$work/data" "$work/bare" && rm "$work/bare/dataset.json"
-[ "$fault" = readonly ] || { base=$work/bare && sweep $nephron init "$work/out" --overwrite --quiet && base=; }
+[ "$fault" = readonly ] || { base=$work/bare && sweep $nephron init "$work/out" --overwrite --quiet &&
+    base=; }
 keep=plans.json
 weight=20 # a second each
 sweep $nephron plan "$work/data" -o "$work/out/plans.json" --quiet
@@ -148,7 +164,8 @@ keep="run/plans.json run/dataset.json"
 sweep $nephron train "$work/data" -o "$work/out/run" $plans --epochs 2 --iterations 1 $tiny
 for strategy in fedavg scaffold fedadam; do # with no state, with that of each site, with that of the server
     [ $strategy = fedavg ] || [ "$most" -gt 6 ] || break
-    sweep $nephron federate "$work/data" -o "$work/out/run" $plans --sites "$work/data/sites.csv" --strategy $strategy --rounds 2 --local-iterations 1 $tiny
+    sweep $nephron federate "$work/data" -o "$work/out/run" $plans --sites "$work/data/sites.csv" --strategy \
+        $strategy --rounds 2 --local-iterations 1 $tiny
 done
 run=
 
@@ -166,10 +183,12 @@ if [ "$fault" != readonly ]; then
     fed=$work/out/fed
     mkdir "$work/fed.base"
     carried fed/fingerprint/a.json "$work/data" --as fingerprint a -o "$fed"
-    carried "fed/federation.json fed/round_0000/global.safetensors" --as init -o "$fed" --sites a,b --rounds 1 --local-iterations 1 $plans --dataset "$work/data/dataset.json" \
+    carried "fed/federation.json fed/round_0000/global.safetensors" --as init -o "$fed" --sites a,b --rounds \
+        1 --local-iterations 1 $plans --dataset "$work/data/dataset.json" \
         --batch 1 --validation-batches 1
     for site in a b; do
-        carried fed/round_0000/$site.safetensors "$work/data" --as site $site -o "$fed" --sites "$work/data/sites.csv" --state "$work/out/state.$site"
+        carried fed/round_0000/$site.safetensors "$work/data" --as site $site -o "$fed" --sites \
+            "$work/data/sites.csv" --state "$work/out/state.$site"
     done
     carried fed/round_0001/global.safetensors --as aggregate -o "$fed"
     carried run/plans.json --as result -o "$fed" "$work/out/run"
@@ -178,12 +197,15 @@ fi
 
 # A classifier.
 keep=predictions.csv
-$nephron train tests/data/adrenalmnist3d/adrenalmnist3d.npz -o "$work/classifier" --task classify --depth 10 --base 4 --epochs 1 --iterations 1 --batch 2 \
+$nephron train tests/data/adrenalmnist3d/adrenalmnist3d.npz -o "$work/classifier" --task classify --depth 10 \
+    --base 4 --epochs 1 --iterations 1 --batch 2 \
     --validation-batches 1 --crop 8,8,8 --quiet --threads 1 || fail "a tiny classifier"
 weight=40
-sweep $nephron predict "$work/classifier" -i tests/data/adrenalmnist3d/adrenalmnist3d.npz -o "$work/out" --quiet --threads $threads
+sweep $nephron predict "$work/classifier" -i tests/data/adrenalmnist3d/adrenalmnist3d.npz -o "$work/out" \
+    --quiet --threads $threads
 
-# A study that has trained: reading, results, tables and report are made again. Each run of it takes more than a second.
+# A study that has trained: reading, results, tables and report are made again. Each run of it takes more than
+# a second.
 case $fault in
 malloc | none | valgrind) ;;
 *) [ "$most" -gt 6 ] || { finish; exit; } ;;
@@ -194,15 +216,18 @@ for case in $(sed -n '2,19s/,.*//p' $data/sites.csv); do
     cp $data/labelsTr/$case.nii.gz "$work/mini/labelsTr/"
 done
 sed 's/"numTraining": *[0-9]*/"numTraining": 18/' $data/dataset.json >"$work/mini/dataset.json"
-sed -n '2,19s/,.*//p' $data/sites.csv | awk 'BEGIN { print "case,label" } { print $1 "," int((NR - 1) / 2) % 2 }' >"$work/mini/labels.csv"
-sed -n '2,19s/,.*//p' $data/sites.csv | awk 'BEGIN { print "case,site" } { print $1 "," (NR % 2 ? "a" : "b") }' >"$work/mini/sites.csv"
+sed -n '2,19s/,.*//p' $data/sites.csv |
+    awk 'BEGIN { print "case,label" } { print $1 "," int((NR - 1) / 2) % 2 }' >"$work/mini/labels.csv"
+sed -n '2,19s/,.*//p' $data/sites.csv |
+    awk 'BEGIN { print "case,site" } { print $1 "," (NR % 2 ? "a" : "b") }' >"$work/mini/sites.csv"
 study="--data $work/mini --rounds 1 --local-iterations 1 --base-features 4 --patch-voxels 8000 --step 1 --class-rounds 1 \
     --class-iterations 1 --base 4 --crop 8,8,8 --class-batch 4 --seeds 1 --arms federated --quiet --threads $threads"
 keep="cases.csv sites.csv predictions/classification/federated.csv"
 if [ "$fault" != malloc ] && [ "$fault" != write ]; then # from its beginning
     weight=10
     again() {
-        if [ -e "$work/out/protocol.json" ]; then $nephron study --resume "$work/out"; else "$@"; fi >/dev/null 2>"$work/err" && whole
+        if [ -e "$work/out/protocol.json" ]; then $nephron study --resume "$work/out"; else "$@"; fi \
+            >/dev/null 2>"$work/err" && whole
     }
     sweep $nephron study -o "$work/out" $study
     finish

@@ -1,6 +1,7 @@
 #!/bin/sh
-# check_compare.sh - compare and evaluate from outside, on small files made here: names with dots, ties, missed structures, seeds, patients, three
-# classes, different cases. The statistics themselves are checked in tests/unit/nn/check_stats.c.
+# check_compare.sh - compare and evaluate from outside, on small files made here: names with dots, ties,
+# missed structures, seeds, patients, three classes, different cases. The statistics themselves are checked in
+# tests/unit/nn/check_stats.c.
 . tests/program/lib.sh
 
 summary() { # metric, then case:value ... -> a summary.json of nnU-Net's form, without "case"
@@ -9,109 +10,150 @@ summary() { # metric, then case:value ... -> a summary.json of nnU-Net's form, w
     printf '{"metric_per_case": ['
     comma=
     for entry in "$@"; do
-        printf '%s{"metrics": {"1": {"%s": %s}}, "prediction_file": "/x/%s.nii.gz", "reference_file": "/y/%s.nii.gz"}' "$comma" "$metric" \
-            "${entry##*:}" "${entry%:*}" "${entry%:*}"
+        printf '%s{"metrics": {"1": {"%s": %s}}, ' "$comma" "$metric" "${entry##*:}"
+        printf '"prediction_file": "/x/%s.nii.gz", "reference_file": "/y/%s.nii.gz"}' "${entry%:*}" \
+            "${entry%:*}"
         comma=', '
     done
     printf ']}\n'
 }
 
-# ---- names are cut at the image ending, not at the first dot -------------------------------------------------------
+# ---- names are cut at the image ending, not at the first dot -----------------------------------------------
 summary Dice 1.2.840.1:0.5 2.2.840.2:0.6 3.x:0.7 >"$work/a.json"
 summary Dice 1.2.840.7:0.5 2.2.840.9:0.6 3.z:0.7 >"$work/b.json"
 summary Dice pat.1:0.5 pat.2:0.6 pat.3:0.7 pat.4:NaN >"$work/c.json"
 refuses 1 "no case in common" $nephron compare "$work/a.json" "$work/b.json"
-$nephron compare "$work/c.json" "$work/c.json" >"$work/out" && grep -q "4 paired cases" "$work/out" && grep -q "left out, undefined in both: 1 (pat.4)" "$work/out"
+$nephron compare "$work/c.json" "$work/c.json" >"$work/out" && grep -q "4 paired cases" "$work/out" &&
+    grep -q "left out, undefined in both: 1 (pat.4)" "$work/out"
 ok "patients pat.1 to pat.4 are four; one without a Dice is told" $?
 
-# ---- five equal differences cannot reach 0.05 ----------------------------------------------------------------------
+# ---- five equal differences cannot reach 0.05 --------------------------------------------------------------
 summary Dice c0:1 c1:1 c2:1 c3:0.5 c4:1 only_a:1 >"$work/a.json"
 summary Dice c0:0.5 c1:0.5 c2:0.5 c3:0 c4:0.5 only_b:0 >"$work/b.json"
-$nephron compare "$work/a.json" "$work/b.json" --json "$work/j.json" >"$work/out" && grep -q '"p": 0.0625' "$work/j.json" && grep -q "^- Not shown: that A and B differ in Dice" "$work/out"
+$nephron compare "$work/a.json" "$work/b.json" --json "$work/j.json" >"$work/out" &&
+    grep -q '"p": 0.0625' "$work/j.json" && grep -q "^- Not shown: that A and B differ in Dice" "$work/out"
 ok "five ties: exact p 0.0625" $?
-grep -q "left out, only in A: 1 (only_a)" "$work/out" && grep -q "left out, only in B: 1 (only_b)" "$work/out" && grep -q '"only in B": \[' "$work/j.json"
+grep -q "left out, only in A: 1 (only_a)" "$work/out" &&
+    grep -q "left out, only in B: 1 (only_b)" "$work/out" && grep -q '"only in B": \[' "$work/j.json"
 ok "cases of one file are told" $?
-for key in wilcoxon hodges_lehmann bootstrap power headline left_out labels mean; do grep -q "\"$key\"" "$work/j.json" || echo "no $key"; done >"$work/none"
+for key in wilcoxon hodges_lehmann bootstrap power headline left_out labels mean; do grep -q "\"$key\"" \
+    "$work/j.json" || echo "no $key"; done >"$work/none"
 [ ! -s "$work/none" ]
 ok "members of the JSON: $(cat "$work/none")" $?
-$nephron compare "$work/a.json" "$work/b.json" --margin 0.1 --json "$work/j.json" --quiet && grep -q '"noninferiority"' "$work/j.json" && grep -q '"tost"' "$work/j.json" && grep -q '"equivalence_if_equal"' "$work/j.json"
+$nephron compare "$work/a.json" "$work/b.json" --margin 0.1 --json "$work/j.json" --quiet &&
+    grep -q '"noninferiority"' "$work/j.json" && grep -q '"tost"' "$work/j.json" &&
+    grep -q '"equivalence_if_equal"' "$work/j.json"
 ok "compare --margin" $?
 
-# ---- missed structures ----------------------------------------------------------------------------------------------
+# ---- missed structures -------------------------------------------------------------------------------------
 summary HD95 c0:2 c1:3 c2:Infinity c3:4 c4:Infinity c5:2 >"$work/a.json"
 summary HD95 c0:3 c1:4 c2:9 c3:5 c4:8 c5:3 >"$work/b.json"
-$nephron compare "$work/a.json" "$work/b.json" --metric HD95 --margin 1 --json "$work/j.json" >"$work/out" && grep -q '"infinite_a": 2' "$work/j.json" && grep -q '"statistic": 10' "$work/j.json"
+$nephron compare "$work/a.json" "$work/b.json" --metric HD95 --margin 1 --json "$work/j.json" >"$work/out" &&
+    grep -q '"infinite_a": 2' "$work/j.json" && grep -q '"statistic": 10' "$work/j.json"
 ok "infinite HD95 rank as largest" $?
-grep -q "^- HD95 is infinite .* in 2 pairs for A and 0 for B" "$work/out" && ! grep -q "^- Shown" "$work/out" && ! grep -q "equivalent within" "$work/out"
+grep -q "^- HD95 is infinite .* in 2 pairs for A and 0 for B" "$work/out" &&
+    ! grep -q "^- Shown" "$work/out" && ! grep -q "equivalent within" "$work/out"
 ok "they are told, and no margin is tested" $?
 refuses 2 "HD96" $nephron compare "$work/a.json" "$work/b.json" --metric HD96
 refuses 1 "case c0 has no Dice of label 1" $nephron compare "$work/a.json" "$work/b.json"
 
-# ---- seeds, patients, different cases -------------------------------------------------------------------------------
+# ---- seeds, patients, different cases ----------------------------------------------------------------------
 for k in 1 2 3; do
     summary Dice c0:0.7$k c1:0.6$k c2:0.8$k c3:0.5$k c4:0.7$k c5:0.6 >"$work/a$k.json"
     summary Dice c0:0.6$k c1:0.6 c2:0.78 c3:0.5$k c4:0.6$k c5:0.5$k >"$work/b$k.json"
 done
-$nephron compare "$work/a1.json,$work/a2.json,$work/a3.json" "$work/b1.json,$work/b2.json,$work/b3.json" --margin 0.05 --json "$work/j.json" >"$work/out" &&
-    grep -q '"seeds_margin"' "$work/j.json" && grep -q "^- Of the two ways of training, within 0.05" "$work/out" &&
-    grep -q "Patients and seeds as random" "$work/out" && grep -q '"seeds_mixed_model"' "$work/j.json" && grep -q '"seeds_obuchowski_rockette"' "$work/j.json" && grep -q '"seeds_bootstrap"' "$work/j.json" &&
-    grep -q '"seeds_p_stricter"' "$work/j.json" && grep -q '"equivalent_by_both"' "$work/j.json" && grep -q "crossed bootstrap, p" "$work/out"
+$nephron compare "$work/a1.json,$work/a2.json,$work/a3.json" "$work/b1.json,$work/b2.json,$work/b3.json" \
+    --margin 0.05 --json "$work/j.json" >"$work/out" &&
+    grep -q '"seeds_margin"' "$work/j.json" &&
+    grep -q "^- Of the two ways of training, within 0.05" "$work/out" &&
+    grep -q "Patients and seeds as random" "$work/out" && grep -q '"seeds_mixed_model"' "$work/j.json" &&
+    grep -q '"seeds_obuchowski_rockette"' "$work/j.json" && grep -q '"seeds_bootstrap"' "$work/j.json" &&
+    grep -q '"seeds_p_stricter"' "$work/j.json" && grep -q '"equivalent_by_both"' "$work/j.json" &&
+    grep -q "crossed bootstrap, p" "$work/out"
 ok "compare of three seeds" $?
 refuses 2 "seed k of both belongs together" $nephron compare "$work/a1.json,$work/a2.json" "$work/b1.json"
 printf 'case,patient\nc0,p\nc1,p\nc2,q\nc3,q\nc4,r\nc5,s\n' >"$work/patients.csv"
-$nephron compare "$work/a1.json" "$work/b1.json" --patients "$work/patients.csv" --json "$work/j.json" >/dev/null && grep -q '"patients": 4' "$work/j.json" && grep -q '"a": 0.657[45]' "$work/j.json"
+$nephron compare "$work/a1.json" "$work/b1.json" --patients "$work/patients.csv" --json "$work/j.json" \
+    >/dev/null && grep -q '"patients": 4' "$work/j.json" && grep -q '"a": 0.657[45]' "$work/j.json"
 ok "compare --patients: means are of patients' means" $?
 sed 's/^c3.*//' "$work/patients.csv" >"$work/few.csv"
 refuses 1 "no patient for case c3" $nephron compare "$work/a1.json" "$work/b1.json" --patients "$work/few.csv"
-$nephron compare "$work/a1.json" "$work/b1.json" --unpaired --json "$work/j.json" | grep -q "Mann-Whitney, exact" && grep -q '"mann_whitney"' "$work/j.json" && grep -q '"detectable_difference"' "$work/j.json"
+$nephron compare "$work/a1.json" "$work/b1.json" --unpaired --json "$work/j.json" |
+    grep -q "Mann-Whitney, exact" && grep -q '"mann_whitney"' "$work/j.json" &&
+    grep -q '"detectable_difference"' "$work/j.json"
 ok "compare --unpaired" $?
 
-# ---- tables of probabilities ----------------------------------------------------------------------------------------
+# ---- tables of probabilities -------------------------------------------------------------------------------
 table() { # shift
-    awk -v shift="$1" 'BEGIN { print "case,label,probability"; for (i = 0; i < 40; i++) { l = i % 5 < 3; printf "p.%d,%d,%.6f\n", i, l, (0.15 + 0.2 * l + shift * ((i * 7) % 11) / 22 + ((i * 13) % 17) / 60) } }'
+    awk -v shift="$1" \
+        'BEGIN { print "case,label,probability"; for (i = 0; i < 40; i++) { l = i % 5 < 3;
+            printf "p.%d,%d,%.6f\n", i, l,
+            (0.15 + 0.2 * l + shift * ((i * 7) % 11) / 22 + ((i * 13) % 17) / 60) } }'
 }
 table 0.3 >"$work/a.csv"
 table 0.8 >"$work/b.csv"
 table 0.5 >"$work/a2.csv"
 table 0.7 >"$work/b2.csv"
-$nephron compare "$work/a.csv" "$work/b.csv" --margin 0.1 --json "$work/j.json" >"$work/out" && grep -q '"delong"' "$work/j.json" && grep -q '"sensitivity"' "$work/j.json" && [ "$(grep -c '"detectable_difference"' "$work/j.json")" -eq 4 ] && grep -q "^- .*hown: that A is worse" "$work/out"
+$nephron compare "$work/a.csv" "$work/b.csv" --margin 0.1 --json "$work/j.json" >"$work/out" &&
+    grep -q '"delong"' "$work/j.json" && grep -q '"sensitivity"' "$work/j.json" &&
+    [ "$(grep -c '"detectable_difference"' "$work/j.json")" -eq 4 ] &&
+    grep -q "^- .*hown: that A is worse" "$work/out"
 ok "compare of tables" $?
-awk 'NR == 1 { print "case,patient" } NR > 1 { split($1, v, ","); split(v[1], n, "."); print v[1] ",P" int(n[2] / 3) }' "$work/a.csv" >"$work/patients.csv"
-$nephron compare "$work/a.csv,$work/a2.csv" "$work/b.csv,$work/b2.csv" --patients "$work/patients.csv" --json "$work/j.json" >"$work/out" && grep -q '"delong_clustered"' "$work/j.json" && grep -q '"seeds_obuchowski_rockette"' "$work/j.json"
+awk 'NR == 1 { print "case,patient" } NR > 1 { split($1, v, ","); split(v[1], n, ".");
+    print v[1] ",P" int(n[2] / 3) }' "$work/a.csv" >"$work/patients.csv"
+$nephron compare "$work/a.csv,$work/a2.csv" "$work/b.csv,$work/b2.csv" --patients "$work/patients.csv" \
+    --json "$work/j.json" >"$work/out" && grep -q '"delong_clustered"' "$work/j.json" &&
+    grep -q '"seeds_obuchowski_rockette"' "$work/j.json"
 ok "tables by patients and seeds" $?
-$nephron compare "$work/a.csv" "$work/b.csv" --unpaired --json "$work/j.json" >/dev/null && grep -q '"delong_unpaired"' "$work/j.json"
+$nephron compare "$work/a.csv" "$work/b.csv" --unpaired --json "$work/j.json" >/dev/null &&
+    grep -q '"delong_unpaired"' "$work/j.json"
 ok "tables --unpaired" $?
 # Perfect separation: no interval of one point, no p of 0.
-awk 'NR == 1 || 1 { n = split($0, v, ","); if (NR > 1) v[3] = v[2] ? 0.9 : 0.1; print v[1] "," v[2] "," v[3] }' "$work/a.csv" >"$work/perfect.csv"
+awk 'NR == 1 || 1 { n = split($0, v, ","); if (NR > 1) v[3] = v[2] ? 0.9 : 0.1;
+    print v[1] "," v[2] "," v[3] }' "$work/a.csv" >"$work/perfect.csv"
 sed '1!s/,[0-9.]*$/,0.5/' "$work/a.csv" >"$work/constant.csv"
-$nephron compare "$work/perfect.csv" "$work/constant.csv" --json "$work/j.json" >"$work/out" && ! grep -q '"p": 0,\|"p": 0$\|\[1, 1\]\|1.0000 to 1.0000' "$work/j.json" "$work/out"
+$nephron compare "$work/perfect.csv" "$work/constant.csv" --json "$work/j.json" >"$work/out" &&
+    ! grep -q '"p": 0,\|"p": 0$\|\[1, 1\]\|1.0000 to 1.0000' "$work/j.json" "$work/out"
 ok "perfect against constant: no p of 0 and no interval of a point" $?
 
-awk 'BEGIN { print "case,label,probability_0,probability_1,probability_2"; for (i = 0; i < 30; i++) { l = i % 3; a = 1 + (l == 0) + (i * 7 % 5) / 3; b = 1 + (l == 1) + (i * 11 % 7) / 3; c = 1 + (l == 2) + (i * 5 % 11) / 6; t = a + b + c; printf "q%d,%d,%.6f,%.6f,%.6f\n", i, l, a / t, b / t, c / t } }' >"$work/m.csv"
-awk 'BEGIN { print "case,label,probability_0,probability_1,probability_2"; for (i = 0; i < 30; i++) { l = i % 3; a = 1 + (l == 0) + (i * 3 % 7) / 3; b = 1 + (l == 1) / 2 + (i * 5 % 7) / 3; c = 1 + (l == 2) + (i * 4 % 9) / 3; t = a + b + c; printf "q%d,%d,%.6f,%.6f,%.6f\n", i, l, a / t, b / t, c / t } }' >"$work/n.csv"
-$nephron compare "$work/m.csv" "$work/n.csv" --json "$work/j.json" >/dev/null && grep -q '"one_versus_rest"' "$work/j.json" && grep -q '"macro_auc"' "$work/j.json"
+awk 'BEGIN { print "case,label,probability_0,probability_1,probability_2"; for (i = 0; i < 30; i++) {
+    l = i % 3; a = 1 + (l == 0) + (i * 7 % 5) / 3; b = 1 + (l == 1) + (i * 11 % 7) / 3;
+    c = 1 + (l == 2) + (i * 5 % 11) / 6; t = a + b + c;
+    printf "q%d,%d,%.6f,%.6f,%.6f\n", i, l, a / t, b / t, c / t } }' >"$work/m.csv"
+awk 'BEGIN { print "case,label,probability_0,probability_1,probability_2"; for (i = 0; i < 30; i++) {
+    l = i % 3; a = 1 + (l == 0) + (i * 3 % 7) / 3; b = 1 + (l == 1) / 2 + (i * 5 % 7) / 3;
+    c = 1 + (l == 2) + (i * 4 % 9) / 3; t = a + b + c;
+    printf "q%d,%d,%.6f,%.6f,%.6f\n", i, l, a / t, b / t, c / t } }' >"$work/n.csv"
+$nephron compare "$work/m.csv" "$work/n.csv" --json "$work/j.json" >/dev/null &&
+    grep -q '"one_versus_rest"' "$work/j.json" && grep -q '"macro_auc"' "$work/j.json"
 ok "three classes" $?
 refuses 1 "has 3 classes, .*a.csv 2" $nephron compare "$work/m.csv" "$work/a.csv"
 
-# ---- evaluate of tables ------------------------------------------------------------------------------------------------
+# ---- evaluate of tables ------------------------------------------------------------------------------------
 sed 's/^p/v/' "$work/b.csv" >"$work/validation.csv"
-$nephron evaluate "$work/a.csv" "$work/a.csv" --validation "$work/validation.csv" --patients "$work/patients.csv" --prior-from 0.5 --prior-to 0.6 --json "$work/j.json" >"$work/out" &&
-    grep -q '"recalibrated"' "$work/j.json" && grep -q '"prior_shifted"' "$work/j.json" && grep -q '"name": "Youden"' "$work/j.json" && grep -q '"auc_ci_by_patients"' "$work/j.json" && grep -q "^recalibrated on validation" "$work/out"
+$nephron evaluate "$work/a.csv" "$work/a.csv" --validation "$work/validation.csv" --patients \
+    "$work/patients.csv" --prior-from 0.5 --prior-to 0.6 --json "$work/j.json" >"$work/out" &&
+    grep -q '"recalibrated"' "$work/j.json" && grep -q '"prior_shifted"' "$work/j.json" &&
+    grep -q '"name": "Youden"' "$work/j.json" && grep -q '"auc_ci_by_patients"' "$work/j.json" &&
+    grep -q "^recalibrated on validation" "$work/out"
 ok "evaluate: recalibration, operating points, prior, patients" $?
 refuses 1 "case p.0 is in .* too" $nephron evaluate "$work/a.csv" "$work/a.csv" --validation "$work/b.csv"
 refuses 2 "go together" $nephron evaluate "$work/a.csv" "$work/a.csv" --prior-to 0.5
-refuses 2 "are for two tables" $nephron evaluate tests/data/hippocampus/labelsTr tests/data/hippocampus/labelsTr --patients "$work/patients.csv"
-refuses 1 "has 3 classes; --validation" $nephron evaluate "$work/m.csv" "$work/m.csv" --validation "$work/validation.csv"
+refuses 2 "are for two tables" $nephron evaluate tests/data/hippocampus/labelsTr \
+    tests/data/hippocampus/labelsTr --patients "$work/patients.csv"
+refuses 1 "has 3 classes; --validation" $nephron evaluate "$work/m.csv" "$work/m.csv" --validation \
+    "$work/validation.csv"
 grep -v '^p.7,' "$work/a.csv" >"$work/fewer.csv"
 refuses 1 "1 of 40 cases missing: p.7" $nephron evaluate "$work/a.csv" "$work/fewer.csv"
 $nephron evaluate "$work/fewer.csv" "$work/a.csv" | grep -q "^1 cases of .* are left out"
 ok "evaluate: predictions without a reference are told" $?
-$nephron evaluate "$work/m.csv" "$work/m.csv" --json "$work/j.json" | grep -q "^macro AUC" && grep -q '"auc_one_versus_rest"' "$work/j.json"
+$nephron evaluate "$work/m.csv" "$work/m.csv" --json "$work/j.json" | grep -q "^macro AUC" &&
+    grep -q '"auc_one_versus_rest"' "$work/j.json"
 ok "evaluate of three classes" $?
 $nephron evaluate "$work/perfect.csv" "$work/perfect.csv" | grep "^AUC" | grep -vq "(1.0000 to 1.0000"
 ok "evaluate of a perfect separation: no interval of a point" $?
 
-# ---- evaluate of label maps --------------------------------------------------------------------------------------------
+# ---- evaluate of label maps --------------------------------------------------------------------------------
 data=tests/data/hippocampus/labelsTr
 mkdir "$work/ref" "$work/pred"
 for id in 001 003 004; do cp $data/hippocampus_$id.nii.gz "$work/ref/1.2.$id.nii.gz"; done
@@ -119,14 +161,18 @@ cp $data/hippocampus_003.nii.gz "$work/pred/1.2.003.nii.gz"
 cp $data/hippocampus_004.nii.gz "$work/pred/1.2.004.nii.gz"
 cp $data/hippocampus_006.nii.gz "$work/pred/1.2.006.nii.gz"
 refuses 1 "1 of 3 predictions missing: 1.2.001" $nephron evaluate "$work/ref" "$work/pred"
-$nephron evaluate "$work/ref" "$work/pred" --chill --json "$work/j.json" >"$work/out" && grep -q "^left out, without a reference: 1 (1.2.006.nii.gz)" "$work/out" && grep -q "^left out, not predicted: 1" "$work/out" && grep -q '"case": "1.2.004"' "$work/j.json"
+$nephron evaluate "$work/ref" "$work/pred" --chill --json "$work/j.json" >"$work/out" &&
+    grep -q "^left out, without a reference: 1 (1.2.006.nii.gz)" "$work/out" &&
+    grep -q "^left out, not predicted: 1" "$work/out" && grep -q '"case": "1.2.004"' "$work/j.json"
 ok "evaluate --chill tells both kinds of missing files" $?
-$nephron compare "$work/j.json" "$work/j.json" --metric boundary_IoU >"$work/out" && grep -q "^boundary_IoU (larger is better), 2 paired cases" "$work/out"
+$nephron compare "$work/j.json" "$work/j.json" --metric boundary_IoU >"$work/out" &&
+    grep -q "^boundary_IoU (larger is better), 2 paired cases" "$work/out"
 ok "compare --metric boundary_IoU" $?
-$nephron evaluate "$work/pred/1.2.003.nii.gz" "$work/pred/1.2.003.nii.gz" --boundary-mm 5 --json "$work/j.json" --quiet && grep -q '"boundary_mm": 5' "$work/j.json"
+$nephron evaluate "$work/pred/1.2.003.nii.gz" "$work/pred/1.2.003.nii.gz" --boundary-mm 5 --json \
+    "$work/j.json" --quiet && grep -q '"boundary_mm": 5' "$work/j.json"
 ok "evaluate --boundary-mm" $?
 
-# ---- labels have their names; other names and other labels are told -------------------------------------------------
+# ---- labels have their names; other names and other labels are told ----------------------------------------
 named() { # names of the labels, labels of the second case -> a summary.json as evaluate writes it
     printf '{"labels": %s, "metric_per_case": [' "$1"
     printf '{"case": "x", "metrics": {"1": {"Dice": 0.5}, "2": {"Dice": 0.6}, "(1, 2)": {"Dice": 0.7}}}, '

@@ -22,7 +22,8 @@ for compiler in gcc clang; do
             fail "$what: does not build: $(head -n 3 "$work/log")"
             continue
         fi
-        valgrind -q --error-exitcode=9 "$work/ct" >"$work/out" 2>"$work/log" && pass || fail "$what: $(head "$work/log")"
+        valgrind -q --error-exitcode=9 "$work/ct" >"$work/out" 2>"$work/log" && pass ||
+            fail "$what: $(head "$work/log")"
         grep -q 'all secrets handled' "$work/out" && pass || fail "$what: did not come to its end"
         for leak in branch index; do
             valgrind -q --error-exitcode=9 "$work/ct" $leak >/dev/null 2>"$work/log"

@@ -1,56 +1,76 @@
 #!/bin/sh
-# check_convert.sh - nephron convert from outside: a model folder as nnU-Net leaves it, single files there and back, what must be refused.
+# check_convert.sh - nephron convert from outside: a model folder as nnU-Net leaves it, single files there and
+# back, what must be refused.
 . tests/program/lib.sh
 model=tests/data/golden/nnunet_model
 golden=tests/data/golden
 
-# ---- a model folder becomes a run, and the run segments ----------------------------------------------------------------
+# ---- a model folder becomes a run, and the run segments ----------------------------------------------------
 $nephron convert $model "$work/run" >"$work/out"
 ok "convert a model folder" $?
 grep -q "run of 1 checkpoints, configuration 3d_small" "$work/out"
 ok "what was converted is told" $?
-[ -f "$work/run/fold_0/checkpoint_final.safetensors" ] && cmp -s $model/plans.json "$work/run/plans.json" && cmp -s $model/dataset.json "$work/run/dataset.json"
+[ -f "$work/run/fold_0/checkpoint_final.safetensors" ] && cmp -s $model/plans.json "$work/run/plans.json" &&
+    cmp -s $model/dataset.json "$work/run/dataset.json"
 ok "the folder of a run" $?
 mkdir "$work/images"
 cp tests/data/hippocampus/imagesTr/hippocampus_001_0000.nii.gz "$work/images/"
-$nephron predict "$work/run" -i "$work/images" -o "$work/labels" --no-mirror --quiet && [ -f "$work/labels/hippocampus_001.nii.gz" ]
+$nephron predict "$work/run" -i "$work/images" -o "$work/labels" --no-mirror --quiet &&
+    [ -f "$work/labels/hippocampus_001.nii.gz" ]
 ok "predict with the converted run" $?
 refuses 1 "there is a run already" $nephron convert $model "$work/run"
 
-# ---- the model folder as it is -----------------------------------------------------------------------------------------
-$nephron predict $model -i "$work/images" -o "$work/direct" --no-mirror --quiet && cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/direct/hippocampus_001.nii.gz"
+# ---- the model folder as it is -----------------------------------------------------------------------------
+$nephron predict $model -i "$work/images" -o "$work/direct" --no-mirror --quiet &&
+    cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/direct/hippocampus_001.nii.gz"
 ok "predict with the model folder: what the converted run gives" $?
 number() { sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" "$work/direct/prediction.json"; }
 [ "$(number peak_bytes)" -gt 1000000 ] && [ "$(number peak_bytes)" -le "$(number announced_peak_bytes)" ]
 ok "the announced peak is kept: $(number peak_bytes) of $(number announced_peak_bytes) bytes" $?
-cp -r $model "$work/two" && cp -r $model/fold_0 "$work/two/fold_all" && mkdir "$work/two/fold_3" && cp $model/fold_0/checkpoint_final.pth "$work/two/fold_3/checkpoint_best.pth"
-$nephron predict "$work/two" -i "$work/images" -o "$work/o2" --no-mirror >"$work/out" && grep -q "2 networks" "$work/out"
+cp -r $model "$work/two" && cp -r $model/fold_0 "$work/two/fold_all" && mkdir "$work/two/fold_3" &&
+    cp $model/fold_0/checkpoint_final.pth "$work/two/fold_3/checkpoint_best.pth"
+$nephron predict "$work/two" -i "$work/images" -o "$work/o2" --no-mirror >"$work/out" &&
+    grep -q "2 networks" "$work/out"
 ok "folds 0 and 3, not all; one has only its best checkpoint" $?
-$nephron predict "$work/two" -i "$work/images" -o "$work/o1" --no-mirror --folds all >"$work/out" && grep -q "1 network," "$work/out"
+$nephron predict "$work/two" -i "$work/images" -o "$work/o1" --no-mirror --folds all >"$work/out" &&
+    grep -q "1 network," "$work/out"
 ok "--folds all is the fold trained on all cases" $?
-$nephron predict "$work/two" -i "$work/images" -o "$work/o1" --no-mirror -f 0,3 >"$work/out" && grep -q "2 networks" "$work/out"
+$nephron predict "$work/two" -i "$work/images" -o "$work/o1" --no-mirror -f 0,3 >"$work/out" &&
+    grep -q "2 networks" "$work/out"
 ok "--folds 0,3" $?
-$nephron predict "$work/two" -i "$work/images" -o "$work/o1" --no-mirror --checkpoint best >"$work/out" && grep -q "1 network," "$work/out"
+$nephron predict "$work/two" -i "$work/images" -o "$work/o1" --no-mirror --checkpoint best >"$work/out" &&
+    grep -q "1 network," "$work/out"
 ok "--checkpoint best: the fold that has one" $?
-refuses 1 "fold_0: no checkpoint_latest" $nephron predict "$work/two" -i "$work/images" -o "$work/o3" --checkpoint latest --fold 0
-refuses 1 "no fold_\*/checkpoint_latest" $nephron predict "$work/two" -i "$work/images" -o "$work/o3" --checkpoint latest
+refuses 1 "fold_0: no checkpoint_latest" $nephron predict "$work/two" -i "$work/images" -o "$work/o3" \
+    --checkpoint latest --fold 0
+refuses 1 "no fold_\*/checkpoint_latest" $nephron predict "$work/two" -i "$work/images" -o "$work/o3" \
+    --checkpoint latest
 refuses 1 "not \"all\" or a list" $nephron predict "$work/two" -i "$work/images" -o "$work/o3" --folds 0,x
-$nephron info "$work/two" >"$work/out" && grep -q "configuration 3d_small" "$work/out" && grep -q "folds *0 3" "$work/out" && grep -q "mirroring *0 1 2" "$work/out"
+$nephron info "$work/two" >"$work/out" && grep -q "configuration 3d_small" "$work/out" &&
+    grep -q "folds *0 3" "$work/out" && grep -q "mirroring *0 1 2" "$work/out"
 ok "info of a model folder" $?
-$nephron info $model/fold_0/checkpoint_final.pth >"$work/out" && grep -q "nnUNetTrainer" "$work/out" && grep -q "parameters *3256 " "$work/out"
+$nephron info $model/fold_0/checkpoint_final.pth >"$work/out" && grep -q "nnUNetTrainer" "$work/out" &&
+    grep -q "parameters *3256 " "$work/out"
 ok "info of a checkpoint" $?
 $nephron info $golden/io_torch.pth >"$work/out" && grep -q "PyTorch file" "$work/out"
 ok "info of another .pth" $?
 # inference_allowed_mirroring_axes of null: mirroring and --no-mirror are the same.
-cp -r "$work/run" "$work/plain" && tr -d '\n' <"$work/run/manifest.json" | sed 's/"inference_allowed_mirroring_axes": *\[[^]]*\]/"inference_allowed_mirroring_axes": null/' >"$work/plain/manifest.json"
-$nephron predict "$work/plain" -i "$work/images" -o "$work/o4" --quiet && cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/o4/hippocampus_001.nii.gz"
+cp -r "$work/run" "$work/plain" && tr -d '\n' <"$work/run/manifest.json" |
+    sed 's/"inference_allowed_mirroring_axes": *\[[^]]*\]/"inference_allowed_mirroring_axes": null/' \
+    >"$work/plain/manifest.json"
+$nephron predict "$work/plain" -i "$work/images" -o "$work/o4" --quiet &&
+    cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/o4/hippocampus_001.nii.gz"
 ok "no axis may be mirrored" $?
-$nephron predict "$work/run" -i "$work/images" -o "$work/o5" --quiet && ! cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/o5/hippocampus_001.nii.gz"
+$nephron predict "$work/run" -i "$work/images" -o "$work/o5" --quiet &&
+    ! cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/o5/hippocampus_001.nii.gz"
 ok "all axes are mirrored" $?
 
-# ---- the names of the tensors ------------------------------------------------------------------------------------------
+# ---- the names of the tensors ------------------------------------------------------------------------------
 # A safetensors header is JSON in one line: its keys are the names.
-names() { dd if="$1" bs=1 skip=8 count=$(($(od -An -tu4 -N4 "$1"))) 2>/dev/null | tr '{' '\n' | sed -n 's/.*"\([^"]*\)":$/\1/p' | grep -v __metadata__ | sort; }
+names() {
+    dd if="$1" bs=1 skip=8 count=$(($(od -An -tu4 -N4 "$1"))) 2>/dev/null | tr '{' '\n' |
+        sed -n 's/.*"\([^"]*\)":$/\1/p' | grep -v __metadata__ | sort
+}
 names "$work/run/fold_0/checkpoint_final.safetensors" >"$work/names"
 sort $model/network.txt | cmp -s - "$work/names"
 ok "each tensor of the network, under its first name only" $?
@@ -61,68 +81,90 @@ ok "a checkpoint alone gives the same file as in its folder" $?
 $nephron convert --prefix "" $model/fold_0/checkpoint_final.pth "$work/all.safetensors" >"$work/out"
 names "$work/all.safetensors" | grep -q "^network_weights.decoder.encoder.stages.0.0.convs.0.conv.weight$"
 ok "an empty prefix keeps every tensor" $?
-$nephron convert --prefix network_weights.encoder $model/fold_0/checkpoint_final.pth "$work/encoder.safetensors" >"$work/out"
+$nephron convert --prefix network_weights.encoder $model/fold_0/checkpoint_final.pth \
+    "$work/encoder.safetensors" >"$work/out"
 names "$work/encoder.safetensors" | grep -q "^stages.0.0.convs.0.conv.weight$"
 ok "a prefix is taken off" $?
 
-# ---- postprocessing ----------------------------------------------------------------------------------------------------
-# Two copies of a label map as reference and prediction: nothing can become better. A file that asks for it is applied all the same.
+# ---- postprocessing ----------------------------------------------------------------------------------------
+# Two copies of a label map as reference and prediction: nothing can become better. A file that asks for it is
+# applied all the same.
 mkdir -p "$work/run/fold_0/validation" "$work/ref"
-cp tests/data/hippocampus/labelsTr/hippocampus_001.nii.gz "$work/run/fold_0/validation/" && cp tests/data/hippocampus/labelsTr/hippocampus_001.nii.gz "$work/ref/"
+cp tests/data/hippocampus/labelsTr/hippocampus_001.nii.gz "$work/run/fold_0/validation/" &&
+    cp tests/data/hippocampus/labelsTr/hippocampus_001.nii.gz "$work/ref/"
 echo '{"metric_per_case": [{"reference_file": "elsewhere/hippocampus_001.nii.gz", "prediction_file": "gone/hippocampus_001.nii.gz"}]}' >"$work/run/fold_0/validation/summary.json"
-$nephron postprocess "$work/run" --ref "$work/ref" -o "$work/pp.json" >"$work/out" && grep -q "0 steps from 1 cases" "$work/out" && grep -q '"postprocessing_fns": \[\]' "$work/pp.json"
+$nephron postprocess "$work/run" --ref "$work/ref" -o "$work/pp.json" >"$work/out" &&
+    grep -q "0 steps from 1 cases" "$work/out" && grep -q '"postprocessing_fns": \[\]' "$work/pp.json"
 ok "a perfect prediction needs no postprocessing" $?
 refuses 1 "elsewhere/hippocampus_001" $nephron postprocess "$work/run" --quiet
 refuses 1 "no fold_\*/validation/summary.json" $nephron postprocess $model --quiet
 echo '{"postprocessing_fns": ["remove_all_but_largest_component_from_segmentation"], "postprocessing_kwargs": [{"labels_or_regions": [1, 2]}]}' >"$work/pp.json"
-$nephron predict "$work/run" -i "$work/images" -o "$work/kept" --no-mirror --quiet --postprocessing "$work/pp.json" && ! cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/kept/hippocampus_001.nii.gz"
+$nephron predict "$work/run" -i "$work/images" -o "$work/kept" --no-mirror --quiet --postprocessing \
+    "$work/pp.json" && ! cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/kept/hippocampus_001.nii.gz"
 ok "a postprocessing file is applied" $?
 cp "$work/pp.json" "$work/run/postprocessing.json"
-$nephron predict "$work/run" -i "$work/images" -o "$work/own" --no-mirror --quiet && cmp -s "$work/own/hippocampus_001.nii.gz" "$work/kept/hippocampus_001.nii.gz"
+$nephron predict "$work/run" -i "$work/images" -o "$work/own" --no-mirror --quiet &&
+    cmp -s "$work/own/hippocampus_001.nii.gz" "$work/kept/hippocampus_001.nii.gz"
 ok "the run's own is applied by itself" $?
-$nephron predict "$work/run" -i "$work/images" -o "$work/none" --no-mirror --quiet --no-postprocessing && cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/none/hippocampus_001.nii.gz"
+$nephron predict "$work/run" -i "$work/images" -o "$work/none" --no-mirror --quiet --no-postprocessing &&
+    cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/none/hippocampus_001.nii.gz"
 ok "--no-postprocessing" $?
 sed 's/\[1, 2\]/7/' "$work/pp.json" >"$work/pp7.json"
-refuses 1 "7 is no foreground label" $nephron predict "$work/run" -i "$work/images" -o "$work/none" --no-mirror --postprocessing "$work/pp7.json"
+refuses 1 "7 is no foreground label" $nephron predict "$work/run" -i "$work/images" -o "$work/none" \
+    --no-mirror --postprocessing "$work/pp7.json"
 sed 's/remove_all/exec/' "$work/pp.json" >"$work/ppx.json"
-refuses 1 "known is only" $nephron predict "$work/run" -i "$work/images" -o "$work/none" --no-mirror --postprocessing "$work/ppx.json"
+refuses 1 "known is only" $nephron predict "$work/run" -i "$work/images" -o "$work/none" --no-mirror \
+    --postprocessing "$work/ppx.json"
 rm "$work/run/postprocessing.json"
 
-# ---- one network of a run ----------------------------------------------------------------------------------------------
-$nephron convert $model "$work/net.safetensors" >"$work/out" && names "$work/net.safetensors" | cmp -s - "$work/names"
+# ---- one network of a run ----------------------------------------------------------------------------------
+$nephron convert $model "$work/net.safetensors" >"$work/out" && names "$work/net.safetensors" |
+    cmp -s - "$work/names"
 ok "a model folder to one file" $?
-$nephron convert "$work/run" "$work/net2.safetensors" --fold 0 --checkpoint final >"$work/out" && cmp -s "$work/net.safetensors" "$work/net2.safetensors"
+$nephron convert "$work/run" "$work/net2.safetensors" --fold 0 --checkpoint final >"$work/out" &&
+    cmp -s "$work/net.safetensors" "$work/net2.safetensors"
 ok "a run to the same file" $?
 $nephron convert "$work/run" "$work/net.npz" >"$work/out" && [ -s "$work/net.npz" ]
 ok "a run to .npz" $?
-$nephron convert "$work/run" "$work/net.onnx" --fold 0 >"$work/out" && cmp -s "$work/net.onnx" $golden/nnunet_model.onnx && grep -q "image \[N\]\[1\]\[D\]\[H\]\[W\] to logits" "$work/out"
+$nephron convert "$work/run" "$work/net.onnx" --fold 0 >"$work/out" &&
+    cmp -s "$work/net.onnx" $golden/nnunet_model.onnx &&
+    grep -q "image \[N\]\[1\]\[D\]\[H\]\[W\] to logits" "$work/out"
 ok "a run to ONNX: the file that onnxruntime verified" $?
 refuses 1 "one.safetensors is a file" $nephron convert "$work/one.safetensors" "$work/x.onnx"
 refuses 1 "no checkpoint_best" $nephron convert "$work/run" "$work/x.npz" --fold 0 --checkpoint best
 refuses 2 "are for folders" $nephron convert "$work/one.safetensors" "$work/x.npz" --fold 0
 
-# ---- there and back ----------------------------------------------------------------------------------------------------
-$nephron convert "$work/one.safetensors" "$work/one.npz" >"$work/out" && $nephron convert "$work/one.npz" "$work/back.safetensors" >"$work/out" &&
-    $nephron convert "$work/back.safetensors" "$work/back.npz" >"$work/out" && cmp -s "$work/one.npz" "$work/back.npz"
+# ---- there and back ----------------------------------------------------------------------------------------
+$nephron convert "$work/one.safetensors" "$work/one.npz" >"$work/out" &&
+    $nephron convert "$work/one.npz" "$work/back.safetensors" >"$work/out" &&
+    $nephron convert "$work/back.safetensors" "$work/back.npz" >"$work/out" &&
+    cmp -s "$work/one.npz" "$work/back.npz"
 ok "safetensors, npz, safetensors, npz" $?
 names "$work/back.safetensors" | cmp -s - "$work/names"
 ok "the names survive" $?
-refuses 1 "no tensors encoder.\* or decoder.\* below network_weights (of 28" $nephron convert $golden/io_torch.pth "$work/x.npz"
-refuses 1 "no tensors below nothing (of 28" $nephron convert --prefix nothing $golden/io_torch.pth "$work/x.npz"
+refuses 1 "no tensors encoder.\* or decoder.\* below network_weights (of 28" $nephron convert \
+    $golden/io_torch.pth "$work/x.npz"
+refuses 1 "no tensors below nothing (of 28" $nephron convert --prefix nothing $golden/io_torch.pth \
+    "$work/x.npz"
 $nephron convert --prefix types $golden/io_torch.pth "$work/types.npz" >"$work/out"
 ok "every type to npz" $?
 grep -q "3 tensors of bfloat16 or 8-bit floats became float32" "$work/out"
 ok "what npz cannot hold is told" $?
-$nephron convert $golden/io_types.safetensors "$work/same.safetensors" >"$work/out" && cmp -s $golden/io_types.safetensors "$work/same.safetensors"
+$nephron convert $golden/io_types.safetensors "$work/same.safetensors" >"$work/out" &&
+    cmp -s $golden/io_types.safetensors "$work/same.safetensors"
 ok "safetensors to safetensors changes no byte" $?
 
-# ---- DICOM series ------------------------------------------------------------------------------------------------------
+# ---- DICOM series ------------------------------------------------------------------------------------------
 dicom=tests/data/dicom
-$nephron convert $dicom/series "$work/series.nii.gz" >"$work/out" && grep -q "7 x 5 x 4 voxels, float32, from DICOM" "$work/out"
+$nephron convert $dicom/series "$work/series.nii.gz" >"$work/out" &&
+    grep -q "7 x 5 x 4 voxels, float32, from DICOM" "$work/out"
 ok "a series to NIfTI: values of halves in float32" $?
-$nephron convert $dicom/implicit.dcm "$work/one.nii" >"$work/out" && grep -q "7 x 5 x 1 voxels, int16, from DICOM" "$work/out"
+$nephron convert $dicom/implicit.dcm "$work/one.nii" >"$work/out" &&
+    grep -q "7 x 5 x 1 voxels, int16, from DICOM" "$work/out"
 ok "a DICOM file to NIfTI: whole numbers in int16" $?
-$nephron convert $dicom/ct.dcm "$work/one.nii" >"$work/out" && grep -q "7 x 5 x 1 voxels, int16, from DICOM" "$work/out" && $nephron info "$work/one.nii" | grep -q "values        -1024 to 784"
+$nephron convert $dicom/ct.dcm "$work/one.nii" >"$work/out" &&
+    grep -q "7 x 5 x 1 voxels, int16, from DICOM" "$work/out" && $nephron info "$work/one.nii" |
+    grep -q "values        -1024 to 784"
 ok "unsigned with an intercept to NIfTI: int16" $?
 $nephron info $dicom/series >"$work/dicom"
 $nephron info "$work/series.nii.gz" >"$work/nifti"
@@ -131,11 +173,14 @@ for line in size spacing values affine; do
     ok "$line of the series and of the NIfTI file differ" $?
 done
 for other in nrrd mha; do
-    $nephron convert $dicom/series "$work/series.$other" >"$work/out" && $nephron convert "$work/series.$other" "$work/again.nii.gz" >"$work/out" &&
-        $nephron info "$work/again.nii.gz" >"$work/out" && [ "$(grep -A 3 affine "$work/out")" = "$(grep -A 3 affine "$work/nifti")" ]
+    $nephron convert $dicom/series "$work/series.$other" >"$work/out" &&
+        $nephron convert "$work/series.$other" "$work/again.nii.gz" >"$work/out" &&
+        $nephron info "$work/again.nii.gz" >"$work/out" &&
+        [ "$(grep -A 3 affine "$work/out")" = "$(grep -A 3 affine "$work/nifti")" ]
     ok "a series to .$other, and that to NIfTI" $?
 done
-grep -q "modality      MR" "$work/dicom" && grep -q "TE            85.5 ms" "$work/dicom" && grep -q "1.2.3, 4 files" "$work/dicom" && ! grep -q -e Doe -e 4711 "$work/dicom"
+grep -q "modality      MR" "$work/dicom" && grep -q "TE            85.5 ms" "$work/dicom" &&
+    grep -q "1.2.3, 4 files" "$work/dicom" && ! grep -q -e Doe -e 4711 "$work/dicom"
 ok "what info tells of a series, and not of the patient" $?
 refuses 1 "no DICOM image of series 9" $nephron info --series 9 $dicom/series
 # Two echoes of one series at the same places; and a second series beside the first.
@@ -146,18 +191,24 @@ for f in a b c.ima d.dcm; do
     LC_ALL=C sed 's/85\.5/99.5/' "$dicom/series/$f" >"$work/echoes/second_$f"
     LC_ALL=C sed 's/UI\x06\x001\.2\.3\x00/UI\x06\x001.2.9\x00/' "$dicom/series/$f" >"$work/pair/second_$f"
 done
-$nephron info "$work/echoes" | grep -q "volume        2 of 2: TE 99.5 ms" && [ "$($nephron info "$work/pair" | grep -c 'series        1.2.[39], 4 files')" -eq 2 ]
+$nephron info "$work/echoes" | grep -q "volume        2 of 2: TE 99.5 ms" &&
+    [ "$($nephron info "$work/pair" | grep -c 'series        1.2.[39], 4 files')" -eq 2 ]
 ok "info lists the volumes of a series, and the series of a folder" $?
-$nephron convert "$work/echoes" "$work/e.nii.gz" >"$work/out" && cmp -s "$work/e_volume1.nii.gz" "$work/series.nii.gz" && cmp -s "$work/e_volume2.nii.gz" "$work/series.nii.gz"
+$nephron convert "$work/echoes" "$work/e.nii.gz" >"$work/out" &&
+    cmp -s "$work/e_volume1.nii.gz" "$work/series.nii.gz" &&
+    cmp -s "$work/e_volume2.nii.gz" "$work/series.nii.gz"
 ok "convert writes each volume" $?
-$nephron convert "$work/echoes" "$work/e.mha" --volume 2 >"$work/out" && [ -s "$work/e.mha" ] && $nephron convert "$work/pair" "$work/t.mha" >"$work/out" &&
+$nephron convert "$work/echoes" "$work/e.mha" --volume 2 >"$work/out" && [ -s "$work/e.mha" ] &&
+    $nephron convert "$work/pair" "$work/t.mha" >"$work/out" &&
     cmp -s "$work/t_series1.mha" "$work/t_series2.mha"
 ok "convert --volume, and a file for each series" $?
 quick="--step 1 --no-mirror --quiet"
 model=tests/data/golden/nnunet_model
-refuses 1 "choose one with --volume N: 1 (TE 85.5 ms), 2 (TE 99.5 ms)" $nephron predict $model -i "$work/echoes" -o "$work/seg" $quick
+refuses 1 "choose one with --volume N: 1 (TE 85.5 ms), 2 (TE 99.5 ms)" $nephron predict $model -i \
+    "$work/echoes" -o "$work/seg" $quick
 refuses 1 "choose one with --series UID: 1.2.3 " $nephron predict $model -i "$work/pair" -o "$work/seg" $quick
-$nephron predict $model -i "$work/echoes" -o "$work/seg1" --volume 2 $quick && $nephron predict $model -i "$work/pair" -o "$work/seg2" --series 1.2.9 $quick &&
+$nephron predict $model -i "$work/echoes" -o "$work/seg1" --volume 2 $quick &&
+    $nephron predict $model -i "$work/pair" -o "$work/seg2" --series 1.2.9 $quick &&
     cmp -s "$work/seg1/echoes.nii.gz" "$work/seg2/pair.nii.gz"
 ok "predict --volume, --series" $?
 $nephron info --series 1.2.3 $dicom/series >"$work/out"
@@ -165,20 +216,25 @@ ok "info --series" $?
 $nephron convert --series 1.2.3 $dicom/series "$work/s.nii" >"$work/out"
 ok "convert --series" $?
 LC_ALL=C sed 's/1\.2\.840\.10008\.1\.2\.4\.57/1.2.840.10008.1.2.4.53/' $dicom/jpeg57.dcm >"$work/jpeg53.dcm"
-refuses 1 "jpeg53.dcm: transfer syntax unknown (1.2.840.10008.1.2.4.53)" $nephron convert "$work/jpeg53.dcm" "$work/x.nii"
-$nephron predict "$work/run" -i $dicom/series -o "$work/labels" --no-mirror --quiet && $nephron info "$work/labels/series.nii.gz" >"$work/out" &&
+refuses 1 "jpeg53.dcm: transfer syntax unknown (1.2.840.10008.1.2.4.53)" $nephron convert "$work/jpeg53.dcm" \
+    "$work/x.nii"
+$nephron predict "$work/run" -i $dicom/series -o "$work/labels" --no-mirror --quiet &&
+    $nephron info "$work/labels/series.nii.gz" >"$work/out" &&
     [ "$(grep affine "$work/out")" = "$(grep affine "$work/nifti")" ]
 ok "predict a series: a label map with its geometry" $?
 mkdir -p "$work/cases/a_0000" "$work/cases/b_0000"
 cp $dicom/series/* "$work/cases/a_0000/" && cp $dicom/enhanced.dcm "$work/cases/b_0000/"
-$nephron predict "$work/run" -i "$work/cases" -o "$work/labels" --no-mirror --quiet && cmp -s "$work/labels/series.nii.gz" "$work/labels/a.nii.gz" && [ -f "$work/labels/b.nii.gz" ]
+$nephron predict "$work/run" -i "$work/cases" -o "$work/labels" --no-mirror --quiet &&
+    cmp -s "$work/labels/series.nii.gz" "$work/labels/a.nii.gz" && [ -f "$work/labels/b.nii.gz" ]
 ok "predict series in folders CASE_0000" $?
-$nephron predict "$work/run" -i $dicom/enhanced.dcm -o "$work/labels" --no-mirror --quiet && cmp -s "$work/labels/b.nii.gz" "$work/labels/enhanced.nii.gz"
+$nephron predict "$work/run" -i $dicom/enhanced.dcm -o "$work/labels" --no-mirror --quiet &&
+    cmp -s "$work/labels/b.nii.gz" "$work/labels/enhanced.nii.gz"
 ok "predict a DICOM file" $?
 mkdir "$work/cases/c_0001" && cp $dicom/enhanced.dcm "$work/cases/c_0001/"
-refuses 1 "c_0001: channel 1, the run has 1" $nephron predict "$work/run" -i "$work/cases" -o "$work/labels" --no-mirror --quiet
+refuses 1 "c_0001: channel 1, the run has 1" $nephron predict "$work/run" -i "$work/cases" -o "$work/labels" \
+    --no-mirror --quiet
 
-# ---- what is refused ---------------------------------------------------------------------------------------------------
+# ---- what is refused ---------------------------------------------------------------------------------------
 refuses 1 "must end in .safetensors or .npz" $nephron convert "$work/one.npz" "$work/x.txt"
 refuses 1 "only read" $nephron convert "$work/one.npz" "$work/x.pth"
 refuses 1 "no file of weights (read: .pth" $nephron convert $model/plans.json "$work/x.npz"
@@ -188,21 +244,26 @@ refuses 2 "nephron convert" $nephron convert one
 refuses 2 "is for files" $nephron convert --prefix a $model "$work/x"
 head -c 40000 $model/fold_0/checkpoint_final.pth >"$work/cut.pth"
 refuses 1 "cut.pth: archive: no zip archive, or cut off" $nephron convert "$work/cut.pth" "$work/x.npz"
-cp -r $model "$work/model" && sed -i.old 's/"features_per_stage": \[/"features_per_stage": [ 3,/' "$work/model/plans.json"
+cp -r $model "$work/model" &&
+    sed -i.old 's/"features_per_stage": \[/"features_per_stage": [ 3,/' "$work/model/plans.json"
 refuses 1 "the network needs" $nephron convert "$work/model" "$work/wrong"
 rm "$work/model/fold_0/checkpoint_final.pth"
 refuses 1 "no fold_" $nephron convert "$work/model" "$work/none"
 [ ! -e "$work/x.npz" ] && [ ! -e "$work/x.txt" ]
 ok "nothing is left of what failed" $?
 
-# ---- weights of a training that diverged -------------------------------------------------------------------------------
-printf '\100\0\0\0\0\0\0\0%-64s\0\0\300\177' '{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' >"$work/nan.safetensors"
-$nephron convert "$work/nan.safetensors" "$work/nan.npz" 2>"$work/err" >"$work/out" && grep -q "tensor w has 1 values that are NaN" "$work/err"
+# ---- weights of a training that diverged -------------------------------------------------------------------
+printf '\100\0\0\0\0\0\0\0%-64s\0\0\300\177' '{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' \
+    >"$work/nan.safetensors"
+$nephron convert "$work/nan.safetensors" "$work/nan.npz" 2>"$work/err" >"$work/out" &&
+    grep -q "tensor w has 1 values that are NaN" "$work/err"
 ok "a NaN in weights is told" $?
 
-# ---- sealed files ------------------------------------------------------------------------------------------------------
-# A converted checkpoint takes the place of the one it is of; one with a flipped bit is no file of weights to anybody.
-$nephron train $data -o "$work/sealed" --fold all --base-features 4 --patch 8,8,8 --batch 1 --epochs 1 --iterations 1 \
+# ---- sealed files ------------------------------------------------------------------------------------------
+# A converted checkpoint takes the place of the one it is of; one with a flipped bit is no file of weights to
+# anybody.
+$nephron train $data -o "$work/sealed" --fold all --base-features 4 --patch 8,8,8 --batch 1 --epochs 1 \
+    --iterations 1 \
     --no-validation --quiet --threads 1
 ok "a tiny training" $?
 final=$work/sealed/fold_all/checkpoint_final.safetensors
@@ -210,13 +271,15 @@ $nephron convert "$final" "$work/again.safetensors" >"$work/out" && cp -r "$work
     cp "$work/again.safetensors" "$work/renewed/fold_all/checkpoint_final.safetensors"
 ok "a checkpoint with a seal is converted" $?
 for run in sealed renewed; do
-    $nephron predict "$work/$run" -i "$work/images" -o "$work/by.$run" --no-mirror --step 1 --quiet --threads 1
+    $nephron predict "$work/$run" -i "$work/images" -o "$work/by.$run" --no-mirror --step 1 --quiet \
+        --threads 1
     ok "predict with the $run checkpoint" $?
 done
 same "the converted checkpoint predicts the same" "$work/by.sealed/hippocampus_001.nii.gz" \
     "$work/by.renewed/hippocampus_001.nii.gz"
 size=$(wc -c <"$final")
-{ head -c $((size - 1)) "$final"; tail -c 1 "$final" | tr '\000-\377' '\001-\377\000'; } >"$work/flipped.safetensors"
+{ head -c $((size - 1)) "$final"; tail -c 1 "$final" |
+    tr '\000-\377' '\001-\377\000'; } >"$work/flipped.safetensors"
 cp "$work/flipped.safetensors" "$final"
 refuses 1 "is damaged" $nephron info "$work/flipped.safetensors"
 refuses 1 "is damaged" $nephron convert "$work/flipped.safetensors" "$work/flipped.npz"

@@ -1,7 +1,8 @@
 #!/bin/sh
-# check_docs.sh - README and docs against the program and the tree: every `nephron COMMAND` is a command, each of
-# its options one that the command's help has, with a value that the help lists; every option that the text names
-# alone is some command's; every file, link, make target and environment variable that is named is there.
+# check_docs.sh - README and docs against the program and the tree: every `nephron COMMAND` is a command, each
+# of its options one that the command's help has, with a value that the help lists; every option that the text
+# names alone is some command's; every file, link, make target and environment variable that is named is
+# there.
 . tests/program/lib.sh
 
 documents=${DOCUMENTS:-"README.md $(ls docs/*.md docs/book/*.md docs/ladder/*.md)"}
@@ -25,11 +26,12 @@ for command in $("$nephron" help | awk '/^  [a-z]+ /{ print $1 }'); do
     echo "$command --quiet -"
     echo "$command -q -"
 done >"$work/known"
-[ "$(awk '$2 ~ /^--/' "$work/known" | wc -l)" -ge 200 ] && grep -q '^federate --strategy .*|scaffold|' "$work/known"
+[ "$(awk '$2 ~ /^--/' "$work/known" | wc -l)" -ge 200 ] &&
+    grep -q '^federate --strategy .*|scaffold|' "$work/known"
 ok "the options are not read from the help" $?
 
-# The pieces of code of a document, one a line, with its file and line: fenced or indented blocks, whose lines are joined at a
-# backslash, and what stands between backticks in a paragraph.
+# The pieces of code of a document, one a line, with its file and line: fenced or indented blocks, whose lines
+# are joined at a backslash, and what stands between backticks in a paragraph.
 awk '
     function spans(   n, part, i) {
         n = split(text, part, "`")
@@ -99,9 +101,10 @@ awk '
 [ ! -s "$work/wrong" ]
 ok "$(cat "$work/wrong")" $?
 
-# Options that stand alone between backticks: of a command, of a test or script of the tree, or of one of the other
-# programs here: Flower (three), the NVFlare app, nnU-Net.
-others=" --disable-runtime-dependency-installation --run-config --node-config --simulate --verify_dataset_integrity "
+# Options that stand alone between backticks: of a command, of a test or script of the tree, or of one of the
+# other programs here: Flower (three), the NVFlare app, nnU-Net.
+others=" --disable-runtime-dependency-installation --run-config --node-config --simulate \
+    --verify_dataset_integrity "
 awk -v others="$others" -F '\t' '
     FILENAME == ARGV[1] { split($0, part, " "); any[part[2]] = 1; next }
     $2 == "span" && $3 ~ /^--[a-z]/ {
@@ -125,7 +128,8 @@ awk -F '\t' '{
         for (i = 1; i <= n; i++) {
             sub(/[:.]$/, "", word[i])
             sub(/^\.\//, "", word[i])
-            if (word[i] ~ /^(tensor|io|nn|fl|apps|tests|docs)\/[A-Za-z0-9_.\/-]+\.[a-z0-9]+$/ && word[i] !~ /NAME/) print $1, "file", word[i]
+            if (word[i] ~ /^(tensor|io|nn|fl|apps|tests|docs)\/[A-Za-z0-9_.\/-]+\.[a-z0-9]+$/ &&
+                word[i] !~ /NAME/) print $1, "file", word[i]
             if (word[i] == "make" && word[i + 1] ~ /^[a-z][a-z0-9_\/-]*$/) print $1, "target", word[i + 1]
             if (word[i] ~ /^NEPHRON_[A-Z]+$/) print $1, "variable", word[i]
         }
@@ -134,7 +138,8 @@ for document in $documents; do
     case $document in docs/book/*) continue ;; esac # its links are book.sh's affair
     grep -noE '\]\([^):]+\)' "$document" | sed -e 's/#.*/)/' -e 's/^\([0-9]*\):\](\(.*\))$/\1 \2/' |
         while read -r line target; do
-            [ -z "$target" ] || [ -e "$(dirname "$document")/$target" ] || echo "$document:$line: no file $target"
+            [ -z "$target" ] || [ -e "$(dirname "$document")/$target" ] ||
+                echo "$document:$line: no file $target"
         done
 done >"$work/wrong"
 while read -r at kind name; do
@@ -146,7 +151,8 @@ while read -r at kind name; do
         *) grep -qE "^$name:|^\.PHONY:.* $name( |\$)" Makefile || [ -e "$name" ] ;;
         esac || echo "$at: no make $name"
         ;;
-    variable) grep -rqw "$name" tensor apps fl tests --include='*.c' --include='*.h' --include='*.py' --include='*.sh' --exclude=check_docs.sh ||
+    variable) grep -rqw "$name" tensor apps fl tests --include='*.c' --include='*.h' --include='*.py' \
+        --include='*.sh' --exclude=check_docs.sh ||
         echo "$at: nobody reads $name" ;;
     esac
 done <"$work/named" >>"$work/wrong"

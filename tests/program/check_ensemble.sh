@@ -1,8 +1,10 @@
 #!/bin/sh
-# check_ensemble.sh - cross-validation from outside: two runs with probabilities, the best of them and their ensemble, postprocessing.
+# check_ensemble.sh - cross-validation from outside: two runs with probabilities, the best of them and their
+# ensemble, postprocessing.
 . tests/program/lib.sh
 
-small="--batch 2 --patch 24,24,24 --epochs 2 --iterations 30 --optimizer adamw --lr 0.003 --augment 0 --validation-batches 0 --pictures 0 --step 1 --no-mirror --quiet"
+small="--batch 2 --patch 24,24,24 --epochs 2 --iterations 30 --optimizer adamw --lr 0.003 --augment 0 \
+    --validation-batches 0 --pictures 0 --step 1 --no-mirror --quiet"
 for b in 4 6; do
     $nephron train $data -o "$work/r$b" --base-features $b $small --probabilities
     ok "train --probabilities" $?
@@ -12,7 +14,8 @@ ok "probabilities of every held-out case" $?
 
 $nephron best "$work/r4" "$work/r6" -o "$work/best" >"$work/table"
 ok "best" $?
-[ "$(grep -c '^[0-9.]*  *8 cases' "$work/table")" -eq 3 ] && grep -q '"foreground_mean_dice"' "$work/best/best.json" && [ -s "$work/best/postprocessing.json" ]
+[ "$(grep -c '^[0-9.]*  *8 cases' "$work/table")" -eq 3 ] &&
+    grep -q '"foreground_mean_dice"' "$work/best/best.json" && [ -s "$work/best/postprocessing.json" ]
 ok "best: three candidates, best.json, postprocessing.json" $?
 # The ensemble's Dice is what evaluate says of its label maps.
 dice=$(sed -n 's/^\([0-9.]*\) *8 cases .* + .*/\1/p' "$work/table")
@@ -32,45 +35,59 @@ for b in 4 6; do
     $nephron predict "$work/r$b" -i "$work/images" -o "$work/p$b" --probabilities --step 1 --no-mirror --quiet
     ok "predict --probabilities" $?
 done
-$nephron ensemble "$work/p4" "$work/p6" -o "$work/e" --probabilities --quiet && $nephron ensemble "$work/p6" "$work/p4" -o "$work/f" --quiet
+$nephron ensemble "$work/p4" "$work/p6" -o "$work/e" --probabilities --quiet &&
+    $nephron ensemble "$work/p6" "$work/p4" -o "$work/f" --quiet
 ok "ensemble" $?
-cmp -s "$work/e/hippocampus_001.nii.gz" "$work/f/hippocampus_001.nii.gz" && ! cmp -s "$work/e/hippocampus_001.nii.gz" "$work/p4/hippocampus_001.nii.gz"
+cmp -s "$work/e/hippocampus_001.nii.gz" "$work/f/hippocampus_001.nii.gz" &&
+    ! cmp -s "$work/e/hippocampus_001.nii.gz" "$work/p4/hippocampus_001.nii.gz"
 ok "an ensemble knows no order, and differs from its first member" $?
-$nephron ensemble "$work/p6" "$work/p6" -o "$work/same" --quiet && cmp -s "$work/same/hippocampus_003.nii.gz" "$work/p6/hippocampus_003.nii.gz"
+$nephron ensemble "$work/p6" "$work/p6" -o "$work/same" --quiet &&
+    cmp -s "$work/same/hippocampus_003.nii.gz" "$work/p6/hippocampus_003.nii.gz"
 ok "the ensemble of a prediction with itself is that prediction" $?
-$nephron ensemble "$work/e" "$work/e" -o "$work/again" --dataset $data/dataset.json --quiet && cmp -s "$work/again/hippocampus_003.nii.gz" "$work/e/hippocampus_003.nii.gz"
+$nephron ensemble "$work/e" "$work/e" -o "$work/again" --dataset $data/dataset.json --quiet &&
+    cmp -s "$work/again/hippocampus_003.nii.gz" "$work/e/hippocampus_003.nii.gz"
 ok "an ensemble of ensembles" $?
-$nephron ensemble "$work/p4" "$work/p6" -o "$work/post" --postprocessing "$work/best/postprocessing.json" --quiet
+$nephron ensemble "$work/p4" "$work/p6" -o "$work/post" --postprocessing "$work/best/postprocessing.json" \
+    --quiet
 ok "ensemble --postprocessing" $?
 
-# ---- postprocessing (its rule: check_ensemble.c) -----------------------------------------------------------------------
-$nephron postprocess "$work/r6" -o "$work/pp.json" >"$work/steps" && grep -q '"postprocessing_fns"' "$work/pp.json"
+# ---- postprocessing (its rule: check_ensemble.c) -----------------------------------------------------------
+$nephron postprocess "$work/r6" -o "$work/pp.json" >"$work/steps" &&
+    grep -q '"postprocessing_fns"' "$work/pp.json"
 ok "postprocess" $?
 before=$(sed -n 's/.*mean Dice \([0-9.]*\) to \([0-9.]*\)$/\1/p' "$work/steps")
 after=$(sed -n 's/.*mean Dice \([0-9.]*\) to \([0-9.]*\)$/\2/p' "$work/steps")
 awk "BEGIN {exit !($after >= $before)}"
 ok "postprocessing never lowers the Dice it is decided by: $before to $after" $?
 
-# What predict applies is what ensemble applies: here the largest component of all foreground together, whatever the cross-validation says.
+# What predict applies is what ensemble applies: here the largest component of all foreground together,
+# whatever the cross-validation says.
 cat >"$work/one.json" <<EOF
 {"postprocessing_fns": ["remove_all_but_largest_component_from_segmentation"], "postprocessing_kwargs": [{"labels_or_regions": [1, 2]}]}
 EOF
-$nephron predict "$work/r4" -i "$work/images" -o "$work/q4" --postprocessing "$work/one.json" --step 1 --no-mirror --quiet &&
+$nephron predict "$work/r4" -i "$work/images" -o "$work/q4" --postprocessing "$work/one.json" --step 1 \
+    --no-mirror --quiet &&
     $nephron ensemble "$work/p4" "$work/p4" -o "$work/q" --postprocessing "$work/one.json" --quiet
-cmp -s "$work/q/hippocampus_001.nii.gz" "$work/q4/hippocampus_001.nii.gz" && ! cmp -s "$work/q4/hippocampus_001.nii.gz" "$work/p4/hippocampus_001.nii.gz"
+cmp -s "$work/q/hippocampus_001.nii.gz" "$work/q4/hippocampus_001.nii.gz" &&
+    ! cmp -s "$work/q4/hippocampus_001.nii.gz" "$work/p4/hippocampus_001.nii.gz"
 ok "predict --postprocessing keeps one component" $?
 $nephron predict "$work/r6" -i "$work/images" -o "$work/n6" --no-postprocessing --step 1 --no-mirror --quiet
 cmp -s "$work/n6/hippocampus_001.nii.gz" "$work/p6/hippocampus_001.nii.gz"
 ok "predict --no-postprocessing" $?
-$nephron federate $data -o "$work/fed" --sites $data/sites.csv --base-features 4 --batch 2 --patch 24,24,24 --rounds 1 --local-iterations 1 --validation-batches 0 --pictures 0 \
-    --step 1 --no-mirror --quiet --probabilities && [ "$(ls "$work/fed/fold_0/validation/"*.npz | wc -l)" -eq 8 ]
+$nephron federate $data -o "$work/fed" --sites $data/sites.csv --base-features 4 --batch 2 --patch 24,24,24 \
+    --rounds 1 --local-iterations 1 --validation-batches 0 --pictures 0 \
+    --step 1 --no-mirror --quiet --probabilities &&
+    [ "$(ls "$work/fed/fold_0/validation/"*.npz | wc -l)" -eq 8 ]
 ok "federate --probabilities" $?
 
 refuses 1 "reference_file" sh -c "cd $work && $(pwd)/nephron postprocess r4 -o no.json"
 refuses 1 "no such file" $nephron best "$work/r4" "$work/r6" -o "$work/x" --ref "$work"
-refuses 1 "npz: no such file; .*--probabilities" sh -c "cp -r $work/r6 $work/bare; rm $work/bare/fold_0/validation/*.npz; $nephron best $work/r4 $work/bare -o $work/x"
-refuses 1 "hippocampus_003.npz" sh -c "rm $work/p6/hippocampus_003.npz; $nephron ensemble $work/p4 $work/p6 -o $work/x --quiet"
-refuses 1 "no CASE.npz" $nephron ensemble "$work/images" "$work/images" -o "$work/x" --dataset $data/dataset.json --quiet
+refuses 1 "npz: no such file; .*--probabilities" sh -c \
+    "cp -r $work/r6 $work/bare; rm $work/bare/fold_0/validation/*.npz; $nephron best $work/r4 $work/bare -o $work/x"
+refuses 1 "hippocampus_003.npz" sh -c \
+    "rm $work/p6/hippocampus_003.npz; $nephron ensemble $work/p4 $work/p6 -o $work/x --quiet"
+refuses 1 "no CASE.npz" $nephron ensemble "$work/images" "$work/images" -o "$work/x" --dataset \
+    $data/dataset.json --quiet
 refuses 1 "no such run folder" $nephron best "$work/none" -o "$work/x"
 rm "$work/r6/fold_0/validation/"*.npz
 refuses 1 ".npz" $nephron best "$work/r4" "$work/r6" -o "$work/x" --quiet

@@ -1,7 +1,8 @@
 #!/bin/sh
-# check_export.sh - a network as C: exported, compiled with nothing but a compiler, and run; its results have the bits of the
-# program's own inference. Natively, and where the tools are on aarch64, riscv64 and a Cortex-M55 without an operating system.
-# With CHECK_ALL=1 (check_all.sh) each kind of network on each machine; else the kinds natively, and the smallest one elsewhere.
+# check_export.sh - a network as C: exported, compiled with nothing but a compiler, and run; its results have
+# the bits of the program's own inference. Natively, and where the tools are on aarch64, riscv64 and a
+# Cortex-M55 without an operating system. With CHECK_ALL=1 (check_all.sh) each kind of network on each
+# machine; else the kinds natively, and the smallest one elsewhere.
 . tests/program/lib.sh
 board=$(pwd)/apps/export
 CC=${CC:-cc}
@@ -21,15 +22,18 @@ same() { # folder, what, runner and binary...: the logits and the result of the 
 }
 
 native() { # folder, what; the kernels, which are the same files in all, are compiled once
-    [ -e "$work/kernels.o" ] || $CC $strict -Wall -Wextra -pedantic -Werror -c "$1/device_kernels.c" -o "$work/kernels.o"
-    $CC $strict -Wall -Wextra -pedantic -Werror "$1/network.c" "$1/main.c" "$1"/weights.[cS] "$work/kernels.o" -o "$work/native" -Wa,-I"$1"
+    [ -e "$work/kernels.o" ] ||
+        $CC $strict -Wall -Wextra -pedantic -Werror -c "$1/device_kernels.c" -o "$work/kernels.o"
+    $CC $strict -Wall -Wextra -pedantic -Werror "$1/network.c" "$1/main.c" "$1"/weights.[cS] \
+        "$work/kernels.o" -o "$work/native" -Wa,-I"$1"
     ok "$2 compiles without warnings" $?
     cmp -s "$1/device_kernels.c" "$work/u/device_kernels.c"
     ok "$2 has the kernels of the others" $?
     same "$1" "$2" "$work/native"
 }
 
-quick="--batch 2 --epochs 1 --iterations 2 --augment 0 --validation-batches 0 --pictures 0 --no-validation --quiet"
+quick="--batch 2 --epochs 1 --iterations 2 --augment 0 --validation-batches 0 --pictures 0 --no-validation \
+    --quiet"
 
 # A plain U-Net, large enough for Winograd's forms; six cases are enough here.
 data="$work/data"
@@ -39,56 +43,78 @@ for case in 001 003 004 006 007 008; do
     cp tests/data/hippocampus/labelsTr/hippocampus_$case.nii.gz "$data/labelsTr"
 done
 sed 's/"numTraining": 40/"numTraining": 6/' tests/data/hippocampus/dataset.json >"$data/dataset.json"
-$nephron train "$data" -o "$work/unet" --base-features 16 --patch 16,16,16 $quick && $nephron export "$work/unet" "$work/u" --weights blob >"$work/said"
+$nephron train "$data" -o "$work/unet" --base-features 16 --patch 16,16,16 $quick &&
+    $nephron export "$work/unet" "$work/u" --weights blob >"$work/said"
 ok "a U-Net is exported" $?
-grep -q "block .* bytes" "$work/said" && grep -q "_BLOCK_BYTES $(sed -n 's/^  block  *\([0-9]*\) bytes/\1/p' "$work/said")$" "$work/u/network.h"
+grep -q "block .* bytes" "$work/said" &&
+    grep -q "_BLOCK_BYTES $(sed -n 's/^  block  *\([0-9]*\) bytes/\1/p' "$work/said")$" "$work/u/network.h"
 ok "the block's size is said and defined" $?
 native "$work/u" "U-Net"
 $CC $strict -c "$work/u/network.c" -o "$work/network.o" &&
-    ! nm -u "$work/network.o" "$work/kernels.o" | grep ' U ' | grep -vE 'device_|network_|mem(cpy|set)|GLOBAL_OFFSET|__stack_chk'
+    ! nm -u "$work/network.o" "$work/kernels.o" | grep ' U ' |
+    grep -vE 'device_|network_|mem(cpy|set)|GLOBAL_OFFSET|__stack_chk'
 ok "nothing of a library is used but memcpy" $?
-cat "$work/u/sample.input" "$work/u/sample.input" | "$work/native" >"$work/two" && cat "$work/u/sample.result" "$work/u/sample.result" | cmp -s - "$work/two"
+cat "$work/u/sample.input" "$work/u/sample.input" | "$work/native" >"$work/two" &&
+    cat "$work/u/sample.result" "$work/u/sample.result" | cmp -s - "$work/two"
 ok "patch after patch in one block" $?
 head -c 100 "$work/u/sample.input" >"$work/cut"
 "$work/native" <"$work/cut" >/dev/null 2>"$work/err"
 [ $? -eq 1 ] && grep -q "ends inside a patch" "$work/err"
 ok "an input that is cut off is an error" $?
-NEPHRON_ISA=scalar $nephron export "$work/unet" "$work/again" --weights blob --quiet && diff -r "$work/u" "$work/again" >/dev/null
+NEPHRON_ISA=scalar $nephron export "$work/unet" "$work/again" --weights blob --quiet &&
+    diff -r "$work/u" "$work/again" >/dev/null
 ok "the export is the same at another instruction set level" $?
-cp -r "$work/u" "$work/bad" && printf '\001' | dd of="$work/bad/weights.bin" bs=1 seek=1000 conv=notrunc 2>/dev/null
-$CC $strict "$work/bad/network.c" "$work/bad/main.c" "$work/bad/weights.S" "$work/kernels.o" -o "$work/wrong" -Wa,-I"$work/bad" &&
-    { "$work/wrong" <"$work/u/sample.input" >/dev/null 2>"$work/err"; [ $? -eq 1 ]; } && grep -q "not those that were exported" "$work/err"
+cp -r "$work/u" "$work/bad" && printf '\001' |
+    dd of="$work/bad/weights.bin" bs=1 seek=1000 conv=notrunc 2>/dev/null
+$CC $strict "$work/bad/network.c" "$work/bad/main.c" "$work/bad/weights.S" "$work/kernels.o" -o \
+    "$work/wrong" -Wa,-I"$work/bad" &&
+    { "$work/wrong" <"$work/u/sample.input" >/dev/null 2>"$work/err"; [ $? -eq 1 ]; } &&
+    grep -q "not those that were exported" "$work/err"
 ok "weights that were changed are refused" $?
 head -c 4000 "$work/u/weights.bin" >"$work/bad/weights.bin"
-! $CC -c "$work/bad/weights.S" -o "$work/wrong.o" -Wa,-I"$work/bad" 2>"$work/err" && grep -q "of another network" "$work/err"
+! $CC -c "$work/bad/weights.S" -o "$work/wrong.o" -Wa,-I"$work/bad" 2>"$work/err" &&
+    grep -q "of another network" "$work/err"
 ok "weights of another network are not linked" $?
 $nephron export "$work/unet" "$work/p" --patch 8,24,16 --weights blob --quiet
 native "$work/p" "U-Net with another patch"
 
 # A residual encoder with regions, whose labels lie over each other.
 cp -r "$data" "$work/regions" && tr -d '\n' <"$data/dataset.json" |
-    sed 's/"labels": *{[^}]*}/"labels": {"background": 0, "whole": [1, 2], "posterior": 2}, "regions_class_order": [1, 2]/' >"$work/regions/dataset.json"
-$nephron train "$work/regions" -o "$work/resenc" --preset resenc_m --base-features 8 --patch 16,16,16 $quick && $nephron export "$work/resenc" "$work/e" --weights blob --quiet
+    sed 's/"labels": *{[^}]*}/"labels": {"background": 0, "whole": [1, 2], "posterior": 2},\
+        "regions_class_order": [1, 2]/' >"$work/regions/dataset.json"
+$nephron train "$work/regions" -o "$work/resenc" --preset resenc_m --base-features 8 --patch 16,16,16 \
+    $quick && $nephron export "$work/resenc" "$work/e" --weights blob --quiet
 ok "a residual U-Net of regions is exported" $?
 native "$work/e" "residual U-Net"
 
 # A classifier, its weights as an array.
-classes="tests/data/adrenalmnist3d/adrenalmnist3d.npz --epochs 1 --iterations 2 --batch 4 --augment 0 --validation-batches 0 --no-validation --quiet"
-$nephron train $classes -o "$work/resnet" --depth 10 --base 4 && $nephron export "$work/resnet" "$work/c" --quiet && [ ! -e "$work/c/weights.bin" ]
+classes="tests/data/adrenalmnist3d/adrenalmnist3d.npz --epochs 1 --iterations 2 --batch 4 --augment 0 \
+    --validation-batches 0 --no-validation --quiet"
+$nephron train $classes -o "$work/resnet" --depth 10 --base 4 &&
+    $nephron export "$work/resnet" "$work/c" --quiet && [ ! -e "$work/c/weights.bin" ]
 ok "a ResNet is exported" $?
 native "$work/c" "ResNet"
 
 # With covariates beside the image, one of them missing in the sample.
-(echo case,label; awk 'BEGIN { split("001 003 004 006 007 008", c, " "); for (i = 1; i <= 6; i++) print "hippocampus_" c[i] "," i % 2 }') >"$data/labels.csv"
-(echo case,age,sex; awk -F, 'NR > 1 { print $1 "," 30 + 7 * NR "," (NR % 3 ? "F" : "M") }' "$data/labels.csv") >"$data/clinical.csv"
-$nephron train "$data" -o "$work/covariates" --task classify --depth 10 --base 4 --crop 8,8,8 --batch 4 --fold all --covariates age,volume,sex \
-    --epochs 1 --iterations 3 --augment 0 --validation-batches 0 --no-validation --quiet && $nephron export "$work/covariates" "$work/v" --quiet
+(echo case,label; awk \
+    'BEGIN { split("001 003 004 006 007 008", c, " ");
+        for (i = 1; i <= 6; i++) print "hippocampus_" c[i] "," i % 2 }') >"$data/labels.csv"
+(echo case,age,sex; awk -F, 'NR > 1 { print $1 "," 30 + 7 * NR "," (NR % 3 ? "F" : "M") }' \
+    "$data/labels.csv") >"$data/clinical.csv"
+$nephron train "$data" -o "$work/covariates" --task classify --depth 10 --base 4 --crop 8,8,8 --batch 4 \
+    --fold all --covariates age,volume,sex \
+    --epochs 1 --iterations 3 --augment 0 --validation-batches 0 --no-validation --quiet &&
+    $nephron export "$work/covariates" "$work/v" --quiet
 ok "a ResNet with covariates is exported" $?
 native "$work/v" "ResNet with covariates"
-grep -q 'COVARIATES 3' "$work/v/network.h" && grep -q 'covariate 1: volume, the logarithm' "$work/v/network.h" && grep -q 'covariate 2: sex' "$work/v/network.h"
+grep -q 'COVARIATES 3' "$work/v/network.h" &&
+    grep -q 'covariate 1: volume, the logarithm' "$work/v/network.h" &&
+    grep -q 'covariate 2: sex' "$work/v/network.h"
 ok "network.h names the covariates" $?
-numbers() { head -c 2048 /dev/zero; printf "$1"; printf '\0\0\200\077\0\0\200\077'; } # an image of zeros, three floats; 1 is 00 00 80 3f
-numbers '\0\0\110\102' | "$work/native" logits >"$work/young" && numbers '\0\0\240\102' | "$work/native" logits >"$work/old"
+# an image of zeros, three floats; 1 is 00 00 80 3f
+numbers() { head -c 2048 /dev/zero; printf "$1"; printf '\0\0\200\077\0\0\200\077'; }
+numbers '\0\0\110\102' | "$work/native" logits >"$work/young" && numbers '\0\0\240\102' |
+    "$work/native" logits >"$work/old"
 [ "$(wc -c <"$work/old")" -eq 8 ] && ! cmp -s "$work/young" "$work/old"
 ok "the logits follow a covariate" $?
 head -c 2048 "$work/v/sample.input" | "$work/native" >/dev/null 2>"$work/err"
@@ -97,11 +123,13 @@ ok "a patch without its covariates is an error" $?
 
 elsewhere="c v"
 if [ -n "$CHECK_ALL" ]; then # slices; bottlenecks, instance norm, a stem of 7 with max pooling
-    $nephron train "$data" -o "$work/flat" --configuration 2d --base-features 8 --patch 1,32,32 $quick && $nephron export "$work/flat" "$work/f" --quiet
+    $nephron train "$data" -o "$work/flat" --configuration 2d --base-features 8 --patch 1,32,32 $quick &&
+        $nephron export "$work/flat" "$work/f" --quiet
     ok "a network of slices is exported" $?
     native "$work/f" "network of slices"
     refuses 1 "single slices" $nephron export "$work/flat" "$work/x" --patch 2,32,32
-    $nephron train $classes -o "$work/resnet50" --depth 50 --base 4 --stem7 --norm instance --crop 48,48,48 && $nephron export "$work/resnet50" "$work/b" --quiet
+    $nephron train $classes -o "$work/resnet50" --depth 50 --base 4 --stem7 --norm instance --crop 48,48,48 &&
+        $nephron export "$work/resnet50" "$work/b" --quiet
     ok "a ResNet of bottlenecks is exported" $?
     native "$work/b" "ResNet of bottlenecks"
     elsewhere="u e c v f b"
@@ -112,7 +140,8 @@ refuses 1 "no such run folder" $nephron export "$work/none" "$work/x"
 refuses 1 "is not empty" $nephron export "$work/unet" "$work/u"
 refuses 1 "no folder" $nephron export "$work/unet" "$work/cut"
 refuses 1 "patch_size\[0\] is 10, not a multiple" $nephron export "$work/unet" "$work/x" --patch 10,16,16
-refuses 1 "the crop that it was trained with, 28,28,28" $nephron export "$work/resnet" "$work/x" --patch 32,32,32
+refuses 1 "the crop that it was trained with, 28,28,28" $nephron export "$work/resnet" "$work/x" --patch \
+    32,32,32
 refuses 1 "fold_3" $nephron export "$work/unet" "$work/x" --fold 3
 refuses 2 "const|blob" $nephron export "$work/unet" "$work/x" --weights int8
 refuses 1 "" $nephron export "$work/unet" /dev/full/x
@@ -131,7 +160,8 @@ for machine in aarch64 riscv64; do
 done
 if have arm-none-eabi-gcc && have qemu-system-arm; then
     for dir in $elsewhere; do
-        arm-none-eabi-gcc -mcpu=cortex-m55 -mfloat-abi=hard $other --specs=rdimon.specs -nostartfiles -T "$board/m55.ld" \
+        arm-none-eabi-gcc -mcpu=cortex-m55 -mfloat-abi=hard $other --specs=rdimon.specs -nostartfiles -T \
+            "$board/m55.ld" \
             "$board/m55_startup.c" "$work/$dir"/*.[cS] -o "$work/m55" -Wa,-I"$work/$dir" 2>"$work/err" &&
             timeout 100 qemu-system-arm -M mps3-an547 -nographic -kernel "$work/m55" -semihosting-config \
                 "enable=on,target=native,arg=network,arg=$work/$dir/sample.input,arg=$work/device,arg=logits" 2>"$work/err" </dev/null

@@ -1,6 +1,7 @@
 #!/bin/sh
-# check_habits.sh - what people bring along from nnU-Net, from the Decathlon and from folders of their own: init, dataset.json of older forms, numbers
-# and environment variables, names of any kind, one file in and one out. Inputs are made here of the sample that ships.
+# check_habits.sh - what people bring along from nnU-Net, from the Decathlon and from folders of their own:
+# init, dataset.json of older forms, numbers and environment variables, names of any kind, one file in and one
+# out. Inputs are made here of the sample that ships.
 . tests/program/lib.sh
 enter_work
 
@@ -44,21 +45,26 @@ says "a missing label map" "case $first: no label map" "$nephron" init own -o la
 
 # Digits at the end of a name are the case's where a label map has them too.
 mkdir -p digits/images digits/masks
-cp own/images/$first.nii.gz digits/images/a_0001.nii.gz && cp one/labelsTr/$first.nii.gz digits/masks/a_0001.nii.gz
+cp own/images/$first.nii.gz digits/images/a_0001.nii.gz &&
+    cp one/labelsTr/$first.nii.gz digits/masks/a_0001.nii.gz
 check "a_0001 is a case" "$nephron" init digits -o digits2
 check "of one channel" test -f digits2/imagesTr/a_0001_0000.nii.gz
 
 # The Decathlon's form: images called as label maps, labels by value, no file_ending; and nnU-Net v1's.
 mkdir -p task/imagesTr
 cp -r one/labelsTr task/
-for f in one/labelsTr/*.nii.gz; do cp "one/imagesTr/$(basename "$f" .nii.gz)_0000.nii.gz" "task/imagesTr/$(basename "$f")"; done
-printf '{"name":"x","modality":{"0":"MRI"},"labels":{"0":"bg","1":"anterior","2":"posterior"},"numTraining":4,"training":[]}' >task/dataset.json
+for f in one/labelsTr/*.nii.gz; do
+    cp "one/imagesTr/$(basename "$f" .nii.gz)_0000.nii.gz" "task/imagesTr/$(basename "$f")"
+done
+printf '%s' '{"name":"x","modality":{"0":"MRI"},"labels":{"0":"bg","1":"anterior","2":"posterior"},' \
+    '"numTraining":4,"training":[]}' >task/dataset.json
 check "a Decathlon task is planned" "$nephron" plan task -o decathlon.json
 cp task/dataset.json v1.json
 cp -r one v1 && cp v1.json v1/dataset.json
 check "an nnU-Net v1 task is planned" "$nephron" plan v1 -o v1plans.json
 "$nephron" plan one -o own.json --quiet >/dev/null
-sed 's/"dataset_name": "[^"]*"//' decathlon.json >a; sed 's/"dataset_name": "[^"]*"//' own.json >b; sed 's/"dataset_name": "[^"]*"//' v1plans.json >c
+sed 's/"dataset_name": "[^"]*"//' decathlon.json >a; sed 's/"dataset_name": "[^"]*"//' own.json >b; sed \
+    's/"dataset_name": "[^"]*"//' v1plans.json >c
 same "with the plan of nnU-Net's form" a b
 same "also v1's" c b
 check "init takes over its names" "$nephron" init v1 --overwrite
@@ -84,31 +90,42 @@ ids=$(ls one/labelsTr | sed 's/.nii.gz//')
 printf '[{"train":[' >pre/Dataset007_One/splits_final.json
 echo "$ids" | sed '$d' | sed 's/.*/"&"/' | paste -sd, - >>pre/Dataset007_One/splits_final.json
 printf '],"val":["%s"]}]' "$(echo "$ids" | tail -1)" >>pre/Dataset007_One/splits_final.json
-check "train by number" "$nephron" train 7 -o results/Dataset007_One/nnUNetTrainer__nnUNetPlans__3d_fullres --epochs 1 --iterations 2 --base-features 4 --batch 2 \
+check "train by number" "$nephron" train 7 -o results/Dataset007_One/nnUNetTrainer__nnUNetPlans__3d_fullres \
+    --epochs 1 --iterations 2 --base-features 4 --batch 2 \
     --patch 16,16,16 --quiet
-check "the split of nnUNet_preprocessed" test -f results/Dataset007_One/nnUNetTrainer__nnUNetPlans__3d_fullres/fold_0/validation/"$(echo "$ids" | tail -1)".nii.gz
+check "the split of nnUNet_preprocessed" test -f \
+    results/Dataset007_One/nnUNetTrainer__nnUNetPlans__3d_fullres/fold_0/validation/"$(echo "$ids" | tail -1)".nii.gz
 run=results/Dataset007_One/nnUNetTrainer__nnUNetPlans__3d_fullres
 check "predict by number" "$nephron" predict 7 -i one/imagesTr -o byname --no-mirror --json volumes.json
 holds "volumes of labels" '"ml"' volumes.json
 holds "the checkpoint" "\"checkpoint\": \"fold_0/checkpoint_final.safetensors\"" byname/prediction.json
-holds "the weights' hash, as the training told it" "\"weight_hash\": \"$(last_hash $run/fold_0/progress.csv)\"" byname/prediction.json
-check "by number and configuration" "$nephron" predict 7/3d_fullres -i one/imagesTr/${first}_0000.nii.gz -o single.nii.gz --no-mirror --quiet
+holds "the weights' hash, as the training told it" \
+    "\"weight_hash\": \"$(last_hash $run/fold_0/progress.csv)\"" byname/prediction.json
+check "by number and configuration" "$nephron" predict 7/3d_fullres -i one/imagesTr/${first}_0000.nii.gz -o \
+    single.nii.gz --no-mirror --quiet
 same "one file in, one out" single.nii.gz byname/$first.nii.gz
-says "a file that is there" "is there already" "$nephron" predict $run -i one/imagesTr/${first}_0000.nii.gz -o single.nii.gz --no-mirror
-check "unless asked" "$nephron" predict $run -i one/imagesTr/${first}_0000.nii.gz -o single.nii.gz --no-mirror --overwrite --quiet
-says "a case's digits taken for a channel" "an -i of its own" "$nephron" predict $run -i digits/images -o digits3
-check "digits with an -i of their own" "$nephron" predict $run -i digits/images/a_0001.nii.gz -o digits3 --no-mirror --quiet
+says "a file that is there" "is there already" "$nephron" predict $run -i one/imagesTr/${first}_0000.nii.gz \
+    -o single.nii.gz --no-mirror
+check "unless asked" "$nephron" predict $run -i one/imagesTr/${first}_0000.nii.gz -o single.nii.gz \
+    --no-mirror --overwrite --quiet
+says "a case's digits taken for a channel" "an -i of its own" "$nephron" predict $run -i digits/images -o \
+    digits3
+check "digits with an -i of their own" "$nephron" predict $run -i digits/images/a_0001.nii.gz -o digits3 \
+    --no-mirror --quiet
 check "keep the whole name" test -f digits3/a_0001.nii.gz
 says "two cases for one file" "but there are 4 cases" "$nephron" predict $run -i one/imagesTr -o two.nii.gz
 check "any names" "$nephron" predict $run -i own/images -o anyname --no-mirror --quiet
 same "give the same" anyname/$first.nii.gz byname/$first.nii.gz
 second=$(echo "$ids" | sed -n 2p)
-check "several inputs" "$nephron" predict $run -i own/images/$first.nii.gz -i own/images/$second.nii.gz -o several --no-mirror --quiet
+check "several inputs" "$nephron" predict $run -i own/images/$first.nii.gz -i own/images/$second.nii.gz -o \
+    several --no-mirror --quiet
 same "give the same too" several/$second.nii.gz byname/$second.nii.gz
-says "a case twice" "two cases are called $first" "$nephron" predict $run -i own/images/$first.nii.gz -i one/imagesTr/${first}_0000.nii.gz -o twice
+says "a case twice" "two cases are called $first" "$nephron" predict $run -i own/images/$first.nii.gz -i \
+    one/imagesTr/${first}_0000.nii.gz -o twice
 says "over its input" "would replace it" "$nephron" predict $run -i own/images -o own/images --no-mirror
 cp -r one/labelsTr labels_before
-says "over a folder of labels" "is there already" "$nephron" predict $run -i one/imagesTr -o one/labelsTr --no-mirror
+says "over a folder of labels" "is there already" "$nephron" predict $run -i one/imagesTr -o one/labelsTr \
+    --no-mirror
 same "which stays" one/labelsTr/$first.nii.gz labels_before/$first.nii.gz
 cp own/images/$first.nii.gz one/imagesTr/odd.nii.gz
 check "odd names beside" "$nephron" predict $run -i one/imagesTr -o odd --no-mirror --quiet
@@ -131,7 +148,8 @@ kill_at() { # a prediction is stopped by a signal; --resume ends it with the sam
     wait $pid
 }
 kill_at
-if [ -f halted/$(echo "$ids" | tail -1).nii.gz ]; then pass && pass; else # it may have been faster than the signal
+# it may have been faster than the signal
+if [ -f halted/$(echo "$ids" | tail -1).nii.gz ]; then pass && pass; else
     holds "a stopped prediction says how to go on" "predict --resume halted" err
     check "and goes on" "$nephron" predict --resume halted --quiet
 fi
@@ -140,7 +158,8 @@ check "with all cases in its record" sh -c "[ \"\$(grep -c '\"case\": \"' halted
 says "of nothing" "no prediction to resume" "$nephron" predict --resume one
 says "with more words" "stands alone" "$nephron" predict $run --resume stopped
 # A training may be made longer, not shorter; what is done stays.
-small="--iterations 2 --base-features 4 --batch 2 --patch 16,16,16 --validation-batches 1 --no-validation --quiet"
+small="--iterations 2 --base-features 4 --batch 2 --patch 16,16,16 --validation-batches 1 --no-validation \
+    --quiet"
 check "two epochs" "$nephron" train one -o longer --epochs 2 $small
 head -3 longer/fold_0/progress.csv >before.csv
 check "made four" "$nephron" train --resume longer --epochs 4
@@ -152,47 +171,64 @@ check "six, as the manifest now knows" "$nephron" train --resume longer --epochs
 check "which needs no saying again" "$nephron" train --resume longer
 
 # What is told on the console is told as JSON too.
-check "info of everything" "$nephron" info one one/imagesTr/${first}_0000.nii.gz $run $run/fold_0/checkpoint_final.safetensors volumes.json --json info.json
-for key in '"kind": "dataset"' '"kind": "image"' '"kind": "run"' '"kind": "safetensors"' '"kind": "JSON"' '"orientation"' '"share_of_voxels"' '"checkpoints"'; do holds "info --json" "$key" info.json; done
+check "info of everything" "$nephron" info one one/imagesTr/${first}_0000.nii.gz $run \
+    $run/fold_0/checkpoint_final.safetensors volumes.json --json info.json
+for key in '"kind": "dataset"' '"kind": "image"' '"kind": "run"' '"kind": "safetensors"' '"kind": "JSON"' \
+    '"orientation"' '"share_of_voxels"' '"checkpoints"'; do
+    holds "info --json" "$key" info.json
+done
 says "info of nothing" "no such file" "$nephron" info nothing --json info.json
 holds "its error" '"error": "nothing: no such' info.json
 check "info by number" "$nephron" info 7
-check "bench as JSON" "$nephron" bench kernels --case t64_32_20x28x20_b2 --precision fp32 --threads 1 --json bench.json
+check "bench as JSON" "$nephron" bench kernels --case t64_32_20x28x20_b2 --precision fp32 --threads 1 --json \
+    bench.json
 holds "rows of bench" '"pass": "bwd_w"' bench.json
 check "and no table is left" test ! -e bench.json.csv
 
-# Options and tables speak in the image's axes, also where the network has them in another order (coarse along x).
+# Options and tables speak in the image's axes, also where the network has them in another order (coarse along
+# x).
 mkdir -p coarse/imagesTr coarse/labelsTr
 for c in a b; do
-    head_of() { printf 'NRRD0004\ntype: uchar\ndimension: 3\nspace: left-posterior-superior\nsizes: 12 40 48\nspace directions: (5,0,0) (0,1,0) (0,0,1)\nspace origin: (0,0,0)\nencoding: raw\n\n'; }
+    head_of() {
+        printf 'NRRD0004\ntype: uchar\ndimension: 3\nspace: left-posterior-superior\nsizes: 12 40 48\nspace directions: (5,0,0) (0,1,0) (0,0,1)\nspace origin: (0,0,0)\nencoding: raw\n\n'
+    }
     { head_of; yes $c-uvwxyz | tr -d '\n' | head -c 23040; } >coarse/imagesTr/${c}_0000.nrrd
     { head_of; yes abba | tr -d '\n' | tr ab '\000\001' | head -c 23040; } >coarse/labelsTr/$c.nrrd
 done
 check "init of NRRD" "$nephron" init coarse
-check "plan with a patch" "$nephron" plan coarse --configuration 3d_fullres --patch 48,32,8 --json coarse.json -o coarse_plans.json
+check "plan with a patch" "$nephron" plan coarse --configuration 3d_fullres --patch 48,32,8 --json \
+    coarse.json -o coarse_plans.json
 holds "the table has the image's axes" "48 x 32 x 8" out
 holds "and says how the network has them" "have them as x, z, y" out
 check "the JSON too" sh -c "tr -d ' \n' <coarse.json | grep -q '\"patch\":\[48,32,8\]'"
-check "plans.json has the network's" sh -c "tr -d ' \n' <coarse_plans.json | grep -q '\"patch_size\":\[8,48,32\]'"
-says "slices of a 2D network" "the patch is 1 along axis x, not 8" "$nephron" train coarse -o flat --configuration 2d --epochs 1 --iterations 1 --base-features 4 --patch 32,32,8
-check "which has them one by one" "$nephron" train coarse -o flat --configuration 2d --fold all --epochs 1 --iterations 1 --base-features 4 --patch 32,32,1 --quiet --no-validation
-# Options that would change nothing are refused by name: of the other task, and of a plan that is read from a file.
+check "plans.json has the network's" sh -c \
+    "tr -d ' \n' <coarse_plans.json | grep -q '\"patch_size\":\[8,48,32\]'"
+says "slices of a 2D network" "the patch is 1 along axis x, not 8" "$nephron" train coarse -o flat \
+    --configuration 2d --epochs 1 --iterations 1 --base-features 4 --patch 32,32,8
+check "which has them one by one" "$nephron" train coarse -o flat --configuration 2d --fold all --epochs 1 \
+    --iterations 1 --base-features 4 --patch 32,32,1 --quiet --no-validation
+# Options that would change nothing are refused by name: of the other task, and of a plan that is read from a
+# file.
 small="--base-features 4 --patch 16,16,16 --batch 2 --epochs 1 --iterations 1 --no-validation"
 check "a small training" "$nephron" train one -o tiny $small
-for option in "--crop 8,8,8" "--stem7" "--no-class-weights" "--dropout 0.5" "--depth 18" "--covariates volume"; do
+for option in "--crop 8,8,8" "--stem7" "--no-class-weights" "--dropout 0.5" "--depth 18" \
+    "--covariates volume"; do
     says "$option of a segmentation" "is for classification" "$nephron" train one -o other $small $option
 done
 for option in "--base-features 8" "--patch 32,32,32" "--memory-gb 4" "--preset resenc_m"; do
-    says "$option beside --plans" "${option%% *}" "$nephron" train one -o other --plans tiny/plans.json --no-validation \
+    says "$option beside --plans" "${option%% *}" "$nephron" train one -o other --plans tiny/plans.json \
+        --no-validation \
         --epochs 1 --iterations 1 $option
 done
-check "the same features beside --plans" "$nephron" train one -o same --plans tiny/plans.json --base-features 4 \
+check "the same features beside --plans" "$nephron" train one -o same --plans tiny/plans.json \
+    --base-features 4 \
     --epochs 1 --iterations 1 --no-validation
 check "a patch that strides do not divide" "$nephron" train one -o divided $small --patch 17,15,13
 holds "what becomes of it" "--patch 17,15,13 becomes" out
 check "the same words for the next fold" "$nephron" train one -o divided $small --patch 17,15,13 --fold 1
 sha256sum tiny/*.json tiny/fold_0/* 2>/dev/null >tiny.before
-says "other features with --resume" "--base-features 8" "$nephron" train one -o tiny $small --epochs 2 --resume --base-features 8
+says "other features with --resume" "--base-features 8" "$nephron" train one -o tiny $small --epochs 2 \
+    --resume --base-features 8
 says "other features with --resume alone" "--base-features 8" "$nephron" train --resume tiny --base-features 8
 says "another patch with --resume" "--patch" "$nephron" train --resume tiny --patch 32,32,32
 check "a refused --resume changed something" sha256sum -c --quiet tiny.before

@@ -1,5 +1,6 @@
 #!/bin/sh
-# check_hospitals.sh - runs every command of docs/hospitals.md, in its order, as a reader would, and compares the hashes.
+# check_hospitals.sh - runs every command of docs/hospitals.md, in its order, as a reader would, and compares
+# the hashes.
 . tests/program/lib.sh
 enter_work
 SAMPLE=$data

@@ -1,12 +1,14 @@
 #!/bin/sh
-# check_image_data.sh - datasets that are no NIfTI, from outside: training, prediction and evaluation on 3D .mha and on 2D .png of three colours.
+# check_image_data.sh - datasets that are no NIfTI, from outside: training, prediction and evaluation on 3D
+# .mha and on 2D .png of three colours.
 . tests/program/lib.sh
 
-# ---- the same cases in other forms give the same weights -----------------------------------------------------------------
+# ---- the same cases in other forms give the same weights ---------------------------------------------------
 sample=tests/data/hippocampus
 mkdir -p "$work/nii/imagesTr" "$work/nii/labelsTr"
 for c in 001 003 004 006 007; do
-    cp $sample/imagesTr/hippocampus_${c}_0000.nii.gz "$work/nii/imagesTr/" && cp $sample/labelsTr/hippocampus_$c.nii.gz "$work/nii/labelsTr/"
+    cp $sample/imagesTr/hippocampus_${c}_0000.nii.gz "$work/nii/imagesTr/" &&
+        cp $sample/labelsTr/hippocampus_$c.nii.gz "$work/nii/labelsTr/"
 done
 sed 's/"numTraining": 40/"numTraining": 5/' $sample/dataset.json >"$work/nii/dataset.json"
 for form in nrrd mha mhd tif; do
@@ -19,39 +21,48 @@ for form in nrrd mha mhd tif; do
     $nephron info "$work/$form" >"$work/out"
     ok "info of a dataset of $form: $(tail -n 1 "$work/out")" $?
 done
-small="--epochs 1 --iterations 2 --base-features 4 --patch 24,32,24 --batch 2 --validation-batches 1 --step 1 --no-mirror --quiet"
+small="--epochs 1 --iterations 2 --base-features 4 --patch 24,32,24 --batch 2 --validation-batches 1 \
+    --step 1 --no-mirror --quiet"
 for form in nii nrrd mha mhd tif; do
     $nephron train "$work/$form" -o "$work/run_$form" $small
     ok "train on $form" $?
-    [ "$(last_hash "$work/run_$form/fold_0/progress.csv")" = "$(last_hash "$work/run_nii/fold_0/progress.csv")" ]
+    [ "$(last_hash "$work/run_$form/fold_0/progress.csv")" = \
+        "$(last_hash "$work/run_nii/fold_0/progress.csv")" ]
     ok "$form gives other weights than NIfTI" $?
     ending=$(sed -n 's/.*"file_ending": "\(.*\)".*/\1/p' "$work/$form/dataset.json")
-    $nephron predict "$work/run_$form" -i "$work/$form/imagesTr" -o "$work/out_$form" --no-mirror --step 1 --quiet && [ -f "$work/out_$form/hippocampus_001$ending" ]
+    $nephron predict "$work/run_$form" -i "$work/$form/imagesTr" -o "$work/out_$form" --no-mirror --step 1 \
+        --quiet && [ -f "$work/out_$form/hippocampus_001$ending" ]
     ok "predict $form" $?
     $nephron evaluate "$work/$form/labelsTr" "$work/out_$form" -o "$work/$form.json" --quiet
     ok "evaluate $form: the geometry of image and prediction" $?
 done
 for form in nrrd mha mhd tif; do
-    $nephron convert "$work/out_$form/hippocampus_003.$form" "$work/back.nii.gz" >"$work/out" && $nephron convert "$work/out_nii/hippocampus_003.nii.gz" "$work/same.nii.gz" >"$work/out"
+    $nephron convert "$work/out_$form/hippocampus_003.$form" "$work/back.nii.gz" >"$work/out" &&
+        $nephron convert "$work/out_nii/hippocampus_003.nii.gz" "$work/same.nii.gz" >"$work/out"
     if [ $form = tif ]; then # its files hold no place
-        [ "$($nephron info "$work/back.nii.gz" | grep values)" = "$($nephron info "$work/same.nii.gz" | grep values)" ]
+        [ "$($nephron info "$work/back.nii.gz" | grep values)" = \
+            "$($nephron info "$work/same.nii.gz" | grep values)" ]
     else
-        [ "$($nephron info "$work/back.nii.gz" | sed 1d | grep -v description)" = "$($nephron info "$work/same.nii.gz" | sed 1d | grep -v description)" ]
+        [ "$($nephron info "$work/back.nii.gz" | sed 1d | grep -v description)" = \
+            "$($nephron info "$work/same.nii.gz" | sed 1d | grep -v description)" ]
     fi
     ok "$form: another label map or place than of NIfTI" $?
 done
 
-# ---- planes of three colours ----------------------------------------------------------------------------------------------
+# ---- planes of three colours -------------------------------------------------------------------------------
 slices=tests/data/images/slices
 $nephron info $slices >"$work/out" && grep -q "channel 2     B" "$work/out"
 ok "info of colour slices" $?
-$nephron train $slices -o "$work/run2d" --configuration 2d --epochs 2 --iterations 3 --base-features 4 --patch 1,32,32 --batch 2 --quiet
+$nephron train $slices -o "$work/run2d" --configuration 2d --epochs 2 --iterations 3 --base-features 4 \
+    --patch 1,32,32 --batch 2 --quiet
 ok "train on colour slices" $?
-$nephron predict "$work/run2d" -i $slices/imagesTr -o "$work/out2d" --quiet && $nephron info "$work/out2d/hippocampus_001.png" | grep -q "PNG image"
+$nephron predict "$work/run2d" -i $slices/imagesTr -o "$work/out2d" --quiet &&
+    $nephron info "$work/out2d/hippocampus_001.png" | grep -q "PNG image"
 ok "predict colour slices" $?
 $nephron evaluate $slices/labelsTr "$work/out2d" --quiet
 ok "evaluate slices" $?
-$nephron predict "$work/run2d" -i $slices/imagesTr/hippocampus_001_0000.png -o "$work/one" --quiet && cmp -s "$work/one/hippocampus_001.png" "$work/out2d/hippocampus_001.png"
+$nephron predict "$work/run2d" -i $slices/imagesTr/hippocampus_001_0000.png -o "$work/one" --quiet &&
+    cmp -s "$work/one/hippocampus_001.png" "$work/out2d/hippocampus_001.png"
 ok "one picture alone" $?
 mkdir "$work/grey"
 cp tests/data/images/grey.png "$work/grey/a_0000.png"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# check_library.sh - what others get: names in the libraries, a program in C, in C++ and through Python's ctypes with the bits of the command
-# line, the examples, make install and uninstall.
+# check_library.sh - what others get: names in the libraries, a program in C, in C++ and through Python's
+# ctypes with the bits of the command line, the examples, make install and uninstall.
 . tests/program/lib.sh
 image=$data/imagesTr/hippocampus_001_0000.nii.gz
 cc=${CC:-cc}
@@ -11,12 +11,14 @@ ok "the libraries and examples build: $(tail -n 3 "$work/make.log")" $?
 ok "libnephron.so exports a name without nephron_" $?
 [ "$(nm -g --defined-only build/libnephron.a | awk 'NF == 3 {print $3}' | grep -vc '^nephron_')" = 0 ]
 ok "libnephron.a exports a name without nephron_" $?
-grep -v '^#' fl/nephron.h | tr '\n' ' ' | grep -o 'NEPHRON_EXPORT [^(]*(' | sed 's/.*[ *]\(nephron_[a-z_]*\)($/\1/' | sort >"$work/declared"
+grep -v '^#' fl/nephron.h | tr '\n' ' ' | grep -o 'NEPHRON_EXPORT [^(]*(' |
+    sed 's/.*[ *]\(nephron_[a-z_]*\)($/\1/' | sort >"$work/declared"
 nm -D --defined-only libnephron.so | awk '{print $3}' | sort >"$work/exported"
 cmp -s "$work/declared" "$work/exported"
 ok "nephron.h and libnephron.so differ: $(diff "$work/declared" "$work/exported" | grep '^[<>]' | tr '\n' ' ')" $?
 
-$nephron train $data -o "$work/run" --epochs 2 --iterations 3 --base-features 4 --patch 24,32,24 --batch 2 --no-validation --quiet
+$nephron train $data -o "$work/run" --epochs 2 --iterations 3 --base-features 4 --patch 24,32,24 --batch 2 \
+    --no-validation --quiet
 ok "a small run" $?
 hash=$(tail -n 1 "$work/run/fold_0/progress.csv" | sed 's/.*,//')
 mkdir "$work/in" && cp $image "$work/in/"
@@ -32,11 +34,13 @@ probe() { # name, program
     [ "$(cksum <"$work/$1.nii.gz")" = "$want" ]
     ok "$1: another label map than the command line's" $?
 }
-$cc -std=c11 -Wall -Wextra -Werror -Ifl -o "$work/probe_c" tests/program/library_probe.c build/libnephron.a -lm -pthread
+$cc -std=c11 -Wall -Wextra -Werror -Ifl -o "$work/probe_c" tests/program/library_probe.c build/libnephron.a \
+    -lm -pthread
 ok "the probe builds as C" $?
 probe c "$work/probe_c"
 if command -v g++ >/dev/null; then
-    g++ -x c++ -Wall -Wextra -Ifl -o "$work/probe_cpp" tests/program/library_probe.c -x none build/libnephron.a -lm -pthread
+    g++ -x c++ -Wall -Wextra -Ifl -o "$work/probe_cpp" tests/program/library_probe.c -x none \
+        build/libnephron.a -lm -pthread
     ok "the probe builds as C++" $?
     probe cpp "$work/probe_cpp"
 else echo "skipped: g++ is not installed"; fi
@@ -45,7 +49,8 @@ if command -v python3 >/dev/null; then
     python3 - "$work/run" $image "$work/py.nii.gz" >"$work/py.txt" 2>&1 <<'EOF'
 import ctypes, sys
 n = ctypes.CDLL("./libnephron.so")
-for name in "open model_load image_read error".split(): getattr(n, "nephron_" + name).restype = ctypes.c_void_p
+for name in "open model_load image_read error".split():
+    getattr(n, "nephron_" + name).restype = ctypes.c_void_p
 n.nephron_error.restype = ctypes.c_char_p
 n.nephron_weights_hash.restype = ctypes.c_uint64
 n.nephron_weights_count.restype = ctypes.c_size_t
@@ -65,42 +70,52 @@ EOF
     ok "ctypes: another label map" $?
 else echo "skipped: python3 is not installed"; fi
 
-# ---- examples ---------------------------------------------------------------------------------------------------------
-build/predict_one "$work/run" "$work/one.nii.gz" $image >/dev/null && [ "$(cksum <"$work/one.nii.gz")" = "$want" ]
+# ---- examples ----------------------------------------------------------------------------------------------
+build/predict_one "$work/run" "$work/one.nii.gz" $image >/dev/null &&
+    [ "$(cksum <"$work/one.nii.gz")" = "$want" ]
 ok "predict_one" $?
 build/list_model "$work/run" | head -n 1 | grep -q "hash $hash"
 ok "list_model" $?
-printf '%s\t%s\nnope\tx.nii.gz\nnonsense\n' $image "$work/worker.nii.gz" | build/worker "$work/run" >"$work/worker.txt"
-[ "$(cut -f1 "$work/worker.txt" | tr '\n' ' ')" = "ok error error " ] && [ "$(cksum <"$work/worker.nii.gz")" = "$want" ]
+printf '%s\t%s\nnope\tx.nii.gz\nnonsense\n' $image "$work/worker.nii.gz" |
+    build/worker "$work/run" >"$work/worker.txt"
+[ "$(cut -f1 "$work/worker.txt" | tr '\n' ' ')" = "ok error error " ] &&
+    [ "$(cksum <"$work/worker.nii.gz")" = "$want" ]
 ok "worker: $(cat "$work/worker.txt")" $?
-build/train_memory "$work/run" "$work/tm.safetensors" >"$work/tm.txt" && $nephron info "$work/tm.safetensors" >/dev/null
+build/train_memory "$work/run" "$work/tm.safetensors" >"$work/tm.txt" &&
+    $nephron info "$work/tm.safetensors" >/dev/null
 ok "train_memory" $?
 awk '{v[NR] = $NF} END {exit !(NR == 2 && v[2] < v[1])}' "$work/tm.txt"
 ok "train_memory learns: $(cat "$work/tm.txt")" $?
-build/federate_two $data $data "$work/f2.safetensors" 2 '{"iterations": 2, "base_features": 4, "patch": [24,32,24], "batch": 2}' >"$work/f2.txt"
+build/federate_two $data $data "$work/f2.safetensors" 2 \
+    '{"iterations": 2, "base_features": 4, "patch": [24,32,24], "batch": 2}' >"$work/f2.txt"
 ok "federate_two" $?
 [ "$(grep -c '^round' "$work/f2.txt")" = 4 ] && [ -s "$work/f2.safetensors" ]
 ok "federate_two: two rounds of two sites" $?
 for f in apps/examples/*.c; do [ "$(wc -l <"$f")" -le 50 ]; ok "$f has more than 50 lines" $?; done
 
-# ---- installed --------------------------------------------------------------------------------------------------------
+# ---- installed ---------------------------------------------------------------------------------------------
 make -s install DESTDIR="$work/root" PREFIX=/usr >"$work/make.log" 2>&1
 ok "make install: $(tail -n 3 "$work/make.log")" $?
-for f in bin/nephron include/nephron.h lib/libnephron.a lib/libnephron.so lib/pkgconfig/nephron.pc share/man/man1/nephron.1 \
-    share/man/man1/nephron-train.1 share/bash-completion/completions/nephron share/zsh/site-functions/_nephron; do
+for f in bin/nephron include/nephron.h lib/libnephron.a lib/libnephron.so lib/pkgconfig/nephron.pc \
+    share/man/man1/nephron.1 \
+    share/man/man1/nephron-train.1 share/bash-completion/completions/nephron \
+    share/zsh/site-functions/_nephron; do
     [ -s "$work/root/usr/$f" ]
     ok "installs $f" $?
 done
 [ "$(find "$work/root/usr/include" -type f | wc -l)" = 1 ]
 ok "installs one header" $?
-grep -q -- '--epochs' "$work/root/usr/share/bash-completion/completions/nephron" && grep -q 'base\\-features' "$work/root/usr/share/man/man1/nephron-train.1"
+grep -q -- '--epochs' "$work/root/usr/share/bash-completion/completions/nephron" &&
+    grep -q 'base\\-features' "$work/root/usr/share/man/man1/nephron-train.1"
 ok "options stand in completion and manual" $?
 if command -v bash >/dev/null; then
-    words=$(bash -c '. "$1"; COMP_WORDS=(nephron train --ep); COMP_CWORD=2; _nephron; echo "${COMPREPLY[*]}"' x "$work/root/usr/share/bash-completion/completions/nephron")
+    words=$(bash -c '. "$1"; COMP_WORDS=(nephron train --ep); COMP_CWORD=2; _nephron;
+        echo "${COMPREPLY[*]}"' x "$work/root/usr/share/bash-completion/completions/nephron")
     [ "$words" = "--epochs" ]
     ok "bash completes --ep to '$words'" $?
 fi
-$cc -std=c11 -I"$work/root/usr/include" -o "$work/installed" apps/examples/list_model.c "$work/root/usr/lib/libnephron.a" -lm -pthread && "$work/installed" "$work/run" >/dev/null
+$cc -std=c11 -I"$work/root/usr/include" -o "$work/installed" apps/examples/list_model.c \
+    "$work/root/usr/lib/libnephron.a" -lm -pthread && "$work/installed" "$work/run" >/dev/null
 ok "a program builds against what was installed" $?
 if command -v pkg-config >/dev/null; then
     installed() { # the program, what pkg-config takes beside --cflags --libs

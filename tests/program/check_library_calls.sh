@@ -1,11 +1,13 @@
 #!/bin/sh
-# check_library_calls.sh - every function of nephron.h with each of its arguments wrong in turn: NULL for a pointer, -1, 0 or too much for
-# a number. An error with a message or a result, never a crash. Made from the header's own list: a function that has no call
-# below fails here. Each call is a process of its own, so that one that dies is named.
+# check_library_calls.sh - every function of nephron.h with each of its arguments wrong in turn: NULL for a
+# pointer, -1, 0 or too much for a number. An error with a message or a result, never a crash. Made from the
+# header's own list: a function that has no call below fails here. Each call is a process of its own, so that
+# one that dies is named.
 . tests/program/lib.sh
 cc=${CC:-cc}
 
-$nephron train $data -o "$work/run" --epochs 1 --iterations 1 --base-features 4 --patch 16,16,16 --batch 2 --no-validation --quiet
+$nephron train $data -o "$work/run" --epochs 1 --iterations 1 --base-features 4 --patch 16,16,16 --batch 2 \
+    --no-validation --quiet
 ok "a small run" $?
 
 # A call of each that works. Only what ends in _free, and close, has no more to be told than NULL.
@@ -60,8 +62,10 @@ sed -e 's@/\*.*\*/@@' fl/nephron.h | awk '
     /^NEPHRON_EXPORT/ { open = 1; text = "" }
     open { text = text " " $0 }
     open && /;/ { open = 0; sub(/^ *NEPHRON_EXPORT */, "", text); gsub(/[ \t]+/, " ", text)
-        name = text; sub(/\(.*/, "", name); type = name; sub(/nephron_[a-z_]*$/, "", type); sub(/^.*[ *]/, "", name)
-        arguments = text; sub(/^[^(]*\(/, "", arguments); sub(/\);.*/, "", arguments); print name "|" type "|" arguments }' >"$work/declared"
+        name = text; sub(/\(.*/, "", name); type = name; sub(/nephron_[a-z_]*$/, "", type);
+            sub(/^.*[ *]/, "", name)
+        arguments = text; sub(/^[^(]*\(/, "", arguments); sub(/\);.*/, "", arguments);
+            print name "|" type "|" arguments }' >"$work/declared"
 [ "$(wc -l <"$work/declared")" = "$(grep -c '^NEPHRON_EXPORT' fl/nephron.h)" ]
 ok "the header's list" $?
 sed 's/(.*//' "$work/calls" | sort >"$work/called"
@@ -72,8 +76,11 @@ ok "nephron.h and the calls of this check differ: $(diff "$work/called" "$work/n
 # TRY(first argument is wrong, how it is called, type, call)
 awk -F'|' '
     NR == FNR { type[$1] = $2; given[$1] = $3; next }
-    { call = $0; name = call; sub(/\(.*/, "", name); inner = call; sub(/^[^(]*\(/, "", inner); sub(/\)$/, "", inner)
-      kind = type[name] ~ /void $/ ? "NOTHING" : type[name] ~ /char \*/ ? "TEXT" : type[name] ~ /\*/ ? "HANDLE" : type[name] ~ /^int / ? "STATUS" : "COUNT"
+    { call = $0; name = call; sub(/\(.*/, "", name); inner = call; sub(/^[^(]*\(/, "", inner);
+        sub(/\)$/, "", inner)
+      t = type[name]
+      kind = t ~ /^int / ? "STATUS" : "COUNT"
+      kind = t ~ /void $/ ? "NOTHING" : t ~ /char \*/ ? "TEXT" : t ~ /\*/ ? "HANDLE" : kind
       args = split(inner, argument, /, /); split(given[name], declared, ",")
       put(name, kind, 0, args, -1, "")
       for (a = 1; a <= args; a++) {
@@ -93,7 +100,8 @@ awk -F'|' '
     }' "$work/declared" FS='\n' "$work/calls" >"$work/tries.h"
 [ "$(wc -l <"$work/tries.h")" -gt 150 ]
 ok "$(wc -l <"$work/tries.h") calls are made" $?
-$cc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-nonnull -I"$work" -Ifl -o "$work/calls_probe" tests/program/library_calls.c libnephron.a -lm -pthread
+$cc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-nonnull -I"$work" -Ifl -o "$work/calls_probe" \
+    tests/program/library_calls.c libnephron.a -lm -pthread
 ok "the calls compile" $?
 image=$data/imagesTr/hippocampus_001_0000.nii.gz
 "$work/calls_probe" $data "$work/run" $image "$work" >"$work/said"

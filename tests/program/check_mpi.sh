@@ -1,6 +1,7 @@
 #!/bin/sh
-# check_mpi.sh - nephron-mpi against the simulation: the same weights for any number of ranks, and after a rank was killed. With each MPI
-# that is here, under Debian's names beside each other (mpicc.openmpi, mpicc.mpich) or as plain mpicc; where there is none it says so.
+# check_mpi.sh - nephron-mpi against the simulation: the same weights for any number of ranks, and after a
+# rank was killed. With each MPI that is here, under Debian's names beside each other (mpicc.openmpi,
+# mpicc.mpich) or as plain mpicc; where there is none it says so.
 . tests/program/lib.sh
 names=
 for name in openmpi mpich; do
@@ -9,7 +10,8 @@ done
 [ -z "$names" ] && command -v mpicc >/dev/null && command -v mpirun >/dev/null && names=.
 [ -n "$names" ] || { echo "check_mpi: skipped, there is no MPI here"; finish; exit 0; }
 make nephron >/dev/null 2>&1 || { fail "nephron does not build"; finish; exit 1; }
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # Open MPI in a container; no other MPI reads them
+# Open MPI in a container; no other MPI reads them
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
 ranks_below() { # the ranks among the children of a process, and theirs
     for child in $(pgrep -P "$1"); do
@@ -17,7 +19,8 @@ ranks_below() { # the ranks among the children of a process, and theirs
     done
 }
 
-options="--sites 5 --rounds 3 --local-iterations 3 --base-features 4 --patch 24,32,24 --batch 2 --no-validation --threads 1 --quiet"
+options="--sites 5 --rounds 3 --local-iterations 3 --base-features 4 --patch 24,32,24 --batch 2 \
+    --no-validation --threads 1 --quiet"
 ./nephron federate $data -o "$work/one" $options
 ok "simulation" $?
 want=$(last_hash "$work/one/fold_0/progress.csv")
@@ -37,9 +40,12 @@ try() { # the ending of mpicc and mpirun, or a point alone
         ok "$mpi: $n ranks give other weights" $?
     done
     # A rank that dies ends the run; another number of ranks goes on.
-    timeout 120 $mpirun -n 3 $here/nephron-mpi federate $data -o "$here/cut" $options --checkpoint-every 1 >/dev/null 2>&1 &
+    timeout 120 $mpirun -n 3 $here/nephron-mpi federate $data -o "$here/cut" $options --checkpoint-every 1 \
+        >/dev/null 2>&1 &
     run=$!
-    while [ ! -f "$here/cut/fold_0/checkpoint_latest.safetensors" ] && kill -0 $run 2>/dev/null; do sleep 0.02; done
+    while [ ! -f "$here/cut/fold_0/checkpoint_latest.safetensors" ] && kill -0 $run 2>/dev/null; do
+        sleep 0.02
+    done
     victim=$(ranks_below $run | tail -n 1)
     [ -n "$victim" ] && kill -9 $victim
     wait $run

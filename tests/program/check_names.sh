@@ -1,6 +1,7 @@
 #!/bin/sh
-# check_names.sh - names that would colour a terminal or be run by a spreadsheet: of folders, cases, labels, channels, sites, commands and
-# options. No command prints or writes an escape code; what a table would run gets an apostrophe.
+# check_names.sh - names that would colour a terminal or be run by a spreadsheet: of folders, cases, labels,
+# channels, sites, commands and options. No command prints or writes an escape code; what a table would run
+# gets an apostrophe.
 . tests/program/lib.sh
 esc=$(printf '\033')
 
@@ -23,9 +24,10 @@ for case in hippocampus_001 hippocampus_003; do
     cp $data/labelsTr/$case.nii.gz "$evil/labelsTr/"
 done
 cp $data/imagesTr/hippocampus_001_0000.nii.gz "$work/images$red/=1+1_0000.nii.gz"
-printf '{"channel_names": {"0": "MR\\u001b[31m"}, "labels": {"background": 0, "=front\\u001b[31m": 1, "@back": 2}, "numTraining": 2, "file_ending": ".nii.gz"}\n' \
-    >"$evil/dataset.json"
-tiny="--base-features 4 --patch 8,8,8 --batch 1 --epochs 1 --iterations 1 --validation-batches 1 --threads 1 --step 1 --no-mirror"
+printf '%s\n' '{"channel_names": {"0": "MR\u001b[31m"}, "numTraining": 2, "file_ending": ".nii.gz",' \
+    '"labels": {"background": 0, "=front\u001b[31m": 1, "@back": 2}}' >"$evil/dataset.json"
+tiny="--base-features 4 --patch 8,8,8 --batch 1 --epochs 1 --iterations 1 --validation-batches 1 --threads 1 \
+    --step 1 --no-mirror"
 
 clean 2 "$shown" $nephron "evil$red"
 clean 2 "$shown" $nephron train "$evil" "--evil$red"
@@ -34,7 +36,8 @@ clean 0 "$shown" $nephron info "$evil"
 clean 0 "$shown" $nephron info "$evil/imagesTr/hippocampus_001_0000.nii.gz"
 clean 0 "$shown" $nephron plan "$evil" -o "$work/plans.json"
 clean 0 "$shown" $nephron train "$evil" -o "$work/run$red" --fold 0 $tiny
-clean 0 "$shown" $nephron predict "$work/run$red" -i "$work/images$red" -o "$work/maps$red" --step 1 --no-mirror --threads 1
+clean 0 "$shown" $nephron predict "$work/run$red" -i "$work/images$red" -o "$work/maps$red" --step 1 \
+    --no-mirror --threads 1
 [ -f "$work/maps$red/=1+1.nii.gz" ]
 ok "a case called =1+1 is predicted" $?
 mkdir "$work/reference"
@@ -43,15 +46,20 @@ clean 0 "Dice" $nephron evaluate "$work/reference" "$work/maps$red" -o "$work/su
 clean 0 "paired" $nephron compare "$work/summary.json" "$work/summary.json"
 clean 0 "$shown" $nephron convert "$work/run$red/fold_0/checkpoint_final.safetensors" "$work/weights$red.npz"
 printf 'case,site\nhippocampus_001,a%s\nhippocampus_003,b\n' "$red" >"$work/sites.csv"
-clean 1 "has a control character" $nephron federate "$evil" -o "$work/federated" --sites "$work/sites.csv" --rounds 1
+clean 1 "has a control character" $nephron federate "$evil" -o "$work/federated" --sites "$work/sites.csv" \
+    --rounds 1
 printf 'case,site\nhippocampus_001,global\nhippocampus_003,b\n' >"$work/sites.csv"
-clean 1 "stands for all sites" $nephron federate "$evil" -o "$work/federated" --sites "$work/sites.csv" --rounds 1
+clean 1 "stands for all sites" $nephron federate "$evil" -o "$work/federated" --sites "$work/sites.csv" \
+    --rounds 1
 printf 'case,site\nhippocampus_001,Nord\nhippocampus_003,nord\n' >"$work/sites.csv"
-clean 1 "'Nord' and 'nord' differ in the case of letters alone" $nephron federate "$evil" -o "$work/federated" --sites "$work/sites.csv" --rounds 1
+clean 1 "'Nord' and 'nord' differ in the case of letters alone" $nephron federate "$evil" -o \
+    "$work/federated" --sites "$work/sites.csv" --rounds 1
 printf 'case,site\nhippocampus_001,=a\nhippocampus_003,@b\n' >"$work/sites.csv"
-clean 0 "=a" $nephron federate "$evil" -o "$work/federated" --sites "$work/sites.csv" --base-features 4 --patch 8,8,8 --batch 1 --rounds 1 --local-iterations 1 \
+clean 0 "=a" $nephron federate "$evil" -o "$work/federated" --sites "$work/sites.csv" --base-features 4 \
+    --patch 8,8,8 --batch 1 --rounds 1 --local-iterations 1 \
     --validation-batches 1 --threads 1 --fold all --no-validation
-grep -q "^0,'=a," "$work/federated/fold_all/rounds.csv" && grep -q "^0,'@b," "$work/federated/fold_all/rounds.csv"
+grep -q "^0,'=a," "$work/federated/fold_all/rounds.csv" &&
+    grep -q "^0,'@b," "$work/federated/fold_all/rounds.csv"
 ok "rounds.csv has sites that a spreadsheet runs" $?
 # ---- long names beside short ones: the columns of a table stand where they do in its other rows ---------------
 long=posterior_hippocampus_with_subiculum_of_the_left_side

@@ -1,6 +1,6 @@
 #!/bin/sh
-# check_plan.sh - `nephron plan --layers` and `--json` from outside: a line for each convolution, whose products are those of the step, and the
-# algorithms of the level that is in use. Last line: a count.
+# check_plan.sh - `nephron plan --layers` and `--json` from outside: a line for each convolution, whose
+# products are those of the step, and the algorithms of the level that is in use. Last line: a count.
 . tests/program/lib.sh
 
 only="--configuration 3d_fullres --patch 16,16,16 --base-features 16 --batch 2"
@@ -8,7 +8,7 @@ $nephron plan $data $only --quiet -o "$work/plans.json" --write-fingerprint "$wo
 ok "plan" $?
 plan="$nephron plan --fingerprint $work/fingerprint.json --dataset $data/dataset.json $only"
 
-# ---- fp32 ------------------------------------------------------------------------------------------------------------------
+# ---- fp32 --------------------------------------------------------------------------------------------------
 $plan --layers --threads 2 --json "$work/layers.json" >"$work/out"
 ok "plan --layers --json" $?
 grep -q 'in fp32, at this machine.s level [a-z0-9]* with 2 threads' "$work/out"
@@ -23,25 +23,29 @@ grep -E '^  encoder.stages.0.0.convs.0.conv ' "$work/out" | grep -q ' direct  *-
 ok "the image has no gradient" $?
 grep -E '^  encoder.stages.0.0.convs.1.conv ' "$work/out" | grep -q ' winograd  *winograd '
 ok "16 channels in and out take Winograd's form" $?
-grep -q '"backward_data": null' "$work/layers.json" && grep -q '"algorithm": "winograd"' "$work/layers.json" && grep -q '"share_of_step"' "$work/layers.json"
+grep -q '"backward_data": null' "$work/layers.json" &&
+    grep -q '"algorithm": "winograd"' "$work/layers.json" && grep -q '"share_of_step"' "$work/layers.json"
 ok "the JSON has the algorithms" $?
 bytes=$(sed -n 's/.* is of the step.s \([0-9]*\) bytes.*/\1/p' "$work/out")
 [ -n "$bytes" ] && grep -q "\"step_bytes\": $bytes" "$work/layers.json"
 ok "both tell the same bytes of a step" $?
 
-# ---- other levels and precisions -------------------------------------------------------------------------------------------
+# ---- other levels and precisions ---------------------------------------------------------------------------
 NEPHRON_ISA=scalar $plan --layers --threads 2 >"$work/scalar"
-grep -q 'level scalar with 2' "$work/scalar" && [ "$(grep -E '^  (en|de)coder' "$work/scalar")" = "$(grep -E '^  (en|de)coder' "$work/out")" ]
+grep -q 'level scalar with 2' "$work/scalar" &&
+    [ "$(grep -E '^  (en|de)coder' "$work/scalar")" = "$(grep -E '^  (en|de)coder' "$work/out")" ]
 ok "fp32 takes the same algorithms at every level" $?
 NEPHRON_ISA=scalar $plan --layers --precision bf16 --threads 1 >"$work/half"
-grep -q 'in bf16, .*level scalar with 1 thread ' "$work/half" && ! grep -qE 'winograd_int16|tiles' "$work/half"
+grep -q 'in bf16, .*level scalar with 1 thread ' "$work/half" &&
+    ! grep -qE 'winograd_int16|tiles' "$work/half"
 ok "no bf16 arithmetic at the level scalar" $?
 $plan --layers --precision bf16 --threads 1 --quiet --json "$work/half.json" >"$work/silent"
 [ ! -s "$work/silent" ] && grep -q '"precision": "bf16"' "$work/half.json"
 ok "--quiet writes the JSON alone" $?
 
-# ---- without layers, and what is refused --------------------------------------------------------------------------------------
-$plan --json "$work/plan.json" >"$work/out" && ! grep -q convolutions "$work/plan.json" && grep -q '"train_bytes"' "$work/plan.json" && ! grep -q 'at this machine' "$work/out"
+# ---- without layers, and what is refused -------------------------------------------------------------------
+$plan --json "$work/plan.json" >"$work/out" && ! grep -q convolutions "$work/plan.json" &&
+    grep -q '"train_bytes"' "$work/plan.json" && ! grep -q 'at this machine' "$work/out"
 ok "--json without --layers" $?
 $plan --json "$work/none/plan.json" --quiet 2>"$work/err"
 [ $? -eq 1 ] && grep -q "none/plan.json" "$work/err"

@@ -1,10 +1,12 @@
 #!/bin/sh
-# check_program.sh - the program from outside: a small training, federation, prediction and evaluation on the sample that ships, the same
-# bits for any number of threads, instruction set and interruption, and what bad input gives.
+# check_program.sh - the program from outside: a small training, federation, prediction and evaluation on the
+# sample that ships, the same bits for any number of threads, instruction set and interruption, and what bad
+# input gives.
 . tests/program/lib.sh
 
-# ---- one small run, and what must not change its bits ------------------------------------------------------------------
-small="--epochs 2 --iterations 3 --base-features 4 --patch 24,32,24 --batch 2 --validation-batches 1 --no-validation --quiet"
+# ---- one small run, and what must not change its bits ------------------------------------------------------
+small="--epochs 2 --iterations 3 --base-features 4 --patch 24,32,24 --batch 2 --validation-batches 1 \
+    --no-validation --quiet"
 $nephron train $data -o "$work/t1" $small --threads 1
 ok "train with 1 thread" $?
 small="$small --plans $work/t1/plans.json" # the same plan, without another look at all images
@@ -20,7 +22,8 @@ case $(uname -m) in # levels of another architecture would be scalar once more
 aarch64 | arm64) levels="scalar neon" ;;
 *) levels="scalar avx2 avx512 avx512bf16" ;;
 esac
-few="--epochs 1 --iterations 2 --base-features 4 --patch 16,16,16 --batch 2 --validation-batches 1 --no-validation --quiet"
+few="--epochs 1 --iterations 2 --base-features 4 --patch 16,16,16 --batch 2 --validation-batches 1 \
+    --no-validation --quiet"
 [ -z "$CHECK_ALL" ] || few=$small # in check-all as much at every level as above
 $nephron train $data -o "$work/few" $few --threads 1
 for isa in $levels; do
@@ -28,7 +31,8 @@ for isa in $levels; do
     [ "$(last_hash "$work/$isa/fold_0/progress.csv")" = "$(last_hash "$work/few/fold_0/progress.csv")" ]
     ok "NEPHRON_ISA=$isa gives other weights" $?
 done
-$nephron federate $data -o "$work/f1" --sites 1 $(echo "$small" | sed 's/--epochs/--rounds/; s/--iterations/--local-iterations/')
+$nephron federate $data -o "$work/f1" --sites 1 \
+    $(echo "$small" | sed 's/--epochs/--rounds/; s/--iterations/--local-iterations/')
 ok "federate over one site" $?
 [ "$(last_hash "$work/f1/fold_0/progress.csv")" = "$first" ]
 ok "FedAvg of one client differs from plain training" $?
@@ -38,7 +42,9 @@ long="$small --epochs 6"
 $nephron train $data -o "$work/whole" $long
 $nephron train $data -o "$work/cut" $long &
 pid=$!
-while [ ! -f "$work/cut/fold_0/checkpoint_latest.safetensors" ] && kill -0 $pid 2>/dev/null; do sleep 0.02; done
+while [ ! -f "$work/cut/fold_0/checkpoint_latest.safetensors" ] && kill -0 $pid 2>/dev/null; do
+    sleep 0.02
+done
 kill -STOP $pid 2>/dev/null
 refuses 1 "is at work in this folder" $nephron train --resume "$work/cut"
 kill -9 $pid 2>/dev/null
@@ -60,20 +66,25 @@ same "fold 1 with other features: the plan of fold 0" "$work/manifest" "$work/cu
 # Enormous plans: refused by the field's name, and nothing is written.
 enormous() { # what the message names, sed script over a plan that is good
     sed "$2" "$work/t1/plans.json" >"$work/enormous.json"
-    refuses 1 "$1" $nephron train $data -o "$work/enormous" --plans "$work/enormous.json" --epochs 1 --iterations 1 --quiet
+    refuses 1 "$1" $nephron train $data -o "$work/enormous" --plans "$work/enormous.json" --epochs 1 \
+        --iterations 1 --quiet
     [ ! -e "$work/enormous/plans.json" ]
     ok "a refused plan is written: $1" $?
 }
-enormous "features_per_stage\[[0-9]\] 4096" '/"features_per_stage"/s/[0-9][0-9]*/4096/g; /"n_conv_per_stage"/s/[0-9][0-9]*/64/g'
+enormous "features_per_stage\[[0-9]\] 4096" \
+    '/"features_per_stage"/s/[0-9][0-9]*/4096/g; /"n_conv_per_stage"/s/[0-9][0-9]*/64/g'
 enormous "batch_size 4096" 's/"batch_size": *[0-9]*/"batch_size": 4096/; /"patch_size"/s/[0-9][0-9]*/2048/g'
 
-# ---- federate, predict, evaluate, compare ------------------------------------------------------------------------------
-$nephron federate $data -o "$work/f3" --sites $data/sites.csv --rounds 1 --local-iterations 2 --base-features 4 --patch 24,32,24 \
+# ---- federate, predict, evaluate, compare ------------------------------------------------------------------
+$nephron federate $data -o "$work/f3" --sites $data/sites.csv --rounds 1 --local-iterations 2 \
+    --base-features 4 --patch 24,32,24 \
     --batch 2 --step 1 --no-mirror --quiet
 ok "federate over three sites with validation" $?
-[ "$(wc -l <"$work/f3/fold_0/rounds.csv")" -eq 5 ] && head -n 1 "$work/f3/fold_0/rounds.csv" | grep -q '^round,site,examples,local_loss,metric,seconds,bytes,metric_local,update_norm,cosine,weight_hash$'
+[ "$(wc -l <"$work/f3/fold_0/rounds.csv")" -eq 5 ] && head -n 1 "$work/f3/fold_0/rounds.csv" |
+    grep -q '^round,site,examples,local_loss,metric,seconds,bytes,metric_local,update_norm,cosine,weight_hash$'
 ok "rounds.csv: a row for each site and a global one" $?
-for file in plans.json dataset.json manifest.json sites.csv fold_0/checkpoint_final.safetensors fold_0/checkpoint_best.safetensors \
+for file in plans.json dataset.json manifest.json sites.csv fold_0/checkpoint_final.safetensors \
+    fold_0/checkpoint_best.safetensors \
     fold_0/checkpoint_latest.safetensors fold_0/progress.svg fold_0/validation/summary.json; do
     [ -s "$work/f3/$file" ]
     ok "run folder has $file" $?
@@ -81,8 +92,10 @@ done
 mkdir "$work/images"
 cp $data/imagesTr/hippocampus_001_0000.nii.gz $data/imagesTr/hippocampus_003_0000.nii.gz "$work/images"
 cp -r "$work/f3" "$work/flipped"
-printf '\001' | dd of="$work/flipped/fold_0/checkpoint_final.safetensors" bs=1 seek=60000 conv=notrunc 2>/dev/null
-refuses 1 "damaged" $nephron predict "$work/flipped" -i "$work/images" -o "$work/fp" --step 1 --no-mirror --quiet
+printf '\001' | dd of="$work/flipped/fold_0/checkpoint_final.safetensors" bs=1 seek=60000 conv=notrunc \
+    2>/dev/null
+refuses 1 "damaged" $nephron predict "$work/flipped" -i "$work/images" -o "$work/fp" --step 1 --no-mirror \
+    --quiet
 $nephron predict "$work/f3" -i "$work/images" -o "$work/p" --step 1 --no-mirror --probabilities --quiet
 ok "predict" $?
 [ -s "$work/p/hippocampus_001.nii.gz" ] && [ -s "$work/p/hippocampus_001.npz" ]
@@ -91,23 +104,31 @@ mkdir "$work/ref"
 cp $data/labelsTr/hippocampus_001.nii.gz $data/labelsTr/hippocampus_003.nii.gz "$work/ref"
 $nephron evaluate "$work/ref" "$work/p" -o "$work/summary.json" --quiet
 ok "evaluate" $?
-grep -q '"lesion_F1"' "$work/summary.json" && grep -q '"volume_error_mm3"' "$work/summary.json" && grep -q '"lesion_overlap": 0.0,' "$work/summary.json"
+grep -q '"lesion_F1"' "$work/summary.json" && grep -q '"volume_error_mm3"' "$work/summary.json" &&
+    grep -q '"lesion_overlap": 0.0,' "$work/summary.json"
 ok "evaluate: lesions and volume errors" $?
-$nephron evaluate "$work/ref" "$work/p" -o "$work/lesions.json" --quiet --lesion-overlap 0.9 && grep -q '"lesion_overlap": 0.9' "$work/lesions.json"
+$nephron evaluate "$work/ref" "$work/p" -o "$work/lesions.json" --quiet --lesion-overlap 0.9 &&
+    grep -q '"lesion_overlap": 0.9' "$work/lesions.json"
 ok "evaluate --lesion-overlap" $?
-[ "$(sed -n 's/.*"lesions_found": \([0-9]*\).*/\1/p' "$work/lesions.json" | awk '{n += $1} END {print n}')" -le "$(sed -n 's/.*"lesions_found": \([0-9]*\).*/\1/p' "$work/summary.json" | awk '{n += $1} END {print n}')" ]
+found() { sed -n 's/.*"lesions_found": \([0-9]*\).*/\1/p' "$1" | awk '{n += $1} END {print n}'; }
+[ "$(found "$work/lesions.json")" -le "$(found "$work/summary.json")" ]
 ok "a larger overlap finds no more lesions" $?
-$nephron evaluate "$work/ref" "$work/ref" -o "$work/self.json" --quiet && grep -q '"Dice": 1' "$work/self.json"
+$nephron evaluate "$work/ref" "$work/ref" -o "$work/self.json" --quiet &&
+    grep -q '"Dice": 1' "$work/self.json"
 ok "a reference has Dice 1 with itself" $?
-$nephron compare "$work/summary.json" "$work/self.json" --json "$work/c.json" >/dev/null && grep -q wilcoxon "$work/c.json"
+$nephron compare "$work/summary.json" "$work/self.json" --json "$work/c.json" >/dev/null &&
+    grep -q wilcoxon "$work/c.json"
 ok "compare" $?
 
-# ---- strategies and sites that are unlike each other ---------------------------------------------------------------------
-two="--sites 2 --rounds 1 --local-iterations 2 --base-features 4 --patch 24,32,24 --batch 2 --no-validation --quiet --plans $work/t1/plans.json"
+# ---- strategies and sites that are unlike each other -------------------------------------------------------
+two="--sites 2 --rounds 1 --local-iterations 2 --base-features 4 --patch 24,32,24 --batch 2 --no-validation \
+    --quiet --plans $work/t1/plans.json"
 $nephron federate $data -o "$work/ditto" $two --partition quantity:0.5 --strategy ditto --fine-tune 1
 ok "ditto with fine-tuning" $?
-[ "$(wc -l <"$work/ditto/fold_0/cross_site.csv")" -eq 11 ] && [ "$(wc -l <"$work/ditto/fold_0/fine_tune.csv")" -eq 3 ] &&
-    [ -s "$work/ditto/fold_0/sites/site_1.own.safetensors" ] && [ -s "$work/ditto/fold_0/sites/site_2.fine_tuned.safetensors" ]
+[ "$(wc -l <"$work/ditto/fold_0/cross_site.csv")" -eq 11 ] &&
+    [ "$(wc -l <"$work/ditto/fold_0/fine_tune.csv")" -eq 3 ] &&
+    [ -s "$work/ditto/fold_0/sites/site_1.own.safetensors" ] &&
+    [ -s "$work/ditto/fold_0/sites/site_2.fine_tuned.safetensors" ]
 ok "every model at every site, and fine-tuned ones" $?
 for mu in 0 10; do $nephron federate $data -o "$work/mu$mu" $two --strategy fedprox --fedprox-mu $mu; done
 [ "$(last_hash "$work/mu0/fold_0/progress.csv")" != "$(last_hash "$work/mu10/fold_0/progress.csv")" ]
@@ -117,31 +138,37 @@ $nephron federate $data -o "$work/avg" $two
 ok "FedProx with mu 0 is not FedAvg" $?
 refuses 2 "must be from" $nephron federate $data -o "$work/x" --sites 2 --fedprox-mu -1
 refuses 2 "must be one of" $nephron federate $data -o "$work/x" --sites 2 --strategy fedsomething
-refuses 1 "needs the optimizer sgd" $nephron federate $data -o "$work/x" $two --strategy scaffold --optimizer adamw --overwrite
+refuses 1 "needs the optimizer sgd" $nephron federate $data -o "$work/x" $two --strategy scaffold \
+    --optimizer adamw --overwrite
 refuses 1 "partition" $nephron federate $data -o "$work/x" $two --partition dirichlet:0.5 --overwrite
 
-# ---- classification ----------------------------------------------------------------------------------------------------
+# ---- classification ----------------------------------------------------------------------------------------
 adrenal=tests/data/adrenalmnist3d/adrenalmnist3d.npz
-$nephron train $adrenal -o "$work/c" --task classify --depth 10 --base 4 --epochs 1 --iterations 2 --batch 4 --crop 12,12,12 --quiet
+$nephron train $adrenal -o "$work/c" --task classify --depth 10 --base 4 --epochs 1 --iterations 2 --batch 4 \
+    --crop 12,12,12 --quiet
 ok "train classification" $?
 $nephron predict "$work/c" -i $adrenal -o "$work/cp" --quiet
 ok "predict classification" $?
-[ "$(head -n 1 "$work/cp/predictions.csv")" = "case,label,probability" ] && [ "$(wc -l <"$work/cp/predictions.csv")" -eq 299 ]
+[ "$(head -n 1 "$work/cp/predictions.csv")" = "case,label,probability" ] &&
+    [ "$(wc -l <"$work/cp/predictions.csv")" -eq 299 ]
 ok "predictions.csv has the 298 test cases" $?
 
-$nephron evaluate "$work/cp/predictions.csv" "$work/cp/predictions.csv" -o "$work/ce.json" --quiet && grep -q '"auc"' "$work/ce.json"
+$nephron evaluate "$work/cp/predictions.csv" "$work/cp/predictions.csv" -o "$work/ce.json" --quiet &&
+    grep -q '"auc"' "$work/ce.json"
 ok "evaluate probabilities" $?
-$nephron compare "$work/cp/predictions.csv" "$work/cp/predictions.csv" --json "$work/cc.json" >/dev/null && grep -q delong "$work/cc.json"
+$nephron compare "$work/cp/predictions.csv" "$work/cp/predictions.csv" --json "$work/cc.json" >/dev/null &&
+    grep -q delong "$work/cc.json"
 ok "compare probabilities" $?
 sed '2s/,[01],/,7,/' "$work/cp/predictions.csv" >"$work/odd.csv"
 refuses 1 "odd.csv" $nephron evaluate "$work/odd.csv" "$work/odd.csv" --quiet
 
-# ---- wrong usage --------------------------------------------------------------------------------------------------------
+# ---- wrong usage -------------------------------------------------------------------------------------------
 refuses 2 "did you mean --epochs" $nephron train $data -o "$work/x" --epoch 3
 refuses 2 "did you mean train" $nephron trian $data
 refuses 2 "unknown option" $nephron train $data -o "$work/x" --epoch 3
 
-# The common options are taken by every command (the last one is unknown, so that nothing is begun); --quiet leaves standard output empty.
+# The common options are taken by every command (the last one is unknown, so that nothing is begun); --quiet
+# leaves standard output empty.
 for c in $($nephron help --list | cut -f1); do
     refuses 2 "unknown option '--nonsense'" $nephron "$c" --threads 1 --seed 1 --quiet --nonsense
 done
@@ -162,14 +189,17 @@ for command in info plan train federate predict evaluate compare bench; do
     ok "$command -h" $?
 done
 
-# ---- optimisers and the average of weights --------------------------------------------------------------------------------
+# ---- optimisers and the average of weights -----------------------------------------------------------------
 refuses 2 "must be one of sgd|adamw|adam" $nephron train $data -o "$work/x" --optimizer lion
 $nephron train $data -o "$work/adam" $small --optimizer adam
 ok "train with adam" $?
-grep -q '"optimizer": "adam"' "$work/adam/manifest.json" && grep -q '"learning_rate": 0.001' "$work/adam/manifest.json"
+grep -q '"optimizer": "adam"' "$work/adam/manifest.json" &&
+    grep -q '"learning_rate": 0.001' "$work/adam/manifest.json"
 ok "the manifest has adam and its learning rate" $?
-sed 's/"optimizer": "adam"/"optimizer": "adagrad"/' "$work/adam/manifest.json" >"$work/manifest" && cp "$work/manifest" "$work/adam/manifest.json"
-refuses 1 "training.optimizer is 'adagrad'" $nephron predict "$work/adam" -i "$work/images" -o "$work/x" --quiet
+sed 's/"optimizer": "adam"/"optimizer": "adagrad"/' "$work/adam/manifest.json" >"$work/manifest" &&
+    cp "$work/manifest" "$work/adam/manifest.json"
+refuses 1 "training.optimizer is 'adagrad'" $nephron predict "$work/adam" -i "$work/images" -o "$work/x" \
+    --quiet
 $nephron train $data -o "$work/ema" $small --ema 0.9
 ok "train --ema" $?
 [ "$(last_hash "$work/ema/fold_0/progress.csv")" = "$(last_hash "$work/t1/fold_0/progress.csv")" ]
@@ -179,17 +209,19 @@ ok "predict with the average of weights" $?
 refuses 1 "other options" $nephron train $data -o "$work/ema" $small --ema 0.8 --resume
 refuses 2 "it is for train" $nephron federate $data -o "$work/x" --sites 2 --ema 0.9
 
-# ---- losses ----------------------------------------------------------------------------------------------------------------
+# ---- losses ------------------------------------------------------------------------------------------------
 refuses 2 "must be one of dice_ce|dice_focal" $nephron train $data -o "$work/x" --loss tversky
 for threads in 1 2; do
     $nephron train $data -o "$work/focal$threads" $small --loss dice_focal --threads $threads
     ok "train with focal loss" $?
 done
 focal=$(last_hash "$work/focal1/fold_0/progress.csv")
-[ -n "$focal" ] && [ "$focal" = "$(last_hash "$work/focal2/fold_0/progress.csv")" ] && [ "$focal" != "$first" ]
+[ -n "$focal" ] && [ "$focal" = "$(last_hash "$work/focal2/fold_0/progress.csv")" ] &&
+    [ "$focal" != "$first" ]
 ok "focal loss: 1 and 2 threads agree, and it is not cross-entropy" $?
 $nephron train $data -o "$work/entropy" $small --loss dice_ce
-[ "$(last_hash "$work/entropy/fold_0/progress.csv")" = "$first" ] && ! grep -q '"loss": "dice' "$work/entropy/manifest.json"
+[ "$(last_hash "$work/entropy/fold_0/progress.csv")" = "$first" ] &&
+    ! grep -q '"loss": "dice' "$work/entropy/manifest.json"
 ok "dice_ce is the default, and left out of the manifest" $?
 grep -q '"loss": "dice_focal"' "$work/focal1/manifest.json"
 ok "the manifest has the loss" $?
@@ -199,46 +231,55 @@ ok "predict with a model of focal loss" $?
 sed 's/"loss": "dice_focal"/"loss": "tversky"/' "$work/focal1/manifest.json" >"$work/manifest"
 cp "$work/manifest" "$work/focal1/manifest.json"
 refuses 1 "training.loss is 'tversky'" $nephron predict "$work/focal1" -i "$work/images" -o "$work/x" --quiet
-$nephron federate $data -o "$work/focalfed" --sites 1 $(echo "$small" | sed 's/--epochs/--rounds/; s/--iterations/--local-iterations/') --loss dice_focal
+$nephron federate $data -o "$work/focalfed" --sites 1 \
+    $(echo "$small" | sed 's/--epochs/--rounds/; s/--iterations/--local-iterations/') --loss dice_focal
 ok "federate with focal loss" $?
-[ "$(last_hash "$work/focalfed/fold_0/progress.csv")" = "$focal" ] && grep -q '"loss": "dice_focal"' "$work/focalfed/manifest.json"
+[ "$(last_hash "$work/focalfed/fold_0/progress.csv")" = "$focal" ] &&
+    grep -q '"loss": "dice_focal"' "$work/focalfed/manifest.json"
 ok "a federation of one with focal loss has the weights of train" $?
 
-# ---- bf16 ----------------------------------------------------------------------------------------------------------------
+# ---- bf16 --------------------------------------------------------------------------------------------------
 $nephron train $data -o "$work/b1" $small --precision bf16 --threads 1
 ok "train in bf16" $?
 $nephron train $data -o "$work/b2" $small --precision bf16 --threads 2
 [ "$(last_hash "$work/b1/fold_0/progress.csv")" = "$(last_hash "$work/b2/fold_0/progress.csv")" ]
 ok "bf16: two threads end at other weights" $?
-[ "$(last_hash "$work/b1/fold_0/progress.csv")" != "$(last_hash "$work/t1/fold_0/progress.csv")" ] && grep -q '"precision": "bf16"' "$work/b1/manifest.json"
+[ "$(last_hash "$work/b1/fold_0/progress.csv")" != "$(last_hash "$work/t1/fold_0/progress.csv")" ] &&
+    grep -q '"precision": "bf16"' "$work/b1/manifest.json"
 ok "bf16 trains other weights, and the manifest tells" $?
 $nephron train $data -o "$work/b1" $small --precision bf16 --resume
 ok "resume in bf16" $?
 refuses 1 "other options" $nephron train $data -o "$work/b1" $small --resume
-$nephron federate $data -o "$work/b3" --sites 2 $(echo "$small" | sed 's/--epochs/--rounds/; s/--iterations/--local-iterations/') --precision bf16
+$nephron federate $data -o "$work/b3" --sites 2 \
+    $(echo "$small" | sed 's/--epochs/--rounds/; s/--iterations/--local-iterations/') --precision bf16
 ok "federate in bf16" $?
 $nephron predict "$work/f3" -i "$work/images" -o "$work/bp" --step 1 --no-mirror --quiet --precision bf16
 ok "predict in bf16 with weights trained in fp32" $?
-$nephron train $adrenal -o "$work/bc" --task classify --depth 10 --base 4 --epochs 1 --iterations 2 --batch 4 --crop 12,12,12 --quiet --precision bf16
+$nephron train $adrenal -o "$work/bc" --task classify --depth 10 --base 4 --epochs 1 --iterations 2 --batch \
+    4 --crop 12,12,12 --quiet --precision bf16
 ok "train classification in bf16" $?
 $nephron predict "$work/bc" -i $adrenal -o "$work/bcp" --quiet --precision bf16
 ok "predict classification in bf16" $?
 refuses 2 "must be one of" $nephron predict "$work/f3" -i "$work/images" -o "$work/y" --precision fp8
 
-# ---- speed: the table's form ----------------------------------------------------------------------------------------------
+# ---- speed: the table's form -------------------------------------------------------------------------------
 for precision in fp32 bf16; do
     $nephron bench kernels --case p32_3 --precision $precision --threads 1 --csv "$work/bench.csv" >/dev/null
     ok "bench kernels in $precision" $?
     [ "$(head -n 1 "$work/bench.csv")" = name,precision,pass,threads,seconds,gflops,peak_gflops ] &&
-        [ "$(grep -c "^p32_3_40x56x40_b2,$precision,[a-z_]*,1," "$work/bench.csv")" -eq 3 ] && [ "$(wc -l <"$work/bench.csv")" -eq 4 ]
+        [ "$(grep -c "^p32_3_40x56x40_b2,$precision,[a-z_]*,1," "$work/bench.csv")" -eq 3 ] &&
+        [ "$(wc -l <"$work/bench.csv")" -eq 4 ]
     ok "the table of bench kernels in $precision" $?
 done
 refuses 1 "no layer's name" $nephron bench kernels --case nothing
 refuses 2 "must be one of" $nephron bench step --precision fp8
-for list in 0 1,x 1, 1,2.5 2000; do refuses 2 "is not a number of threads" $nephron bench scaling --threads-list $list; done
+for list in 0 1,x 1, 1,2.5 2000; do
+    refuses 2 "is not a number of threads" $nephron bench scaling --threads-list $list
+done
 refuses 1 "no training step is called" $nephron bench scaling --case infer_unet5_128
 if [ -n "$CHECK_ALL" ]; then # the smallest network that is timed takes a quarter of a minute
-    $nephron bench inference --case infer_resnet18_28_b32 --precision bf16 --threads 2 --csv "$work/bench.csv" >/dev/null
+    $nephron bench inference --case infer_resnet18_28_b32 --precision bf16 --threads 2 --csv \
+        "$work/bench.csv" >/dev/null
     ok "bench inference in bf16" $?
     grep -q '^infer_resnet18_28_b32,bf16,2,' "$work/bench.csv" && [ "$(wc -l <"$work/bench.csv")" -eq 2 ]
     ok "the table of bench inference in bf16" $?
@@ -248,12 +289,13 @@ if [ -n "$CHECK_ALL" ]; then # predicted for more cores than the machine has: no
     $nephron bench scaling --threads-list 1,2,$many --csv "$work/bench.csv" >/dev/null
     ok "bench scaling" $?
     [ "$(head -n 1 "$work/bench.csv")" = name,threads,predicted_seconds,measured_seconds,efficiency ] &&
-        grep -q '^unet_hippo_b2,1,[0-9.]*,[0-9.]*,1.0000$' "$work/bench.csv" && grep -q "^unet_hippo_b2,$many,[0-9.]*,,0" "$work/bench.csv" &&
+        grep -q '^unet_hippo_b2,1,[0-9.]*,[0-9.]*,1.0000$' "$work/bench.csv" &&
+        grep -q "^unet_hippo_b2,$many,[0-9.]*,,0" "$work/bench.csv" &&
         [ "$(grep -c '^unet_hippo_b2/.*/backward,2,' "$work/bench.csv")" -gt 20 ]
     ok "the table of bench scaling" $?
 fi
 
-# ---- bad input ----------------------------------------------------------------------------------------------------------
+# ---- bad input ---------------------------------------------------------------------------------------------
 bad="$work/bad"
 fresh() { # a small dataset to break
     rm -rf "$bad"
@@ -276,20 +318,24 @@ fresh
 sed 's/channel_names/channels/' $data/dataset.json >"$bad/dataset.json"
 refuses 1 "channel_names" $nephron train "$bad" $go
 fresh
-sed 's/"MRI"/"MRI", "1": "T2"/' $data/dataset.json | sed 's/"0": "MRI", "1"/"0": "MRI",\n"1"/' >"$bad/dataset.json"
+sed 's/"MRI"/"MRI", "1": "T2"/' $data/dataset.json |
+    sed 's/"0": "MRI", "1"/"0": "MRI",\n"1"/' >"$bad/dataset.json"
 refuses 1 "_0001.nii.gz" $nephron train "$bad" $go
 fresh
 echo '{"channel_names": {"0": "MRI"}' >"$bad/dataset.json"
 refuses 1 "dataset.json" $nephron train "$bad" $go
 fresh
-rm "$bad/labelsTr/hippocampus_001.nii.gz" "$bad/labelsTr/hippocampus_003.nii.gz" "$bad/labelsTr/hippocampus_004.nii.gz" "$bad/labelsTr/hippocampus_006.nii.gz"
+rm "$bad/labelsTr/hippocampus_001.nii.gz" "$bad/labelsTr/hippocampus_003.nii.gz" \
+    "$bad/labelsTr/hippocampus_004.nii.gz" "$bad/labelsTr/hippocampus_006.nii.gz"
 refuses 1 "label" $nephron train "$bad" $go --task segment
 refuses 1 "no-such-folder" $nephron train "$work/no-such-folder" $go
 fresh
 printf 'case,site\nhippocampus_001,a\n' >"$work/sites.csv"
-refuses 1 "has no site" $nephron federate "$bad" --sites "$work/sites.csv" -o "$work/x" --overwrite --rounds 1 --local-iterations 1 --quiet
+refuses 1 "has no site" $nephron federate "$bad" --sites "$work/sites.csv" -o "$work/x" --overwrite --rounds \
+    1 --local-iterations 1 --quiet
 printf 'case,hospital\nhippocampus_001,a\n' >"$work/sites.csv"
-refuses 1 "site" $nephron federate "$bad" --sites "$work/sites.csv" -o "$work/x" --overwrite --rounds 1 --local-iterations 1 --quiet
+refuses 1 "site" $nephron federate "$bad" --sites "$work/sites.csv" -o "$work/x" --overwrite --rounds 1 \
+    --local-iterations 1 --quiet
 refuses 1 "no such run" $nephron predict "$work/nothing" -i "$work/images" -o "$work/y"
 rm -rf "$work/empty"; mkdir "$work/empty"
 refuses 1 "no image" $nephron predict "$work/f3" -i "$work/empty" -o "$work/y" --quiet
@@ -298,13 +344,16 @@ refuses 1 "channel 1" $nephron predict "$work/f3" -i "$work/empty" -o "$work/y" 
 head -c 1000 "$work/f3/fold_0/checkpoint_final.safetensors" >"$work/cut.safetensors"
 refuses 1 "cut.safetensors" $nephron train $data -o "$work/z" $small --pretrained "$work/cut.safetensors"
 refuses 1 "cut.safetensors" $nephron info "$work/cut.safetensors"
-rm -f "$work/ref/hippocampus_003.nii.gz"; cp $data/labelsTr/hippocampus_001.nii.gz "$work/ref/hippocampus_003.nii.gz"
+rm -f "$work/ref/hippocampus_003.nii.gz"; cp $data/labelsTr/hippocampus_001.nii.gz \
+    "$work/ref/hippocampus_003.nii.gz"
 refuses 1 "hippocampus_003" $nephron evaluate "$work/ref" "$work/p" --quiet
-refuses 1 "checkpoint_best.safetensors: File too large" sh -c "ulimit -f 16; exec $nephron train $data -o $work/full $small"
+refuses 1 "checkpoint_best.safetensors: File too large" sh -c \
+    "ulimit -f 16; exec $nephron train $data -o $work/full $small"
 [ -z "$(find "$work/full" -name '*.tmp-*')" ]
 ok "half a file is left" $?
 if [ -w /dev/full ]; then
-    refuses 1 "/dev/full" $nephron evaluate $data/labelsTr/hippocampus_001.nii.gz $data/labelsTr/hippocampus_001.nii.gz -o /dev/full --quiet
+    refuses 1 "/dev/full" $nephron evaluate $data/labelsTr/hippocampus_001.nii.gz \
+        $data/labelsTr/hippocampus_001.nii.gz -o /dev/full --quiet
     $nephron help >/dev/full 2>/dev/null
     [ $? -eq 1 ]
     ok "help to a full disk fails" $?

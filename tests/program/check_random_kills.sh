@@ -1,9 +1,9 @@
 #!/bin/sh
-# check_random_kills.sh [KILLS [SEED]] - train, federate, predict and study are killed (SIGKILL) at random moments, and
-# what goes on from there is killed again, up to four times in a row, until KILLS (8) have met a running program; then
-# it may end. After each kill no file under a real name is broken; at the end the weights, losses, label maps and tables
-# are those of a run that was left alone, and no temporary file is left. The moments follow from SEED (1), between begin
-# and end of the whole run as it was measured.
+# check_random_kills.sh [KILLS [SEED]] - train, federate, predict and study are killed (SIGKILL) at random
+# moments, and what goes on from there is killed again, up to four times in a row, until KILLS (8) have met a
+# running program; then it may end. After each kill no file under a real name is broken; at the end the
+# weights, losses, label maps and tables are those of a run that was left alone, and no temporary file is
+# left. The moments follow from SEED (1), between begin and end of the whole run as it was measured.
 . tests/program/lib.sh
 kills=${1:-8}
 seed=${2:-1}
@@ -23,21 +23,26 @@ for case in $(sed -n '2,17s/,.*//p' "$data/sites.csv"); do
 done
 for image in $(ls "$data/imagesTr" | head -n 8); do cp "$data/imagesTr/$image" images/; done
 sed 's/"numTraining": *[0-9]*/"numTraining": 16/' "$data/dataset.json" >mini/dataset.json
-sed -n '2,17s/,.*//p' "$data/sites.csv" | awk 'BEGIN { print "case,site" } { print $1 "," (NR % 2 ? "a" : "b") }' >mini/sites.csv
+sed -n '2,17s/,.*//p' "$data/sites.csv" |
+    awk 'BEGIN { print "case,site" } { print $1 "," (NR % 2 ? "a" : "b") }' >mini/sites.csv
 
-small="--base-features 4 --patch 16,16,16 --batch 1 --validation-batches 1 --no-validation --fold all --quiet --threads 1"
+small="--base-features 4 --patch 16,16,16 --batch 1 --validation-batches 1 --no-validation --fold all \
+    --quiet --threads 1"
 begin() { # what, folder: from the start
     case $1 in
     train) $nephron train data -o "$2" --epochs 4 --iterations 3 $small --overwrite ;;
-    federate) $nephron federate data -o "$2" --sites data/sites.csv --strategy scaffold --rounds 4 --local-iterations 2 $small --overwrite ;;
+    federate) $nephron federate data -o "$2" --sites data/sites.csv --strategy scaffold --rounds 4 \
+        --local-iterations 2 $small --overwrite ;;
     predict) $nephron predict train.whole -i images -o "$2" --step 1 --no-mirror --quiet --threads 1 ;;
-    study) $nephron study -o "$2" --data mini --task segment --rounds 2 --local-iterations 2 --base-features 4 \
+    study) $nephron study -o "$2" --data mini --task segment --rounds 2 --local-iterations 2 --base-features \
+        4 \
         --patch-voxels 4096 --step 1 --seeds 1 --arms federated --quiet --threads 1 ;;
     esac
 }
 go_on() { # what, folder: from where it was killed
     case $1 in
-    train | federate) if [ -e "$2/fold_all/checkpoint_latest.safetensors" ]; then $nephron "$1" --resume "$2"; else begin "$@"; fi ;;
+    train | federate) if [ -e "$2/fold_all/checkpoint_latest.safetensors" ]; then $nephron "$1" --resume \
+        "$2"; else begin "$@"; fi ;;
     predict) begin "$@" ;;
     study) if [ -e "$2/protocol.json" ]; then $nephron study --resume "$2"; else begin "$@"; fi ;;
     esac
@@ -53,7 +58,8 @@ results() { # what, folder: hashes of what must not depend on kills
     esac
 }
 readable() { # folder
-    find "$1" -type f \( -name '*.json' -o -name '*.csv' -o -name '*.safetensors' -o -name '*.nii.gz' \) ! -name '.*' >files
+    find "$1" -type f \( -name '*.json' -o -name '*.csv' -o -name '*.safetensors' -o -name '*.nii.gz' \) \
+        ! -name '.*' >files
     [ ! -s files ] || xargs $nephron info <files >/dev/null 2>info.err
 }
 

@@ -1,7 +1,8 @@
 #!/bin/sh
-# check_reproducible.sh - two builds of the same sources are the same bytes: program and archive, static, from two folders whose
-# names differ in length, with other locale, time zone and umask, by two users (where this one may become another) and on two days
-# (where faketime is installed). Prints the SHA-256. Takes two whole builds: run by check-all. OPTIMISE: another than -O2.
+# check_reproducible.sh - two builds of the same sources are the same bytes: program and archive, static, from
+# two folders whose names differ in length, with other locale, time zone and umask, by two users (where this
+# one may become another) and on two days (where faketime is installed). Prints the SHA-256. Takes two whole
+# builds: run by check-all. OPTIMISE: another than -O2.
 . tests/program/lib.sh
 remark=
 jobs=$(getconf _NPROCESSORS_ONLN)

@@ -1,6 +1,7 @@
 #!/bin/sh
-# check_signals.sh [TURNS] - SIGINT and SIGTERM at many moments of train, federate (simulation and --as site) and predict: the exit
-# code says the signal, --resume ends at the weights of the run that was left alone, no file is half written.
+# check_signals.sh [TURNS] - SIGINT and SIGTERM at many moments of train, federate (simulation and --as site)
+# and predict: the exit code says the signal, --resume ends at the weights of the run that was left alone, no
+# file is half written.
 . tests/program/lib.sh
 turns=${1:-1}
 
@@ -21,10 +22,13 @@ signal_after() { # file, milliseconds, signal, command...
     code=$?
 }
 
-small="--base-features 4 --patch 16,16,16 --batch 2 --validation-batches 1 --no-validation --quiet --threads 1"
+small="--base-features 4 --patch 16,16,16 --batch 2 --validation-batches 1 --no-validation --quiet \
+    --threads 1"
 for kind in train federate; do
     long="--epochs 2 --iterations 12 $small"
-    [ $kind = federate ] && long="--sites 3 --strategy scaffold --optimizer sgd --rounds 2 --local-iterations 4 --parallel layers $small"
+    [ $kind = federate ] &&
+        long="--sites 3 --strategy scaffold --optimizer sgd --rounds 2 --local-iterations 4 \
+            --parallel layers $small"
     $nephron $kind $data -o "$work/$kind" $long
     ok "$kind" $?
     turn=0
@@ -33,7 +37,8 @@ for kind in train federate; do
         turn=$((turn + 1))
         run=$work/$kind.$turn
         number=$((turn % 2 ? 15 : 2))
-        signal_after "$run/manifest.json" $((turn * 911 / (turns + 1) % 900 / 4 + 20)) $number $nephron $kind $data -o "$run" $long
+        signal_after "$run/manifest.json" $((turn * 911 / (turns + 1) % 900 / 4 + 20)) $number $nephron \
+            $kind $data -o "$run" $long
         if [ $code -eq 0 ]; then continue; fi # it was faster
         stopped=$((stopped + 1))
         [ $code -eq $((128 + number)) ]
@@ -77,19 +82,23 @@ ok "two signals: exit code $code" $?
 fed=$work/fed
 {
     $nephron federate $data --as fingerprint A -o "$fed" --quiet &&
-        $nephron federate --as init -o "$fed" --sites A --rounds 1 --local-iterations 20 --base-features 4 --patch 16,16,16 --batch 2 --quiet
+        $nephron federate --as init -o "$fed" --sites A --rounds 1 --local-iterations 20 --base-features 4 \
+        --patch 16,16,16 --batch 2 --quiet
 }
 ok "a federation of one site" $?
 cp -r "$fed" "$work/fed2"
 $nephron federate $data --as site A -o "$work/fed2" --state "$work/state2" --quiet --threads 1
 ok "the site" $?
-signal_after "$work/state/site.json" 60 15 $nephron federate $data --as site A -o "$fed" --state "$work/state" --quiet --threads 1
-[ $code -eq 143 ] && [ ! -e "$fed/round_0000/A.safetensors" ] && [ -e "$work/state/sites/A.paused.safetensors" ] && grep -q "goes on from there" "$work/err"
+signal_after "$work/state/site.json" 60 15 $nephron federate $data --as site A -o "$fed" --state \
+    "$work/state" --quiet --threads 1
+[ $code -eq 143 ] && [ ! -e "$fed/round_0000/A.safetensors" ] &&
+    [ -e "$work/state/sites/A.paused.safetensors" ] && grep -q "goes on from there" "$work/err"
 ok "a site that is stopped: exit code $code: $(cat "$work/err")" $?
 $nephron federate $data --as site A -o "$fed" --state "$work/state" --quiet --threads 1
 ok "a site that goes on" $?
 for f in "$fed" "$work/fed2"; do $nephron federate --as aggregate -o "$f" --quiet; done
-[ -n "$(last_hash "$fed/rounds.csv")" ] && [ "$(last_hash "$fed/rounds.csv")" = "$(last_hash "$work/fed2/rounds.csv")" ]
+[ -n "$(last_hash "$fed/rounds.csv")" ] &&
+    [ "$(last_hash "$fed/rounds.csv")" = "$(last_hash "$work/fed2/rounds.csv")" ]
 ok "a site that was stopped gives other weights" $?
 
 # predict: label maps that are there are whole, and the same.
@@ -97,7 +106,8 @@ mkdir "$work/images"
 for f in $(ls $data/imagesTr | head -n 6); do cp "$data/imagesTr/$f" "$work/images/"; done
 $nephron predict "$work/train" -i "$work/images" -o "$work/all" --no-mirror --quiet --threads 1
 ok "predict" $?
-signal_after "$work/some/$(ls "$work/all" | grep nii.gz | head -n 1)" 0 15 $nephron predict "$work/train" -i "$work/images" -o "$work/some" --no-mirror --quiet --threads 1
+signal_after "$work/some/$(ls "$work/all" | grep nii.gz | head -n 1)" 0 15 $nephron predict "$work/train" -i \
+    "$work/images" -o "$work/some" --no-mirror --quiet --threads 1
 [ $code -eq 143 ] && grep -q "label maps in $work/some are whole" "$work/err"
 ok "predict that is stopped: exit code $code" $?
 for f in "$work"/some/*.nii.gz; do

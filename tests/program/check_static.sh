@@ -1,8 +1,9 @@
 #!/bin/sh
-# check_static.sh - what is known without running: no variable outlives a call but the few named here. With CHECK_ALL=1
-# (check_all.sh) also no warning of gcc and clang with -Wall -Wextra -Wconversion -Wshadow, and none of cppcheck but what
-# static.txt lists with its reason; with LINT=1 (`make lint`) the same of clang-tidy, which takes longer than all of it.
-# What is not installed is said to be skipped.
+# check_static.sh - what is known without running: no variable outlives a call but the few named here, and no
+# function has more than 72 kB on the stack (`sh tests/program/check_static.sh frames` lists the largest).
+# With CHECK_ALL=1 (check_all.sh) also no warning of gcc and clang with -Wall -Wextra -Wconversion -Wshadow,
+# and none of cppcheck but what static.txt lists with its reason; with LINT=1 (`make lint`) the same of
+# clang-tidy, which takes longer than all of it. What is not installed is said to be skipped.
 . tests/program/lib.sh
 remark=
 
@@ -11,14 +12,16 @@ remark=
 # Constant tables of addresses lie in .data.rel.ro, which is read-only once the program is loaded.
 variables() { # of archives: file and name of what can be written
     nm -A -f sysv "$@" 2>/dev/null | awk -F'|' '/\|/ { gsub(/ /, "")
-        if ($7 ~ /^(\.data|\.bss|\.tdata|\.tbss|\*COM\*)/ && $7 !~ /^\.data\.rel\.ro/ && $4 ~ /OBJECT|TLS|COMMON/) {
+        if ($7 ~ /^(\.data|\.bss|\.tdata|\.tbss|\*COM\*)/ && $7 !~ /^\.data\.rel\.ro/ &&
+            $4 ~ /OBJECT|TLS|COMMON/) {
             n = split($1, part, ":"); sub(/\.[0-9]+$/, "", part[n]); print part[n - 1] " " part[n]
         } }' | sort -u
 }
 # sha256: whether the processor has SHA instructions, found once as cpu's level is.
-# cpu: the level, found once (atomic, the same for whoever finds it). volume: the limit of --max-gb, set before threads
-# begin. options: the common options of a command that has no place of its own for them. interrupt: what a signal handler
-# may write. info_images: text that is printed at once by the one thread there is.
+# cpu: the level, found once (atomic, the same for whoever finds it). volume: the limit of --max-gb, set
+# before threads begin. options: the common options of a command that has no place of its own for them.
+# interrupt: what a signal handler may write. info_images: text that is printed at once by the one thread
+# there is.
 cat >"$work/allowed" <<'END'
 info_images.o text
 info_images.o turn
@@ -40,6 +43,28 @@ grep -vxF -f "$work/allowed" "$work/variables" >"$work/out"
 [ ! -s "$work/out" ]
 ok "variables that outlive a call: $(tr '\n' ',' <"$work/out")" $?
 
+# ---- frames --------------------------------------------------------------------------------------------
+
+# musl gives a thread 128 kB. What a function takes is read off its instructions, where they are x86-64's;
+# a number that does not fit 31 bits is a negative one.
+most=73728
+frames() { # program: bytes and function, the largest first
+    objdump -d --no-show-raw-insn "$1" |
+        sed -n 's/^[0-9a-f]* <\(.*\)>:$/\1/p; s/.*sub  *\$\(0x[0-9a-f]\{1,8\}\),%rsp$/\1/p' |
+        awk '/^0x/ { print $1, name; next } { name = $1 }' |
+        while read -r bytes name; do echo "$((bytes)) $name"; done | sort -rn
+}
+if command -v objdump >/dev/null && [ "$(uname -m)" = x86_64 ]; then
+    printf 'void fill(char *); void f(void) { char a[%d]; fill(a); }\n' $most >"$work/frame.c"
+    ${CC:-cc} -O1 -c "$work/frame.c" -o "$work/frame.o"
+    [ "$(frames "$work/frame.o" | awk -v most=$most '$1 > most { print $2 }')" = f ]
+    ok "a frame that is too large is found" $?
+    frames "$nephron" >"$work/frames"
+    [ "$(wc -l <"$work/frames")" -gt 500 ] && [ -z "$(awk -v most=$most '$1 > most' "$work/frames")" ]
+    ok "frames above $most bytes: $(awk -v most=$most '$1 > most' "$work/frames" | tr '\n' ',')" $?
+    [ "$1" != frames ] || head -n 20 "$work/frames"
+else echo "skipped: no objdump of x86-64"; fi
+
 [ -n "$CHECK_ALL" ] || { finish; exit; }
 
 # ---- warnings ------------------------------------------------------------------------------------------
@@ -55,18 +80,22 @@ warnings() { # compiler and options: no warning
     compiler=$1
     shift
     without "$compiler" && return
-    xargs -P "$jobs" -n 8 "$compiler" -fsyntax-only $language -Wall -Wextra -Wconversion -Wshadow "$@" <"$work/sources" 2>&1 |
+    xargs -P "$jobs" -n 8 "$compiler" -fsyntax-only $language -Wall -Wextra -Wconversion -Wshadow "$@" \
+        <"$work/sources" 2>&1 |
         grep -E 'warning:|error:' | sort -u >"$work/out"
     cat "$work/out"
     [ ! -s "$work/out" ]
     ok "$compiler: $(wc -l <"$work/out") warnings" $?
 }
 warnings gcc
-warnings clang -Wno-float-conversion # clang's takes a double that is a condition for a loss; gcc's finds what is one
+# clang's takes a double that is a condition for a loss; gcc's finds what is one
+warnings clang -Wno-float-conversion
 
 # ---- analysers -----------------------------------------------------------------------------------------
 
-listed() { # tool, findings as "file: id": those that static.txt does not list (lines "tool file id # reason", file * for any)
+# tool, findings as "file: id": those that static.txt does not list (lines "tool file id # reason", file *
+# for any)
+listed() {
     sed -n "s/^$1 \([^#]*[^# ]\) *#.*/\1/p" tests/program/static.txt >"$work/reasons"
     while read -r file id; do
         grep -qxF -e "${file%:} $id" -e "* $id" "$work/reasons" || echo "$file $id"
@@ -76,7 +105,8 @@ listed() { # tool, findings as "file: id": those that static.txt does not list (
     ok "$1: $(wc -l <"$work/out") findings that static.txt has no reason for" $?
 }
 if ! without cppcheck; then
-    cppcheck --std=c11 -D_GNU_SOURCE -D__x86_64__ -D__GNUC__=12 -I. -j "$jobs" --quiet --enable=warning,portability \
+    cppcheck --std=c11 -D_GNU_SOURCE -D__x86_64__ -D__GNUC__=12 -I. -j "$jobs" --quiet \
+        --enable=warning,portability \
         --inline-suppr --suppress=missingInclude --suppress=missingIncludeSystem --template='{file}: {id}' \
         --file-list="$work/sources" 2>"$work/err"
     sort -u "$work/err" | grep -v '^nofile' >"$work/found"
@@ -85,11 +115,11 @@ fi
 
 # clang-tidy's bugprone, cert and the analyser, without those that ask for another language or style:
 #   easily-swappable-parameters, branch-clone, suspicious-string-compare   style
-#   DeprecatedOrUnsafeBufferHandling                                         wants Annex K, which glibc has not
+# DeprecatedOrUnsafeBufferHandling                                         wants Annex K, which glibc has not
 #   strcpy, cert-err34-c (atoi)     the length, and that they are digits, is checked on the lines before
 #   cert-err33-c                                                             printf's result
 #   implicit-widening-of-multiplication-result, narrowing-conversions, misplaced-widening-cast
-#                                                            -Wconversion above; sizes are checked where they are read
+# -Wconversion above; sizes are checked where they are read
 #   valist.Uninitialized            clang 14 takes every va_list behind the first file for one
 #   sizeof-expression               sizeof *p of an array of pointers
 #   FloatLoopCounter, cert-flp30-c  the counter of a recurrence is its argument
@@ -97,14 +127,17 @@ fi
 # File by file it does not see that error_set returns -1: analyser.h tells it.
 checks='-*,bugprone-*,cert-*,clang-analyzer-*'
 for check in bugprone-easily-swappable-parameters bugprone-branch-clone bugprone-suspicious-string-compare \
-    clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling clang-analyzer-security.insecureAPI.strcpy \
-    cert-err34-c cert-err33-c bugprone-implicit-widening-of-multiplication-result bugprone-narrowing-conversions \
+    clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling \
+    clang-analyzer-security.insecureAPI.strcpy \
+    cert-err34-c cert-err33-c bugprone-implicit-widening-of-multiplication-result \
+    bugprone-narrowing-conversions \
     bugprone-misplaced-widening-cast clang-analyzer-valist.Uninitialized bugprone-sizeof-expression \
     clang-analyzer-security.FloatLoopCounter cert-flp30-c clang-analyzer-optin.performance.Padding; do
     checks=$checks,-$check
 done
 if [ -n "$LINT" ] && ! without clang-tidy; then
-    grep -vx io/base/error.c "$work/sources" | xargs -P "$jobs" -n 1 sh -c 'clang-tidy --quiet --checks="$0" "$1" -- \
+    grep -vx io/base/error.c "$work/sources" |
+        xargs -P "$jobs" -n 1 sh -c 'clang-tidy --quiet --checks="$0" "$1" -- \
         -std=c11 -D_GNU_SOURCE -DNEPHRON_VERSION=\"x\" -I. -include tests/program/analyser.h -Wno-unused-value' \
         "$checks" >"$work/out" 2>/dev/null
     grep -E 'warning:|error:' "$work/out" | sed "s|^$root/||" | sort -u >"$work/tidy"

@@ -1,7 +1,8 @@
 #!/bin/sh
-# check_study_program.sh - `nephron study` from outside: every file and key of the contract, the same weights for other threads and after
-# --resume, parts that are missing, bad input. Networks are tiny: what they learn does not matter here.
-# With CHECK_ALL=1 (check_all.sh) the larger presets and the other ways of preparing and counting too.
+# check_study_program.sh - `nephron study` from outside: every file and key of the contract, the same weights
+# for other threads and after --resume, parts that are missing, bad input. Networks are tiny: what they learn
+# does not matter here. With CHECK_ALL=1 (check_all.sh) the larger presets and the other ways of preparing and
+# counting too.
 . tests/program/lib.sh
 
 # Half of the sample's cases, every other one, so that all sites are there; in check-all the whole.
@@ -17,18 +18,23 @@ done
 chmod -R u+w "$data"
 cases=$(sed 1d "$data/sites.csv" | wc -l)
 sed -i "s/\"numTraining\": *[0-9]*/\"numTraining\": $cases/" "$data/dataset.json"
-(echo case,label; sed -n '2,$p' $data/sites.csv | cut -d, -f1 | awk '{ print $1 "," NR % 2 }') >"$work/data/labels.csv"
-tiny="--rounds 1 --local-iterations 1 --base-features 4 --patch-voxels 8000 --step 1 --class-rounds 1 --class-iterations 1 --base 4 --crop 8,8,8 --class-batch 4 --seeds 1 --quiet"
+(echo case,label; sed -n '2,$p' $data/sites.csv | cut -d, -f1 |
+    awk '{ print $1 "," NR % 2 }') >"$work/data/labels.csv"
+tiny="--rounds 1 --local-iterations 1 --base-features 4 --patch-voxels 8000 --step 1 --class-rounds 1 \
+    --class-iterations 1 --base 4 --crop 8,8,8 --class-batch 4 --seeds 1 --quiet"
 
 $nephron study -o "$work/a" --data "$work/data" $tiny --threads 1
 ok "study of both tasks" $?
-for file in report.html report.json cases.csv sites.csv rounds.csv runs/plans.json predictions/classification/federated.csv \
+for file in report.html report.json cases.csv sites.csv rounds.csv runs/plans.json \
+    predictions/classification/federated.csv \
     predictions/segmentation/centralised_seed_1.json protocol.json; do
     [ -s "$work/a/$file" ]
     ok "study writes $file" $?
 done
-for key in segmentation arms local federated centralised dice_mean lesion_f1 lesion_sensitivity wilcoxon equivalence classification auc accuracy sensitivity \
-    specificity delong difference ci mcnemar per_seed per_site patients_and_seeds_random noninferiority power hodges_lehmann \
+for key in segmentation arms local federated centralised dice_mean lesion_f1 lesion_sensitivity wilcoxon \
+    equivalence classification auc accuracy sensitivity \
+    specificity delong difference ci mcnemar per_seed per_site patients_and_seeds_random noninferiority \
+    power hodges_lehmann \
     hd95_missed hd95_penalised_mean headline baselines brier_recalibrated operating_points; do
     grep -q "\"$key\":" "$work/a/report.json"
     ok "report.json has $key" $?
@@ -39,17 +45,22 @@ for id in protocol flow sites segmentation classification pictures cost methods 
 done
 ! grep -q 'id=paper' "$work/a/report.html"
 ok "the paper's table stands in a study that is not the paper's" $?
-grep -q 'with one seed there is one model of each' "$work/a/report.html" && grep -q 'too few patients' "$work/a/report.html" && ! grep -q 'the two are equivalent' "$work/a/report.html"
+grep -q 'with one seed there is one model of each' "$work/a/report.html" &&
+    grep -q 'too few patients' "$work/a/report.html" &&
+    ! grep -q 'the two are equivalent' "$work/a/report.html"
 ok "a study of one seed and few cases says so, and claims no equivalence" $?
 ! grep -qE '<script|<link|src="?http' "$work/a/report.html"
 ok "report.html needs nothing from outside" $?
 grep -q 'data:image/png;base64,iVBOR' "$work/a/report.html"
 ok "report.html has pictures inside" $?
-[ "$(wc -l <"$work/a/cases.csv")" -eq $((cases + 1)) ] && [ "$(grep -c ',test,' "$work/a/cases.csv")" -eq $((cases / 10)) ]
+[ "$(wc -l <"$work/a/cases.csv")" -eq $((cases + 1)) ] &&
+    [ "$(grep -c ',test,' "$work/a/cases.csv")" -eq $((cases / 10)) ]
 ok "cases.csv: $cases cases, a tenth for the test" $?
-$nephron compare "$work/a/predictions/classification/federated.csv" "$work/a/predictions/classification/centralised.csv" >/dev/null
+$nephron compare "$work/a/predictions/classification/federated.csv" \
+    "$work/a/predictions/classification/centralised.csv" >/dev/null
 ok "compare reads the study's predictions" $?
-$nephron evaluate "$work/a/predictions/classification/federated.csv" "$work/a/predictions/classification/federated.csv" --quiet
+$nephron evaluate "$work/a/predictions/classification/federated.csv" \
+    "$work/a/predictions/classification/federated.csv" --quiet
 ok "evaluate reads the study's predictions" $?
 
 hashes() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1/rounds.csv"; }
@@ -59,7 +70,10 @@ ok "ten models, ten weight hashes" $?
 # By two threads, killed in the middle and continued: the same results, byte for byte.
 $nephron study -o "$work/k" --data "$work/data" $tiny --threads 2 2>"$work/err" &
 child=$!
-while kill -0 $child 2>/dev/null && [ ! -e "$work/k/runs/segmentation/federated_seed_1/checkpoint_final.safetensors" ]; do sleep 0.05; done
+while kill -0 $child 2>/dev/null &&
+    [ ! -e "$work/k/runs/segmentation/federated_seed_1/checkpoint_final.safetensors" ]; do
+    sleep 0.05
+done
 kill -15 $child 2>/dev/null
 wait $child 2>/dev/null
 [ $? -eq 143 ] && grep -q "study --resume $work/k" "$work/err" && [ ! -e "$work/k/report.json" ]
@@ -67,14 +81,17 @@ ok "a study that gets SIGTERM stops and says how to go on" $?
 $nephron study --resume "$work/k" &
 child=$!
 maps=$work/k/predictions/segmentation
-while kill -0 $child 2>/dev/null && ! ls "$maps/centralised_seed_1/"*.nii.gz >"$work/done" 2>/dev/null; do sleep 0.02; done
+while kill -0 $child 2>/dev/null && ! ls "$maps/centralised_seed_1/"*.nii.gz >"$work/done" 2>/dev/null; do
+    sleep 0.02
+done
 kill -9 $child 2>/dev/null
 wait $child 2>/dev/null
 [ ! -e "$work/k/report.json" ]
 ok "the study was killed before its end" $?
 ls "$maps/federated_seed_1/"*.nii.gz >>"$work/done" && touch "$work/before" && sleep 0.05
 $nephron study --resume "$work/k"
-cmp "$work/k/cases.csv" "$work/a/cases.csv" && cmp "$work/k/sites.csv" "$work/a/sites.csv" && [ "$(hashes "$work/k")" = "$(hashes "$work/a")" ]
+cmp "$work/k/cases.csv" "$work/a/cases.csv" && cmp "$work/k/sites.csv" "$work/a/sites.csv" &&
+    [ "$(hashes "$work/k")" = "$(hashes "$work/a")" ]
 ok "a study that was killed and resumed gives other results" $?
 [ -s "$work/done" ] && [ -z "$(find $(cat "$work/done") -newer "$work/before")" ]
 ok "test cases that were done are not predicted again, of an arm that was half done neither" $?
@@ -83,87 +100,114 @@ rm "$work/k/runs/segmentation/federated_seed_1/checkpoint_latest.safetensors"
 $nephron study -o "$work/k" --data "$work/data" $tiny --resume
 [ "$(hashes "$work/k")" = "$(hashes "$work/a")" ]
 ok "--resume gives other weights" $?
-[ -z "$(find "$maps/federated_seed_1" -name '*.nii.gz' ! -newer "$work/before")" ] && cmp "$work/k/cases.csv" "$work/a/cases.csv"
+[ -z "$(find "$maps/federated_seed_1" -name '*.nii.gz' ! -newer "$work/before")" ] &&
+    cmp "$work/k/cases.csv" "$work/a/cases.csv"
 ok "maps of other weights are predicted again" $?
 
 # Prepared cases in files change nothing; bf16 does, and is told.
 if [ -n "$CHECK_ALL" ]; then
-    $nephron study -o "$work/d" --data "$work/data" $tiny --cache && cmp "$work/d/cases.csv" "$work/a/cases.csv" && [ -z "$(find "$work/d" -name '.scratch*')" ]
+    $nephron study -o "$work/d" --data "$work/data" $tiny --cache &&
+        cmp "$work/d/cases.csv" "$work/a/cases.csv" && [ -z "$(find "$work/d" -name '.scratch*')" ]
     ok "--cache" $?
-    $nephron study -o "$work/h" --data "$work/data" $tiny --precision bf16 && grep -q '"precision": "bf16"' "$work/h/report.json" &&
+    $nephron study -o "$work/h" --data "$work/data" $tiny --precision bf16 &&
+        grep -q '"precision": "bf16"' "$work/h/report.json" &&
         [ "$(hashes "$work/h")" != "$(hashes "$work/a")" ]
     ok "--precision bf16" $?
 fi
 
 # Every arm, two seeds, an external hospital; its cases are in no training. In check-all.
 if [ -n "$CHECK_ALL" ]; then
-    (echo case,hospital; sed -n '2,$p' $data/sites.csv | awk -F, '{ print $1 "," (NR % 8 == 0 ? "far" : "near") }') >"$work/data/clinical.csv"
+    (echo case,hospital; sed -n '2,$p' $data/sites.csv |
+        awk -F, '{ print $1 "," (NR % 8 == 0 ? "far" : "near") }') >"$work/data/clinical.csv"
     arms=alone,federated_equal_images,centralised_long,fedprox,fedbn,leave_one_out
-    $nephron study -o "$work/m" --data "$work/data" $tiny --seeds 2 --local-iterations 3 --arms $arms --external far >/dev/null
+    $nephron study -o "$work/m" --data "$work/data" $tiny --seeds 2 --local-iterations 3 --arms $arms \
+        --external far >/dev/null
     ok "study of every arm with two seeds and an external hospital" $?
     for key in federated_equal_images centralised_long fedprox fedbn leave_one_out per_hospital external; do
         grep -q "\"$key\":" "$work/m/report.json"
         ok "report.json has $key" $?
     done
-    grep -q 'patients and seeds as random' "$work/m/report.html" && [ "$(grep -c ',external,' "$work/m/cases.csv")" -eq 5 ]
+    grep -q 'patients and seeds as random' "$work/m/report.html" &&
+        [ "$(grep -c ',external,' "$work/m/cases.csv")" -eq 5 ]
     ok "external cases, seeds as random" $?
-    sed -n 's/^segmentation,\(centralised[a-z_ ]*\),1,1,all,\([0-9]*\),.*/\1 \2/p' "$work/m/rounds.csv" | sort >"$work/out"
+    sed -n 's/^segmentation,\(centralised[a-z_ ]*\),1,1,all,\([0-9]*\),.*/\1 \2/p' "$work/m/rounds.csv" |
+        sort >"$work/out"
     [ "$(wc -l <"$work/out")" -eq 2 ] && grep -q "without: " "$work/m/rounds.csv"
     ok "rounds.csv of every arm" $?
-    grep -q 'in its last layer, volume' "$work/m/report.html" && grep -q '"name": "volume"' "$work/m/report.json"
+    grep -q 'in its last layer, volume' "$work/m/report.html" &&
+        grep -q '"name": "volume"' "$work/m/report.json"
     ok "the volume is a covariate of the classifier" $?
-    # FedBN: with the global norms instead of its own, a site's cases have other probabilities, and the others' the same.
+    # FedBN: with the global norms instead of its own, a site's cases have other probabilities, and the
+    # others' the same.
     bn=$work/m/runs/classification/fedbn_seed_1
     site=$(basename "$(ls "$bn"/sites/*.own.safetensors | head -1)" .own.safetensors)
     cp "$work/m/predictions/classification/fedbn_seed_1.csv" "$work/own.csv"
     cp "$bn/checkpoint_final.safetensors" "$bn/sites/$site.own.safetensors"
-    $nephron study -o "$work/m" --data "$work/data" $tiny --seeds 2 --local-iterations 3 --arms $arms --external far --resume >/dev/null
+    $nephron study -o "$work/m" --data "$work/data" $tiny --seeds 2 --local-iterations 3 --arms $arms \
+        --external far --resume >/dev/null
     cut -d, -f1-3 "$work/m/cases.csv" | grep ',test$' | sort >"$work/parts"
     sort "$work/own.csv" | join -t, - "$work/parts" >"$work/before.csv"
-    sort "$work/m/predictions/classification/fedbn_seed_1.csv" | join -t, - "$work/parts" | paste -d, "$work/before.csv" - |
-        awk -F, -v site="$site" '{ if ($4 == site ? $3 == $8 : $3 != $8) bad = 1; mine += $4 == site; n++ } END { exit bad || !mine || mine == n }'
+    sort "$work/m/predictions/classification/fedbn_seed_1.csv" | join -t, - "$work/parts" |
+        paste -d, "$work/before.csv" - |
+        awk -F, -v site="$site" \
+        '{ if ($4 == site ? $3 == $8 : $3 != $8) bad = 1; mine += $4 == site; n++ } END {
+            exit bad || !mine || mine == n }'
     ok "FedBN's cases are tested with the norms of their own site" $?
     rm "$work/data/clinical.csv"
 fi
 
 # A site that has no patient's age: its own arm goes on without, and so do the others.
 none=$(sed -n '2s/.*,//p' "$work/data/sites.csv")
-(echo case,age; awk -F, -v none="$none" 'NR > 1 { print $1 "," ($2 == none ? "" : 40 + NR * 7 % 40) }' "$work/data/sites.csv") >"$work/data/clinical.csv"
-$nephron study -o "$work/age" --data "$work/data" $tiny --task classify --arms alone && grep -q 'in its last layer, volume, age' "$work/age/report.html"
+(echo case,age; awk -F, -v none="$none" 'NR > 1 { print $1 "," ($2 == none ? "" : 40 + NR * 7 % 40) }' \
+    "$work/data/sites.csv") >"$work/data/clinical.csv"
+$nephron study -o "$work/age" --data "$work/data" $tiny --task classify --arms alone &&
+    grep -q 'in its last layer, volume, age' "$work/age/report.html"
 ok "a site without a value of a covariate" $?
 rm "$work/data/clinical.csv"
 
 # Three classes, of the whole sample: each against the rest, and their mean.
 cp -r "${all%/*}" "$work/whole"
 chmod -R u+w "$work/whole"
-(echo case,label; sed -n '2,$p' "$all" | cut -d, -f1 | awk '{ print $1 "," (NR * 5 + int(NR / 7)) % 3 }') >"$work/whole/labels.csv"
-$nephron study -o "$work/three" --data "$work/whole" $tiny --task classify && grep -q '"auc_one_vs_rest"' "$work/three/report.json" &&
-    grep -q 'Macro AUC (mean of' "$work/three/report.html" && head -1 "$work/three/predictions/classification/federated.csv" | grep -q probability_2
+(echo case,label; sed -n '2,$p' "$all" | cut -d, -f1 |
+    awk '{ print $1 "," (NR * 5 + int(NR / 7)) % 3 }') >"$work/whole/labels.csv"
+$nephron study -o "$work/three" --data "$work/whole" $tiny --task classify &&
+    grep -q '"auc_one_vs_rest"' "$work/three/report.json" &&
+    grep -q 'Macro AUC (mean of' "$work/three/report.html" &&
+    head -1 "$work/three/predictions/classification/federated.csv" | grep -q probability_2
 ok "study of three classes" $?
 
 rm "$work/data/sites.csv"
 mv "$work/data/labels.csv" "$work"
-$nephron study -o "$work/c" --data "$work/data" $tiny && grep -q '"classification_absent"' "$work/c/report.json" &&
-    grep -q '"sites_drawn_at_random": true' "$work/c/report.json" && grep -q 'dealt at random' "$work/c/report.html"
+$nephron study -o "$work/c" --data "$work/data" $tiny &&
+    grep -q '"classification_absent"' "$work/c/report.json" &&
+    grep -q '"sites_drawn_at_random": true' "$work/c/report.json" &&
+    grep -q 'dealt at random' "$work/c/report.html"
 ok "without labels.csv and sites.csv" $?
 
 # The synthetic dataset: as asked for, used again, and not mixed up with another one.
-$nephron study -o "$work/s" --cases 40 --difficulty 0.5 --task classify $tiny && grep -q '"difficulty": 0.5' "$work/s/data/phantom.json" &&
-    grep -q '"size": "tiny"' "$work/s/data/phantom.json" && grep -q '"segmentation_absent"' "$work/s/report.json"
+$nephron study -o "$work/s" --cases 40 --difficulty 0.5 --task classify $tiny &&
+    grep -q '"difficulty": 0.5' "$work/s/data/phantom.json" &&
+    grep -q '"size": "tiny"' "$work/s/data/phantom.json" &&
+    grep -q '"segmentation_absent"' "$work/s/report.json"
 ok "synthetic data, classification alone" $?
 $nephron study -o "$work/s" --cases 40 --difficulty 0.5 --task classify $tiny
 ok "the same synthetic data again" $?
 
-# What it would cost: of a dataset, and of the phantom without making it; standard through the same code with small networks.
-$nephron study -o "$work/e" --data "$work/data" $tiny --estimate | grep -q 'expected in all: about .* GB of memory, .* GB of disk' && [ ! -e "$work/e/report.json" ]
+# What it would cost: of a dataset, and of the phantom without making it; standard through the same code with
+# small networks.
+$nephron study -o "$work/e" --data "$work/data" $tiny --estimate |
+    grep -q 'expected in all: about .* GB of memory, .* GB of disk' && [ ! -e "$work/e/report.json" ]
 ok "--estimate of a dataset" $?
 for preset in quick standard; do
-    $nephron study -o "$work/n" --preset $preset --estimate --patch-voxels 8000 --base-features 4 --base 4 --crop 8,8,8 >"$work/out" && [ ! -e "$work/n" ] &&
-        grep -q '^segmentation: U-Net' "$work/out" && grep -q '^classification: ResNet' "$work/out" && grep -q 'expected in all' "$work/out"
+    $nephron study -o "$work/n" --preset $preset --estimate --patch-voxels 8000 --base-features 4 --base 4 \
+        --crop 8,8,8 >"$work/out" && [ ! -e "$work/n" ] &&
+        grep -q '^segmentation: U-Net' "$work/out" && grep -q '^classification: ResNet' "$work/out" &&
+        grep -q 'expected in all' "$work/out"
     ok "--estimate of preset $preset" $?
 done
 if [ -n "$CHECK_ALL" ]; then
-    $nephron study -o "$work/t" --preset standard --cases 40 $tiny && grep -q '"preset": "standard"' "$work/t/report.json" &&
+    $nephron study -o "$work/t" --preset standard --cases 40 $tiny &&
+        grep -q '"preset": "standard"' "$work/t/report.json" &&
         grep -q '"predicted_mask"' "$work/t/report.json" && grep -q '<h2 id=paper>' "$work/t/report.html"
     ok "preset standard, reduced" $?
 fi
@@ -171,9 +215,11 @@ fi
 mv "$work/labels.csv" "$work/data" # the classes are there again
 # SGD, the whole augmentation, cached cases, mirrors: what only the large preset has.
 if [ -n "$CHECK_ALL" ]; then
-    $nephron study -o "$work/f" --data "$work/data" --preset full $tiny --network segresnet --norm group && grep -q '"preset": "full"' "$work/f/report.json" && grep -q '"predicted_mask"' "$work/f/report.json"
+    $nephron study -o "$work/f" --data "$work/data" --preset full $tiny --network segresnet --norm group &&
+        grep -q '"preset": "full"' "$work/f/report.json" && grep -q '"predicted_mask"' "$work/f/report.json"
     ok "preset full, reduced" $?
-    grep -q 'SegResNet with group norm by' "$work/f/report.html" && grep -q 'ResNet-[0-9]* of width 4 with group norm' "$work/f/report.html"
+    grep -q 'SegResNet with group norm by' "$work/f/report.html" &&
+        grep -q 'ResNet-[0-9]* of width 4 with group norm' "$work/f/report.html"
     ok "--network and --norm of a study are in its report" $?
 fi
 

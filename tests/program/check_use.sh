@@ -1,5 +1,6 @@
 #!/bin/sh
-# check_use.sh - the first commands of docs/use.md, as a stranger copies them, in a folder with the program and the sample.
+# check_use.sh - the first commands of docs/use.md, as a stranger copies them, in a folder with the program
+# and the sample.
 . tests/program/lib.sh
 
 awk '/^```/ { inside = !inside; next } inside' docs/use.md >"$work/commands"
@@ -15,7 +16,8 @@ while IFS= read -r command; do
     sh -c "$command" >"$work/out" 2>"$work/err" </dev/null
     ok "$command: $(head -n 3 "$work/err")" $?
 done <"$work/joined"
-for made in scans/dataset.json run/manifest.json predicted.nii.gz summary.json run_fl/fold_0/rounds.csv model.onnx image.nii.gz; do
+for made in scans/dataset.json run/manifest.json predicted.nii.gz summary.json run_fl/fold_0/rounds.csv \
+    model.onnx image.nii.gz; do
     test -s "$made"
     ok "no $made" $?
 done

@@ -1,7 +1,8 @@
 #!/bin/sh
-# check_wasm.sh - the kernels compiled to WebAssembly give in node the bits of plain C (wasm_levels.c), with SIMD128 alone and
-# with relaxed SIMD. What is not installed (clang, its WebAssembly linker and wasi-libc, node; clang 16 for relaxed SIMD) is not
-# checked, and the last line then says so. Run by check-all: compiling takes half a minute.
+# check_wasm.sh - the kernels compiled to WebAssembly give in node the bits of plain C (wasm_levels.c), with
+# SIMD128 alone and with relaxed SIMD. What is not installed (clang, its WebAssembly linker and wasi-libc,
+# node; clang 16 for relaxed SIMD) is not checked, and the last line then says so. Run by check-all: compiling
+# takes half a minute.
 . tests/program/lib.sh
 . apps/web/compilers.sh
 cat >"$work/run.mjs" <<'END'
@@ -25,7 +26,8 @@ run_level() { # NAME COMMAND
     node --v8-options | grep -q -e --experimental-wasm-relaxed-simd && engine=--experimental-wasm-relaxed-simd
     compiler="$2 -O2 -std=c11 -D_GNU_SOURCE -I. -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno"
     mkdir -p "$work/$1"
-    if ! printf '%s\n' $sources | xargs -P 3 -I FILE sh -c "$compiler -c FILE -o $work/$1/\$(basename FILE .c).o" ||
+    if ! printf '%s\n' $sources |
+        xargs -P 3 -I FILE sh -c "$compiler -c FILE -o $work/$1/\$(basename FILE .c).o" ||
         ! $compiler -o "$work/$1.wasm" "$work/$1"/*.o; then
         fail "$1: the kernels do not compile to WebAssembly"
         return

@@ -1,9 +1,9 @@
 #!/bin/sh
-# check_wrong_files.sh - every argument and option that takes a file or folder is given each kind that it cannot
-# be: a folder, an empty file, text, JSON of another kind, an image, a picture, a zip, the weights of another
-# network, /dev/null, a pipe, nothing. The answer is exit code 1 (or 2) and one line that names what was given; no
-# crash, no wait, no result, no silence. `make check` gives each option every fourth kind, another four to the
-# next option; CHECK_ALL=1 all.
+# check_wrong_files.sh - every argument and option that takes a file or folder is given each kind that it
+# cannot be: a folder, an empty file, text, JSON of another kind, an image, a picture, a zip, the weights of
+# another network, /dev/null, a pipe, nothing. The answer is exit code 1 (or 2) and one line that names what
+# was given; no crash, no wait, no result, no silence. `make check` gives each option every fourth kind,
+# another four to the next option; CHECK_ALL=1 all.
 . tests/program/lib.sh
 enter_work
 mkdir one one/imagesTr one/labelsTr images kinds kinds/folder series
@@ -57,7 +57,8 @@ wrong() { # kinds that are right, command with @...
         timeout 20 "$nephron" $words >"$work/said" 2>"$work/err" </dev/null
         code=$?
         name=${kind##*/}
-        if { [ $code -ne 1 ] && [ $code -ne 2 ]; } || ! grep -qF -e "$name" "$work/err" || [ "$(grep -vc 'note:' "$work/err")" -gt 1 ]; then
+        if { [ $code -ne 1 ] && [ $code -ne 2 ]; } || ! grep -qF -e "$name" "$work/err" ||
+            [ "$(grep -vc 'note:' "$work/err")" -gt 1 ]; then
             fail "exit code $code, '$(head -c 300 "$work/err")': nephron$words"
         else pass; fi
         [ -z "$SHOW" ] || printf '%s\n    %s\n' "nephron$words" "$(cat "$work/err")"
@@ -75,7 +76,8 @@ wrong $none train @ -o out $small $short --no-validation
 wrong $none train one -o out $small $short --no-validation --patients @
 wrong $none train one -o out $small $short --no-validation --pretrained @
 wrong $none train one -o out --plans @ --no-validation $short
-wrong $none train one -o out $small $short --no-validation --configuration 3d_cascade_fullres --previous-stage @
+wrong $none train one -o out $small $short --no-validation --configuration 3d_cascade_fullres \
+    --previous-stage @
 wrong $none train --resume @
 wrong $none federate one -o out --sites @ $small --rounds 1 --local-iterations 1 --no-validation
 wrong $none federate @ -o out --sites 2 $small --rounds 1 --local-iterations 1 --no-validation

@@ -68,7 +68,9 @@ same() { # description, two files
     ok "$1: $2 and $3 differ, or are empty" $?
 }
 
-preload() { # malloc or write, a command: $work/fail.so (tests/fault) fails its calls; ends the script where none can be preloaded
+# malloc or write, a command: $work/fail.so (tests/fault) fails its calls; ends the script where none can be
+# preloaded
+preload() {
     ${CC:-cc} -shared -fPIC -I. -o "$work/fail.so" "tests/fault/fail_$1.c" -ldl -pthread
     ok "tests/fault/fail_$1.c is not compiled" $?
     what=$1
@@ -79,9 +81,11 @@ preload() { # malloc or write, a command: $work/fail.so (tests/fault) fails its 
     exit
 }
 
-emulator() { command -v "qemu-$1" || command -v "qemu-$1-static"; } # of a machine; Debian's static ones have another name
+# of a machine; Debian's static ones have another name
+emulator() { command -v "qemu-$1" || command -v "qemu-$1-static"; }
 
-last_hash() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1" 2>/dev/null | tail -n 1; } # of progress.csv or rounds.csv
+# of progress.csv or rounds.csv
+last_hash() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1" 2>/dev/null | tail -n 1; }
 
 finish() { # a remark, if any
     name=${0##*/}

@@ -1,6 +1,6 @@
 /* library_rounds.c - a federation through nephron.h alone, as the bridges of apps/flower and apps/nvflare do
- * it: library_rounds RUN DATA NAME DATA NAME begins from RUN, whose federation these sites are, and prints the
- * hash of the weights after every round. */
+ * it: library_rounds RUN DATA NAME DATA NAME begins from RUN, whose federation these sites are, and prints
+ * the hash of the weights after every round. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,8 +9,15 @@
 #include "apps/base/console.h"
 #include "tests/unit/expect.h"
 
-static const char *const names[] = {"a", "", "hippocampus anterior and posterior, both sides of the body", "Niere",
-                                    "Nière gauche", "左腎", "e\xCC\x81tage", "bad \xFF byte", "\x1b[31mred"};
+static const char *const names[] = {"a",
+                                    "",
+                                    "hippocampus anterior and posterior, both sides of the body",
+                                    "Niere",
+                                    "Nière gauche",
+                                    "左腎",
+                                    "e\xCC\x81tage",
+                                    "bad \xFF byte",
+                                    "\x1b[31mred"};
 enum { NAMES = sizeof names / sizeof *names };
 
 static void print_names(void)
@@ -60,7 +67,8 @@ static void check_rows(const char *text, int want_width, const char *where)
         row[strcspn(row, "\r")] = 0;
         CHECK(columns_width(row) == want_width, "%s: row %d has %d places, not %d: %s", where, rows,
               columns_width(row), want_width, row);
-        CHECK(strlen(row) > 5 && strcmp(row + strlen(row) - 5, "  end") == 0, "%s: row %d: %s", where, rows, row);
+        CHECK(strlen(row) > 5 && strcmp(row + strlen(row) - 5, "  end") == 0, "%s: row %d: %s", where, rows,
+              row);
     }
     CHECK(rows == NAMES, "%s: %d rows", where, rows);
 }
@@ -95,7 +103,8 @@ static void check_terminal(int columns, int want_width)
     snprintf(where, sizeof where, "a terminal of %d", columns);
     check_rows(text, want_width, where);
     CHECK(strstr(text, "hippocampus"), "%s: so much of a name stays", where);
-    CHECK(!strstr(text, "…") == (columns >= 72), "%s: an ellipsis where a name is cut, and only there", where);
+    CHECK(!strstr(text, "…") == (columns >= 72), "%s: an ellipsis where a name is cut, and only there",
+          where);
 }
 
 static void check_widths(void)
@@ -122,7 +131,8 @@ static void check_put(void)
     for (int i = 0; i < NAMES && fgets(line, sizeof line, f); i++) {
         line[strcspn(line, "\n")] = 0;
         const int own = columns_width(names[i]), want = (own > 20 ? own : 20) + 1;
-        CHECK(columns_width(line) == want, "'%s' takes %d places, not %d", names[i], columns_width(line), want);
+        CHECK(columns_width(line) == want, "'%s' takes %d places, not %d", names[i], columns_width(line),
+              want);
     }
     fclose(f);
 }

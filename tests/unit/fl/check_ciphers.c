@@ -1,5 +1,5 @@
-/* check_ciphers.c - what secure aggregation is made of: the vectors of RFC 7748, 8439 and 5869, and the sharing
- * of secrets. */
+/* check_ciphers.c - what secure aggregation is made of: the vectors of RFC 7748, 8439 and 5869, and the
+ * sharing of secrets. */
 #include "fl/privacy/chacha20.h"
 #include "fl/privacy/hkdf.h"
 #include "fl/privacy/shamir.h"

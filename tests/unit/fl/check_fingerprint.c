@@ -228,8 +228,8 @@ static void check_partitions(void)
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
         CHECK(partition_draw(&s, bad[k], SITES, role, &d, NULL, 3, &e) == -1 && strstr(e.text, "partition"),
               "'%s' is taken", bad[k]);
-    CHECK(partition_draw(&s, "quantity:0.01", 300, role, &d, NULL, 3, &e) == 0, "300 sites of one strong share: %s",
-          e.text);
+    CHECK(partition_draw(&s, "quantity:0.01", 300, role, &d, NULL, 3, &e) == 0,
+          "300 sites of one strong share: %s", e.text);
     sites_free(&s);
     free(role);
     dataset_close(&d);

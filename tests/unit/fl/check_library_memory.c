@@ -261,8 +261,8 @@ static void sweep(const char *name, int (*task)(uint64_t *, char *, const char *
 static const char *const segmentation =
     "{\"epochs\": 2, \"iterations\": 2, \"base_features\": 4, \"patch\": [8, 8, 8], \"batch\": 2}";
 static const char *const classification =
-    "{\"task\": \"classify\", \"epochs\": 2, \"iterations\": 2, \"batch\": 2, \"crop\": [8, 8, 8], \"resnet\": "
-    "{\"depth\": 10, \"channels\": 1, \"classes\": 2, \"base\": 4}}";
+    "{\"task\": \"classify\", \"epochs\": 2, \"iterations\": 2, \"batch\": 2, \"crop\": [8, 8, 8], "
+    "\"resnet\": {\"depth\": 10, \"channels\": 1, \"classes\": 2, \"base\": 4}}";
 
 static void sweep_memory(const char *name, const char *options, int all)
 {

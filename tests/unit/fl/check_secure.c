@@ -1,5 +1,5 @@
-/* check_secure.c - secure aggregation: whole sessions with sites lost at every stage, what must be refused, and
- * damaged messages and states. */
+/* check_secure.c - secure aggregation: whole sessions with sites lost at every stage, what must be refused,
+ * and damaged messages and states. */
 #include "fl/privacy/chacha20.h"
 #include "fl/privacy/hkdf.h"
 #include "fl/privacy/secure.h"

@@ -130,7 +130,8 @@ static void free_model(struct model *m)
     free(m);
 }
 
-/* The square of a mean counts against the range too, at every place of a pair; every weight here is below it. */
+/* The square of a mean counts against the range too, at every place of a pair; every weight here is below
+ * it. */
 static void check_range_of_pairs(void)
 {
     struct model *m = small_model(4);

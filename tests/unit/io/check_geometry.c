@@ -1,5 +1,5 @@
-/* check_geometry.c - where the voxels of an image are and what their values mean: units, matrices, slopes, what a
- * header leaves open, and what it cannot mean. */
+/* check_geometry.c - where the voxels of an image are and what their values mean: units, matrices, slopes,
+ * what a header leaves open, and what it cannot mean. */
 #include <unistd.h>
 
 #include "io/image/metaimage.h"
@@ -283,8 +283,8 @@ static void check_slopes(void)
     uint32_t bits[2];
     memcpy(bits, swallowed, sizeof bits);
     for (int k = 0; k < 2; k++) bytes_set(data + 112 + 4 * k, bits[k], 4, 0);
-    CHECK(nifti_parse(&r, data, size, NULL, 0, "s", 0, &e) && strstr(e.text, "makes all of them the same"), "%s",
-          e.text);
+    CHECK(nifti_parse(&r, data, size, NULL, 0, "s", 0, &e) && strstr(e.text, "makes all of them the same"),
+          "%s", e.text);
     free(data);
 }
 
@@ -307,7 +307,8 @@ static void check_scaled(void)
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         float voxel[2] = {0, (float)files[i].stored};
         double exact[2] = {0, files[i].stored};
-        struct volume v = {.size = {2, 1, 1, 1}, .spacing = {1, 1, 1}, .voxel = voxel, .exact = exact}, r = {0};
+        struct volume v = {.size = {2, 1, 1, 1}, .spacing = {1, 1, 1}, .voxel = voxel, .exact = exact};
+        struct volume r = {0};
         unsigned char *data;
         size_t size;
         uint32_t bits[2];
@@ -319,8 +320,8 @@ static void check_scaled(void)
         memcpy(&bits[1], &files[i].inter, 4);
         for (int k = 0; k < 2; k++) bytes_set(data + 112 + 4 * k, bits[k], 4, 0);
         const double right = files[i].stored * files[i].slope + files[i].inter;
-        CHECK(!nifti_parse(&r, data, size, NULL, 0, "f", VOLUME_EXACT, &e) && r.voxel[1] == (float)right, "%s",
-              e.text);
+        CHECK(!nifti_parse(&r, data, size, NULL, 0, "f", VOLUME_EXACT, &e) && r.voxel[1] == (float)right,
+              "%s", e.text);
         CHECK((r.exact != NULL) == files[i].exact && (!r.exact || r.exact[1] == right), "file %zu: %.17g", i,
               r.exact ? r.exact[1] : (double)r.voxel[1]);
         volume_free(&r);

@@ -1,5 +1,5 @@
-/* check_checkpoints.c - checkpoints that do not fit the network or are damaged, of several clients, and of flat
- * kernels. */
+/* check_checkpoints.c - checkpoints that do not fit the network or are damaged, of several clients, and of
+ * flat kernels. */
 #include "io/base/file.h"
 #include "io/weights/safetensors.h"
 #include "io/weights/seal.h"

@@ -1,5 +1,5 @@
-/* check_data.c - datasets: good ones, and each way in which one can be wrong; and what is read of them, against
- * nnU-Net's own (tests/data/golden/data.json). */
+/* check_data.c - datasets: good ones, and each way in which one can be wrong; and what is read of them,
+ * against nnU-Net's own (tests/data/golden/data.json). */
 #include <stdint.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -266,8 +266,8 @@ static void check_refused_voxels(void)
         write_image(bad[i].name, bad[i].size ? other_size : case_size,
                     bad[i].spacing ? other_spacing : one_mm, voxel, 1);
         CHECK(dataset_open(&d, root, &e) == 0, "%s", e.text);
-        CHECK(dataset_load(&s, &d, 1, NULL, &e) == -1 && strstr(e.text, bad[i].message), "%s: '%s', expected '%s'",
-              bad[i].name, e.text, bad[i].message);
+        CHECK(dataset_load(&s, &d, 1, NULL, &e) == -1 && strstr(e.text, bad[i].message),
+              "%s: '%s', expected '%s'", bad[i].name, e.text, bad[i].message);
         struct case_store store;
         struct plan p = {
             .dims = 3, .channels = 2, .classes = 3, .transpose = {0, 1, 2}, .spacing = {1, 1, 1}};
@@ -464,8 +464,8 @@ static void check_npz(void)
     CHECK(i >= 0 && d.item[i].part == PART_VAL && d.item[i].index == 1 && d.item[i].target == 1 &&
               !d.item[i].has_label_map,
           "val_0001 is %d", i);
-    CHECK(dataset_load(&s, &d, i, NULL, &e) == 0 && s.size[0] == 28 && s.channels == 1 && s.label == NULL, "%s",
-          e.text);
+    CHECK(dataset_load(&s, &d, i, NULL, &e) == 0 && s.size[0] == 28 && s.channels == 1 && s.label == NULL,
+          "%s", e.text);
     CHECK(s.image[5] == (float)(unsigned char)((28 * 28 * 28 + 5) * 37) / 255.0f, "voxel is %g", s.image[5]);
     sample_free(&s);
     char hash[65];

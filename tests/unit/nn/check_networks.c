@@ -456,8 +456,8 @@ static void test_table(void)
     CHECK(network_default(0)->segment && network_default(1)->classify, "the tasks' own");
 }
 
-/* Numbers of threads are tried at the level of this machine, the levels below it with three; with CHECK_ALL set
- * (check_all.sh) all at all. */
+/* Numbers of threads are tried at the level of this machine, the levels below it with three; with CHECK_ALL
+ * set (check_all.sh) all at all. */
 static int first_threads(enum isa level, enum isa machine, int first)
 {
     return level < machine && !getenv("CHECK_ALL") ? 3 : first;

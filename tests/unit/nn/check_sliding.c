@@ -1,5 +1,5 @@
-/* check_sliding.c - sliding windows against nnU-Net's own code (tests/golden/make_learning.py) and against plain
- * loops. */
+/* check_sliding.c - sliding windows against nnU-Net's own code (tests/golden/make_learning.py) and against
+ * plain loops. */
 #include "io/base/json.h"
 #include "nn/infer/sliding.h"
 #include "nn/network/network.h"
@@ -149,7 +149,8 @@ static void check_sliding(void)
                 int last = 0;
                 o.progress = stop_at_two;
                 o.arg = &last;
-                CHECK(sliding_predict(logits, &p, image, size, &o, &e) == -1 && last == 2, "stopped at %d", last);
+                CHECK(sliding_predict(logits, &p, image, size, &o, &e) == -1 && last == 2, "stopped at %d",
+                      last);
             }
             o.progress = NULL;
             CHECK(sliding_predict(logits, &p, image, size, &o, &e) == 0, "%s", e.text);

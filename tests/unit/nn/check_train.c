@@ -266,7 +266,8 @@ static void test_prepare(void)
                 size_t i = ((size_t)z * 24 + y) * 22 + x;
                 raw.image[2 * i] = (float)z;
                 raw.image[2 * i + 1] = 5;
-                raw.label[i] = z >= 10 && z < 14 && y >= 3 && y < 13 && x >= 20 ? 1 : z == 0 ? LABEL_IGNORE : 0;
+                const int inside = z >= 10 && z < 14 && y >= 3 && y < 13 && x >= 20;
+                raw.label[i] = inside ? 1 : z == 0 ? LABEL_IGNORE : 0;
             }
     CHECK(classify_prepare(&s, &raw, crop, 1, &e) == 0, "%s", e.text);
     CHECK(s.size[0] == 8 && s.size[1] == 8 && s.size[2] == 8 && s.label == NULL, "size of a crop");
@@ -289,7 +290,8 @@ static void test_prepare(void)
     blank = blank_sample(crop, 1, 0);
     raw = (struct sample){.size = {8, 8, 8}, .channels = 1, .spacing = {1, 1, 1}, .image = blank.image};
     raw.image[7] = 1;
-    CHECK(classify_prepare(&s, &raw, crop, 0, &e) == 0 && s.spacing[0] == 1, "a case without mask stays whole");
+    CHECK(classify_prepare(&s, &raw, crop, 0, &e) == 0 && s.spacing[0] == 1,
+          "a case without mask stays whole");
     CHECK(s.image[6] == 0 && s.image[7] == 1, "a case taken as it is");
     prepared_free(&s);
     prepared_free(&blank);

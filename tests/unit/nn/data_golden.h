@@ -1,5 +1,5 @@
-/* data_golden.h - tests/data/golden/data.json and the inputs of tests/golden/make_data.py, for check_resample,
- * check_preprocess and check_data.
+/* data_golden.h - tests/data/golden/data.json and the inputs of tests/golden/make_data.py, for
+ * check_resample, check_preprocess and check_data.
  */
 #ifndef TESTS_DATA_GOLDEN_H
 #define TESTS_DATA_GOLDEN_H

@@ -1,4 +1,5 @@
-/* small_networks.h - plans of small networks: what check_networks trains and check_network_shapes looks at. */
+/* small_networks.h - plans of small networks: what check_networks trains and check_network_shapes looks
+ * at. */
 #ifndef TESTS_UNIT_NN_SMALL_NETWORKS_H
 #define TESTS_UNIT_NN_SMALL_NETWORKS_H
 

@@ -5,7 +5,8 @@
 model=tests/data/golden/nnunet_model
 
 told() { # what the first line says, file
-    $nephron info "$2" --json "$work/j.json" >"$work/out" 2>"$work/err" && head -n 1 "$work/out" | grep -qF -- "$1" &&
+    $nephron info "$2" --json "$work/j.json" >"$work/out" 2>"$work/err" &&
+        head -n 1 "$work/out" | grep -qF -- "$1" &&
         grep -q '"kind"' "$work/j.json" && ! grep -q '"error"' "$work/j.json"
     ok "info of $2: want '$1': $(head -n 1 "$work/out") $(cat "$work/err")" $?
 }

@@ -146,7 +146,8 @@ static void check_map(const struct dicom_reference *r, const uint16_t *map, cons
               strcmp(name[0], "liver") == 0 && strcmp(name[1], "left?kidney") == 0,
           "%s: %d structures are listed", what, count);
     free(name);
-    CHECK(dicom_list_structures(&name, &count, in_folder("seg.dcm"), &e) == 0 && !name, "%s: a segmentation", what);
+    CHECK(dicom_list_structures(&name, &count, in_folder("seg.dcm"), &e) == 0 && !name,
+          "%s: a segmentation", what);
     for (int k = 0; k < 2; k++) {
         CHECK(!file_read(in_folder(k ? "rt.dcm" : "seg.dcm"), 0, &data, &size, &e), "%s", e.text);
         CHECK(!holds(data, size, "secret") && holds(data, size, "Doe^Jane") && holds(data, size, "1.2.77") &&

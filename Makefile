@@ -160,8 +160,8 @@ APPS_REPORT = apps/report/report.o apps/report/report_checklists.o apps/report/r
 	apps/report/report_cohort.o apps/report/report_compare.o apps/report/report_methods.o \
 	apps/report/report_multiclass.o apps/report/report_paper.o apps/report/report_pictures.o \
 	apps/report/report_plot.o apps/report/report_segment.o
-APPS_INFO = apps/info/info_arrays.o apps/info/info_datasets.o apps/info/info_images.o \
-	apps/info/info_others.o
+APPS_INFO = apps/info/info_arrays.o apps/info/info_datasets.o apps/info/info_federation.o \
+	apps/info/info_images.o apps/info/info_others.o
 APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd_compare.o \
 	apps/command/cmd_convert.o apps/command/cmd_ensemble.o apps/command/cmd_evaluate.o \
 	apps/command/cmd_export.o apps/command/cmd_federate.o apps/command/cmd_info.o \

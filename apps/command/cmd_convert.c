@@ -213,7 +213,7 @@ static int convert_folder(const char *in, const char *out, struct error *e)
     }
     if (file_join(path, sizeof path, out, "manifest.json", e)) return -1;
     if (file_exists(path)) return error_set(e, "%s: there is a run already", out);
-    if (file_mkdirs(out, e)) return -1;
+    if (dataset_spare(out, e) || file_mkdirs(out, e)) return -1;
     int status = convert_folds(&m, e);
     if (!status) print_notes(&m);
     json_free(m.manifest);

@@ -59,7 +59,7 @@ static int run_cases(struct ensemble *v, struct error *e)
     struct file_list files;
     int done = 0, total = 0;
     if (file_list(v->c.folder[0], &files, e)) return -1;
-    int status = check_folders(v, &files, e) || file_mkdirs(v->out, e) ? -1 : 0;
+    int status = check_folders(v, &files, e) || dataset_spare(v->out, e) || file_mkdirs(v->out, e) ? -1 : 0;
     for (int i = 0; i < files.count; i++) total += file_has_suffix(files.name[i], ".npz");
     if (!status && !total)
         status = error_set(e, "%s: no CASE.npz with probabilities (predict --probabilities writes them)",

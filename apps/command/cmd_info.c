@@ -1,4 +1,4 @@
-/* cmd_info.c - `nephron info`: what a file is. Images, checkpoints, arrays, JSON, datasets, run folders. */
+/* cmd_info.c - `nephron info`: what a file is: image, checkpoint, arrays, JSON, dataset, run, federation. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,7 +133,7 @@ static int info_model(const char *path, struct json *j, struct error *e)
 /* A folder of results is told by the file that says what was done there. */
 static int info_results(int *found, const char *path, struct json *j, struct error *e)
 {
-    static const char *const record[] = {"prediction.json", "federation.json", "report.json", "protocol.json",
+    static const char *const record[] = {"prediction.json", "report.json", "protocol.json",
                                          "best.json"};
     char name[1200];
     *found = 0;
@@ -150,6 +150,8 @@ static int info_folder(const char *path, const char *series, struct json *j, str
     int results;
     if (file_join(name, sizeof name, path, "manifest.json", e)) return -1;
     if (file_exists(name)) return info_run(path, name, j, e);
+    if (file_join(name, sizeof name, path, "federation.json", e)) return -1;
+    if (file_exists(name)) return info_federation(path, j, e);
     if (info_results(&results, path, j, e)) return -1;
     if (results) return 0;
     if (file_join(name, sizeof name, path, "dataset.json", e)) return -1;

@@ -193,7 +193,7 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     for (int k = 0; !status && k < p->fold_count; k++) status = segmenter_add(&s, model[k], p->pool, e);
     if (!status) status = announce_peak(&announced, p, &s, &cases, model, e);
     if (!status) status = predict_record_begin(p, model, e);
-    if (!status && !p->to_file) status = file_mkdirs(p->out, e);
+    if (!status && !p->to_file) status = dataset_spare(p->out, e) || file_mkdirs(p->out, e) ? -1 : 0;
     if (!status) status = predict_record_write(p, e);
     if (!status) status = run_previous(p, e);
     if (!status && !p->quiet) {

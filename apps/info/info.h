@@ -32,6 +32,10 @@ int info_onnx(const char *path, struct json *j, struct error *e);
 /* 1: the file is a DICOM RT Structure Set, and is told; 0: it is none; -1 with a message. */
 int info_structures(const char *path, struct json *j, struct error *e);
 
+/* ---- info_federation.c ---- */
+/* A folder FED: what was agreed on, and whose answers to the newest task are there. */
+int info_federation(const char *path, struct json *j, struct error *e);
+
 /* ---- info_datasets.c ---- */
 /* Reads every case; what is wrong with one is told and does not stop the rest. */
 int info_dataset(const char *path, struct json *j, struct error *e);

@@ -122,8 +122,8 @@ int info_safetensors(const char *path, struct json *j, struct error *e)
             count_values(&s, "") - other);
     if (other > 0) printf("  optimiser     %.0f values\n", other);
     for (int i = 0; i < s.metas; i++)
-        printf("  metadata      %s: %.200s%s\n", info_shown(s.meta_key[i]), info_shown(s.meta_value[i]),
-               strlen(s.meta_value[i]) > 200 ? "..." : "");
+        printf("  metadata      %s: %.1000s%s\n", info_shown(s.meta_key[i]), info_shown(s.meta_value[i]),
+               strlen(s.meta_value[i]) > 1000 ? "..." : "");
     json_add_text(j, "kind", "safetensors");
     json_add_int(j, "bytes", (int64_t)bytes);
     json_add_number(j, "parameters", count_values(&s, "") - other);

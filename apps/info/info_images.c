@@ -14,7 +14,7 @@
 /* Text of a file, safe for a terminal. One of four buffers, taken in turn. */
 const char *info_shown(const char *s)
 {
-    static char text[4][512];
+    static char text[4][1100];
     static int turn;
     turn = (turn + 1) % 4;
     return text_shown(text[turn], sizeof text[turn], s);

@@ -16,6 +16,8 @@
         __VA_ARGS__             \
     }
 
+#define CARRIED "between machines, over a folder FED that is carried"
+
 void federation_arguments_default(struct federation_arguments *f)
 {
     size_t n = 0;
@@ -115,7 +117,7 @@ struct option_spec *federation_options_add(struct option_spec *s, struct federat
         "auto|clients|layers");
     ADD(OPTION_HEADING("options of strategies"));
     s = add_strategies(s, f);
-    ADD(OPTION_HEADING("between machines, over a folder FED that is carried"));
+    ADD(OPTION_HEADING(CARRIED));
     ADD("as", 0, OPTION_TEXT, &f->as, "STEP",
         "fingerprint NAME, init, site NAME, evaluate NAME, aggregate or result RUN; -o FED", 0, 0,
         "fingerprint|init|site|evaluate|aggregate|result");
@@ -129,6 +131,81 @@ struct option_spec *federation_options_add(struct option_spec *s, struct federat
         0);
     return s;
 }
+
+/* ---- options that would change nothing ----------------------------------------------------------------- */
+
+/* What each step takes beside -o, --as and the common ones; of init it is what it does not take. */
+static const struct {
+    const char *step, *takes, *refuses;
+} steps[] = {
+    {"fingerprint", " task fold strict covariates ", NULL},
+    {"init", NULL,
+     " partition parallel fine-tune patience validation-batches previous-stage patients resume overwrite "
+     "strict checkpoint-every no-validation step no-mirror probabilities pictures deadline state "},
+    {"site", " sites state strict validation-batches ", NULL},
+    {"evaluate", " sites strict validation-batches ", NULL},
+    {"aggregate", " deadline ", NULL},
+    {"result", " ", NULL},
+};
+
+static int is_word_of(const char *list, const char *name)
+{
+    char word[64];
+    snprintf(word, sizeof word, " %.60s ", name);
+    return strstr(list, word) != NULL;
+}
+
+static int check_step(const char *step, const char *name, struct error *e)
+{
+    size_t k = 0;
+    while (strcmp(steps[k].step, step) != 0) k++;
+    if (is_word_of(" output as threads quiet ", name) ||
+        (steps[k].takes && is_word_of(steps[k].takes, name)) ||
+        (steps[k].refuses && !is_word_of(steps[k].refuses, name)))
+        return 0;
+    return error_set(e, "--%s is not for --as %s (what was agreed on at --as init is in federation.json)",
+                     name, step);
+}
+
+/* The strategy whose option it is; NULL for any other option. */
+static const struct strategy *strategy_of(const struct federation_arguments *f, const struct option_spec *s)
+{
+    for (int k = 0; strategies[k]; k++)
+        for (int i = 0; i < strategy_options(strategies[k]); i++)
+            if (s->value == &f->option[k][i]) return strategies[k];
+    return NULL;
+}
+
+/* The option without which this one changes nothing; NULL where it is there, or none is needed. */
+static const char *missing(const struct federation_arguments *f, const char *name, const char *sites)
+{
+    if (strncmp(name, "dp-", 3) == 0 && !f->dp) return "--dp";
+    if ((strcmp(name, "dp-quantile") == 0 || strcmp(name, "dp-rate") == 0) && !f->dp_adaptive)
+        return "--dp-adaptive";
+    if (strcmp(name, "secure-range") == 0 && !f->secure) return "--secure";
+    if (strcmp(name, "compress-share") == 0 && strcmp(f->compress, "topk") != 0) return "--compress topk";
+    if (strcmp(name, "partition") == 0 && sites && sites[strspn(sites, "0123456789")])
+        return "--sites N, a number";
+    return NULL;
+}
+
+int federation_options_check(const struct federation_arguments *f, const struct operands *o,
+                             const struct option_spec *options, const char *sites, struct error *e)
+{
+    const char *carried = options_given_below(o, options, CARRIED);
+    if (carried && !f->as) return error_set(e, "--%s is for a step of --as", carried);
+    for (int i = 0; i < o->options; i++) {
+        const char *name = o->option[i]->name, *need = missing(f, name, sites);
+        const struct strategy *of = strategy_of(f, o->option[i]);
+        if (f->as && check_step(f->as, name, e)) return -1;
+        if (need) return error_set(e, "--%s changes nothing without %s", name, need);
+        if (of && strcmp(of->name, f->strategy) != 0)
+            return error_set(e, "--%s changes nothing without --strategy %s", name, of->name);
+    }
+    return 0;
+}
+
+/* ---- what was asked for -------------------------------------------------------------------------------- */
 
 const struct strategy *federation_strategy(double option[STRATEGY_OPTIONS],
                                            const struct federation_arguments *f)

@@ -29,6 +29,10 @@ void federation_arguments_default(struct federation_arguments *f);
  * iterations are the training's. */
 struct option_spec *federation_options_add(struct option_spec *s, struct federation_arguments *f,
                                            const char **sites, int *epochs, int *iterations);
+/* Options of this command line that would change nothing: of another step of --as, of a strategy that was not
+ * chosen, or of what was not asked for (--dp-noise without --dp). -1 with a message; sites: --sites. */
+int federation_options_check(const struct federation_arguments *f, const struct operands *o,
+                             const struct option_spec *options, const char *sites, struct error *e);
 /* The strategy that was asked for, and its options. */
 const struct strategy *federation_strategy(double option[STRATEGY_OPTIONS],
                                            const struct federation_arguments *f);

@@ -18,6 +18,7 @@
 #include "fl/fingerprint/site_fingerprint.h"
 #include "io/base/csv.h"
 #include "io/base/file.h"
+#include "io/base/lock.h"
 #include "nn/data/roles.h"
 #include "nn/planner/plans_json.h"
 #include "nn/train/checkpoint.h"
@@ -54,9 +55,11 @@ static int step_fingerprint(const struct training_arguments *a, struct pool *poo
     struct grid_warnings grids = GRID_WARNINGS_NONE;
     int maps = 0;
     (void)pool;
-    if (file_join(folder, sizeof folder, a->run, "fingerprint", e) || file_mkdirs(folder, e)) return -1;
-    snprintf(name, sizeof name, "%.63s.json", a->federation.name);
-    if (file_join(path, sizeof path, folder, name, e) || dataset_open(&d, a->data, e)) return -1;
+    if (carried_check_name(a->federation.name, e) ||
+        file_join(folder, sizeof folder, a->run, "fingerprint", e) || dataset_open(&d, a->data, e))
+        return -1;
+    snprintf(name, sizeof name, "%s.json", a->federation.name);
+    if (file_mkdirs(folder, e) || file_join(path, sizeof path, folder, name, e)) return dataset_close(&d), -1;
     grids.strict = a->strict;
     for (int i = 0; i < d.cases; i++) maps += d.item[i].has_label_map;
     int segments = a->task ? strcmp(a->task, "segment") == 0 : maps > 0;
@@ -70,7 +73,7 @@ static int step_fingerprint(const struct training_arguments *a, struct pool *poo
     progress_end(&bar);
     json_free(dataset);
     const int extracted = !status;
-    if (!status) status = take_covariates(&f, &d, a, &how, e);
+    if (!status) status = take_covariates(&f, &d, a, &how, e) || dataset_hash(&d, f.data_hash, e) ? -1 : 0;
     dataset_close(&d);
     grid_warnings_free(&grids);
     if (!extracted) return -1;
@@ -216,12 +219,15 @@ static void terms_free(struct terms *t)
     if (t->initial) model_destroy(t->initial);
 }
 
-/* Channels and labels, through a file, as every reader of a dataset.json has them. */
+/* Channels and labels, through a file, as every reader of a dataset.json has them. What an attempt has left
+ * that agreed on nothing is replaced; what was agreed on is compared later. */
 static int read_header(struct terms *t, const struct training_arguments *a, struct error *e)
 {
-    char path[1200];
-    if (file_mkdirs(a->run, e) || file_join(path, sizeof path, a->run, "dataset.json", e)) return -1;
-    if (!file_exists(path) && json_write(t->dataset, path, e)) return -1;
+    char path[1200], agreed[1200];
+    if (file_join(path, sizeof path, a->run, "dataset.json", e) ||
+        file_join(agreed, sizeof agreed, a->run, "federation.json", e))
+        return -1;
+    if ((!file_exists(path) || !file_exists(agreed)) && json_write(t->dataset, path, e)) return -1;
     return dataset_read_header(&t->header, path, e);
 }
 
@@ -278,13 +284,11 @@ static int complete_terms(struct terms *t, const struct training_arguments *a, s
     const struct learning_task *task = &task_segment;
     int classes = 0;
     const struct plan *plan = NULL;
-    if (list_sites(&t->sites, a, e) || plan_terms(t, a, &classes, &task, e) ||
-        check_covariates(t, a->covariates, e))
-        return -1;
+    if (plan_terms(t, a, &classes, &task, e) || check_covariates(t, a->covariates, e)) return -1;
     if (task->planned && !(plan = plans_find(&t->plans, a->configuration, e))) return -1;
-    if (a->network && (network_find(a->network)->segment != NULL) != task->planned)
-        return error_set(e, "--network %s is not for the task of the sites, which is to %s", a->network,
-                         task->name);
+    if (a->task && strcmp(a->task, task->name) != 0) /* a network's, too */
+        return error_set(e, "--%s %s is not for the task of the sites, which is to %s",
+                         a->network ? "network" : "task", a->network ? a->network : a->task, task->name);
     if (plan && plan->previous_labels)
         return error_set(e, "%s is a cascade, which needs label maps of a first stage at the sites",
                          a->configuration);
@@ -313,8 +317,10 @@ static int step_init(const struct training_arguments *a, struct pool *pool, stru
     struct terms t = {0};
     char line[400];
     (void)pool;
-    int status = complete_terms(&t, a, e),
+    int lock = -1,
+        status = dataset_spare(a->run, e) || list_sites(&t.sites, a, e) || file_mkdirs(a->run, e) ? -1 : 0,
         quorum = a->federation.quorum > 0 ? a->federation.quorum : t.sites.count;
+    if (!status) status = (lock = folder_lock(a->run, e)) < 0 ? -1 : complete_terms(&t, a, e);
     if (!status)
         status = carried_init(a->run, &t.f, t.sites.view, quorum, a->fold, t.dataset, t.plans.json,
                               a->configuration, t.initial, e);
@@ -325,6 +331,7 @@ static int step_init(const struct training_arguments *a, struct pool *pool, stru
             a->run, t.sites.count, t.f.strategy->name, t.f.train.epochs, quorum);
         tell(a, line);
     }
+    if (lock >= 0) folder_unlock(lock);
     terms_free(&t);
     return status;
 }
@@ -460,21 +467,38 @@ static int step_site(const struct training_arguments *a, struct pool *pool, stru
 
 /* ---- aggregate and result ------------------------------------------------------------------------------ */
 
-/* "now", or a local time YYYY-MM-DDTHH:MM[:SS] that is past. */
+/* The whole text is YYYY-MM-DDTHH:MM[:SS]: a date that exists, of a time of day. */
+static int take_time(struct tm *t, const char *text)
+{
+    struct tm asked = {.tm_isdst = -1};
+    int used = 0, more = 0;
+    char between;
+    if (strlen(text) > 19 || strspn(text, "0123456789") != 4 ||
+        sscanf(text, "%4d-%2d-%2d%c%2d:%2d%n", &asked.tm_year, &asked.tm_mon, &asked.tm_mday, &between,
+               &asked.tm_hour, &asked.tm_min, &used) < 6 ||
+        (between != 'T' && between != ' ') ||
+        (text[used] && (sscanf(text + used, ":%2d%n", &asked.tm_sec, &more) != 1 || text[used + more])))
+        return -1;
+    asked.tm_year -= 1900;
+    asked.tm_mon -= 1;
+    *t = asked;
+    if (mktime(t) == -1) return -1;
+    /* mktime makes March 3 of February 31; of the hour that summer time leaves out it makes the next one. */
+    return asked.tm_hour < 0 || asked.tm_hour > 23 || asked.tm_min < 0 || asked.tm_min > 59 ||
+                   asked.tm_sec < 0 || asked.tm_sec > 60 || t->tm_mday != asked.tm_mday ||
+                   t->tm_mon != asked.tm_mon || t->tm_year != asked.tm_year
+               ? -1
+               : 0;
+}
+
+/* "now", or a local time that is past. */
 static int is_late(const char *text, int *late, struct error *e)
 {
-    struct tm t = {.tm_isdst = -1};
-    int used = 0;
-    char between;
+    struct tm t;
     *late = text && strcmp(text, "now") == 0;
     if (!text || *late) return 0;
-    if (sscanf(text, "%d-%d-%d%c%d:%d%n", &t.tm_year, &t.tm_mon, &t.tm_mday, &between, &t.tm_hour, &t.tm_min,
-               &used) < 6 ||
-        (text[used] && sscanf(text + used, ":%d", &t.tm_sec) != 1) || t.tm_mon < 1 || t.tm_mon > 12 ||
-        t.tm_mday < 1 || t.tm_mday > 31)
+    if (take_time(&t, text))
         return error_set(e, "--deadline %.60s: is neither 'now' nor a time as 2026-11-30T18:00", text);
-    t.tm_year -= 1900;
-    t.tm_mon -= 1;
     *late = time(NULL) >= mktime(&t);
     return 0;
 }

@@ -236,6 +236,11 @@ static int parse_line(struct training_arguments *a, int argc, char **argv, int *
     if (!options_parse(&operands, argc, argv, &help, a->federated ? 0 : 1, a->federated ? 2 : 1, status))
         return 0;
     take_operands(a, &operands, argc, argv);
+    struct error e;
+    if (a->federated && federation_options_check(&a->federation, &operands, spec, a->sites_text, &e)) {
+        *status = app_usage(a->command, "%s", e.text);
+        return 0;
+    }
     if (!a->of_segmentation) a->of_segmentation = options_given_below(&operands, spec, "segmentation");
     if (!a->of_classification) a->of_classification = options_given_below(&operands, spec, "classification");
     if (a->federation.as || (a->data && operands.count == 1)) return 1;
@@ -363,11 +368,6 @@ static int parse_all(struct training_arguments *a, int argc, char **argv, int fe
     if (a->federated && a->ema > 0)
         return app_usage(a->command, "--ema averages the weights of single steps, which each round replaces "
                                      "by the sites' mean: it is for train"),
-               0;
-    if (a->federation.as && a->covariates && strcmp(a->federation.as, "fingerprint") &&
-        strcmp(a->federation.as, "init"))
-        return app_usage(a->command, "--covariates is for --as fingerprint, and init agrees on them: "
-                                     "federation.json tells the sites"),
                0;
     if (choose_network(a, &e)) return app_usage(a->command, "%s", e.text), 0;
     if (a->hours > 0 && (a->epochs || a->iterations || a->resume))

@@ -277,7 +277,8 @@ static int read_agreed(struct carried *c, char path[1400], struct error *e)
 static int take_agreed(struct carried *c, const char *path, struct error *e)
 {
     if (json_integer(c->agreed, "format", -1) != MESSAGE_FORMAT)
-        return error_set(e, "%s: has another format", path);
+        return error_set(e, "%s: has format %lld, this program reads %d", path,
+                         (long long)json_integer(c->agreed, "format", -1), MESSAGE_FORMAT);
     if (federation_from_json(&c->f, c->agreed, path, e) || take_sites(c, path, e) || take_plan(c, path, e))
         return -1;
     if (federation_check(&c->f, e) || private_check(&c->f, e) || secure_check(&c->f, e))

@@ -4,6 +4,7 @@
  *     FED/federation.json                  what was agreed on: sites, options, strategy, plan, labels; its
  *                                          hash is in every message
  *     FED/dataset.json, plans.json         of the same, for people and programs
+ *     FED/fingerprint/NAME.json            of a site's data (fl/fingerprint)
  *     FED/round_NNNN/global.safetensors    the task of round NNNN; the last round's is the result
  *     FED/round_NNNN/NAME.safetensors      a site's answer
  *     FED/round_NNNN/NAME.keys, .shares, .reveal, server.*    of masked rounds (fl/carried/carried_secure.h)
@@ -55,7 +56,8 @@ int carried_check_name(const char *name, struct error *e);
 int carried_is_site(const struct carried *c, const char *name);
 
 /* One local round at a site from the newest global message, and its evaluation of the result after the last.
- * state: the site's own folder. data_hash: of the site's cases: a state that began with others is refused.
+ * state: the site's own folder, not in FED. data_hash: of the site's cases: a state that began with others is
+ * refused, and a first round on others than those of FED/fingerprint/NAME.json.
  * Returns CARRIED_DONE or CARRIED_WAITS (its answer is there already, or it was not drawn for the round),
  * CARRIED_STOPPED (events.stop; the state has the very step, and the next call goes on from there), or -1.
  * told: one line of what was done. */

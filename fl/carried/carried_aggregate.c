@@ -297,11 +297,13 @@ int aggregate_can_end(struct round_work *w, int in, int late, char told[256], st
     list_missing(names, sizeof names, w);
     if (missing == 0 || late) {
         const struct json *first = json_at(w->refused, 0);
-        return error_set(e, "round %d has %d sound answers, the quorum is %d; %s%s%s%.300s", w->c->round, in,
-                         quorum, first ? json_text(first, "file", "") : "missing: ", first ? ": " : names,
+        return error_set(e, "round %d of %d has %d sound answers, the quorum is %d; %s%s%s%.300s",
+                         w->c->round + 1, w->c->f.train.epochs, in, quorum,
+                         first ? json_text(first, "file", "") : "missing: ", first ? ": " : names,
                          first ? "" : "", first ? json_text(first, "reason", "") : "");
     }
-    snprintf(told, 256, "round %d: %d of %d answers, waits for %s", w->c->round, in, drawn, names);
+    snprintf(told, 256, "round %d of %d: %d of %d answers, waits for %s", w->c->round + 1,
+             w->c->f.train.epochs, in, drawn, names);
     return 0;
 }
 

@@ -143,12 +143,28 @@ static int write_run(struct carried *c, const char *run, const char *command, co
     return status;
 }
 
+/* RUN is new, or this federation's of an earlier round: no dataset, no other training, not FED. */
+static int check_run(const struct carried *c, const char *run, struct error *e)
+{
+    char path[1300];
+    if (dataset_spare(run, e) || file_join(path, sizeof path, run, "manifest.json", e)) return -1;
+    if (file_is_inside(run, c->folder) && file_is_inside(c->folder, run))
+        return error_set(e, "%s: is the federation's own folder: give another RUN", run);
+    if (!file_exists(path)) return 0;
+    struct json *j = json_read(path, e);
+    if (!j) return -1;
+    int own = strcmp(json_text(j, "federation_sha256", ""), c->f.hash) == 0;
+    json_free(j);
+    return own ? 0 : error_set(e, "%s: is of another training: give another RUN", path);
+}
+
 int carried_result(struct carried *c, const char *run, const char *command, char told[256], struct error *e)
 {
     char path[1400];
     struct task_message m;
     struct history h = {0};
-    if (carried_path(path, c, c->round, "global.safetensors", e) || task_read(&m, &c->f, c->model, path, e))
+    if (check_run(c, run, e) || carried_path(path, c, c->round, "global.safetensors", e) ||
+        task_read(&m, &c->f, c->model, path, e))
         return -1;
     struct evaluations all = {.base = m.task.base};
     int status = carried_read_server(c, NULL, &h, c->round, e);

@@ -40,6 +40,26 @@ static int same_text(const struct json *j, const char *key, const char *text)
     return strcmp(json_text(j, key, ""), text) == 0;
 }
 
+/* A site that begins has the data of its fingerprint, where that is in FED: another folder of the same labels,
+ * or another hospital's, would be trained on without a word. */
+static int check_fingerprint(const struct site_work *w, struct error *e)
+{
+    char path[1400];
+    const char *hash = w->s->data_hash;
+    int n = snprintf(path, sizeof path, "%s/fingerprint/%s.json", w->c->folder, w->s->name);
+    if (n < 0 || n >= (int)sizeof path) return error_set(e, "%s: path is too long", w->c->folder);
+    if (!hash || !file_exists(path)) return 0;
+    struct json *j = json_read(path, e);
+    if (!j) return -1;
+    int same = strcmp(json_text(j, "data_sha256", hash), hash) == 0;
+    json_free(j);
+    return same ? 0
+                : error_set(e,
+                            "%s: is the fingerprint of other data than these: take the folder that it was "
+                            "made of, or make it again (--as fingerprint %s)",
+                            path, w->s->name);
+}
+
 /* The state's folder belongs to one site of one federation, with the cases that it began with: else it would
  * go on silently to other weights, or lose what another federation needs. */
 static int check_owner(const struct site_work *w, struct error *e)
@@ -60,6 +80,7 @@ static int check_owner(const struct site_work *w, struct error *e)
                                 path, what)
                     : 0;
     }
+    if (check_fingerprint(w, e)) return -1;
     struct json *j = json_object();
     json_add_text(j, "federation", w->c->f.hash);
     json_add_text(j, "site", s->name);
@@ -205,8 +226,8 @@ static int run_step(struct site_work *w, char told[256], struct error *e)
     int drawn = is_drawn(c, s->name, &place, e), hides = c->f.secure_range > 0;
     if (drawn < 0) return -1;
     if (!drawn || (!hides && answered(w))) {
-        snprintf(told, 256, "site %s: %s round %d, waits for the server", s->name,
-                 drawn ? "has answered" : "is not drawn for", c->round);
+        snprintf(told, 256, "site %s: %s round %d of %d, waits for the server", s->name,
+                 drawn ? "has answered" : "is not drawn for", c->round + 1, c->f.train.epochs);
         return CARRIED_WAITS;
     }
     if (s->data->store.cases == 0) return error_set(e, "site %s has no training case", s->name);
@@ -230,6 +251,9 @@ int carried_site(struct carried *c, const struct carried_site *s, char told[256]
     if (!carried_is_site(c, s->name))
         return error_set(e, "%s/federation.json: there is no site %s", c->folder, s->name);
     if (file_mkdirs(s->state, e)) return -1;
+    if (file_is_inside(s->state, c->folder)) /* it has the site's moments, and its update as it was */
+        return error_set(e, "%s: is in %s, which is carried to the others: give another --state", s->state,
+                         c->folder);
     int lock = folder_lock(s->state, e);
     if (lock < 0) return -1;
     int status = carried_find_round(c, e) ? -1 : run_step(&w, told, e);

@@ -54,6 +54,7 @@ int site_fingerprint_write(const struct site_fingerprint *f, const char *path, s
     struct json *j = json_object();
     json_add_int(j, "format", FINGERPRINT_FORMAT);
     json_add_text(j, "site", f->site);
+    if (f->data_hash[0]) json_add_text(j, "data_sha256", f->data_hash);
     json_add_int(j, "cases", f->cases);
     json_add_int(j, "channels", f->channels);
     json_add_int(j, "classes", f->classes);
@@ -216,6 +217,7 @@ static int take_all(struct site_fingerprint *f, const struct json *j, const char
         return -1;
     if (!dataset || dataset->type != JSON_OBJECT) return error_set(e, "%s: has no dataset.json in it", path);
     snprintf(f->site, sizeof f->site, "%s", site);
+    snprintf(f->data_hash, sizeof f->data_hash, "%s", json_text(j, "data_sha256", ""));
     f->cases = (int)cases;
     f->channels = (int)channels;
     f->classes = (int)classes;

@@ -11,8 +11,9 @@
  *
  * What leaves the site: number of cases (and of each class), each case's spacing and size after cropping,
  * moments and histograms of the foreground's intensities over all cases, and dataset.json; of covariates how
- * many cases have each, mean, squared distances to it, and the slopes of a regression of the class on them.
- * No image, no label map, no name and no covariate of a case.
+ * many cases have each, mean, squared distances to it, and the slopes of a regression of the class on them;
+ * and a hash of all files together, by which the site knows later that it trains on the same data. No image,
+ * no label map, no name and no covariate of a case.
  * The book: docs/book/10_planning.md */
 #ifndef FL_SITE_FINGERPRINT_H
 #define FL_SITE_FINGERPRINT_H
@@ -47,6 +48,7 @@ struct site_fingerprint {
     struct covariates covariates; /* their names; count 0: none */
     struct covariate_part part;   /* of the training cases that have a class */
     struct json *dataset; /* dataset.json */
+    char data_hash[65];   /* dataset_hash; "": not told */
 };
 
 /* segments: cases with label maps are read; else only classes are counted. dataset_json is copied. */

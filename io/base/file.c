@@ -325,6 +325,25 @@ int file_is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+static int is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+int file_is_inside(const char *path, const char *folder)
+{
+    char at[4096];
+    struct stat goal, here, above;
+    int n = snprintf(at, sizeof at, "%s", path);
+    if (stat(folder, &goal)) return 0;
+    for (; n > 0 && n + 4 < (int)sizeof at && stat(at, &here) == 0; n += 3) {
+        if (is_same(&here, &goal)) return 1;
+        strcpy(at + n, "/..");
+        if (stat(at, &above) || is_same(&here, &above)) return 0;
+    }
+    return 0;
+}
+
 /* Removes what killed writers have left in the folder: temporary files whose lock nobody holds. One that is
  * just being made, and not locked yet, may go too: its writer sees that and makes another. */
 static void remove_left_over(const char *folder)

@@ -42,6 +42,8 @@ void file_abandon(struct file_out *f);
 
 int file_exists(const char *path);
 int file_is_dir(const char *path);
+/* Whether a folder that is there is the other one or lies below it, however both are written. */
+int file_is_inside(const char *path, const char *folder);
 /* The file if it is there; a folder is an error. */
 int file_remove(const char *path, struct error *e);
 /* The folder and all below it, if it is there; links are removed, not followed. */

@@ -424,6 +424,17 @@ int dataset_find(const struct dataset *d, const char *id, struct error *e)
     return error_set(e, "%s: no case '%s'", d->path, id);
 }
 
+int dataset_spare(const char *folder, struct error *e)
+{
+    char path[1400];
+    if (file_join(path, sizeof path, folder, "imagesTr", e)) return -1;
+    return file_is_dir(path) ? error_set(e,
+                                         "%s: is a dataset (it has imagesTr), whose dataset.json would be "
+                                         "lost: give another folder",
+                                         folder)
+                             : 0;
+}
+
 static int hash_file(struct sha256 *s, const char *path, struct error *e)
 {
     unsigned char *data;

@@ -113,6 +113,58 @@ int train_options_omits(const char *field)
            !strcmp(field, "covariates") || !strcmp(field, "schedule");
 }
 
+/* ---- members ------------------------------------------------------------------------------------------- */
+
+/* A member that is there is of its type and range: the default in its place, or its lower 32 bits, would be
+ * another training without a word. */
+static int take_number(double *v, const struct json *j, const char *key, double min, double max,
+                       const char *name, struct error *e)
+{
+    const struct json *m = json_get(j, key);
+    if (!m) return 0;
+    if ((m->type != JSON_INT && m->type != JSON_DOUBLE) || !(m->number >= min && m->number <= max))
+        return error_set(e, "%s: training.%s is no number from %g to %g", name, key, min, max);
+    *v = m->number;
+    return 0;
+}
+
+static int take_float(float *v, const struct json *j, const char *key, double min, double max,
+                      const char *name, struct error *e)
+{
+    double number = *v;
+    if (take_number(&number, j, key, min, max, name, e)) return -1;
+    *v = (float)number;
+    return 0;
+}
+
+static int take_int(int *v, const struct json *j, const char *key, int min, int max, const char *name,
+                    struct error *e)
+{
+    const struct json *m = json_get(j, key);
+    if (!m) return 0;
+    if (m->type != JSON_INT || m->integer < min || m->integer > max)
+        return error_set(e, "%s: training.%s is no whole number from %d to %d", name, key, min, max);
+    *v = (int)m->integer;
+    return 0;
+}
+
+static int take_seed(uint64_t *v, const struct json *j, const char *name, struct error *e)
+{
+    const struct json *m = json_get(j, "seed");
+    if (m && m->type != JSON_INT) return error_set(e, "%s: training.seed is no whole number", name);
+    *v = (uint64_t)json_integer(j, "seed", 1);
+    return 0;
+}
+
+static int take_bool(int *v, const struct json *j, const char *key, const char *name, struct error *e)
+{
+    const struct json *m = json_get(j, key);
+    if (m && m->type != JSON_BOOL)
+        return error_set(e, "%s: training.%s is neither true nor false", name, key);
+    *v = json_boolean(j, key, *v);
+    return 0;
+}
+
 /* The member that is called as its network. */
 static int read_classifier(struct classifier_options *c, const struct json *j, const char *name,
                            struct error *e)
@@ -132,13 +184,35 @@ static int read_classifier(struct classifier_options *c, const struct json *j, c
     if (!c->norm)
         return error_set(e, "%s: training.%s.norm is '%.80s', which there is not", name, c->network->name,
                          norm);
-    c->depth = (int)json_integer(r, "depth", 0);
-    c->channels = (int)json_integer(r, "channels", 0);
-    c->classes = (int)json_integer(r, "classes", 0);
-    c->base = (int)json_integer(r, "base", 64);
-    c->stem7 = json_boolean(r, "stem7", 0);
-    c->dropout = (float)json_number(r, "dropout", 0);
-    return 0;
+    c->depth = c->channels = c->classes = c->stem7 = 0;
+    c->base = 64;
+    c->dropout = 0;
+    return take_int(&c->depth, r, "depth", 0, 1000, name, e) ||
+                   take_int(&c->channels, r, "channels", 0, CHANNELS_MAX, name, e) ||
+                   take_int(&c->classes, r, "classes", 0, LABELS_MAX, name, e) ||
+                   take_int(&c->base, r, "base", 0, 65536, name, e) ||
+                   take_bool(&c->stem7, r, "stem7", name, e) ||
+                   take_float(&c->dropout, r, "dropout", 0, 1, name, e)
+               ? -1
+               : 0;
+}
+
+static int take_numbers(struct train_options *o, const struct json *j, const char *name, struct error *e)
+{
+    enum { MOST = 1000000000 };
+    o->ema = 0;
+    return take_seed(&o->seed, j, name, e) || take_int(&o->epochs, j, "epochs", 1, MOST, name, e) ||
+                   take_int(&o->iterations, j, "iterations", 1, MOST, name, e) ||
+                   take_int(&o->batch, j, "batch", 0, 4096, name, e) ||
+                   take_float(&o->lr, j, "learning_rate", 0, 1e6, name, e) ||
+                   take_float(&o->momentum, j, "momentum", 0, 1, name, e) ||
+                   take_float(&o->weight_decay, j, "weight_decay", 0, 1e6, name, e) ||
+                   take_float(&o->clip, j, "clip", 0, 1e30, name, e) ||
+                   take_number(&o->ema, j, "ema", 0, 1, name, e) ||
+                   take_float(&o->oversample, j, "oversample", 0, 1, name, e) ||
+                   take_int(&o->augment, j, "augment", 0, 2, name, e)
+               ? -1
+               : 0;
 }
 
 int train_options_from_json(struct train_options *o, const struct json *j, const char *name, struct error *e)
@@ -151,29 +225,20 @@ int train_options_from_json(struct train_options *o, const struct json *j, const
     o->bf16 = strcmp(precision, "bf16") == 0;
     if (!o->bf16 && strcmp(precision, "fp32"))
         return error_set(e, "%s: training.precision is '%.80s', must be fp32 or bf16", name, precision);
-    o->seed = (uint64_t)json_integer(j, "seed", 1);
-    o->epochs = (int)json_integer(j, "epochs", o->epochs);
-    o->iterations = (int)json_integer(j, "iterations", o->iterations);
-    o->batch = (int)json_integer(j, "batch", o->batch);
-    o->lr = (float)json_number(j, "learning_rate", o->lr);
+    if (take_numbers(o, j, name, e)) return -1;
     if (json_get(j, "schedule") &&
         !(o->schedule = schedule_named(json_text(j, "schedule", NULL), name, "training.schedule", e)))
         return -1;
     if (json_get(j, "optimizer") &&
         !(o->optimizer = optimizer_named(json_text(j, "optimizer", NULL), name, "training.optimizer", e)))
         return -1;
-    o->momentum = (float)json_number(j, "momentum", o->momentum);
-    o->weight_decay = (float)json_number(j, "weight_decay", o->weight_decay);
-    o->clip = (float)json_number(j, "clip", o->clip);
-    o->ema = json_number(j, "ema", 0);
     if (json_get(j, "loss") && !(o->loss = loss_named(json_text(j, "loss", NULL), name, "training.loss", e)))
         return -1;
-    o->oversample = (float)json_number(j, "oversample", o->oversample);
-    o->augment = (int)json_integer(j, "augment", o->augment);
     if (task->planned) return 0;
     if (read_classifier(&o->classifier, j, name, e)) return -1;
     const struct json *crop = json_get(j, "crop");
-    o->class_weighting = json_boolean(j, "class_weighting", 0);
+    o->class_weighting = 0;
+    if (take_bool(&o->class_weighting, j, "class_weighting", name, e)) return -1;
     if (json_get(j, "covariates") && take_covariates(o, json_get(j, "covariates"), name, e)) return -1;
     for (int i = 0; i < 3; i++) {
         const struct json *v = json_at(crop, i);

@@ -40,11 +40,46 @@ $nephron federate all -o sim --sites sites.csv --fold all $options --no-validati
 ok "simulation" $?
 whole=$(last_hash sim/fold_all/rounds.csv)
 
+# ---- mistakes before it begins ------------------------------------------------------------------------------------------------
+for name in ../A A/x "" global "Uni Köln" con; do
+    gives 1 "letters, digits\|taken by\|under Windows" $nephron federate A --as fingerprint "$name" -o FED
+done
+[ ! -e FED ] && [ ! -e A.json ]
+ok "a name that init would refuse is refused by its fingerprint, and nothing is written" $?
+# An option that would change nothing is not passed over: who gives it believes in it.
+gives 2 "--lr is not for --as site" $nephron federate A --as site A -o FED --lr 0.5
+gives 2 "--secure is not for --as aggregate" $nephron federate --as aggregate -o FED --secure
+gives 2 "--quorum is not for --as aggregate" $nephron federate --as aggregate -o FED --quorum 1
+gives 2 "--dp is not for --as site" $nephron federate A --as site A -o FED --dp local
+gives 2 "--rounds is not for --as fingerprint" $nephron federate A --as fingerprint A -o FED --rounds 4
+gives 2 "--fine-tune is not for --as init" $nephron federate --as init -o FED --fine-tune 4
+gives 2 "--seed is not for --as result" $nephron federate --as result -o FED run --seed 4
+gives 2 "--quorum is for a step of --as" $nephron federate all -o no --sites sites.csv --quorum 2
+for pair in "--dp:--dp-noise 2" "--dp-adaptive:--dp central --dp-rate 2" "--secure:--secure-range 2" "--compress topk:--compress int8 --compress-share 0.2" \
+    "--strategy fedprox:--fedprox-mu 0.1" "--strategy krum:--strategy multikrum --krum-malicious 2" "--sites N:--partition dirichlet:0.3"; do
+    gives 2 "changes nothing without ${pair%%:-*}" $nephron federate all -o no --sites sites.csv ${pair#*:}
+done
+[ ! -e no ]
+ok "nothing was begun" $?
+
 gives 1 "begun" $nephron federate A --as site A -o FED
 mkdir empty
 gives 1 "begun" $nephron federate --as aggregate -o empty
 gives 1 "fingerprint" $nephron federate --as init -o FED --sites A,B,C $options
 for s in A B C; do gives 0 "fingerprint of" $nephron federate $s --as fingerprint $s -o FED; done
+gives 1 "A: is a dataset" $nephron federate --as init -o A --sites A,B $options
+# What an attempt with the wrong data has left does not stay: its labels would be the network's.
+cp -r FED wrong && sed 's/"Posterior": 2/"Posterior": 2, "Other": 3/' $data/dataset.json >wrong/dataset.json
+$nephron federate --as init -o wrong $options --quiet && $nephron info wrong/round_0000/global.safetensors | grep -q '\[3\] decoder.seg_layers.0.bias'
+ok "init over the dataset.json of an attempt" $?
+gives 0 "round 1 of 2" $nephron federate A --as site A -o wrong --state wrong_A
+# Four that agree at once, on different terms: one of them has agreed, and its task is that of its terms.
+cp -r FED race && rm -rf race/round_0000
+for i in 1 2 3 4; do $nephron federate --as init -o race $options --seed $i --quiet >race_$i 2>&1 & done
+wait
+[ "$(cat race_[1-4] | grep -c 'at work in\|another federation')" -eq 3 ]
+ok "four init at once: $(cat race_[1-4])" $?
+gives 0 "round 1 of 2" $nephron federate A --as site A -o race --state race_A
 gives 0 "3 sites" $nephron federate --as init -o FED --sites C,A,B $options --quorum 2
 gives 0 "3 sites" $nephron federate --as init -o FED --sites A,B,C $options --quorum 2
 gives 1 "another federation" $nephron federate --as init -o FED --sites A,B,C $options --quorum 2 --lr 0.5
@@ -52,13 +87,23 @@ head -n 1 FED/site_shift.csv | grep -q '^channel,site,other,distance,distance_in
     [ "$(wc -l <FED/site_shift.csv)" -eq 4 ]
 ok "site_shift.csv" $?
 gives 1 "no site D" $nephron federate A --as site D -o FED
+gives 1 "fingerprint/A.json: is the fingerprint of other data" $nephron federate B --as site A -o FED # the wrong folder
+gives 1 "is in FED, which is carried" $nephron federate A --as site A -o FED --state FED/A
+ln -s FED link
+gives 1 "which is carried" $nephron federate A --as site A -o FED --state link
+[ ! -e FED/site.json ]
+ok "no state in what is carried" $?
+gives 0 "^  B  *no answer yet" $nephron info FED
 gives 3 "waits for A, B, C" $nephron federate --as aggregate -o FED
 gives 0 "round 1 of 2" $nephron federate C --as site C -o FED
 gives 3 "has answered" $nephron federate C --as site C -o FED
 gives 0 "round 1 of 2" $nephron federate A --as site A -o FED
 gives 3 "waits for B" $nephron federate --as aggregate -o FED
 gives 3 "waits for B" $nephron federate --as aggregate -o FED --deadline 2999-01-01T00:00
-gives 1 "deadline" $nephron federate --as aggregate -o FED --deadline tomorrow
+for time in tomorrow 2026-02-31T10:00 2026-01-01T24:00 2026-01-01T10:60 2026-13-01T10:00 2026-01-01T10:00Z 2026-01-01 99999999999-01-01T00:00 -026-01-01T00:00; do
+    gives 1 "deadline" $nephron federate --as aggregate -o FED --deadline=$time
+done
+gives 0 "^  A  *4 cases, 2 steps, loss" $nephron info FED
 cp -r FED early
 gives 0 "2 updates" $nephron federate --as aggregate -o early --deadline now
 gives 0 "2 updates" sh -c \
@@ -323,8 +368,16 @@ gives 1 "other data" $nephron federate B --as site B -o killed --state state/B
 
 # ---- the result is a run -----------------------------------------------------------------------------------
 gives 0 "$whole" $nephron federate --as result -o FED run
-mkdir images
-cp $data/imagesTr/hippocampus_001_0000.nii.gz images
+gives 0 "$whole" $nephron federate --as result -o FED run
+gives 0 "complete, 2 of 2" $nephron info FED
+gives 1 "own folder" $nephron federate --as result -o FED FED
+gives 1 "another training" $nephron federate --as result -o FED sim
+mkdir images && cp $data/imagesTr/hippocampus_001_0000.nii.gz images
+for words in "federate --as result -o FED A" "train all -o A" "predict run -i images -o A"; do
+    gives 1 "A: is a dataset" $nephron $words
+    cmp -s A/dataset.json $data/dataset.json
+    ok "the dataset's own file stays: $words" $?
+done
 grep -q '^tests,2,' run/fold_all/evaluation.csv
 ok "a site that only evaluates stands in evaluation.csv" $?
 $nephron predict run -i images -o predicted --step 1 --no-mirror --quiet &&

@@ -49,6 +49,15 @@ static void train(nephron *n, const char *data)
     refused(nephron_trainer_open(m, d, "{\"epochs\": ", 0) ? 0 : -1, n, "options");
     refused(nephron_trainer_open(m, d, "{\"loss\": \"tversky\"}", 0) ? 0 : -1, n,
             "training.loss is 'tversky'");
+    static const char *const wrong[] = {"\"batch\": 1099511627776", "\"epochs\": 4294967299",
+                                        "\"iterations\": \"40\"",   "\"learning_rate\": 1e400",
+                                        "\"momentum\": -1",         "\"augment\": 3",
+                                        "\"clip\": null",           "\"seed\": 1.5"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char options[80];
+        snprintf(options, sizeof options, "{%s}", wrong[i]);
+        refused(nephron_trainer_open(m, d, options, 0) ? 0 : -1, n, "number");
+    }
     refused(nephron_trainer_open(m, d, "{\"ema\": 0.9}", 0) ? 0 : -1, n, "ema is kept by the command train");
     refused(nephron_trainer_open(m, d, "{\"task\": \"classify\"}", 0) ? 0 : -1, n, "options");
     nephron_trainer_free(t);

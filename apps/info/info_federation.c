@@ -1,0 +1,49 @@
+/* info_federation.c - a folder FED of carried files: what was agreed on, the round, and who has answered. */
+#include <stdio.h>
+#include <string.h>
+
+#include "apps/base/console.h"
+#include "apps/info/info.h"
+#include "fl/carried/carried.h"
+#include "io/base/file.h"
+
+/* What a site's file of the round is: a sound answer's numbers, or why it is none. */
+static int tell_site(const struct carried *c, const char *site, struct json *list, struct error *e)
+{
+    char path[1400], name[SITE_NAME_MAX + 16];
+    struct update u;
+    struct error why;
+    snprintf(name, sizeof name, "%s.safetensors", site);
+    if (carried_path(path, c, c->round, name, e) || update_init(&u, c->model->count, e)) return -1;
+    struct json *j = json_add_object(list, NULL);
+    json_add_text(j, "name", site);
+    int there = file_exists(path), sound = there && !update_read(&u, &c->f, c->model, path, NULL, &why);
+    json_add_bool(j, "answered", sound);
+    if (!there) printf("  %-13s no answer yet\n", site);
+    else if (!sound) printf("  %-13s not sound: %s\n", site, why.text);
+    else
+        printf("  %-13s %.0f cases, %.0f steps, loss %.4f\n", site, u.numbers.examples, u.numbers.steps,
+               u.loss);
+    if (there && !sound) json_add_text(j, "error", why.text);
+    update_free(&u);
+    return 0;
+}
+
+int info_federation(const char *path, struct json *j, struct error *e)
+{
+    struct carried c;
+    if (carried_open(&c, path, e)) return -1;
+    int complete = c.round == c.f.train.epochs, status = 0;
+    console("%s: federation of %d sites, %s, quorum %d, %zu weights, %s%d of %d rounds%s\n", path, c.f.sites,
+            c.f.strategy->name, c.quorum, c.model->count, complete ? "complete, " : "", c.round,
+            c.f.train.epochs, complete ? "" : " done; the answers of the next:");
+    json_add_text(j, "kind", "federation");
+    json_add_text(j, "strategy", c.f.strategy->name);
+    json_add_int(j, "rounds", c.f.train.epochs);
+    json_add_int(j, "rounds_done", c.round);
+    json_add_int(j, "quorum", c.quorum);
+    struct json *list = json_add_array(j, "sites");
+    for (int i = 0; !complete && !status && i < c.f.sites; i++) status = tell_site(&c, c.site[i], list, e);
+    carried_close(&c);
+    return status;
+}

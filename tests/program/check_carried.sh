@@ -70,7 +70,7 @@ for s in A B C; do gives 0 "fingerprint of" $nephron federate $s --as fingerprin
 gives 1 "A: is a dataset" $nephron federate --as init -o A --sites A,B $options
 # What an attempt with the wrong data has left does not stay: its labels would be the network's.
 cp -r FED wrong && sed 's/"Posterior": 2/"Posterior": 2, "Other": 3/' $data/dataset.json >wrong/dataset.json
-$nephron federate --as init -o wrong $options --quiet && $nephron info wrong/round_0000/global.safetensors | grep -q '\[3\] decoder.seg_layers.0.bias'
+$nephron federate --as init -o wrong $options --quiet && $nephron info wrong/round_0000/global.safetensors | grep -q '\[3\]  *decoder.seg_layers.0.bias'
 ok "init over the dataset.json of an attempt" $?
 gives 0 "round 1 of 2" $nephron federate A --as site A -o wrong --state wrong_A
 # Four that agree at once, on different terms: one of them has agreed, and its task is that of its terms.

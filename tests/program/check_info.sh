@@ -49,8 +49,8 @@ for source in "$work"/c/*.h; do told "C header" "$source"; done
 $nephron federate $data --as fingerprint A -o "$work/fed" >/dev/null
 told "fingerprint of a dataset" "$work/fed/fingerprint/A.json"
 $nephron federate --as init -o "$work/fed" --sites A --base-features 4 --patch 8,8,8 --batch 1 --rounds 1 \
-    --local-iterations 1 --validation-batches 1 --threads 1 >/dev/null
-told "description of a federation" "$work/fed"
+    --local-iterations 1 --threads 1 >/dev/null
+told "federation of 1 sites" "$work/fed"
 told "task of round 0" "$work/fed/round_0000/global.safetensors"
 $nephron federate $data --as site A -o "$work/fed" --state "$work/state" --threads 1 >/dev/null
 told "update of round 0" "$work/fed/round_0000/A.safetensors"

@@ -11,8 +11,6 @@
 #include "tensor/base/check.h"
 #include "tensor/base/pool.h"
 
-enum { BATCH_STREAMS = 4096 }; /* rng.h: step * 4096 + index in the batch */
-
 /* Sides of nnU-Net's enlarged patch (compute_initial_patch_size.py): what a rotation by the largest angle
  * about each axis needs, divided by 0.85 for the scaling. Beyond 90 degrees nothing more is needed. */
 static void initial_patch(int out[3], const int patch[3], const struct augment_options *o)
@@ -103,7 +101,7 @@ static void example_job(void *arg, int j, int thread)
 {
     const struct batching *w = arg;
     const struct batch_spec *b = w->b;
-    uint64_t stream = b->step * BATCH_STREAMS + (uint64_t)j;
+    uint64_t stream = b->step * RNG_STREAMS + (uint64_t)j;
     struct rng choice = rng_stream(b->seed, b->client, stream, RNG_SAMPLE),
                change = rng_stream(b->seed, b->client, stream, RNG_AUGMENT);
     int i = (int)rng_below(&choice, (uint32_t)w->c->cases), centre[3];
@@ -122,7 +120,7 @@ size_t sampler_scratch(const int patch[3], int channels, const struct pool *pool
 void sampler_batch(float *image, uint8_t *label, const struct case_store *c, const struct batch_spec *b,
                    struct pool *pool)
 {
-    ENSURE(c->cases > 0 && b->batch > 0 && b->batch <= BATCH_STREAMS, "batch of %d of %d cases", b->batch,
+    ENSURE(c->cases > 0 && b->batch > 0 && b->batch <= RNG_STREAMS, "batch of %d of %d cases", b->batch,
            c->cases);
     ENSURE(c->structures <= LABELS_MAX + 1, "%d structures", c->structures);
     struct batching w = {.image = image,

@@ -281,8 +281,6 @@ static void make_example(float *out, const struct prepared *s, const struct exam
     for (out -= n; n > 0; n--, out++) *out = fmaf(rng_normal(rng), x->noise, *out);
 }
 
-enum { BATCH_STREAMS = 4096 }; /* rng.h: RNG_AUGMENT steps are step * 4096 + index in the batch */
-
 struct batching {
     float *image;
     const int *chosen;
@@ -297,7 +295,7 @@ static void example_job(void *arg, int job, int thread)
     const struct batching *b = arg;
     const struct prepared *s = &b->d->store.sample[b->chosen[job]];
     size_t count = (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2] * (size_t)s->channels;
-    struct rng rng = rng_stream(b->o->seed, b->client, b->step * BATCH_STREAMS + (uint64_t)job, RNG_AUGMENT);
+    struct rng rng = rng_stream(b->o->seed, b->client, b->step * RNG_STREAMS + (uint64_t)job, RNG_AUGMENT);
     struct example x = draw_example(&rng, b->o);
     (void)thread;
     make_example(b->image + (size_t)job * count, s, &x, &rng);
@@ -307,9 +305,9 @@ void classify_batch(float *image, float *covariates, uint8_t *label, const struc
                     const struct train_options *o, uint32_t client, uint64_t step, int batch,
                     struct class_order *order, struct pool *pool)
 {
-    int chosen[BATCH_STREAMS];
+    int chosen[RNG_STREAMS];
     ENSURE(order->index, "an order without room for its cases");
-    ENSURE(batch > 0 && batch <= BATCH_STREAMS && d->store.cases > 0, "batch of %d of %d cases", batch,
+    ENSURE(batch > 0 && batch <= RNG_STREAMS && d->store.cases > 0, "batch of %d of %d cases", batch,
            d->store.cases);
     for (int j = 0; j < batch; j++) {
         uint64_t position = step * (uint64_t)batch + (uint64_t)j;

@@ -25,7 +25,8 @@ int learner_batch(const struct train_options *o, const struct plan *p)
 
 int learner_check(const struct train_options *o, const struct plan *p, struct error *e)
 {
-    if (o->batch < 0 || o->batch > 4096) return error_set(e, "batch is %d, not 0 to 4096", o->batch);
+    if (o->batch < 0 || o->batch > RNG_STREAMS)
+        return error_set(e, "batch is %d, not 0 to %d", o->batch, RNG_STREAMS);
     if (!(o->ema >= 0 && o->ema < 1))
         return error_set(e, "ema is %g, not above 0 and below 1 (0: no average)", o->ema);
     if (o->epochs < 1 || o->iterations < 1)

@@ -14,16 +14,16 @@
 enum rng_purpose {
     RNG_INIT = 1,     /* weights; step = index of the parameter */
     RNG_SAMPLE = 2,   /* choice of cases and patches; step as of RNG_AUGMENT, of a classification the pass */
-    RNG_AUGMENT = 3,  /* augmentation; step * 4096 + index in the batch */
-    RNG_DROPOUT = 4,  /* dropout masks; step * 4096 + index of the node */
+    RNG_AUGMENT = 3,  /* augmentation; step * RNG_STREAMS + index in the batch */
+    RNG_DROPOUT = 4,  /* dropout masks; step * RNG_STREAMS + index of the node */
     RNG_SPLIT = 5,    /* site and fold splits of ours */
     RNG_TEST = 6,     /* tests, and data that are only timed */
     RNG_BOOTSTRAP = 7, /* step = resample; client tells the uses apart */
     RNG_PHANTOM = 8,
-    RNG_PRIVACY = 9,  /* not in use: noise and coins come from fl/privacy/randomness.h */
-    RNG_CLIENT = 10,  /* which sites a round draws; step = round */
+    RNG_CLIENT = 10, /* which sites a round draws; step = round. (9 was given up: numbers do not move) */
     RNG_COMPRESS = 11 /* stochastic rounding of updates; step = round << 32 | block */
 };
+enum { RNG_STREAMS = 4096 }; /* of a step: the most cases of a batch, and the most nodes of a graph */
 
 struct rng {
     uint32_t key[2];     /* seed */

@@ -151,11 +151,11 @@ struct tensor *op_global_avg_pool(struct graph *g, struct tensor *x)
 /* ---- dropout ------------------------------------------------------------------------------------------- */
 
 /* No mask is stored: it is drawn again from the same counters, keyed by the step and the node. */
-enum { DROPOUT_NODES_MAX = 4096 };
+
 
 static struct rng dropout_stream(const struct graph *g, const struct node *n)
 {
-    return rng_stream(g->seed, g->client, g->rng_step * DROPOUT_NODES_MAX + (uint64_t)n->index, RNG_DROPOUT);
+    return rng_stream(g->seed, g->client, g->rng_step * RNG_STREAMS + (uint64_t)n->index, RNG_DROPOUT);
 }
 
 static void dropout(struct graph *g, struct node *n, void *y, const void *x, int accumulate)
@@ -195,7 +195,7 @@ struct tensor *op_dropout(struct graph *g, struct tensor *x, float p)
     if (p == 0 || !(g->flags & GRAPH_TRAIN)) return x;
     struct node *n = node_create(g, &dropout_op, "dropout", sizeof p);
     if (!n) return NULL;
-    ENSURE(n->index < DROPOUT_NODES_MAX, "dropout: node %d has no random numbers of its own", n->index);
+    ENSURE(n->index < RNG_STREAMS, "dropout: node %d has no random numbers of its own", n->index);
     *(float *)n->attr = p;
     node_input(n, x);
     n->cheap = n->in_place = n->grad_in_place = 1;

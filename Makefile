@@ -118,7 +118,7 @@ FL_STRATEGY = fl/strategy/robust.o fl/strategy/strategy.o fl/strategy/strategy_b
 	fl/strategy/strategy_fedopt.o fl/strategy/strategy_fedprox.o fl/strategy/strategy_geomedian.o \
 	fl/strategy/strategy_krum.o fl/strategy/strategy_median.o fl/strategy/strategy_qfedavg.o \
 	fl/strategy/strategy_scaffold.o fl/strategy/strategy_trimmed.o
-FL_MESSAGE = fl/message/federation.o fl/message/message.o fl/message/vectors.o
+FL_MESSAGE = fl/message/agreement.o fl/message/message.o fl/message/vectors.o
 FL_ROUND = fl/round/client.o fl/round/history.o fl/round/private.o fl/round/secure_round.o fl/round/server.o \
 	fl/round/site_state.o fl/round/site_store.o
 FL_COMPRESS = fl/compress/compress.o fl/compress/compress_bf16.o fl/compress/compress_int8.o \

@@ -207,7 +207,7 @@ static int reveal_mean(struct simulation *s, struct error *e)
 static int train_round(struct simulation *s, struct error *e)
 {
     struct round_work work = {.s = s};
-    if (server_begin(&s->server, &s->task, e) || federation_sample(s->chosen, &s->f, s->task.round, e) ||
+    if (server_begin(&s->server, &s->task, e) || agreement_sample(s->chosen, &s->f, s->task.round, e) ||
         begin_secure(s, e))
         return -1;
     memset(s->result, 0, (size_t)s->o->clients * sizeof *s->result);
@@ -326,7 +326,7 @@ static int create_workers(struct simulation *s, struct error *e)
     const struct federate_options *o = s->o;
     const struct federate_client *first = &o->client[s->training[0]];
     s->workers = choose_workers(o);
-    s->graph = federation_graph_options(&s->f);
+    s->graph = agreement_graph_options(&s->f);
     s->worker = calloc((size_t)s->workers, sizeof *s->worker);
     if (!s->worker) return error_set(e, "out of memory for %d workers", s->workers);
     for (int w = 0; w < s->workers; w++) {
@@ -360,7 +360,7 @@ static int simulation_create(struct simulation *s, const struct model *initial, 
 {
     const struct federate_options *o = s->o;
     size_t n = (size_t)o->clients + 1;
-    s->f = federation_default(&o->train, o->plan, o->clients);
+    s->f = agreement_default(&o->train, o->plan, o->clients);
     if (o->strategy) {
         s->f.strategy = o->strategy;
         memcpy(s->f.option, o->option, sizeof s->f.option);
@@ -384,7 +384,7 @@ static int simulation_create(struct simulation *s, const struct model *initial, 
         return error_set(e,
                          "--secure is not for MPI, whose ranks are one trusted machine: the simulation and "
                          "carried files (--as) have it");
-    if (list_sites(s, e) || federation_check(&s->f, e) || private_check(&s->f, e) ||
+    if (list_sites(s, e) || agreement_check(&s->f, e) || private_check(&s->f, e) ||
         secure_check(&s->f, e) || run_files_identity(s, e))
         return -1;
     s->global = learner_model(&s->f.train, o->plan);

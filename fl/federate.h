@@ -41,7 +41,7 @@ struct federate_options {
     int local_epochs;   /* > 0: passes over a client's cases a round, instead of train.iterations */
     double fraction;    /* of the clients that train in a round; 0 or 1: all */
     int minimum;        /* updates that a round needs, the others may fail; 0: one */
-    int plain_variance; /* struct federation */
+    int plain_variance; /* struct agreement */
     int fine_tune; /* iterations of the final weights at each site: fine_tune.csv and weights in sites/ */
     const struct compressor *compress; /* of the updates; NULL: none */
     struct privacy_terms privacy;

@@ -59,7 +59,7 @@ int nephron_aggregate(nephron *n, const char *strategy, float *out, const float 
         return error_set(e, "nephron_aggregate: %d vectors, or no out, in or weights", vectors);
     struct model *layout = flat_layout(count, e);
     if (!layout) return -1;
-    struct federation f = federation_default(&o, NULL, vectors);
+    struct agreement f = agreement_default(&o, NULL, vectors);
     struct server server = {0};
     struct update u = {0};
     struct task task;
@@ -81,7 +81,7 @@ int nephron_aggregate(nephron *n, const char *strategy, float *out, const float 
 static const struct own_option server_option[] = {
     {"strategy", JSON_OBJECT}, {"minimum", JSON_INT}, {"local_epochs", JSON_INT}, {0}};
 
-static int set_strategy(struct federation *f, const struct json *options, struct error *e)
+static int set_strategy(struct agreement *f, const struct json *options, struct error *e)
 {
     const struct json *strategy = json_get(options, "strategy");
     int64_t minimum = 1, epochs = 0;
@@ -95,7 +95,7 @@ static int set_strategy(struct federation *f, const struct json *options, struct
     f->local_epochs = (int)epochs;
     if (strategy && !(f->strategy = strategy_from_json(f->option, strategy, e)))
         return error_prefix(e, "options");
-    return federation_check(f, e);
+    return agreement_check(f, e);
 }
 
 nephron_server *nephron_server_open(nephron_model *m, const char *options, int sites)
@@ -109,7 +109,7 @@ nephron_server *nephron_server_open(nephron_model *m, const char *options, int s
     struct json *given = NULL;
     struct train_options o = m->run.options;
     int status = nephron_merge_options(&o, options, server_option, &given, e);
-    s->federation = federation_default(&o, m->run.plan, sites);
+    s->federation = agreement_default(&o, m->run.plan, sites);
     if (!status) status = set_strategy(&s->federation, given, e);
     json_free(given);
     if (!status) status = server_init(&s->server, &s->federation, one, m->n->pool, NULL, e);
@@ -191,7 +191,7 @@ uint32_t nephron_site_key(const char *site, int sites)
 }
 
 /* The state of the round before: from the file where there is one, else as it lies in the trainer, or new. */
-static int take_state(nephron_trainer *t, const struct federation *f, const char *site, const char *path,
+static int take_state(nephron_trainer *t, const struct agreement *f, const char *site, const char *path,
                       struct error *e)
 {
     if (!*t->state.name) {
@@ -213,7 +213,7 @@ static int check_layout(const struct model *own, const struct model *global, str
 }
 
 /* The server's schedule replaces the trainer's; what the trainer was built for must be the server's too. */
-static int take_schedule(nephron_trainer *t, const struct federation *f, struct error *e)
+static int take_schedule(nephron_trainer *t, const struct agreement *f, struct error *e)
 {
     const struct train_options *own = &t->options, *all = &f->train;
     const struct {
@@ -243,7 +243,7 @@ int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *sit
     if (!t) return -1;
     struct error *e = &t->n->e;
     if (!s) return error_set(e, "nephron_client_update: no server");
-    const struct federation *f = &s->federation;
+    const struct agreement *f = &s->federation;
     const struct model *layout = t->learner.model;
     float *vector[1 + STRATEGY_SLOTS] = {NULL};
     struct update u = {0};

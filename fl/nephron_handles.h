@@ -48,7 +48,7 @@ struct nephron_trainer {
 struct nephron_server {
     nephron *n;
     struct nephron_model *m;
-    struct federation federation;
+    struct agreement federation;
     struct server server;
     struct task task;
 };

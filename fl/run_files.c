@@ -61,7 +61,7 @@ static struct json *sites_json(const struct simulation *s)
 
 int run_files_identity(struct simulation *s, struct error *e)
 {
-    struct json *j = federation_json(&s->f), *training = train_options_json(&s->f.train);
+    struct json *j = agreement_json(&s->f), *training = train_options_json(&s->f.train);
     json_remove(training, "epochs"); /* a longer training goes on from the same states */
     json_remove(j, "training");
     json_add(j, "training", training);
@@ -125,7 +125,7 @@ static int read_server(struct simulation *s, struct error *e)
 
 static struct json *describe(const struct simulation *s)
 {
-    struct json *j = json_object(), *federation = federation_json(&s->f);
+    struct json *j = json_object(), *federation = agreement_json(&s->f);
     json_add_int(j, "rounds_done", s->server.round);
     json_add_int(j, "clients", s->o->clients);
     json_add_number(j, "ema", s->ema);
@@ -265,7 +265,7 @@ static struct json *kept_options(const struct json *state, int epochs)
 static int same_run(const char *path, const struct json *state, const struct simulation *s, struct error *e)
 {
     const char *data = json_text(state, "data_sha256", NULL);
-    struct json *federation = federation_json(&s->f);
+    struct json *federation = agreement_json(&s->f);
     json_remove(federation, "training");
     struct json *kept = kept_options(state, s->f.train.epochs);
     int other = same_json(path, "options", kept, train_options_json(&s->f.train), e);

@@ -27,7 +27,7 @@ struct worker {
 struct simulation {
     const struct federate_options *o;
     const struct federate_events *events;
-    struct federation f;
+    struct agreement f;
     struct train_options graph; /* of the workers' learners */
     int smallest;               /* training cases of the site that has the fewest */
     struct model *global;

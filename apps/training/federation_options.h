@@ -4,7 +4,7 @@
 #define APPS_FEDERATION_OPTIONS_H
 
 #include "apps/base/options.h"
-#include "fl/message/federation.h"
+#include "fl/message/agreement.h"
 
 enum { STRATEGIES_MOST = 24, GENERATED_MOST = 48 };
 

@@ -204,7 +204,7 @@ struct terms {
     struct json *dataset;
     struct dataset header;
     struct plans plans;
-    struct federation f;
+    struct agreement f;
     struct covariates covariates; /* of the sites' fingerprints */
     struct model *initial;
 };
@@ -295,7 +295,7 @@ static int complete_terms(struct terms *t, const struct training_arguments *a, s
     struct train_options o = training_options_complete(a, task, t->header.channels, classes);
     if (o.batch == 0 && plan) o.batch = plan->batch;
     if (t->covariates.count) train_options_covariates(&o, &t->covariates);
-    t->f = federation_default(&o, plan, t->sites.count);
+    t->f = agreement_default(&o, plan, t->sites.count);
     t->f.strategy = federation_strategy(t->f.option, x);
     t->f.local_epochs = x->local_epochs;
     t->f.fraction = x->fraction;
@@ -305,7 +305,7 @@ static int complete_terms(struct terms *t, const struct training_arguments *a, s
     t->f.compress_share = x->compress_share;
     t->f.plain_variance = federation_plain_variance(x);
     t->f.secure_range = federation_secure_range(x);
-    if (federation_check(&t->f, e)) return -1;
+    if (agreement_check(&t->f, e)) return -1;
     if (!a->pretrained && !t->covariates.count) return 0;
     t->initial = learner_model(&o, plan);
     if (!t->initial) return error_set(e, "out of memory for the weights of a network");

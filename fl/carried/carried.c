@@ -156,11 +156,11 @@ static int agreed_before(const struct carried *c, struct error *e)
                : error_set(e, "%s: another federation was agreed on in this folder", path);
 }
 
-int carried_init(const char *folder, const struct federation *f, const char *const *site, int quorum,
+int carried_init(const char *folder, const struct agreement *f, const char *const *site, int quorum,
                  const char *fold, const struct json *dataset_json, const struct json *plans,
                  const char *configuration, const struct model *initial, struct error *e)
 {
-    struct carried c = {.f = *f, .agreed = federation_json(f)};
+    struct carried c = {.f = *f, .agreed = agreement_json(f)};
     if (strlen(folder) >= sizeof c.folder)
         return json_free(c.agreed), error_set(e, "%.100s...: path is too long", folder);
     snprintf(c.folder, sizeof c.folder, "%s", folder);
@@ -170,7 +170,7 @@ int carried_init(const char *folder, const struct federation *f, const char *con
     if (dataset_json) json_add(c.agreed, "dataset", json_copy(dataset_json));
     if (plans) json_add(c.agreed, "plans", json_copy(plans));
     if (plans) json_add_text(c.agreed, "configuration", configuration);
-    int status = federation_check(f, e) || private_check(f, e) || secure_check(f, e) ||
+    int status = agreement_check(f, e) || private_check(f, e) || secure_check(f, e) ||
                          add_sites(c.agreed, site, f->sites, e)
                      ? -1
                      : 0;
@@ -178,7 +178,7 @@ int carried_init(const char *folder, const struct federation *f, const char *con
         status = error_set(e, "quorum %d of %d sites", quorum, f->sites);
     if (!status && f->secure_range > 0 && quorum < secure_least(f))
         status = error_set(e, "--secure with --quorum %d: of %d sites a round at least %d have to answer",
-                           quorum, federation_drawn(f), secure_least(f));
+                           quorum, agreement_drawn(f), secure_least(f));
     hash_json(c.f.hash, c.agreed);
     int before = status ? -1 : agreed_before(&c, e);
     if (before == 0) status = write_agreed(&c, initial, e);
@@ -279,9 +279,9 @@ static int take_agreed(struct carried *c, const char *path, struct error *e)
     if (json_integer(c->agreed, "format", -1) != MESSAGE_FORMAT)
         return error_set(e, "%s: has format %lld, this program reads %d", path,
                          (long long)json_integer(c->agreed, "format", -1), MESSAGE_FORMAT);
-    if (federation_from_json(&c->f, c->agreed, path, e) || take_sites(c, path, e) || take_plan(c, path, e))
+    if (agreement_from_json(&c->f, c->agreed, path, e) || take_sites(c, path, e) || take_plan(c, path, e))
         return -1;
-    if (federation_check(&c->f, e) || private_check(&c->f, e) || secure_check(&c->f, e))
+    if (agreement_check(&c->f, e) || private_check(&c->f, e) || secure_check(&c->f, e))
         return error_prefix(e, "%s", path);
     if (c->round > c->f.train.epochs)
         return error_set(e, "%s: there is a round %d of %d", c->folder, c->round, c->f.train.epochs);

@@ -29,7 +29,7 @@ enum { CARRIED_DONE = 0, CARRIED_WAITS = 3, CARRIED_STOPPED = 4 };
 struct carried {
     char folder[1024];
     struct json *agreed;
-    struct federation f;    /* f.plan points into plans */
+    struct agreement f;    /* f.plan points into plans */
     struct dataset dataset; /* channels and labels, no cases */
     struct plans plans;
     char fold[8];
@@ -41,7 +41,7 @@ struct carried {
 
 /* Agrees and draws the initial weights (initial NULL: from the seed). dataset_json: NULL for an .npz; plans
  * NULL: classification. Repeated with the same terms it changes nothing; with others it is an error. */
-int carried_init(const char *folder, const struct federation *f, const char *const *site, int quorum,
+int carried_init(const char *folder, const struct agreement *f, const char *const *site, int quorum,
                  const char *fold, const struct json *dataset_json, const struct json *plans,
                  const char *configuration, const struct model *initial, struct error *e);
 int carried_open(struct carried *c, const char *folder, struct error *e);

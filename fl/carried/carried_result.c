@@ -22,7 +22,7 @@ static int write_json(const struct json *j, const char *folder, const char *name
 static struct json *manifest(const struct carried *c, const char *command, const struct task *t,
                              const struct history *h)
 {
-    struct json *j = json_object(), *f = federation_json(&c->f), *sites = json_array(), *hashes;
+    struct json *j = json_object(), *f = agreement_json(&c->f), *sites = json_array(), *hashes;
     json_add_text(j, "program", "nephron");
     json_add_text(j, "version", NEPHRON_VERSION);
     json_add_text(j, "command", command);

@@ -105,7 +105,7 @@ static int is_drawn(const struct carried *c, const char *name, struct secure_pla
 {
     unsigned char *chosen = malloc((size_t)c->f.sites + 1);
     if (!chosen) return error_set(e, "out of memory for %d sites", c->f.sites);
-    int status = federation_sample(chosen, &c->f, c->round, e);
+    int status = agreement_sample(chosen, &c->f, c->round, e);
     int drawn = 0;
     for (int i = 0; !status && i < c->f.sites; i++) {
         int own = strcmp(c->site[i], name) == 0;
@@ -139,7 +139,7 @@ static int create_work(struct site_work *w, struct error *e)
 static int create_learner(struct site_work *w, const struct learner_data *data, struct error *e)
 {
     w->model = model_clone(w->c->model); /* NULL is for learner_create to refuse */
-    w->graph = federation_graph_options(&w->c->f);
+    w->graph = agreement_graph_options(&w->c->f);
     return learner_create(&w->learner, &w->graph, w->c->f.plan, data, w->model, 0, w->s->pool, e);
 }
 

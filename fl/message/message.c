@@ -153,7 +153,7 @@ int update_from_json(struct update *u, const struct json *j, const char *path, s
 
 /* ---- heads --------------------------------------------------------------------------------------------- */
 
-static struct json *head(const char *kind, const struct federation *f, int round)
+static struct json *head(const char *kind, const struct agreement *f, int round)
 {
     struct json *j = json_object();
     json_add_text(j, "kind", kind);
@@ -164,7 +164,7 @@ static struct json *head(const char *kind, const struct federation *f, int round
     return j;
 }
 
-static int check_head(const struct json *j, const char *kind, const struct federation *f, const char *path,
+static int check_head(const struct json *j, const char *kind, const struct agreement *f, const char *path,
                       struct error *e)
 {
     const char *has = json_text(j, "kind", "");
@@ -192,7 +192,7 @@ static int write_sealed(struct safetensors *s, struct json *head, const char *pa
 
 /* ---- updates as files ---------------------------------------------------------------------------------- */
 
-int update_write(const struct update *u, const struct federation *f, const struct model *layout,
+int update_write(const struct update *u, const struct agreement *f, const struct model *layout,
                  const char *path, char hex[65], struct error *e)
 {
     struct safetensors s = {0};
@@ -202,7 +202,7 @@ int update_write(const struct update *u, const struct federation *f, const struc
     return write_sealed(&s, j, path, hex, e);
 }
 
-int update_read(struct update *u, const struct federation *f, const struct model *layout, const char *path,
+int update_read(struct update *u, const struct agreement *f, const struct model *layout, const char *path,
                 char hex[65], struct error *e)
 {
     struct safetensors s;
@@ -227,7 +227,7 @@ static void shared_name(char name[32], int k)
     snprintf(name, sizeof(char[32]), "shared.%d.", k);
 }
 
-int task_write(const struct task *t, const struct federation *f, const struct json *agreed,
+int task_write(const struct task *t, const struct agreement *f, const struct json *agreed,
                const struct json *updates, const struct model *layout, const char *path, char hex[65],
                struct error *e)
 {
@@ -252,7 +252,7 @@ void task_free(struct task_message *m)
 }
 
 static int take_task(struct task_message *m, const struct safetensors *s, const struct json *j,
-                     const struct federation *f, const struct model *layout, const char *path,
+                     const struct agreement *f, const struct model *layout, const char *path,
                      struct error *e)
 {
     int64_t round;
@@ -273,7 +273,7 @@ static int take_task(struct task_message *m, const struct safetensors *s, const 
     return 0;
 }
 
-int task_read(struct task_message *m, const struct federation *f, const struct model *layout,
+int task_read(struct task_message *m, const struct agreement *f, const struct model *layout,
               const char *path, struct error *e)
 {
     struct safetensors s;
@@ -301,7 +301,7 @@ struct json *task_agreed(const char *path, char hash[65], struct error *e)
 /* ---- bytes as files ------------------------------------------------------------------------------------ */
 
 int parts_write(const struct message_head *h, const struct message_part *part, int parts,
-                const struct federation *f, const char *path, struct error *e)
+                const struct agreement *f, const char *path, struct error *e)
 {
     struct safetensors s = {.private = h->private};
     struct json *j = head(h->kind, f, h->round);
@@ -314,7 +314,7 @@ int parts_write(const struct message_head *h, const struct message_part *part, i
     return write_sealed(&s, j, path, NULL, e);
 }
 
-static int check_parts_head(const struct json *j, const struct message_head *h, const struct federation *f,
+static int check_parts_head(const struct json *j, const struct message_head *h, const struct agreement *f,
                             const char *path, struct error *e)
 {
     if (check_head(j, h->kind, f, path, e)) return -1;
@@ -328,7 +328,7 @@ static int check_parts_head(const struct json *j, const struct message_head *h, 
     return 0;
 }
 
-int parts_read(struct bytes *out, const struct message_head *h, const char *part, const struct federation *f,
+int parts_read(struct bytes *out, const struct message_head *h, const char *part, const struct agreement *f,
                const char *path, struct error *e)
 {
     struct safetensors s;

@@ -9,7 +9,7 @@
 #ifndef FL_MESSAGE_H
 #define FL_MESSAGE_H
 
-#include "fl/message/federation.h"
+#include "fl/message/agreement.h"
 #include "io/base/bytes.h"
 #include "io/weights/safetensors.h"
 
@@ -59,24 +59,24 @@ struct json *update_json(const struct update *u);
 int update_from_json(struct update *u, const struct json *j, const char *path, struct error *e);
 
 /* hex: the message's seal. Values are written as they are (weights or difference). */
-int update_write(const struct update *u, const struct federation *f, const struct model *layout,
+int update_write(const struct update *u, const struct agreement *f, const struct model *layout,
                  const char *path, char hex[65], struct error *e);
 /* Into an initialised update. Refuses what is damaged, of another federation or another format; round and
  * base are the server's to check. */
-int update_read(struct update *u, const struct federation *f, const struct model *layout, const char *path,
+int update_read(struct update *u, const struct agreement *f, const struct model *layout, const char *path,
                 char hex[65], struct error *e);
 
 /* The global message of a round: weights, shared vectors, and `agreed`, the JSON that everything can be made
  * of. updates: JSON array of
  * {"site", "sha256"} of the round before, or NULL. */
-int task_write(const struct task *t, const struct federation *f, const struct json *agreed,
+int task_write(const struct task *t, const struct agreement *f, const struct json *agreed,
                const struct json *updates, const struct model *layout, const char *path, char hex[65],
                struct error *e);
 struct task_message {
     struct task task;
     float *vector[1 + STRATEGY_SLOTS]; /* weights, shared vectors: what task points to */
 };
-int task_read(struct task_message *m, const struct federation *f, const struct model *layout,
+int task_read(struct task_message *m, const struct agreement *f, const struct model *layout,
               const char *path, struct error *e);
 void task_free(struct task_message *m);
 /* A message of another kind: bytes under names, of a round and its task, from a site or (site "") the
@@ -93,10 +93,10 @@ struct message_head {
     int private;      /* to be written for the owner alone: what others may not read */
 };
 int parts_write(const struct message_head *h, const struct message_part *part, int parts,
-                const struct federation *f, const char *path, struct error *e);
+                const struct agreement *f, const char *path, struct error *e);
 /* One part, appended to out; all but kind and name is checked. 1: the message is sound and has no such
  * part. */
-int parts_read(struct bytes *out, const struct message_head *h, const char *part, const struct federation *f,
+int parts_read(struct bytes *out, const struct message_head *h, const char *part, const struct agreement *f,
                const char *path, struct error *e);
 /* The agreed JSON of a global message, and the hash of its text. */
 struct json *task_agreed(const char *path, char hash[65], struct error *e);

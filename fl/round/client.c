@@ -17,7 +17,7 @@
 /* ---- local training ------------------------------------------------------------------------------------ */
 
 struct pass {
-    const struct federation *f;
+    const struct agreement *f;
     const struct train_options *options; /* with the site's own number of iterations */
     struct learner *w;
     struct local_round *local;
@@ -182,7 +182,7 @@ static int check_pause(struct site_state *s, const struct task *t, const struct 
 }
 
 int client_update(struct update *u, struct site_state *s, struct learner *w, const struct learner_data *data,
-                  const struct task *t, const struct federation *f, const struct client_events *events,
+                  const struct task *t, const struct agreement *f, const struct client_events *events,
                   struct error *e)
 {
     double start = clock_seconds();
@@ -255,7 +255,7 @@ int client_validate(struct update *u, int after, const float *weights, struct le
     return 0;
 }
 
-int client_pack(struct update *u, struct site_state *s, const struct task *t, const struct federation *f,
+int client_pack(struct update *u, struct site_state *s, const struct task *t, const struct agreement *f,
                 const struct model *layout, struct error *e)
 {
     struct compress_options o = compress_options_default();

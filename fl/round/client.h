@@ -20,7 +20,7 @@ enum { CLIENT_STOPPED = 1 };
  * said so: s then has a pause and u nothing. A loss or weights that are not finite are an error, as a pause
  * of other global weights is; the state is then to be read again, or reset. */
 int client_update(struct update *u, struct site_state *s, struct learner *w, const struct learner_data *data,
-                  const struct task *t, const struct federation *f, const struct client_events *events,
+                  const struct task *t, const struct agreement *f, const struct client_events *events,
                   struct error *e);
 /* Metric and loss of weights on the site's validation cases: before (after = 0) or after local training. */
 int client_validate(struct update *u, int after, const float *weights, struct learner *w,
@@ -29,7 +29,7 @@ int client_validate(struct update *u, int after, const float *weights, struct le
 /* What leaves the site: the update as it was trained; or clipped and noised (private.h); or its difference to
  * the task's weights, packed; what packing lost stays in the state and goes with the next update. After
  * client_update and client_validate, before site_state_write and update_write. */
-int client_pack(struct update *u, struct site_state *s, const struct task *t, const struct federation *f,
+int client_pack(struct update *u, struct site_state *s, const struct task *t, const struct agreement *f,
                 const struct model *layout, struct error *e);
 
 #endif

@@ -10,14 +10,14 @@
 #include "fl/privacy/dp.h"
 #include "nn/train/learner_data.h"
 
-static const char *kind_name(const struct federation *f)
+static const char *kind_name(const struct agreement *f)
 {
     static const char *const name[] = {"none", "central", "local", "sgd, of each case"};
     return name[f->privacy.kind];
 }
 
 /* Two updates that differ in everything count 1 each. */
-static int weighs_equally(const struct federation *f)
+static int weighs_equally(const struct agreement *f)
 {
     struct contribution a = {
         .examples = 3, .steps = 5, .effective = 5, .lr_sum = 0.5, .start_loss = 1, .distance2 = 1};
@@ -28,13 +28,13 @@ static int weighs_equally(const struct federation *f)
 }
 
 /* Of the noise on the number of sites whose update was short enough. */
-static double count_deviation(const struct federation *f)
+static double count_deviation(const struct agreement *f)
 {
-    return fmax(federation_drawn(f) / 20.0, f->privacy.noise);
+    return fmax(agreement_drawn(f) / 20.0, f->privacy.noise);
 }
 
 /* Whether the losses that sites tell move the mean of their updates. */
-static int weighs_by_loss(const struct federation *f)
+static int weighs_by_loss(const struct agreement *f)
 {
     struct contribution a = {
         .examples = 3, .steps = 5, .effective = 5, .lr_sum = 0.5, .start_loss = 0.1, .distance2 = 1};
@@ -46,7 +46,7 @@ static int weighs_by_loss(const struct federation *f)
 }
 
 /* What would let one case into more than its own gradient. */
-static int check_sgd(const struct federation *f, struct error *e)
+static int check_sgd(const struct agreement *f, struct error *e)
 {
     const struct train_options *o = &f->train;
     if (!o->task->one_case)
@@ -73,7 +73,7 @@ static int check_sgd(const struct federation *f, struct error *e)
     return 0;
 }
 
-int private_check(const struct federation *f, struct error *e)
+int private_check(const struct agreement *f, struct error *e)
 {
     const struct privacy_terms *p = &f->privacy;
     if (p->kind == PRIVACY_NONE) return 0;
@@ -105,7 +105,7 @@ int private_check(const struct federation *f, struct error *e)
 }
 
 /* Of the system, or, for tests, of a stated seed. */
-static int open_randomness(struct randomness *r, uint32_t key, int round, const struct federation *f,
+static int open_randomness(struct randomness *r, uint32_t key, int round, const struct agreement *f,
                            struct error *e)
 {
     if (!f->privacy.test_seed) return randomness_system(r, e);
@@ -113,7 +113,7 @@ static int open_randomness(struct randomness *r, uint32_t key, int round, const 
     return 0;
 }
 
-static int add_noise(float *x, double deviation, uint32_t key, int round, const struct federation *f,
+static int add_noise(float *x, double deviation, uint32_t key, int round, const struct agreement *f,
                      const struct model *layout, struct error *e)
 {
     struct randomness r;
@@ -124,12 +124,12 @@ static int add_noise(float *x, double deviation, uint32_t key, int round, const 
     return 0;
 }
 
-double private_clip(const struct task *t, const struct federation *f)
+double private_clip(const struct task *t, const struct agreement *f)
 {
     return f->privacy.adaptive ? t->clip : f->privacy.clip;
 }
 
-int private_update(struct update *u, const struct task *t, const struct federation *f,
+int private_update(struct update *u, const struct task *t, const struct agreement *f,
                    const struct model *layout, struct error *e)
 {
     const struct privacy_terms *p = &f->privacy;
@@ -142,7 +142,7 @@ int private_update(struct update *u, const struct task *t, const struct federati
     return add_noise(u->values, p->noise * clip, site_key(u->site, 2), t->round, f, layout, e);
 }
 
-int private_noise(float *noise, int round, double clip, const struct federation *f,
+int private_noise(float *noise, int round, double clip, const struct agreement *f,
                   const struct model *layout, struct error *e)
 {
     double multiplier = f->privacy.noise;
@@ -153,7 +153,7 @@ int private_noise(float *noise, int round, double clip, const struct federation 
 }
 
 /* The key is none of a vector's: 0 the server's, the others hashes of names. */
-int private_follow(double *clip, int within, int updates, int round, const struct federation *f,
+int private_follow(double *clip, int within, int updates, int round, const struct agreement *f,
                    struct error *e)
 {
     struct randomness r;
@@ -189,12 +189,12 @@ static int gradient_of_case(void *arg, int i, float *out, struct error *e)
 }
 
 int private_gradient(double *loss, struct learner *w, uint64_t step, const char *site,
-                     const struct federation *f, struct error *e)
+                     const struct agreement *f, struct error *e)
 {
     struct model *m = w->model;
     struct randomness r;
     struct case_gradient g = {.w = w, .step = step};
-    int cases = w->data->store.cases, batch = federation_batch(f);
+    int cases = w->data->store.cases, batch = agreement_batch(f);
     struct dp_sgd d = {.rate = batch < cases ? (double)batch / cases : 1,
                        .clip = f->privacy.clip,
                        .noise = f->privacy.noise,
@@ -218,13 +218,13 @@ int private_gradient(double *loss, struct learner *w, uint64_t step, const char 
 
 /* ---- the account --------------------------------------------------------------------------------------- */
 
-double private_epsilon(const struct federation *f, int rounds, int cases)
+double private_epsilon(const struct agreement *f, int rounds, int cases)
 {
     struct accountant a = {{0}};
     struct error ignored;
     double rate = 1, steps = rounds;
     if (f->privacy.kind == PRIVACY_SGD) {
-        rate = fmin(1, (double)federation_batch(f) / cases);
+        rate = fmin(1, (double)agreement_batch(f) / cases);
         steps *= local_iterations(f, cases);
     }
     if (f->privacy.kind == PRIVACY_NONE || accountant_add(&a, rate, f->privacy.noise, steps, &ignored))
@@ -232,7 +232,7 @@ double private_epsilon(const struct federation *f, int rounds, int cases)
     return accountant_epsilon(&a, f->privacy.delta, NULL);
 }
 
-void private_text(char text[160], const struct federation *f, int rounds, double clip, int cases)
+void private_text(char text[160], const struct agreement *f, int rounds, double clip, int cases)
 {
     const struct privacy_terms *p = &f->privacy;
     text[0] = 0;

@@ -26,22 +26,22 @@
 #include "fl/message/message.h"
 
 /* Whether strategy and compression go with it. */
-int private_check(const struct federation *f, struct error *e);
+int private_check(const struct agreement *f, struct error *e);
 /* At the site: clips, and adds noise where it is local. The update becomes a difference. */
-int private_update(struct update *u, const struct task *t, const struct federation *f,
+int private_update(struct update *u, const struct task *t, const struct agreement *f,
                    const struct model *layout, struct error *e);
 /* The norm of the task's round. */
-double private_clip(const struct task *t, const struct federation *f);
+double private_clip(const struct task *t, const struct agreement *f);
 /* At the server: noise for the sum of equally weighted updates, [layout->count], gaps 0. 0 where nothing is
  * to be added, 1, or -1. */
-int private_noise(float *noise, int round, double clip, const struct federation *f,
+int private_noise(float *noise, int round, double clip, const struct agreement *f,
                   const struct model *layout, struct error *e);
 /* PRIVACY_SGD: the noisy mean gradient of local step `step` into w->model->grad; *loss: the mean of the cases
  * that were taken, unchanged where there was none. The learner has batch 1. */
 int private_gradient(double *loss, struct learner *w, uint64_t step, const char *site,
-                     const struct federation *f, struct error *e);
+                     const struct agreement *f, struct error *e);
 /* Adaptive clipping, after a round: `within` of `updates` norms were at most *clip, which follows. */
-int private_follow(double *clip, int within, int updates, int round, const struct federation *f,
+int private_follow(double *clip, int within, int updates, int round, const struct agreement *f,
                    struct error *e);
 /* What so many rounds have spent, at delta. NaN without privacy. Neighbours are two federations of which one
  * has zeros in place of a site's updates: the sum then moves by at most C in a round that drew the site and
@@ -52,8 +52,8 @@ int private_follow(double *clip, int within, int updates, int round, const struc
  * are replaced by others', the sum moves by up to 2 C: that epsilon is the one of z / 2.
  * With PRIVACY_SGD the unit is a case: of a site with so many cases, of which each step takes each with
  * probability batch / cases. A smaller site spends more: `cases` are those of the smallest. */
-double private_epsilon(const struct federation *f, int rounds, int cases);
+double private_epsilon(const struct agreement *f, int rounds, int cases);
 /* "central, noise 1, clip 0.5: epsilon 3.21 at delta 1e-05 after 4 rounds". */
-void private_text(char text[160], const struct federation *f, int rounds, double clip, int cases);
+void private_text(char text[160], const struct agreement *f, int rounds, double clip, int cases);
 
 #endif

@@ -14,7 +14,7 @@
 /* ---- terms --------------------------------------------------------------------------------------------- */
 
 /* Whether each update enters one sum with a whole number that the site knows: its examples, or 1. */
-static int weighs_wholly(const struct federation *f)
+static int weighs_wholly(const struct agreement *f)
 {
     static const struct contribution probe[2] = {
         {.examples = 3, .steps = 5, .effective = 5, .lr_sum = 0.5, .start_loss = 1, .distance2 = 1},
@@ -27,15 +27,15 @@ static int weighs_wholly(const struct federation *f)
     return 1;
 }
 
-int secure_least(const struct federation *f)
+int secure_least(const struct agreement *f)
 {
-    return federation_drawn(f) / 2 + 1;
+    return agreement_drawn(f) / 2 + 1;
 }
 
-int secure_check(const struct federation *f, struct error *e)
+int secure_check(const struct agreement *f, struct error *e)
 {
     const char *strategy = f->strategy->name;
-    int drawn = federation_drawn(f);
+    int drawn = agreement_drawn(f);
     if (f->secure_range == 0) return 0;
     if (!(f->secure_range >= 1e-6 && f->secure_range <= 1e9))
         return error_set(e, "--secure-range %g: not from 1e-6 to 1e9", f->secure_range);
@@ -58,7 +58,7 @@ int secure_check(const struct federation *f, struct error *e)
 
 /* ---- sessions ------------------------------------------------------------------------------------------ */
 
-int secure_round_parameters(struct secure_parameters *p, const struct federation *f, int sites,
+int secure_round_parameters(struct secure_parameters *p, const struct agreement *f, int sites,
                             const struct task *t, size_t count, struct error *e)
 {
     struct sha256 h;
@@ -79,7 +79,7 @@ int secure_round_parameters(struct secure_parameters *p, const struct federation
     return secure_parameters_check(p, e);
 }
 
-static int check_range(const struct update *u, const struct federation *f, struct error *e)
+static int check_range(const struct update *u, const struct agreement *f, struct error *e)
 {
     double most = vector_max_abs(u->values, u->count);
     if (most <= f->secure_range) return 0;
@@ -88,7 +88,7 @@ static int check_range(const struct update *u, const struct federation *f, struc
 }
 
 int secure_round_mask(struct update *u, struct secure_site *s, const struct bytes *inbox,
-                      const struct task *t, const struct federation *f, struct error *e)
+                      const struct task *t, const struct agreement *f, struct error *e)
 {
     double weight = f->strategy->weight(f->option, &u->numbers, 0);
     ENSURE(u->kind != UPDATE_HIDDEN, "the update of site %s is hidden already", u->site);
@@ -142,7 +142,7 @@ static int exchange_keys(struct secure_session *s, const struct secure_parameter
     return status ? -1 : secure_server_next(&s->server, e);
 }
 
-int secure_session_begin(struct secure_session *s, const struct federation *f, int sites,
+int secure_session_begin(struct secure_session *s, const struct agreement *f, int sites,
                          const struct task *t, size_t count, struct error *e)
 {
     struct secure_parameters p;
@@ -161,7 +161,7 @@ int secure_session_begin(struct secure_session *s, const struct federation *f, i
 }
 
 int secure_session_hide(struct secure_session *s, int i, struct update *u, const struct task *t,
-                        const struct federation *f, struct error *e)
+                        const struct agreement *f, struct error *e)
 {
     struct bytes inbox = {0};
     int status = secure_server_message(&s->server, i, &inbox, e);

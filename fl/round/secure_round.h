@@ -22,16 +22,16 @@
 enum { SECURE_WEIGHT = 1 << 20 };
 
 /* Whether sites, strategy, sample and compression go with it; names the options that do not. */
-int secure_check(const struct federation *f, struct error *e);
+int secure_check(const struct agreement *f, struct error *e);
 /* With how many sites a session works at least: more than half of those that were drawn. */
-int secure_least(const struct federation *f);
+int secure_least(const struct agreement *f);
 /* The session of a round among `sites` that were drawn. Its name follows from federation, round and the
  * task's hash; its secrets are those of the sites. */
-int secure_round_parameters(struct secure_parameters *p, const struct federation *f, int sites,
+int secure_round_parameters(struct secure_parameters *p, const struct agreement *f, int sites,
                             const struct task *t, size_t count, struct error *e);
 /* Masks an update's difference: u->packed becomes the message, u->values zeros, its kind UPDATE_HIDDEN. */
 int secure_round_mask(struct update *u, struct secure_site *s, const struct bytes *inbox,
-                      const struct task *t, const struct federation *f, struct error *e);
+                      const struct task *t, const struct agreement *f, struct error *e);
 
 /* ---- a whole session in one process -------------------------------------------------------------------- */
 
@@ -41,11 +41,11 @@ struct secure_session {
     struct secure_site *site; /* [server.p.sites] */
 };
 /* Keys and shares of all sites, with new secrets. */
-int secure_session_begin(struct secure_session *s, const struct federation *f, int sites,
+int secure_session_begin(struct secure_session *s, const struct agreement *f, int sites,
                          const struct task *t, size_t count, struct error *e);
 /* Masks site i's update: any thread, no lock. Then, under the caller's lock, takes it in. */
 int secure_session_hide(struct secure_session *s, int i, struct update *u, const struct task *t,
-                        const struct federation *f, struct error *e);
+                        const struct agreement *f, struct error *e);
 int secure_session_take(struct secure_session *s, const struct update *u, struct error *e);
 /* What the sites that were taken in reveal: the mean of their differences, [count], and the sum of
  * weights. */

@@ -14,18 +14,18 @@
 #include "io/base/file.h"
 #include "tensor/base/check.h"
 
-static int is_robust(const struct federation *f)
+static int is_robust(const struct agreement *f)
 {
     return f->strategy->sums == 0;
 }
 
-static int keeps_rows(const struct federation *f)
+static int keeps_rows(const struct agreement *f)
 {
     return is_robust(f) || (f->sites > 1 && f->sites <= SIMILARITY_SITES && !f->secure_range);
 }
 
 /* Else running variances are averaged plainly: what is hidden or bounded cannot be squared. */
-static int merges_variances(const struct federation *f)
+static int merges_variances(const struct agreement *f)
 {
     return !f->plain_variance && !f->privacy.kind && !f->secure_range;
 }
@@ -35,7 +35,7 @@ static size_t row_bytes(const struct server *s)
     return (size_t)s->f->sites * s->global->count * sizeof(float);
 }
 
-int server_init(struct server *s, const struct federation *f, struct model *global, struct pool *pool,
+int server_init(struct server *s, const struct agreement *f, struct model *global, struct pool *pool,
                 const char *spill, struct error *e)
 {
     memset(s, 0, sizeof *s);

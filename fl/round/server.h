@@ -27,7 +27,7 @@ struct server_update { /* what stays of an update */
 };
 
 struct server {
-    const struct federation *f;
+    const struct agreement *f;
     struct model *global; /* the caller's */
     float *slot[STRATEGY_SLOTS];
     int round; /* the one that comes, or is open */
@@ -45,7 +45,7 @@ struct server {
 };
 
 /* Zero vectors, round 0. global: the initial weights. */
-int server_init(struct server *s, const struct federation *f, struct model *global, struct pool *pool,
+int server_init(struct server *s, const struct agreement *f, struct model *global, struct pool *pool,
                 const char *spill, struct error *e);
 void server_free(struct server *s);
 /* Opens the round: the task's vectors are views of the server's. Updates of an open round that was not ended

@@ -8,7 +8,7 @@
 #include "fl/round/client.h"
 #include "io/weights/seal.h"
 
-int site_state_init(struct site_state *s, const char *name, const struct federation *f,
+int site_state_init(struct site_state *s, const char *name, const struct agreement *f,
                     const struct model *layout, struct error *e)
 {
     memset(s, 0, sizeof *s);
@@ -89,7 +89,7 @@ static void add_pause(struct safetensors *t, struct json *j, const struct site_p
     if (p->personal) vectors_add(t, "pause.values.", layout, p->values);
 }
 
-int site_state_write(const struct site_state *s, const struct update *u, const struct federation *f,
+int site_state_write(const struct site_state *s, const struct update *u, const struct agreement *f,
                      const struct model *layout, const char *path, struct error *e)
 {
     struct safetensors t = {.private = 1}; /* under --secure too it holds the update that is not masked */
@@ -126,7 +126,7 @@ int site_state_write(const struct site_state *s, const struct update *u, const s
     return status;
 }
 
-static int check_state(const struct site_state *s, const struct json *j, const struct federation *f,
+static int check_state(const struct site_state *s, const struct json *j, const struct agreement *f,
                        const char *path, struct error *e)
 {
     if (strcmp(json_text(j, "kind", ""), "site") != 0 || json_integer(j, "format", -1) != MESSAGE_FORMAT)
@@ -143,7 +143,7 @@ static int check_state(const struct site_state *s, const struct json *j, const s
 }
 
 static int take_pause(struct site_pause *p, const struct safetensors *t, const struct json *j,
-                      const struct federation *f, const struct model *layout, const char *path,
+                      const struct agreement *f, const struct model *layout, const char *path,
                       struct error *e)
 {
     int64_t round, steps;
@@ -166,7 +166,7 @@ static int take_pause(struct site_pause *p, const struct safetensors *t, const s
 }
 
 static int take_state(struct site_state *s, struct update *u, const struct safetensors *t,
-                      const struct json *j, const struct federation *f, const struct model *layout,
+                      const struct json *j, const struct agreement *f, const struct model *layout,
                       const char *path, struct error *e)
 {
     int64_t next, before, steps;
@@ -202,7 +202,7 @@ static int take_state(struct site_state *s, struct update *u, const struct safet
     return update_take_values(u, t, "update.", layout, path, e);
 }
 
-int site_state_read(struct site_state *s, struct update *u, const struct federation *f,
+int site_state_read(struct site_state *s, struct update *u, const struct agreement *f,
                     const struct model *layout, const char *path, struct error *e)
 {
     struct safetensors t;

@@ -29,7 +29,7 @@ struct site_state {
     float *residual;             /* what compression has not sent yet; NULL without */
     struct site_pause pause;     /* weights and values NULL where it was never stopped */
 };
-int site_state_init(struct site_state *s, const char *name, const struct federation *f,
+int site_state_init(struct site_state *s, const char *name, const struct agreement *f,
                     const struct model *layout, struct error *e);
 void site_state_reset(struct site_state *s, const char *name,
                       const struct model *layout); /* as before the first round */
@@ -37,11 +37,11 @@ void site_state_free(struct site_state *s);
 void site_state_go_on(struct site_state *s); /* forgets a pause */
 /* One sealed file holds the state with its pause and, where not NULL, the update that the round before it
  * gave. */
-int site_state_write(const struct site_state *s, const struct update *u, const struct federation *f,
+int site_state_write(const struct site_state *s, const struct update *u, const struct agreement *f,
                      const struct model *layout, const char *path, struct error *e);
 /* Into initialised values; the file's federation, site and shapes must be these. u NULL: the update is not
  * read. */
-int site_state_read(struct site_state *s, struct update *u, const struct federation *f,
+int site_state_read(struct site_state *s, struct update *u, const struct agreement *f,
                     const struct model *layout, const char *path, struct error *e);
 
 #endif

@@ -16,7 +16,7 @@ static int in_files(const struct site_store *s)
     return s->folder[0] != 0;
 }
 
-int site_store_init(struct site_store *s, const struct federation *f, const struct model *layout,
+int site_store_init(struct site_store *s, const struct agreement *f, const struct model *layout,
                     const char *folder, const char *const *name, int count, struct error *e)
 {
     memset(s, 0, sizeof *s);

@@ -14,7 +14,7 @@
 #include "fl/round/client.h"
 
 struct site_store {
-    const struct federation *f;
+    const struct agreement *f;
     const struct model *layout;
     char folder[1100]; /* "": memory */
     const char *run;   /* states in memory: the run's folder, where the only site's pause lies; NULL: none */
@@ -27,7 +27,7 @@ struct site_store {
 };
 
 /* folder NULL: memory. The names are views. */
-int site_store_init(struct site_store *s, const struct federation *f, const struct model *layout,
+int site_store_init(struct site_store *s, const struct agreement *f, const struct model *layout,
                     const char *folder, const char *const *name, int count, struct error *e);
 void site_store_free(struct site_store *s);
 /* Of files: finds those that are there, for a run that begins with `round`; states of later rounds count as

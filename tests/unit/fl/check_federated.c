@@ -356,13 +356,13 @@ static void check_loss_kept(void)
 static void check_average_refused(void)
 {
     struct train_options o = small_options(), read;
-    struct federation f = federation_default(&o, NULL, 3);
+    struct agreement f = agreement_default(&o, NULL, 3);
     struct error e = {""};
-    CHECK(federation_check(&f, &e) == 0, "%s", e.text);
+    CHECK(agreement_check(&f, &e) == 0, "%s", e.text);
     o.ema = f.train.ema = 0.9;
-    CHECK(federation_check(&f, &e) == -1 && strstr(e.text, "ema"), "an average in a federation: %s", e.text);
-    struct json *j = federation_json(&f);
-    CHECK(federation_from_json(&f, j, "task", &e) == -1 && strstr(e.text, "ema"),
+    CHECK(agreement_check(&f, &e) == -1 && strstr(e.text, "ema"), "an average in a federation: %s", e.text);
+    struct json *j = agreement_json(&f);
+    CHECK(agreement_from_json(&f, j, "task", &e) == -1 && strstr(e.text, "ema"),
           "an average in a message: %s", e.text);
     json_free(j);
     j = train_options_json(&o);

@@ -9,10 +9,10 @@
 
 enum { SITES = 4 };
 
-static struct federation private_terms(const struct train_options *o, enum privacy_kind kind, double noise,
+static struct agreement private_terms(const struct train_options *o, enum privacy_kind kind, double noise,
                                        double clip)
 {
-    struct federation f = federation_default(o, NULL, SITES);
+    struct agreement f = agreement_default(o, NULL, SITES);
     f.option[0] = 1; /* equal weights */
     f.privacy = (struct privacy_terms){kind, noise, clip, 1e-5, 17, 0, 0.5, 0.2};
     return f;
@@ -50,7 +50,7 @@ static void check_sites(const struct train_options *o, const struct model *m)
     struct task t = {.round = 3, .weights = m->data};
     struct error e = {""};
     struct update u, again;
-    struct federation f = private_terms(o, PRIVACY_CENTRAL, 1, 0.5);
+    struct agreement f = private_terms(o, PRIVACY_CENTRAL, 1, 0.5);
     make_update(&u, m, 1, 0.1f);
     CHECK(private_update(&u, &t, &f, m, &e) == 0 && u.kind == UPDATE_DIFFERENCE, "%s", e.text);
     double norm = sqrt(vector_distance2(u.values, NULL, u.count));
@@ -96,7 +96,7 @@ static void check_sites(const struct train_options *o, const struct model *m)
 static void check_server(const struct train_options *o, const struct model *start)
 {
     for (int way = 0; way < 2; way++) {
-        struct federation f = private_terms(o, way ? PRIVACY_NONE : PRIVACY_CENTRAL, 0.8, 0.5);
+        struct agreement f = private_terms(o, way ? PRIVACY_NONE : PRIVACY_CENTRAL, 0.8, 0.5);
         struct model *m = model_clone(start);
         struct server s;
         struct task t;
@@ -134,7 +134,7 @@ static void check_server(const struct train_options *o, const struct model *star
 static void check_adaptive(const struct train_options *o, const struct model *start)
 {
     for (int way = 0; way < 2; way++) {
-        struct federation f = private_terms(o, PRIVACY_CENTRAL, 0.05, way ? 4 : 0.01);
+        struct agreement f = private_terms(o, PRIVACY_CENTRAL, 0.05, way ? 4 : 0.01);
         struct model *m = model_clone(start);
         struct server s;
         struct task t;
@@ -173,7 +173,7 @@ static void check_adaptive(const struct train_options *o, const struct model *st
     }
     /* The sum's share of the multiplier: 1 / z^2 = 1 / z_sum^2 + 1 / (2 s)^2. With z 0.8 and s 0.8 z_sum is
      * 0.9238. */
-    struct federation f = private_terms(o, PRIVACY_CENTRAL, 0.8, 0.5);
+    struct agreement f = private_terms(o, PRIVACY_CENTRAL, 0.8, 0.5);
     struct error e = {""};
     float *noise = malloc(start->count * sizeof *noise);
     f.privacy.adaptive = 1;
@@ -184,9 +184,9 @@ static void check_adaptive(const struct train_options *o, const struct model *st
     f.privacy.kind = PRIVACY_LOCAL;
     CHECK(private_check(&f, &e) == -1 && strstr(e.text, "--dp local"), "%s", e.text);
     f.privacy.kind = PRIVACY_CENTRAL;
-    struct federation back;
-    struct json *j = federation_json(&f);
-    CHECK(federation_from_json(&back, j, "x", &e) == 0 && back.privacy.adaptive &&
+    struct agreement back;
+    struct json *j = agreement_json(&f);
+    CHECK(agreement_from_json(&back, j, "x", &e) == 0 && back.privacy.adaptive &&
               back.privacy.quantile == 0.5 && back.privacy.rate == 0.2,
           "%s", e.text);
     json_free(j);
@@ -216,14 +216,14 @@ static struct train_options sgd_options(int iterations)
 static float *one_round(struct update *u, const struct train_options *o, const struct learner_data *data,
                         const struct model *start, enum privacy_kind kind, double clip, double noise)
 {
-    struct federation f = federation_default(o, NULL, 1);
+    struct agreement f = agreement_default(o, NULL, 1);
     struct error e = {""};
     struct site_state state;
     struct learner w;
     struct task t = {.round = 0, .weights = start->data};
     struct model *m = model_clone(start);
     f.privacy = (struct privacy_terms){kind, noise, clip, 1e-5, 17, 0, 0.5, 0.2};
-    struct train_options graph = federation_graph_options(&f);
+    struct train_options graph = agreement_graph_options(&f);
     CHECK(kind == PRIVACY_NONE || private_check(&f, &e) == 0, "%s", e.text);
     CHECK(learner_create(&w, &graph, NULL, data, m, 0, NULL, &e) == 0, "%s", e.text);
     CHECK(site_state_init(&state, "A", &f, m, &e) == 0 && update_init(u, m->count, &e) == 0, "%s", e.text);
@@ -267,7 +267,7 @@ static void check_sgd(void)
     update_free(&sgd);
     model_destroy(m);
     /* The account is that of a Poisson sample. */
-    struct federation f = federation_default(&o, NULL, 3);
+    struct agreement f = agreement_default(&o, NULL, 3);
     struct accountant account = {{0}};
     f.train.iterations = 20;
     f.privacy = (struct privacy_terms){PRIVACY_SGD, 1.1, 1, 1e-5, 0, 0, 0.5, 0.2};
@@ -336,7 +336,7 @@ static void check_opacus(void)
     int cases = (int)json_integer(golden, "cases", 0), clipped = 0;
     double clip = json_number(golden, "clip", NAN), loss = NAN;
     struct train_options o = sgd_options(1);
-    struct federation f = federation_default(&o, NULL, 1);
+    struct agreement f = agreement_default(&o, NULL, 1);
     struct learner_data data;
     struct learner w;
     CHECK(cases == CASES, "Opacus had %d cases", cases);
@@ -351,7 +351,7 @@ static void check_opacus(void)
         clipped += json_at(norms, i)->number > clip;
     }
     CHECK(clipped == CASES / 2, "the clip cuts %d of %d gradients", clipped, CASES);
-    struct train_options graph = federation_graph_options(&f);
+    struct train_options graph = agreement_graph_options(&f);
     struct model *m = learner_model(&o, NULL);
     set_weights(m);
     CHECK(learner_create(&w, &graph, NULL, &data, m, 0, NULL, &e) == 0, "%s", e.text);
@@ -368,7 +368,7 @@ static void check_terms(const struct train_options *o)
 {
     struct error e = {""};
     struct accountant a = {{0}};
-    struct federation f = private_terms(o, PRIVACY_CENTRAL, 1.3, 0.5), back;
+    struct agreement f = private_terms(o, PRIVACY_CENTRAL, 1.3, 0.5), back;
     accountant_add(&a, 1, 1.3, 7, &e);
     CHECK(private_epsilon(&f, 7, 9) == accountant_epsilon(&a, 1e-5, NULL) &&
               private_epsilon(&f, 8, 9) > private_epsilon(&f, 7, 9),
@@ -397,8 +397,8 @@ static void check_terms(const struct train_options *o)
     f.privacy.noise = 0;
     CHECK(private_check(&f, &e) == -1 && strstr(e.text, "noise 0"), "no noise is taken: %s", e.text);
     f.privacy.noise = 3;
-    struct json *j = federation_json(&f);
-    CHECK(federation_from_json(&back, j, "x", &e) == 0 && back.privacy.kind == PRIVACY_LOCAL &&
+    struct json *j = agreement_json(&f);
+    CHECK(agreement_from_json(&back, j, "x", &e) == 0 && back.privacy.kind == PRIVACY_LOCAL &&
               back.privacy.noise == 3 && back.privacy.clip == 0.5 && back.privacy.test_seed == 17,
           "terms do not come back: %s", e.text);
     json_free(j);

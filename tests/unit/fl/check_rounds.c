@@ -12,9 +12,9 @@ static void file_in_folder(char path[80], const char *name)
     snprintf(path, 80, "%s/%s.safetensors", folder, name);
 }
 
-static struct federation small_terms(const struct train_options *o, const char *strategy)
+static struct agreement small_terms(const struct train_options *o, const char *strategy)
 {
-    struct federation f = federation_default(o, NULL, SITES);
+    struct agreement f = agreement_default(o, NULL, SITES);
     f.strategy = strategy_find(strategy);
     strategy_standard(f.option, f.strategy);
     memset(f.hash, 'a', 64);
@@ -48,7 +48,7 @@ static void make_update(struct update *u, const struct model *m, const char *sit
 
 /* ---- messages ------------------------------------------------------------------------------------------ */
 
-static void check_update_file(const struct federation *f, const struct model *m)
+static void check_update_file(const struct agreement *f, const struct model *m)
 {
     char path[80], hex[65], again[65];
     struct update u, back;
@@ -62,7 +62,7 @@ static void check_update_file(const struct federation *f, const struct model *m)
               back.round == 2 && back.numbers.examples == 6 && back.loss == 0.7 &&
               back.metric_after == 0.25 && isnan(back.metric_before),
           "an update does not come back as it was");
-    struct federation other = *f;
+    struct agreement other = *f;
     other.hash[0] = 'b';
     CHECK(update_read(&back, &other, m, path, NULL, &e) == -1 && strstr(e.text, "another federation"), "%s",
           e.text);
@@ -96,7 +96,7 @@ static void check_update_file(const struct federation *f, const struct model *m)
 }
 
 /* Heads of other programs' messages: another version, kind or federation, or none of them. */
-static void check_edited_head(const struct federation *f, const struct model *m)
+static void check_edited_head(const struct agreement *f, const struct model *m)
 {
     static const struct {
         const char *key, *text;
@@ -114,7 +114,7 @@ static void check_edited_head(const struct federation *f, const struct model *m)
     char path[80];
     struct task t = {.round = 3, .weights = m->data};
     struct error e = {""};
-    struct json *agreed = federation_json(f);
+    struct json *agreed = agreement_json(f);
     file_in_folder(path, "head");
     for (size_t k = 0; k < sizeof edit / sizeof *edit; k++) {
         struct safetensors s, changed = {0};
@@ -145,7 +145,7 @@ static void check_edited_head(const struct federation *f, const struct model *m)
 }
 
 /* Metadata that someone edited, with a seal that fits. */
-static void check_edited_update(const struct federation *f, const struct model *m)
+static void check_edited_update(const struct agreement *f, const struct model *m)
 {
     char path[80];
     static const struct {
@@ -216,10 +216,10 @@ static void check_edited_update(const struct federation *f, const struct model *
 static void check_task_file(const struct train_options *o, const struct model *m)
 {
     char path[80], hex[65], hash[65];
-    struct federation f = small_terms(o, "scaffold");
+    struct agreement f = small_terms(o, "scaffold");
     struct error e = {""};
     struct task_message back;
-    struct json *agreed = federation_json(&f);
+    struct json *agreed = agreement_json(&f);
     float *shared = calloc(m->count, sizeof *shared);
     file_in_folder(path, "task");
     for (int p = 0; p < m->params; p++) shared[m->param[p].offset] = (float)p;
@@ -231,8 +231,8 @@ static void check_task_file(const struct train_options *o, const struct model *m
               memcmp(back.task.shared[0], shared, m->count * sizeof *shared) == 0,
           "a task does not come back as it was");
     struct json *j = task_agreed(path, hash, &e);
-    struct federation again;
-    CHECK(j && federation_from_json(&again, j, path, &e) == 0 && again.strategy == f.strategy &&
+    struct agreement again;
+    CHECK(j && agreement_from_json(&again, j, path, &e) == 0 && again.strategy == f.strategy &&
               again.sites == f.sites && again.train.lr == f.train.lr,
           "what was agreed on does not come back: %s", e.text);
     json_free(j);
@@ -245,7 +245,7 @@ static void check_task_file(const struct train_options *o, const struct model *m
 /* ---- the server ---------------------------------------------------------------------------------------- */
 
 /* Adds four updates in an order, with refused ones between, and returns the hash of the new weights. */
-static uint64_t play_round(const struct federation *f, const struct model *start, const int order[SITES],
+static uint64_t play_round(const struct agreement *f, const struct model *start, const int order[SITES],
                            int with_bad)
 {
     struct server s;
@@ -294,7 +294,7 @@ static void check_orders(const struct train_options *o, const struct model *m)
 {
     static const int order[][SITES] = {{0, 1, 2, 3}, {3, 2, 1, 0}, {2, 0, 3, 1}, {1, 3, 0, 2}};
     for (int k = 0; strategies[k]; k++) {
-        struct federation f = small_terms(o, strategies[k]->name);
+        struct agreement f = small_terms(o, strategies[k]->name);
         if (strcmp(f.strategy->name, "bulyan") == 0) f.option[0] = 0;
         uint64_t hash = play_round(&f, m, order[0], 0);
         for (size_t i = 1; i < sizeof order / sizeof *order; i++)
@@ -302,7 +302,7 @@ static void check_orders(const struct train_options *o, const struct model *m)
                   "%s: order %zu of the updates gives other weights", f.strategy->name, i);
         CHECK(hash != model_hash(m), "%s leaves the weights as they are", f.strategy->name);
     }
-    struct federation f = small_terms(o, "fedavg");
+    struct agreement f = small_terms(o, "fedavg");
     uint64_t exact = play_round(&f, m, order[0], 0);
     f.plain_variance = 1;
     CHECK(play_round(&f, m, order[0], 0) != exact, "the average of variances is their merging");
@@ -311,7 +311,7 @@ static void check_orders(const struct train_options *o, const struct model *m)
 /* Too few, and a round that is begun again. */
 static void check_minimum(const struct train_options *o, const struct model *start)
 {
-    struct federation f = small_terms(o, "fedadam");
+    struct agreement f = small_terms(o, "fedadam");
     struct server s;
     struct task t;
     struct update u;
@@ -335,14 +335,14 @@ static void check_minimum(const struct train_options *o, const struct model *sta
 
 static void check_samples(const struct train_options *o)
 {
-    struct federation f = federation_default(o, NULL, 50);
+    struct agreement f = agreement_default(o, NULL, 50);
     struct error e;
     unsigned char chosen[50], before[50] = {0};
     int total[50] = {0}, same = 0;
     f.fraction = 0.1;
     for (int round = 0; round < 200; round++) {
         int n = 0;
-        CHECK(federation_sample(chosen, &f, round, &e) == 0, "sample");
+        CHECK(agreement_sample(chosen, &f, round, &e) == 0, "sample");
         for (int k = 0; k < 50; k++) n += chosen[k], total[k] += chosen[k];
         CHECK(n == 5, "%d of 50 sites, want 5", n);
         same += memcmp(chosen, before, sizeof before) == 0;
@@ -353,7 +353,7 @@ static void check_samples(const struct train_options *o)
         low = total[k] < low ? total[k] : low, high = total[k] > high ? total[k] : high;
     CHECK(same == 0 && low >= 5 && high <= 40, "in 200 rounds a site is drawn %d to %d times", low, high);
     f.minimum = 12;
-    federation_sample(chosen, &f, 0, &e);
+    agreement_sample(chosen, &f, 0, &e);
     int n = 0;
     for (int k = 0; k < 50; k++) n += chosen[k];
     CHECK(n == 12, "a minimum of 12 draws %d", n);
@@ -369,7 +369,7 @@ int main(void)
 {
     struct train_options o = small_options(5, 2);
     o.optimizer = &optimizer_sgd;
-    struct federation f = small_terms(&o, "fedavg");
+    struct agreement f = small_terms(&o, "fedavg");
     struct model *m = learner_model(&o, NULL);
     CHECK(mkdtemp(folder) != NULL, "mkdtemp");
     check_update_file(&f, m);

@@ -27,7 +27,7 @@ static void make_update(struct update *u, const struct model *m, int site)
 }
 
 /* Two rounds of the server over the same updates, but of those that are lost. secure: with or without. */
-static void run_rounds(struct model *m, struct federation *f, double secure, int lost)
+static void run_rounds(struct model *m, struct agreement *f, double secure, int lost)
 {
     struct server s;
     struct error e = {""};
@@ -67,7 +67,7 @@ static void run_rounds(struct model *m, struct federation *f, double secure, int
 }
 
 /* The weights move by up to `scale` times the mean's error. */
-static void compare(const struct model *start, struct federation *f, double range, int lost)
+static void compare(const struct model *start, struct agreement *f, double range, int lost)
 {
     struct secure_parameters p;
     struct error e = {""};
@@ -107,7 +107,7 @@ static void check_strategies(const struct train_options *o, const struct model *
         struct error e = {""};
         struct train_options options = *o;
         if (strategies[k]->needs_linear) options.optimizer = optimizer_find("sgd");
-        struct federation f = federation_default(&options, NULL, SITES);
+        struct agreement f = agreement_default(&options, NULL, SITES);
         f.strategy = strategies[k];
         strategy_standard(f.option, f.strategy);
         f.secure_range = 8;
@@ -126,26 +126,26 @@ static void check_strategies(const struct train_options *o, const struct model *
 static void check_terms(const struct train_options *o)
 {
     struct error e = {""};
-    struct federation f = federation_default(o, NULL, SITES), back;
+    struct agreement f = agreement_default(o, NULL, SITES), back;
     f.secure_range = 8;
-    CHECK(secure_check(&f, &e) == 0 && federation_drawn(&f) == 6 && secure_least(&f) == 4, "%s", e.text);
+    CHECK(secure_check(&f, &e) == 0 && agreement_drawn(&f) == 6 && secure_least(&f) == 4, "%s", e.text);
     f.compress = compress_find("topk");
     CHECK(secure_check(&f, &e) == -1 && strstr(e.text, "--compress topk"), "topk is taken: %s", e.text);
     f.compress = NULL;
     f.fraction = 0.3;
     CHECK(secure_check(&f, &e) == -1 && strstr(e.text, "--fraction"), "two sites are taken: %s", e.text);
     f.fraction = 0.5;
-    CHECK(secure_check(&f, &e) == 0 && federation_drawn(&f) == 3, "%s", e.text);
+    CHECK(secure_check(&f, &e) == 0 && agreement_drawn(&f) == 3, "%s", e.text);
     f.sites = 256, f.fraction = 1;
     CHECK(secure_check(&f, &e) == -1 && strstr(e.text, "255"), "256 sites are taken: %s", e.text);
     f.sites = SITES;
     f.secure_range = NAN;
     CHECK(secure_check(&f, &e) == -1, "a range of NaN is taken");
     f.secure_range = 3.5;
-    struct json *j = federation_json(&f);
-    CHECK(federation_from_json(&back, j, "x", &e) == 0 && back.secure_range == 3.5, "%s", e.text);
+    struct json *j = agreement_json(&f);
+    CHECK(agreement_from_json(&back, j, "x", &e) == 0 && back.secure_range == 3.5, "%s", e.text);
     json_add_number(j, "secure_range", -1);
-    CHECK(federation_from_json(&back, j, "x", &e) == -1, "a range of -1 is read");
+    CHECK(agreement_from_json(&back, j, "x", &e) == -1, "a range of -1 is read");
     json_free(j);
 }
 
@@ -153,7 +153,7 @@ static void check_terms(const struct train_options *o)
 static void check_sites(const struct train_options *o, const struct model *m)
 {
     struct error e = {""};
-    struct federation f = federation_default(o, NULL, SITES);
+    struct agreement f = agreement_default(o, NULL, SITES);
     struct secure_session s;
     struct server server;
     struct update u;
@@ -197,7 +197,7 @@ int main(void)
 {
     struct train_options o = small_options(5, 2);
     struct model *m = learner_model(&o, NULL);
-    struct federation f = federation_default(&o, NULL, SITES);
+    struct agreement f = agreement_default(&o, NULL, SITES);
     check_terms(&o);
     check_sites(&o, m);
     for (int lost = 0; lost <= 2; lost++) compare(m, &f, lost == 1 ? 1 : SECURE_RANGE, lost);

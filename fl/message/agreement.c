@@ -1,5 +1,5 @@
-/* federation.c - the terms of a federation, its JSON, keys and samples of sites. */
-#include "fl/message/federation.h"
+/* agreement.c - the terms of a federation, its JSON, keys and samples of sites. */
+#include "fl/message/agreement.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -9,9 +9,9 @@
 #include "nn/folder/run.h"
 #include "tensor/base/rng.h"
 
-struct federation federation_default(const struct train_options *o, const struct plan *p, int sites)
+struct agreement agreement_default(const struct train_options *o, const struct plan *p, int sites)
 {
-    struct federation f = {.train = *o,
+    struct agreement f = {.train = *o,
                            .plan = p,
                            .strategy = strategy_find("fedavg"),
                            .compress_share = compress_options_default().share,
@@ -30,7 +30,7 @@ static int refuse_average(struct error *e)
            "only training of one model on one machine has it");
 }
 
-int federation_check(const struct federation *f, struct error *e)
+int agreement_check(const struct agreement *f, struct error *e)
 {
     if (f->sites < 1) return error_set(e, "a federation of %d sites", f->sites);
     if (f->minimum < 1 || f->minimum > f->sites)
@@ -81,7 +81,7 @@ static int take_privacy(struct privacy_terms *p, const struct json *v, const cha
                : 0;
 }
 
-struct json *federation_json(const struct federation *f)
+struct json *agreement_json(const struct agreement *f)
 {
     struct json *j = json_object();
     json_add(j, "training", train_options_json(&f->train));
@@ -98,7 +98,7 @@ struct json *federation_json(const struct federation *f)
     return j;
 }
 
-int federation_from_json(struct federation *f, const struct json *j, const char *path, struct error *e)
+int agreement_from_json(struct agreement *f, const struct json *j, const char *path, struct error *e)
 {
     int64_t sites, epochs, minimum;
     memset(f, 0, sizeof *f);
@@ -139,36 +139,36 @@ uint32_t site_key(const char *name, int sites)
     return h ^ h >> 16;
 }
 
-int federation_batch(const struct federation *f)
+int agreement_batch(const struct agreement *f)
 {
     return f->train.batch > 0 ? f->train.batch : f->plan ? f->plan->batch : 32;
 }
 
-struct train_options federation_graph_options(const struct federation *f)
+struct train_options agreement_graph_options(const struct agreement *f)
 {
     struct train_options o = f->train;
     if (f->privacy.kind == PRIVACY_SGD) o.batch = 1;
     return o;
 }
 
-int local_iterations(const struct federation *f, int cases)
+int local_iterations(const struct agreement *f, int cases)
 {
-    int batch = federation_batch(f);
+    int batch = agreement_batch(f);
     if (!f->local_epochs) return f->train.iterations;
     double n = ceil((double)f->local_epochs * cases / batch);
     return n < 1 ? 1 : n > 1e6 ? 1000000 : (int)n;
 }
 
-int federation_drawn(const struct federation *f)
+int agreement_drawn(const struct agreement *f)
 {
     int drawn = (int)ceil(f->fraction * f->sites - 1e-9);
     if (drawn < f->minimum) drawn = f->minimum;
     return drawn < f->sites ? drawn : f->sites;
 }
 
-int federation_sample(unsigned char *chosen, const struct federation *f, int round, struct error *e)
+int agreement_sample(unsigned char *chosen, const struct agreement *f, int round, struct error *e)
 {
-    int n = f->sites, drawn = federation_drawn(f);
+    int n = f->sites, drawn = agreement_drawn(f);
     memset(chosen, 1, (size_t)n);
     if (drawn == n) return 0;
     int *index = malloc((size_t)n * sizeof *index);

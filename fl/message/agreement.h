@@ -1,11 +1,11 @@
-/* federation.h - what all who take part agree on before the first round, and the key of a site.
+/* agreement.h - what all who take part agree on before the first round, and the key of a site.
  *
  * A round is three pure steps (fl/round/server.h, client.h): server_begin gives a task, client_update makes
  * an update of it, server_end makes the next state of the updates. Simulation, MPI, Flower and carried files
  * differ in who calls them and how bytes travel, and give the same bits.
  */
-#ifndef FL_FEDERATION_H
-#define FL_FEDERATION_H
+#ifndef FL_AGREEMENT_H
+#define FL_AGREEMENT_H
 
 #include "fl/compress/compress.h"
 #include "fl/strategy/strategy.h"
@@ -21,7 +21,7 @@ struct privacy_terms { /* fl/round/private.h */
     double quantile, rate;     /* of adaptive clipping: 0.5, 0.2 */
 };
 
-struct federation {
+struct agreement {
     struct train_options train; /* epochs = rounds, iterations = local iterations of a round */
     const struct plan *plan;    /* segmentation, else NULL */
     const struct strategy *strategy;
@@ -41,15 +41,15 @@ struct federation {
 
 /* The options that a learner's graph is made of: those of training, with batch 1 where gradients are of
  * single cases (PRIVACY_SGD). */
-struct train_options federation_graph_options(const struct federation *f);
+struct train_options agreement_graph_options(const struct agreement *f);
 /* The batch that training asks for. */
-int federation_batch(const struct federation *f);
+int agreement_batch(const struct agreement *f);
 /* FedAvg over all sites. */
-struct federation federation_default(const struct train_options *o, const struct plan *p, int sites);
-int federation_check(const struct federation *f, struct error *e);
+struct agreement agreement_default(const struct train_options *o, const struct plan *p, int sites);
+int agreement_check(const struct agreement *f, struct error *e);
 /* Options, strategy and schedule; the plan is not in it. */
-struct json *federation_json(const struct federation *f);
-int federation_from_json(struct federation *f, const struct json *j, const char *path, struct error *e);
+struct json *agreement_json(const struct agreement *f);
+int agreement_from_json(struct agreement *f, const struct json *j, const char *path, struct error *e);
 
 /* The key of a site's random numbers: a hash of its name, so that it does not change when others come or go.
  * The only site of a federation has key 0, as centralised training: the one is the other, bit for bit. Sites
@@ -57,10 +57,10 @@ int federation_from_json(struct federation *f, const struct json *j, const char 
  * else follows. */
 uint32_t site_key(const char *name, int sites);
 /* Local iterations of a round at a site with so many training cases. */
-int local_iterations(const struct federation *f, int cases);
+int local_iterations(const struct agreement *f, int cases);
 /* How many sites train in a round: ceil(fraction * sites), at least the minimum. */
-int federation_drawn(const struct federation *f);
+int agreement_drawn(const struct agreement *f);
 /* chosen[i] = 1 for those sites, in the order of names; the seed draws them. */
-int federation_sample(unsigned char *chosen, const struct federation *f, int round, struct error *e);
+int agreement_sample(unsigned char *chosen, const struct agreement *f, int round, struct error *e);
 
 #endif

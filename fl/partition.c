@@ -197,7 +197,8 @@ int partition_draw(struct sites *s, const char *way, int count, const int *role,
         if (ways[i].by_class && d->classes < 2)
             return error_set(e, "partition %.60s: the data have no classes", way);
         if (sites_draw(s, count, role, d, seed, e)) return -1; /* names; for stratified it is all */
-        int status = i ? draw_skewed(s, ways[i].by_class, ways[i].by_intensity, alpha, role, seed, d, how, e) : 0;
+        int status = 0;
+        if (i) status = draw_skewed(s, ways[i].by_class, ways[i].by_intensity, alpha, role, seed, d, how, e);
         if (status) sites_free(s);
         return status;
     }

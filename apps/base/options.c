@@ -68,7 +68,8 @@ static int is_row(const char *line, size_t length)
 }
 
 /* Paragraphs, however their lines are cut where they are written: one ends with a full stop, a colon or a
- * semicolon at the end of a line, or before a row. Rows keep what comes before their last gap of two spaces. */
+ * semicolon at the end of a line, or before a row. Rows keep what comes before their last gap of two
+ * spaces. */
 static void print_details(const char *text, int columns)
 {
     while (*text) {

@@ -23,7 +23,8 @@ struct case_progress {
     int at, of;       /* this case, cases */
     const char *name;
 };
-/* A struct sliding_options' progress, arg the above: 1 where a signal asks to stop (apps/base/interrupt.h). */
+/* A struct sliding_options' progress, arg the above: 1 where a signal asks to stop
+ * (apps/base/interrupt.h). */
 int case_progress(void *arg, int done, int of);
 /* Clears the bar. */
 void progress_end(struct progress *p);

@@ -81,7 +81,8 @@ int cmd_evaluate(int argc, char **argv)
     if (usage) return usage;
     if (tables != file_has_suffix(o.pred, ".csv")) {
         error_set(&e,
-                  "%s is a table, %s is none: probabilities are two .csv, label maps two folders or two images",
+                  "%s is a table, %s is none: probabilities are two .csv, label maps two folders or two "
+                  "images",
                   tables ? o.ref : o.pred, tables ? o.pred : o.ref);
         return app_fail(&e);
     }

@@ -441,7 +441,8 @@ static void name_label(char *name, size_t size, const struct pairing *p, const s
                 c->arm[1].name);
 }
 
-/* A label of one file that some case of another has not got: foreground means are then of different labels. */
+/* A label of one file that some case of another has not got: foreground means are then of different
+ * labels. */
 static void tell_missing(const struct pairing *p, const struct compare *c)
 {
     for (int arm = 0; arm < 2; arm++) {
@@ -450,8 +451,8 @@ static void tell_missing(const struct pairing *p, const struct compare *c)
             const char *label = all->item[k]->key;
             if (strcmp(label, "0") == 0 || has_label(p, c, label)) continue;
             fprintf(stderr,
-                    "nephron: note: label %s of %s is not in every case of both: it has no row, and foreground "
-                    "means are of different labels\n",
+                    "nephron: note: label %s of %s is not in every case of both: it has no row, and "
+                    "foreground means are of different labels\n",
                     label, c->arm[arm].name);
         }
     }

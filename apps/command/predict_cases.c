@@ -97,7 +97,8 @@ static int list_names(struct image_cases *c, const char *folder, const struct fi
             status = begin_case(last, c, d, e);
             snprintf(last->id, sizeof last->id, "%s", id);
         }
-        if (!status) status = file_join(last->path[channel], sizeof last->path[channel], folder, files->name[i], e);
+        if (!status)
+            status = file_join(last->path[channel], sizeof last->path[channel], folder, files->name[i], e);
     }
     for (int i = 0; !status && i < c->count; i++) status = check_channels(&c->item[i], folder, ending, d, e);
     return status;

@@ -7,8 +7,8 @@
 
 struct image_case {
     char id[ID_MAX];
-    char (*path)[1300]; /* [channels + 1] a file a channel; those that hold several leave the others empty, and
-                           the last always is */
+    char (*path)[1300]; /* [channels + 1] a file a channel; those that hold several leave the others empty,
+                           and the last always is */
     const struct image_choice *choice;
     const char *ending;            /* of its label map: as the image's, .nii.gz for DICOM */
 };

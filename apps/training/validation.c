@@ -64,7 +64,8 @@ static int validate_case(struct segmenter *s, struct evaluation *ev, const struc
     struct infer_next next = {.plan = next_stage(t)};
     if (case_path(path, sizeof path, folder, d->item[i].id, d->file_ending, e) ||
         case_path(npz, sizeof npz, folder, d->item[i].id, ".npz", e) ||
-        dataset_label_path(reference_path, sizeof reference_path, d, i, e) || dataset_load(&raw, d, i, &t->reading, e))
+        dataset_label_path(reference_path, sizeof reference_path, d, i, e) ||
+        dataset_load(&raw, d, i, &t->reading, e))
         return -1;
     int size[3], status = 0;
     double spacing[3];

@@ -92,7 +92,8 @@ static void tiles(FILE *f)
     draw_text(f, LEFT, 10, 26, "window: lines of x one behind the other, a column of zeros between them");
     for (int i = 0; i < 4; i++) draw_arrow(f, BLUE, 25 + 30 * (i + 1), 120, 25 + 30 * (i + 8), 68);
     draw_box(f, ORANGE, 40, 122, 120, 26);
-    draw_text(f, LEFT, 10, 172, "the tap one line down and one to the right is the distance 7, for all of a tile;");
+    draw_text(f, LEFT, 10, 172,
+              "the tap one line down and one to the right is the distance 7, for all of a tile;");
     draw_text(f, LEFT, 10, 190, "what is computed at the ends of lines is not stored");
 }
 
@@ -120,13 +121,13 @@ static void columns(FILE *f)
 }
 
 const struct drawing drawings_of_drivers[] = {
-    {"gather", "The direct form: a span of outputs, the window that its taps see, the weights of a panel", 580,
-     200, gather},
-    {"winograd", "A batch of tiles through the points of one plane: transform, 36 products, transform", 612, 200,
-     winograd},
-    {"outer", "A weight gradient: a chunk of lines of dy, the lines of x that a tap sees, the tap's sums", 560,
-     216, outer},
+    {"gather", "The direct form: a span of outputs, the window that its taps see, the weights of a panel",
+     580, 200, gather},
+    {"winograd", "A batch of tiles through the points of one plane: transform, 36 products, transform",
+     612, 200, winograd},
+    {"outer", "A weight gradient: a chunk of lines of dy, the lines of x that a tap sees, the tap's sums",
+     560, 216, outer},
     {"tiles", "A window: lines of x one behind the other, so that a tap is a distance", 560, 200, tiles},
-    {"columns", "Products of integers: a column of tiles along d, three planes of it kept as integers", 590, 192,
-     columns},
+    {"columns", "Products of integers: a column of tiles along d, three planes of it kept as integers",
+     590, 192, columns},
     {0}};

@@ -293,7 +293,8 @@ int site_fingerprint_covariates(struct site_fingerprint *f, const struct covaria
     float *value = malloc((cases * count + 1) * sizeof *value);
     int *target = malloc((cases + 1) * sizeof *target), n = 0;
     int status = value && target ? 0 : error_set(e, "out of memory for %zu cases", cases);
-    if (!status) status = covariates_of_dataset(value, c, d, NULL, e) || take_volumes(value, c, d, role, how, e);
+    if (!status)
+        status = covariates_of_dataset(value, c, d, NULL, e) || take_volumes(value, c, d, role, how, e);
     for (size_t i = 0; !status && i < cases; i++) {
         if (role[i] != ROLE_TRAIN || d->item[i].target < 0) continue;
         memmove(value + (size_t)n * count, value + i * count, count * sizeof *value);

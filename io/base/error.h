@@ -11,8 +11,8 @@ struct error {
     char text[1024];
 };
 
-/* Writes the message (replacing an earlier one) and returns -1. After success the text means nothing: it may be of
- * a way that was tried first. */
+/* Writes the message (replacing an earlier one) and returns -1. After success the text means nothing: it may
+ * be of a way that was tried first. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif

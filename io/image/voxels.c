@@ -121,8 +121,8 @@ int voxels_decode_exact(double *out, const unsigned char *in, size_t n, enum vox
     return 0;
 }
 
-/* Numbers that float32 may not hold. Values of 16 bits with a scale that is no whole number are measured ones:
- * rounded once, to float32, as long as neighbours stay well apart. */
+/* Numbers that float32 may not hold. Values of 16 bits with a scale that is no whole number are measured
+ * ones: rounded once, to float32, as long as neighbours stay well apart. */
 static int may_be_inexact(enum voxel_type type, double slope, double inter)
 {
     const int whole = slope == floor(slope) && inter == floor(inter);

@@ -250,7 +250,8 @@ static int parse(struct safetensors *s, const unsigned char *data, size_t size, 
                          (unsigned long long)length, HEADER_MAX);
     if (length > size - 8)
         return error_set(e,
-                         "no safetensors file, or cut off: the header's length is %llu, beyond the end of the file",
+                         "no safetensors file, or cut off: the header's length is %llu, beyond the end of "
+                         "the file",
                          (unsigned long long)length);
     if (length == 0 || data[8] != '{') return error_set(e, "the header does not start with '{'");
     struct json *header = json_parse_unique((const char *)data + 8, (size_t)length, e);

@@ -22,8 +22,8 @@ struct covariates {
     int count;
     char name[COVARIATES_MAX][COVARIATE_NAME]; /* "volume": of the mask; else a column */
     double mean[COVARIATES_MAX], variance[COVARIATES_MAX]; /* of the training cases */
-    /* Weights of the standardised values for each class's logit before training (nn/train/train_covariates.h); 0
-     * of classes beyond. */
+    /* Weights of the standardised values for each class's logit before training
+     * (nn/train/train_covariates.h); 0 of classes beyond. */
     float start[COVARIATE_CLASSES][COVARIATES_MAX];
 };
 

@@ -25,8 +25,9 @@ struct sample {
 struct pool;
 struct reading {
     struct grid_check grids;   /* between the channels of a case, its image and its label map */
-    char (*previous)[1400];    /* [cases] label maps of the previous stage of a cascade, or .npz on the grid of
-                                  this one (nn/data/previous_map.h), malloc'ed by who trains one; else NULL */
+    char (*previous)[1400];    /* [cases] label maps of the previous stage of a cascade, or .npz on the grid
+                                  of this one (nn/data/previous_map.h), malloc'ed by who trains one; else
+                                  NULL */
     const char *cache;         /* folder for prepared voxels in files instead of memory (case_store_load) */
     struct pool *pool;         /* a case a thread */
     void (*progress)(void *arg, int done, int of);

@@ -67,8 +67,8 @@ static int collect_names(struct sites *s, const struct csv *c, int column, const
     qsort(s->name, (size_t)c->rows, sizeof *s->name, compare_letters);
     for (int r = 1; r < c->rows; r++)
         if (strcmp(s->name[r], s->name[r - 1]) != 0 && strcasecmp(s->name[r], s->name[r - 1]) == 0)
-            return error_set(e, "%s: sites '%s' and '%s' differ in the case of letters alone: two, or one?", path,
-                             s->name[r - 1], s->name[r]);
+            return error_set(e, "%s: sites '%s' and '%s' differ in the case of letters alone: two, or one?",
+                             path, s->name[r - 1], s->name[r]);
     qsort(s->name, (size_t)c->rows, sizeof *s->name, compare_names);
     for (int r = 0; r < c->rows; r++)
         if (r == 0 || strcmp(s->name[r], s->name[s->count - 1]))

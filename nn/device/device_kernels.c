@@ -5,7 +5,7 @@
 
 #if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
 #error                                                                                                       \
-    "floats are computed as a wider type: other bits. s390x: -fexcess-precision=fast; i386: -msse2 -mfpmath=sse"
+    "floats are computed wider: other bits. s390x: -fexcess-precision=fast; i386: -msse2 -mfpmath=sse"
 #endif
 
 /* A loop over the outputs of a group becomes that many statements, and its sums registers. Clang does so

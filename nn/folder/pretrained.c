@@ -9,7 +9,8 @@
 #include "nn/folder/nnunet.h"
 #include "nn/train/checkpoint.h"
 
-/* The weights or the bias of a layer with an output for each class, in the file for another number of them. */
+/* The weights or the bias of a layer with an output for each class, in the file for another number of
+ * them. */
 static int of_other_classes(const struct param *p, const struct safetensor *t, int classes)
 {
     if (!p || t->ndim != p->ndim || p->ndim < 1 || p->dim[0] != classes || t->dim[0] == classes) return 0;

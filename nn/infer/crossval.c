@@ -164,7 +164,8 @@ static int try_step(struct crossval *v, double now[LABELS_MAX + 1], struct label
     int better = then[only] > now[only];
     for (int k = 1; only == 0 && k < v->sets.labels; k++) better = better && !(then[k] < now[k]);
     v->trial[v->trials++] =
-        (struct crossval_trial){only ? v->sets.of[only].name : "all foreground", now[only], then[only], better};
+        (struct crossval_trial){only ? v->sets.of[only].name : "all foreground", now[only], then[only],
+                                better};
     if (better) memcpy(now, then, sizeof then);
     else v->steps.steps--;
     return 0;

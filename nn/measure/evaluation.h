@@ -18,7 +18,7 @@ struct case_metrics {
 /* What is measured: a label of the dataset, or one of its regions. */
 struct evaluated {
     struct label_set set; /* label indices */
-    char key[REGION_KEY_SIZE]; /* in summary.json: the value in the files, "(1, 2)" for a region, as nnU-Net */
+    char key[REGION_KEY_SIZE]; /* in summary.json: the value in the files; of a region "(1, 2)", nnU-Net's */
     char name[64];
 };
 

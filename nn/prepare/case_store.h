@@ -23,8 +23,8 @@ int case_store_create(struct case_store *c, int cases, int structures);
  * without a label map is an error; after an error nothing is left to free. */
 int case_store_load(struct case_store *c, const struct dataset *d, const struct plan *p, const int *role,
                     int which, const struct reading *how, struct error *e);
-/* One more case, of a raw sample with a label map, whose voxels the store takes; c is zeroed before the first.
- * After an error the store is as before. */
+/* One more case, of a raw sample with a label map, whose voxels the store takes; c is zeroed before the
+ * first. After an error the store is as before. */
 int case_store_add(struct case_store *c, struct sample *raw, const struct plan *p, struct error *e);
 /* One more case that is prepared already and has no locations (classification); after an error it stays the
  * caller's. */

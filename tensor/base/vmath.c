@@ -12,7 +12,7 @@
 
 #if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
 #error                                                                                                       \
-    "floats are computed as a wider type: other bits. s390x: -fexcess-precision=fast; i386: -msse2 -mfpmath=sse"
+    "floats are computed wider: other bits. s390x: -fexcess-precision=fast; i386: -msse2 -mfpmath=sse"
 #endif
 
 static float float_of(uint32_t bits)

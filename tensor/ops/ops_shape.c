@@ -151,8 +151,6 @@ struct tensor *op_global_avg_pool(struct graph *g, struct tensor *x)
 /* ---- dropout ------------------------------------------------------------------------------------------- */
 
 /* No mask is stored: it is drawn again from the same counters, keyed by the step and the node. */
-
-
 static struct rng dropout_stream(const struct graph *g, const struct node *n)
 {
     return rng_stream(g->seed, g->client, g->rng_step * RNG_STREAMS + (uint64_t)n->index, RNG_DROPOUT);

@@ -42,8 +42,8 @@ void int16_load_w(int16_t *u, float *units, const struct int16_call *s, int pane
 void int16_weights_job(void *arg, int job, int thread)
 {
     const struct int16_call *s = arg;
-    const int blocks = conv_blocks(s->g->c), panel = job / blocks, block = job % blocks, c0 = block * CONV_BLOCK,
-              width = conv_width(s->g->k, panel);
+    const int blocks = conv_blocks(s->g->c), panel = job / blocks, block = job % blocks,
+              c0 = block * CONV_BLOCK, width = conv_width(s->g->k, panel);
     int16_t *u = int16_u_panel(s, panel) + (size_t)c0 * (size_t)width;
     float *units = int16_units_panel(s, panel) + (size_t)block * PLANE_POINTS * CONV_PANEL;
     (void)thread;

@@ -76,7 +76,8 @@ static struct winograd_call plan(const struct gather *g, int threads)
     const size_t panel = winograd_u_point(cn, conv_width(g->k, 0)) * (size_t)(s.depth * s.plane);
     cut(&s, conv_max(1, conv_min(s.panels, (int)(WEIGHT_FLOATS / panel))), threads);
     s.u_floats = conv_align((size_t)s.range * panel);
-    s.v_floats = conv_align((size_t)s.plane * winograd_v_point(cn, WINOGRAD_BATCH)); /* more than load_w packs */
+    /* more than load_w packs */
+    s.v_floats = conv_align((size_t)s.plane * winograd_v_point(cn, WINOGRAD_BATCH));
     s.m_floats = conv_align((size_t)s.plane * winograd_m_point(CONV_PANEL, WINOGRAD_BATCH));
     s.thread_floats = s.u_floats + s.v_floats + s.m_floats;
     if (g->y_type == CONV_BF16 && (s.blocks > 1 || s.depth > 1)) make_sums(&s);

@@ -21,8 +21,8 @@ static void multiply_outer(const struct winograd_work *a, int z, int width)
             const int first = a->cn * i / parts;
             t.count = a->cn * (i + 1) / parts - first;
             t.x_first = (size_t)first;
-            t.acc =
-                a->u + (size_t)(z * s->plane + point) * winograd_u_point(a->cn, width) + (size_t)(first * width);
+            t.acc = a->u + (size_t)(z * s->plane + point) * winograd_u_point(a->cn, width) +
+                    (size_t)(first * width);
             s->kernels->outer(&t);
         }
     }

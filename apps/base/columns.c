@@ -137,7 +137,8 @@ static void narrow(int *width, const struct columns *c, int columns, int most)
     for (; most > 0 && total > most; total--) {
         int widest = -1;
         for (int k = 0; k < columns; k++)
-            if (c->align[k] == 'l' && width[k] > LEAST && (widest < 0 || width[k] > width[widest])) widest = k;
+            if (c->align[k] == 'l' && width[k] > LEAST && (widest < 0 || width[k] > width[widest]))
+                widest = k;
         if (widest < 0) return;
         width[widest]--;
     }

@@ -9,72 +9,36 @@
 #include "nn/folder/run.h"
 #include "nn/train/classifier.h"
 #include "nn/stats/stats_auc.h"
-#include "nn/train/learner_data.h"
-#include "tensor/base/rng.h"
 #include "tests/unit/allocations.h"
-#include "tests/unit/expect.h"
+#include "tests/unit/nn/small_training.h"
 
-enum { CASES = 40, EDGE = 12, SITES = 3, CLASSES = 3 };
+enum { IMAGES = 40, EDGE = 12, SITES = 3 };
 
 static int steps = 50;
 
 /* ---- data ---------------------------------------------------------------------------------------------- */
 
-/* A bright ball in noise; label 2 in the odd cases, else 1, which is also the class. */
-static void make_case(struct prepared *s, int i, int labelled)
+/* A bright ball in noise, brighter in the odd cases: the class. */
+static struct learner_data class_data(void)
 {
-    struct rng rng = rng_stream(9, 0, (uint64_t)i, RNG_TEST);
-    *s = (struct prepared){.channels = 1, .spacing = {1, 1, 1}};
-    for (int a = 0; a < 3; a++) s->size[a] = EDGE;
-    s->image = malloc(EDGE * EDGE * EDGE * sizeof(float));
-    s->label = labelled ? malloc(EDGE * EDGE * EDGE) : NULL;
-    for (int v = 0; v < EDGE * EDGE * EDGE; v++) {
-        int z = v / (EDGE * EDGE) - 6, y = v / EDGE % EDGE - 6, x = v % EDGE - 6;
-        int inside = z * z + y * y + x * x < 9 + i % 3;
-        s->image[v] = (float)inside * (1 + (float)(i % 2)) + 0.3f * rng_normal(&rng);
-        if (labelled) s->label[v] = (uint8_t)(inside ? 1 + i % 2 : 0);
-    }
-}
-
-static struct learner_data make_data(int labelled)
-{
-    struct learner_data d = {.store = {.cases = CASES, .structures = labelled ? CLASSES : 2}};
+    static const int size[3] = {EDGE, EDGE, EDGE};
+    struct learner_data d = {.store = {.cases = IMAGES, .structures = 2}};
     struct case_store *c = &d.store;
-    c->sample = calloc(CASES, sizeof *c->sample);
-    c->index = calloc(CASES, sizeof *c->index);
-    if (labelled) c->location = calloc(CASES, sizeof *c->location);
-    if (labelled) c->location_count = calloc(CASES, sizeof *c->location_count);
-    if (!labelled) d.target = calloc(CASES, sizeof *d.target);
-    for (int i = 0; i < CASES; i++) {
-        make_case(&c->sample[i], i, labelled);
+    c->sample = calloc(IMAGES, sizeof *c->sample);
+    c->index = calloc(IMAGES, sizeof *c->index);
+    d.target = calloc(IMAGES, sizeof *d.target);
+    for (int i = 0; i < IMAGES; i++) {
+        struct rng rng = rng_stream(9, 0, (uint64_t)i, RNG_TEST);
+        c->sample[i] = blank_sample(size, 1, 0);
         c->index[i] = i;
-        if (d.target) d.target[i] = i % 2;
-        if (!labelled) continue;
-        c->location[i] = calloc(CLASSES, sizeof *c->location[i]);
-        c->location_count[i] = calloc(CLASSES, sizeof *c->location_count[i]);
-        int32_t *at = c->location[i][1 + i % 2] = calloc(EDGE * EDGE * EDGE, sizeof *at);
-        for (int v = 0; v < EDGE * EDGE * EDGE; v++)
-            if (c->sample[i].label[v]) at[c->location_count[i][1 + i % 2]++] = v;
-    }
-    return d;
-}
-
-static struct plan make_plan(void)
-{
-    struct plan p = {
-        .dims = 3, .batch = 2, .stages = 2, .channels = 1, .classes = CLASSES, .deep_supervision = 1};
-    snprintf(p.configuration, sizeof p.configuration, "test");
-    p.network = network_find("unet");
-    for (int s = 0; s < 2; s++) {
-        p.features[s] = s ? 8 : 4;
-        p.encoder_convs[s] = p.decoder_convs[s] = 1;
-        for (int a = 0; a < 3; a++) {
-            p.kernel[s][a] = 3;
-            p.stride[s][a] = s ? 2 : 1;
-            p.patch[a] = 8;
+        d.target[i] = i % 2;
+        for (int v = 0; v < EDGE * EDGE * EDGE; v++) {
+            const int z = v / (EDGE * EDGE) - 6, y = v / EDGE % EDGE - 6, x = v % EDGE - 6;
+            const int inside = z * z + y * y + x * x < 9 + i % 3;
+            c->sample[i].image[v] = (float)inside * (1 + (float)(i % 2)) + 0.3f * rng_normal(&rng);
         }
     }
-    return p;
+    return d;
 }
 
 static struct train_options make_options(const struct learning_task *task)
@@ -135,7 +99,7 @@ static void check_beside(const struct learner_data *d)
     struct error e = {""};
     struct validation v;
     uint64_t hash[2];
-    float alone[CASES * 2];
+    float alone[IMAGES * 2];
     for (int validates = 0; validates < 2; validates++) {
         struct model *m = learner_model(&o, NULL);
         struct learner l;
@@ -171,10 +135,10 @@ static void check_reserve(const struct learner_data *d)
     CHECK(learner_reserve(&l, d, &e) == 0, "%s", e.text);
     size_t of_case =
         sizeof(int) + 2 * sizeof(float) + sizeof(double) + stats_auc_bytes(1) - stats_auc_bytes(0);
-    CHECK(learner_bytes(&l) == small + (CASES - 33) * of_case, "%zu bytes, then %zu", small,
+    CHECK(learner_bytes(&l) == small + (IMAGES - 33) * of_case, "%zu bytes, then %zu", small,
           learner_bytes(&l));
     learner_switch(&l, d, 7);
-    CHECK(isfinite(learner_step(&l, 0, 1e-3f)), "a step with %d cases", CASES);
+    CHECK(isfinite(learner_step(&l, 0, 1e-3f)), "a step with %d cases", IMAGES);
     learner_destroy(&l);
     model_destroy(m);
 }
@@ -211,8 +175,8 @@ static long count_rounds(const char *name, struct train_options o, const struct 
     struct federate_result r;
     struct error e = {""};
     struct seen seen = {0};
-    int group[CASES];
-    for (int i = 0; i < CASES; i++) group[i] = i % 4 % SITES; /* 20, 10 and 10 cases */
+    int group[IMAGES];
+    for (int i = 0; i < d->store.cases; i++) group[i] = i % 4 % SITES; /* the first has most */
     memset(client, 0, sizeof client);
     for (int k = 0; k < SITES; k++) {
         snprintf(client[k].name, sizeof client[k].name, "site_%d", k);
@@ -261,8 +225,8 @@ static void check_rounds(const char *name, const struct train_options *o, const 
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "long") == 0) steps = 10000;
-    struct plan p = make_plan();
-    struct learner_data labelled = make_data(1), classes = make_data(0);
+    struct plan p = segmentation_plan();
+    struct learner_data labelled = segmentation_data(), classes = class_data();
     struct train_options segment = make_options(&task_segment), classify = make_options(&task_classify);
     for (int threads = 1; threads <= 3; threads += 2) {
         check_steps("segmentation", &segment, &p, &labelled, threads);

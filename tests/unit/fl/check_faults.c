@@ -2,7 +2,6 @@
  * edited checkpoints, other data. */
 #include <inttypes.h>
 #include <signal.h>
-#include <sys/wait.h>
 
 #include "io/base/lock.h"
 #include "io/weights/seal.h"
@@ -12,20 +11,9 @@
 /* A run that dies after so many rounds, in a folder of its own. */
 static void cut_run(struct federate_client *c, int clients, char *folder, int rounds)
 {
-    int status;
     strcpy(folder, "/tmp/nephron_check_XXXXXX");
     CHECK(mkdtemp(folder) != NULL, "mkdtemp");
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        struct error e;
-        struct federate_options o = options(c, clients, folder);
-        struct federate_events events = {.round_done = exit_after, .arg = &rounds};
-        run(&o, &e, &events);
-        _exit(1);
-    }
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0,
-          "the child did not stop");
+    run_until(options(c, clients, folder), rounds, "a run that is cut");
 }
 
 static uint64_t resume(struct federate_client *c, int clients, const char *folder, const char *data_hash,
@@ -267,15 +255,7 @@ static void check_flipped(const struct learner_data *data)
     strategy_standard(o.option, o.strategy);
     strcpy(folder, "/tmp/nephron_check_XXXXXX");
     CHECK(mkdtemp(folder) != NULL, "mkdtemp");
-    fflush(stdout);
-    pid_t child = fork();
-    int rounds = 1, status;
-    if (child == 0) {
-        struct federate_events events = {.round_done = exit_after, .arg = &rounds};
-        run(&o, &e, &events);
-        _exit(1);
-    }
-    CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 0, "the child did not stop");
+    run_until(o, 1, "fedadam");
     o.resume = 1;
     for (size_t i = 0; i < sizeof file / sizeof *file; i++) {
         unsigned char *bytes;
@@ -376,15 +356,7 @@ static void check_kills(const struct learner_data *data, uint64_t whole, int kil
     /* A new run in the folder that dies at once leaves nothing of the old one. */
     struct federate_options o = options(c, CLIENTS, folder);
     o.train.lr = 0.5f;
-    fflush(stdout);
-    pid_t child = fork();
-    int rounds = 1, status;
-    if (child == 0) {
-        struct federate_events events = {.round_done = exit_after, .arg = &rounds};
-        run(&o, &e, &events);
-        _exit(1);
-    }
-    CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 0, "the child did not stop");
+    run_until(o, 1, "a new run");
     CHECK(!file_exists(path), "the old run's final checkpoint lies beside the new run");
     snprintf(path, sizeof path, "%s/sites/site_0.0003.safetensors", folder);
     CHECK(!file_exists(path), "the old run's states lie beside the new run");

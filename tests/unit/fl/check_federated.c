@@ -205,25 +205,31 @@ static void exit_after_round_2(void *arg, const struct round_record *g, int roun
     if (g->round == 1) _exit(0);
 }
 
-/* A run that a crash cuts after two rounds (a child process that dies there) and that is resumed ends at the
- * same bits. */
+/* A run in a child process, which dies when two rounds are done. */
+static void run_two_rounds(const struct train_options *o, const struct learner_data *data, int clients,
+                           const char *folder)
+{
+    struct federate_events events = {.round_done = exit_after_round_2};
+    int status;
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+        run(o, data, clients, 1, PARALLEL_LAYERS, folder, 0, &events, NULL);
+        _exit(1);
+    }
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+          "the child did not stop in round 2");
+}
+
+/* A run that a crash cuts after two rounds and that is resumed ends at the same bits. */
 static void check_resume(const struct learner_data *data)
 {
     struct train_options o = small_options();
     char folder[] = "/tmp/nephron_check_XXXXXX";
     struct federate_result cut, whole;
-    int status;
     CHECK(mkdtemp(folder) != NULL, "mkdtemp");
     uint64_t hash = run(&o, data, 3, 1, PARALLEL_LAYERS, NULL, 0, NULL, &whole);
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        struct federate_events events = {.round_done = exit_after_round_2};
-        run(&o, data, 3, 1, PARALLEL_LAYERS, folder, 0, &events, NULL);
-        _exit(1);
-    }
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0,
-          "the child did not stop in round 2");
+    run_two_rounds(&o, data, 3, folder);
     CHECK(run(&o, data, 3, 2, PARALLEL_CLIENTS, folder, 1, NULL, &cut) == hash,
           "resumed and uninterrupted weights differ");
     CHECK(cut.records == whole.records, "%d records, uninterrupted %d", cut.records, whole.records);
@@ -279,7 +285,6 @@ static void check_average(const struct learner_data *data)
     struct train_options o = small_options(), plain = o;
     char folder[2][40] = {"/tmp/nephron_check_XXXXXX", "/tmp/nephron_check_XXXXXX"};
     struct federate_result whole, without, again;
-    int status;
     for (int k = 0; k < 2; k++) CHECK(mkdtemp(folder[k]) != NULL, "mkdtemp");
     o.ema = 0.7;
     uint64_t raw = run(&plain, data, 1, 1, PARALLEL_LAYERS, NULL, 0, NULL, &without);
@@ -298,16 +303,7 @@ static void check_average(const struct learner_data *data)
     CHECK(worst < 1e-6, "the average differs from that by hand by %g", worst);
     CHECK(kept_hash(folder[0], "final", &o) == hash && kept_hash(folder[0], "latest", &o) == raw,
           "final has the average, latest the weights");
-
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        struct federate_events events = {.round_done = exit_after_round_2};
-        run(&o, data, 1, 1, PARALLEL_LAYERS, folder[1], 0, &events, NULL);
-        _exit(1);
-    }
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0,
-          "the child did not stop");
+    run_two_rounds(&o, data, 1, folder[1]);
     CHECK(run(&o, data, 1, 2, PARALLEL_LAYERS, folder[1], 1, NULL, &again) == hash,
           "resumed and uninterrupted averages differ");
     CHECK(kept_hash(folder[1], "final", &o) == hash &&

@@ -1,7 +1,6 @@
 /* check_stops.c - a federation that is stopped and resumed, again and again, under every strategy and
  * compression, through files and in memory: the same weights. */
 #include <inttypes.h>
-#include <sys/wait.h>
 
 #include "tests/unit/fl/cut_federation.h"
 
@@ -114,16 +113,7 @@ static uint64_t check_cut(struct federate_options o, const char *what)
     CHECK(memory != 0, "%s: %s", what, e.text);
     CHECK(mkdtemp(folder) != NULL, "mkdtemp");
     o.folder = folder;
-    fflush(stdout);
-    pid_t child = fork();
-    int rounds = 1, status;
-    if (child == 0) {
-        struct federate_events events = {.round_done = exit_after, .arg = &rounds};
-        run(&o, &e, &events);
-        _exit(1);
-    }
-    CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 0, "%s: the child did not stop",
-          what);
+    run_until(o, 1, what);
     o.resume = 1;
     o.pool = pool_create(2);
     o.parallel = PARALLEL_CLIENTS;

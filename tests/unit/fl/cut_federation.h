@@ -3,6 +3,8 @@
 #ifndef TESTS_UNIT_FL_CUT_FEDERATION_H
 #define TESTS_UNIT_FL_CUT_FEDERATION_H
 
+#include <sys/wait.h>
+
 #include "tests/unit/fl/small_federation.h"
 
 enum { CASES = 14, CLIENTS = 3, ROUNDS = 3, LOCAL = 2 };
@@ -41,6 +43,22 @@ static inline void exit_after(void *arg, const struct round_record *g, int round
 {
     (void)rounds;
     if (g->round + 1 == *(int *)arg) _exit(0);
+}
+
+/* Runs in a child process, which dies when so many rounds are done, as in a crash. */
+static inline void run_until(struct federate_options o, int rounds, const char *what)
+{
+    struct federate_events events = {.round_done = exit_after, .arg = &rounds};
+    struct error e;
+    int status;
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+        run(&o, &e, &events);
+        _exit(1);
+    }
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+          "%s: the child did not stop", what);
 }
 
 #endif

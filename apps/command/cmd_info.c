@@ -203,8 +203,8 @@ static int info_file(const char *path, const char *series, struct json *j, struc
     if (structures) return structures < 0 ? -1 : 0;
     if (nnunet_refuse_version_1(path, e)) return -1;
     if (!image_format_of(path))
-        return error_set(e, "%s: neither an image nor anything else that is known here, by its name or content",
-                         path);
+        return error_set(
+            e, "%s: neither an image nor anything else that is known here, by its name or content", path);
     return info_image(path, series, j, e);
 }
 
@@ -221,8 +221,8 @@ int cmd_info(int argc, char **argv)
         {0}};
     const struct command_help help = {
         "info FILE...",
-        "What a file is: image, DICOM series or structure set, weights, arrays, JSON, table, picture, dataset or "
-        "folder of results",
+        "What a file is: image, DICOM series or structure set, weights, arrays, JSON, table, picture, "
+        "dataset or folder of results",
         "Reads everything: a dataset's cases are checked one by one. Exit code 1 if any file is unreadable "
         "or a dataset\n"
         "has problems; the other files are still told. A DICOM series is given by its folder or by any file "

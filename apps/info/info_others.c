@@ -1,5 +1,5 @@
-/* info_others.c - what the program writes beside images, weights and tables: pictures, pages, sources, networks
- * in ONNX, structure sets. */
+/* info_others.c - what the program writes beside images, weights and tables: pictures, pages, sources,
+ * networks in ONNX, structure sets. */
 #include "apps/info/info.h"
 
 #include <stdio.h>

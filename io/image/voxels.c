@@ -142,8 +142,8 @@ static int is_lost(enum voxel_type type, double slope, double inter)
 int voxels_allocate(struct volume *v, int what, double slope, double inter, struct error *e)
 {
     if (is_lost(v->type, slope, inter))
-        return error_set(e, "values are scaled by %g and %g is added, which makes all of them the same", slope,
-                         inter);
+        return error_set(e, "values are scaled by %g and %g is added, which makes all of them the same",
+                         slope, inter);
     size_t n = volume_voxels(v);
     int exact = what & VOLUME_EXACT && may_be_inexact(v->type, slope, inter);
     v->voxel = malloc(n * sizeof *v->voxel);

@@ -1,7 +1,7 @@
 /* main.c - runs the exported network of network.h on a computer: each patch on standard input, NETWORK_INPUTS
  * floats and behind them NETWORK_COVARIATES in the byte order of the machine, becomes NETWORK_RESULT_BYTES
- * on standard output; with the argument "logits" NETWORK_OUTPUTS floats. A device has these same calls in its own program. Exit code: 0 done,
- * 1 failed, 2 wrong usage.
+ * on standard output; with the argument "logits" NETWORK_OUTPUTS floats. A device has these same calls in
+ * its own program. Exit code: 0 done, 1 failed, 2 wrong usage.
  *
  *     cc -std=c11 -O2 -ffp-contract=off *.c -o network          (with weights.bin: *.c *.S)
  *     ./network <sample.input | cmp - sample.result

@@ -65,8 +65,8 @@ VMATH_INLINE double vmath_block_exp_range(double x)
     return x > 710.0 ? 710.0 : x;
 }
 
-/* vmath_exp_d of a number in that range. exp(r) = 1 + 2r / (R - r), R = r coth(r/2) by a polynomial: FreeBSD's msun,
- * e_exp.c. Error below 1 ulp. */
+/* vmath_exp_d of a number in that range. exp(r) = 1 + 2r / (R - r), R = r coth(r/2) by a polynomial:
+ * FreeBSD's msun, e_exp.c. Error below 1 ulp. */
 VMATH_INLINE double vmath_block_exp(double x)
 {
     const int n = (int)(x * 1.44269504088896338700e+00 + vmath_block_signed(0.5, x));

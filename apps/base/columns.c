@@ -86,21 +86,21 @@ void columns_put(const char *name, int width)
 
 /* ---- the table ----------------------------------------------------------------------------------------- */
 
-struct columns columns_begin(int indent, const char *align)
+struct column_table columns_begin(int indent, const char *align)
 {
-    struct columns c = {.indent = indent};
+    struct column_table c = {.indent = indent};
     for (; *align; align++) columns_more(&c, *align);
     return c;
 }
 
-void columns_more(struct columns *c, char align)
+void columns_more(struct column_table *c, char align)
 {
     const size_t columns = strlen(c->align);
     ENSURE(columns < COLUMNS_MAX && c->count == 0, "column %zu of a table with %d cells", columns, c->count);
     c->align[columns] = align;
 }
 
-void columns_add(struct columns *c, const char *format, ...)
+void columns_add(struct column_table *c, const char *format, ...)
 {
     char text[1024], shown[4096];
     va_list args;
@@ -112,7 +112,7 @@ void columns_add(struct columns *c, const char *format, ...)
     c->count++;
 }
 
-void columns_add_cut(struct columns *c, int most, const char *text)
+void columns_add_cut(struct column_table *c, int most, const char *text)
 {
     char shown[4096];
     int places;
@@ -122,7 +122,7 @@ void columns_add_cut(struct columns *c, int most, const char *text)
     c->count++;
 }
 
-void columns_add_number(struct columns *c, int decimals, double v)
+void columns_add_number(struct column_table *c, int decimals, double v)
 {
     if (isnan(v)) columns_add(c, "-");
     else columns_add(c, "%.*f", decimals, v);
@@ -130,7 +130,7 @@ void columns_add_number(struct columns *c, int decimals, double v)
 
 /* Where a terminal is narrower than the table, the widest of the left-aligned columns gives a place, until it
  * fits or all are down to LEAST. */
-static void narrow(int *width, const struct columns *c, int columns, int most)
+static void narrow(int *width, const struct column_table *c, int columns, int most)
 {
     int total = c->indent + GAP * (columns - 1);
     for (int k = 0; k < columns; k++) total += width[k];
@@ -144,7 +144,7 @@ static void narrow(int *width, const struct columns *c, int columns, int most)
     }
 }
 
-static void print_rows(const struct columns *c, const int *width, int columns)
+static void print_rows(const struct column_table *c, const int *width, int columns)
 {
     const char *cell = c->cells.data;
     for (int i = 0; i < c->count; i++, cell += strlen(cell) + 1) {
@@ -155,7 +155,7 @@ static void print_rows(const struct columns *c, const int *width, int columns)
     }
 }
 
-void columns_print(struct columns *c)
+void columns_print(struct column_table *c)
 {
     int width[COLUMNS_MAX] = {0};
     const int columns = (int)strlen(c->align);
@@ -167,5 +167,5 @@ void columns_print(struct columns *c)
     if (cell) print_rows(c, width, columns);
     else if (c->count) printf("(a table is left out: out of memory)\n");
     free(text_take(&c->cells));
-    *c = (struct columns){0};
+    *c = (struct column_table){0};
 }

@@ -12,27 +12,27 @@
 
 enum { COLUMNS_MAX = 32 };
 
-struct columns {
+struct column_table {
     char align[COLUMNS_MAX + 1]; /* a letter a column: l left, r right */
     int indent, count;           /* spaces before each row; cells so far */
     struct text cells;           /* each ends with its NUL */
 };
 
 /* At most COLUMNS_MAX columns; columns_print releases what the table holds. */
-struct columns columns_begin(int indent, const char *align);
+struct column_table columns_begin(int indent, const char *align);
 /* One more column, before the first cell. */
-void columns_more(struct columns *c, char align);
+void columns_more(struct column_table *c, char align);
 /* The next cell; the row ends with the last column. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
-void columns_add(struct columns *c, const char *format, ...);
+void columns_add(struct column_table *c, const char *format, ...);
 /* A number, or a dash where it is NaN. */
-void columns_add_number(struct columns *c, int decimals, double v);
+void columns_add_number(struct column_table *c, int decimals, double v);
 /* Text cut to `most` characters, whatever the terminal is. */
-void columns_add_cut(struct columns *c, int most, const char *text);
+void columns_add_cut(struct column_table *c, int most, const char *text);
 /* To standard output; a table for which there was no memory says so. */
-void columns_print(struct columns *c);
+void columns_print(struct column_table *c);
 
 /* For lines that are printed one by one: characters that the name takes, and the name padded to a width. */
 int columns_width(const char *name);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void add_row(struct columns *c, const struct evaluation *ev, int label)
+static void add_row(struct column_table *c, const struct evaluation *ev, int label)
 {
     int missed = 0;
     columns_add(c, "%s", label < ev->labels ? ev->of[label].name : "foreground mean");
@@ -21,7 +21,7 @@ static void add_row(struct columns *c, const struct evaluation *ev, int label)
 
 void evaluation_print(const struct evaluation *ev)
 {
-    struct columns c = columns_begin(0, "l");
+    struct column_table c = columns_begin(0, "l");
     for (int i = 0; metric_at(i); i++)
         if (metric_at(i)->column) columns_more(&c, 'r');
     columns_more(&c, 'r');

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct columns {
+struct column_table {
     int id, label, probability[SCORE_CLASSES_MAX], count; /* -1: absent */
 };
 
@@ -15,7 +15,7 @@ static int compare_ids(const void *a, const void *b)
     return strcmp(((const struct score *)a)->id, ((const struct score *)b)->id);
 }
 
-static int find_columns(struct columns *c, const struct csv *csv, int need_label, int need_probability,
+static int find_columns(struct column_table *c, const struct csv *csv, int need_label, int need_probability,
                         struct error *e)
 {
     c->id = csv_column(csv, "case", e);
@@ -41,7 +41,7 @@ static int read_probability(double *v, const struct scores *s, int row, int colu
                      s->item[row].id, *v);
 }
 
-static int read_row(struct scores *s, int row, const struct columns *c, int need_label, struct error *e)
+static int read_row(struct scores *s, int row, const struct column_table *c, int need_label, struct error *e)
 {
     struct score *out = &s->item[row];
     double v;
@@ -68,7 +68,7 @@ static int read_row(struct scores *s, int row, const struct columns *c, int need
 
 static int read_rows(struct scores *s, int need_label, int need_probability, struct error *e)
 {
-    struct columns c;
+    struct column_table c;
     if (find_columns(&c, &s->csv, need_label, need_probability, e)) return error_prefix(e, "%s", s->path);
     if (s->csv.rows < 1) return error_set(e, "%s: there are no cases", s->path);
     s->classes = c.count > 2 ? c.count : 2;

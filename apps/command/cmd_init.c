@@ -436,7 +436,7 @@ static void print_found(struct init *w, const char *path)
     print_range("size", w->size, "voxels");
     print_range("spacing", w->spacing, "mm");
     for (int c = 0; c < w->channels; c++) console("  channel %-2d %s\n", c, w->channel_name[c]);
-    struct columns t = columns_begin(2, "lll");
+    struct column_table t = columns_begin(2, "lll");
     for (int v = 0; v < w->values; v++) {
         columns_add(&t, "label %d", v);
         columns_add(&t, "%s", w->label_name[v]);

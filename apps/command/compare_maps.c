@@ -284,7 +284,7 @@ static void print_effects(const struct compare *c, const struct measured *r, int
 {
     static const char *const heading[] = {"", "n", "mean A", "mean B", "A - B", "bootstrap interval",
                                           "shift", "its interval"};
-    struct columns t = columns_begin(0, "lrrrrrrr");
+    struct column_table t = columns_begin(0, "lrrrrrrr");
     for (int k = 0; k < 8; k++) columns_add(&t, "%s", heading[k]);
     for (int k = 0; k < n; k++, r++) {
         columns_add(&t, "%s", r->name);
@@ -302,14 +302,14 @@ static void print_effects(const struct compare *c, const struct measured *r, int
         100 * c->level, c->resamples, (unsigned long long)c->seed);
 }
 
-static void add_p(struct columns *t, double p)
+static void add_p(struct column_table *t, double p)
 {
     char text[STATS_P_TEXT];
     stats_p_text(text, p);
     columns_add(t, "%s", text);
 }
 
-static void add_tests(struct columns *t, const struct compare *c, const struct measured *r, int holm)
+static void add_tests(struct column_table *t, const struct compare *c, const struct measured *r, int holm)
 {
     const double detectable = stats_detectable_effect(c->power, r->power.se, r->power.df, 0.05);
     columns_add(t, "%s", r->name);
@@ -340,7 +340,7 @@ static void print_tests(const struct compare *c, const struct measured *r, int n
                    {"detectable", 1}, {"power", margin},      {"TOST p", margin}, {"non-inf. p", margin},
                    {"power", margin}};
     const int headings = sizeof heading / sizeof *heading;
-    struct columns t = columns_begin(0, "l");
+    struct column_table t = columns_begin(0, "l");
     for (int k = 1; k < headings; k++)
         if (heading[k].there) columns_more(&t, 'r');
     for (int k = 0; k < headings; k++)

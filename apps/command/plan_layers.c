@@ -48,7 +48,7 @@ static const char *by(char buf[48], const int v[3], int channels)
     return buf;
 }
 
-static struct columns begin_layers(const struct conv3d *c, int bf16, size_t block)
+static struct column_table begin_layers(const struct conv3d *c, int bf16, size_t block)
 {
     static const char *const heading[] = {"name", "input", "output", "kernel", "stride", "forward",
                                           "gradient of x", "of weights", "GFLOP", "scratch", "share"};
@@ -57,12 +57,12 @@ static struct columns begin_layers(const struct conv3d *c, int bf16, size_t bloc
            "  the share is of the step's %zu bytes: output, gradient and largest scratch, which share places "
            "with those of other layers\n",
            bf16 ? "bf16" : "fp32", cpu_isa_name(c->level), c->threads, c->threads == 1 ? "" : "s", block);
-    struct columns t = columns_begin(2, "llllllllrrr");
+    struct column_table t = columns_begin(2, "llllllllrrr");
     for (size_t k = 0; k < sizeof heading / sizeof *heading; k++) columns_add(&t, "%s", heading[k]);
     return t;
 }
 
-static void add_row(struct columns *t, const struct conv_layer *l, size_t block)
+static void add_row(struct column_table *t, const struct conv_layer *l, size_t block)
 {
     const struct conv3d_shape *s = &l->conv->shape;
     char text[48];
@@ -119,7 +119,7 @@ static void list_layers(const struct graph *g, int bf16, int print, struct json 
 {
     const size_t block = graph_bytes(g);
     struct json *list = json ? json_add_array(json, "convolutions") : NULL;
-    struct columns t = {0};
+    struct column_table t = {0};
     struct conv_layer l;
     for (int i = 0; graph_conv_layer(g, i, &l); i++) {
         if (print && i == 0) t = begin_layers(l.conv, bf16, block);

@@ -20,7 +20,7 @@
 /* Members of an object, shortened to width. */
 void info_print_members(const struct json *j, int width)
 {
-    struct columns c = columns_begin(2, "ll");
+    struct column_table c = columns_begin(2, "ll");
     for (int i = 0; j->type == JSON_OBJECT && i < j->count; i++) {
         const struct json *m = j->item[i];
         char *text = json_format(m, 0);
@@ -33,7 +33,7 @@ void info_print_members(const struct json *j, int width)
 
 /* ---- checkpoints and arrays ---------------------------------------------------------------------------- */
 
-static void add_shape(struct columns *c, const int64_t *dim, int ndim)
+static void add_shape(struct column_table *c, const int64_t *dim, int ndim)
 {
     char text[512] = "[";
     size_t at = 1;
@@ -78,7 +78,7 @@ static void print_tensors(const struct safetensors *s, struct json *j)
 {
     print_diverged(s, j);
     struct json *list = json_add_array(j, "tensors");
-    struct columns c = columns_begin(2, "lll");
+    struct column_table c = columns_begin(2, "lll");
     for (int i = 0; i < s->count; i++) {
         columns_add(&c, "%s", s->tensor[i].dtype);
         add_shape(&c, s->tensor[i].dim, s->tensor[i].ndim);
@@ -155,7 +155,7 @@ int info_pth(const char *path, struct json *j, struct error *e)
     return 0;
 }
 
-static void add_array(struct columns *table, const struct npy *a, struct json *list)
+static void add_array(struct column_table *table, const struct npy *a, struct json *list)
 {
     struct json *j = json_add_object(list, NULL), *shape;
     char type[16];
@@ -213,7 +213,7 @@ int info_npz(const char *path, struct json *j, struct error *e)
     console("%s: npz, %d arrays\n", path, z.count);
     json_add_text(j, "kind", "npz");
     struct json *list = json_add_array(j, "arrays");
-    struct columns c = columns_begin(2, "llll");
+    struct column_table c = columns_begin(2, "llll");
     for (int i = 0; i < z.count; i++) add_array(&c, &z.array[i], list);
     columns_print(&c);
     int medmnist = npz_find(&z, "train_images") != NULL;
@@ -234,7 +234,7 @@ int info_npy(const char *path, struct json *j, struct error *e)
     if (npy_read(&a, path, e)) return -1;
     console("%s: npy\n", path);
     json_add_text(j, "kind", "npy");
-    struct columns c = columns_begin(2, "llll");
+    struct column_table c = columns_begin(2, "llll");
     add_array(&c, &a, json_add_array(j, "arrays"));
     columns_print(&c);
     npy_free(&a);

@@ -158,7 +158,7 @@ void report_print(const struct study *s, const struct results *r)
 {
     char time[32];
     const int dice = s->segment.present, auc = s->classify.present;
-    struct columns table = columns_begin(0, "lrrr");
+    struct column_table table = columns_begin(0, "lrrr");
     columns_add(&table, "%s", "");
     columns_add(&table, "%s", dice ? "Dice" : "");
     columns_add(&table, "%s", dice ? "SD of seeds" : "");

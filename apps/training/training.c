@@ -100,7 +100,7 @@ static int fit_covariates(struct training *t, struct error *e)
     free(site);
     if (status) return error_prefix(e, "%s", t->args.data);
     if (t->args.quiet) return 0;
-    struct columns table = columns_begin(2, "ll");
+    struct column_table table = columns_begin(2, "ll");
     for (int k = 0; k < c->count; k++) {
         columns_add(&table, "covariate %s", c->name[k]);
         columns_add(&table, "mean %.4g, deviation %.4g; missing in %d of %d training cases", c->mean[k],
@@ -146,7 +146,7 @@ static void print_cases(const struct training *t)
     console("%s: %s, %s, %d training and %d validation cases\n", t->args.data,
             t->options.task->title,
             t->args.federated ? "federated" : "centralised", t->train.store.cases, t->validation.store.cases);
-    struct columns table = columns_begin(2, "lr");
+    struct column_table table = columns_begin(2, "lr");
     for (int k = 0; t->args.federated && k < t->sites.count; k++) {
         int n = 0;
         for (int i = 0; i < t->train.store.cases; i++) n += t->sites.of[t->train.store.index[i]] == k;

@@ -22,7 +22,7 @@ enum { NAMES = sizeof names / sizeof *names };
 
 static void print_names(void)
 {
-    struct columns c = columns_begin(1, "lr");
+    struct column_table c = columns_begin(1, "lr");
     columns_more(&c, 'l');
     for (int i = 0; i < NAMES; i++) {
         columns_add(&c, "%s", names[i]);

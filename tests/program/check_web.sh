@@ -5,6 +5,7 @@
 # the page where it is not there.
 . tests/program/lib.sh
 . apps/web/compilers.sh
+[ -z "$SHOTS" ] || mkdir -p "$SHOTS"
 browser=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome)}
 if [ -z "$simd" ] || [ -z "$browser" ] || ! command -v node >/dev/null; then
     echo "skipped: clang for WebAssembly, chromium or node is not installed"

@@ -357,7 +357,7 @@ int carried_read_server(const struct carried *c, struct server *s, struct histor
     for (int k = 0; !status && s && k < c->f.strategy->server_slots; k++) {
         char prefix[32];
         snprintf(prefix, sizeof prefix, "slot.%d.", k);
-        status = vectors_take(s->slot[k], &t, prefix, c->model, path, e);
+        status = vectors_take_finite(s->slot[k], &t, prefix, c->model, path, e);
     }
     json_free(j);
     safetensors_free(&t);

@@ -40,8 +40,8 @@ static int same_text(const struct json *j, const char *key, const char *text)
     return strcmp(json_text(j, key, ""), text) == 0;
 }
 
-/* A site that begins has the data of its fingerprint, where that is in FED: another folder of the same labels,
- * or another hospital's, would be trained on without a word. */
+/* A site that begins has the data of its fingerprint, where that is in FED: another folder of the same
+ * labels, or another hospital's, would be trained on without a word. */
 static int check_fingerprint(const struct site_work *w, struct error *e)
 {
     char path[1400];

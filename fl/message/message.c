@@ -263,7 +263,7 @@ static int take_task(struct task_message *m, const struct safetensors *s, const 
         if (k) shared_name(name, k - 1);
         if (!(m->vector[k] = malloc((layout->count + 1) * sizeof(float))))
             return error_set(e, "%s: out of memory", path);
-        if (vectors_take(m->vector[k], s, name, layout, path, e)) return -1;
+        if (vectors_take_finite(m->vector[k], s, name, layout, path, e)) return -1;
         if (k) m->task.shared[k - 1] = m->vector[k];
     }
     if (f->privacy.adaptive && take_number(&m->task.clip, j, "clip", 1e-30, 1e30, path, e)) return -1;

@@ -50,6 +50,19 @@ int vectors_take(float *data, const struct safetensors *s, const char *prefix, c
     return 0;
 }
 
+int vectors_take_finite(float *data, const struct safetensors *s, const char *prefix,
+                        const struct model *layout, const char *path, struct error *e)
+{
+    if (vectors_take(data, s, prefix, layout, path, e)) return -1;
+    for (int i = 0; i < layout->params; i++) {
+        const struct param *p = &layout->param[i];
+        for (size_t k = 0; k < p->count; k++)
+            if (!isfinite(data[p->offset + k]))
+                return error_set(e, "%s: tensor %.60s%s: value %zu is not finite", path, prefix, p->name, k);
+    }
+    return 0;
+}
+
 int vectors_there(const struct safetensors *s, const char *prefix)
 {
     for (int i = 0; i < s->count; i++)

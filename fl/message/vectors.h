@@ -12,6 +12,9 @@ void vectors_add(struct safetensors *s, const char *prefix, const struct model *
 /* The same tensors into data, gaps zero. Every one must be there with its shape, in a floating-point type. */
 int vectors_take(float *data, const struct safetensors *s, const char *prefix, const struct model *layout,
                  const char *path, struct error *e);
+/* The same, and every value is finite: of what the server has written, who began with it would give it on. */
+int vectors_take_finite(float *data, const struct safetensors *s, const char *prefix,
+                        const struct model *layout, const char *path, struct error *e);
 /* Whether there is a tensor of the prefix. */
 int vectors_there(const struct safetensors *s, const char *prefix);
 

@@ -236,8 +236,17 @@ static void check_task_file(const struct train_options *o, const struct model *m
               again.sites == f.sites && again.train.lr == f.train.lr,
           "what was agreed on does not come back: %s", e.text);
     json_free(j);
-    json_free(agreed);
     task_free(&back);
+    for (int k = 0; k < 2; k++) { /* with a seal that is right: its writer had them so */
+        float *v = k ? shared : m->data, kept = v[m->param[1].offset];
+        v[m->param[1].offset] = k ? NAN : INFINITY;
+        CHECK(task_write(&t, &f, agreed, NULL, m, path, hex, &e) == 0 &&
+                  task_read(&back, &f, m, path, &e) == -1 && strstr(e.text, m->param[1].name) &&
+                  strstr(e.text, "value 0 is not finite"),
+              "a task of values that are not finite: %s", e.text);
+        v[m->param[1].offset] = kept;
+    }
+    json_free(agreed);
     free(shared);
     remove(path);
 }

@@ -197,6 +197,7 @@ static int info_file(const char *path, const char *series, struct json *j, struc
     if (nnunet_find_dataset(found, sizeof found, path, e)) return -1;
     path = found;
     if (file_is_dir(path)) return info_folder(path, series, j, e);
+    if (file_check(path, e)) return -1;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (file_has_suffix(path, kinds[i].ending)) return kinds[i].tell(path, j, e);
     const int structures = info_structures(path, j, e);

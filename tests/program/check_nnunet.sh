@@ -170,7 +170,7 @@ rm -r "$work/odd/predicted_next_stage"
 $nephron train "$work/plain" -o "$work/y" $cascade $fast $full --previous-stage "$work/odd" --no-validation
 ok "train 3d_cascade_fullres from label maps alone" $?
 $nephron info "$work/casc/fold_0/checkpoint_final.safetensors" |
-    grep -q '\[4, 3, 3, 3, 3\] encoder.stages.0.0.convs.0.conv.weight'
+    grep -q '\[4, 3, 3, 3, 3\]  *encoder.stages.0.0.convs.0.conv.weight'
 ok "the first layer sees the image and two labels" $?
 NEPHRON_ISA=avx2 $nephron federate "$work/plain" -o "$work/fcasc" \
     $(echo "$cascade" | sed 's/--epochs/--rounds/; s/--iterations/--local-iterations/') \

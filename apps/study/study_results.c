@@ -185,17 +185,37 @@ static int compare_pair(struct comparison *c, const struct study *s, const struc
     return status;
 }
 
+/* With as many steps in a row a federation sees the images of all its sites: a difference is not of the way
+ * of training alone, and the arms of equal images stand beside it. */
+static void say_images(struct text *t, const struct study *s, const struct results *r, int classify)
+{
+    int said = 0;
+    text_printf(t,
+                " With as many steps in a row at each of %d sites the federated arm saw %d times the images",
+                s->sites, s->sites);
+    for (int a = 0; a < (classify ? r->classify.arms : r->segment.arms); a++) {
+        char name[80];
+        const int effort = s->arm[a].design->effort;
+        if (effort != EFFORT_SITES && effort != EFFORT_IMAGES) continue;
+        study_arm_name(name, s, a);
+        text_printf(t, "%s %s ", said++ ? "," : "; with as many as the other side:", name);
+        comparison_number(t, classify ? r->classify.arm[a].c.auc : r->segment.arm[a].mean, 3);
+    }
+    text_puts(t, said ? "." : ", and no arm of equal images is beside it (--arms).");
+}
+
 void results_headline(struct text *t, const struct study *s, const struct results *r, int classify)
 {
     char a[80], b[80];
     if (classify && r->classify.classes > 2) {
         multiclass_say(t, s, &r->classify);
-        return;
+    } else {
+        study_arm_name(a, s, ARM_FEDERATED);
+        study_arm_name(b, s, ARM_CENTRALISED);
+        comparison_say(t, classify ? &r->classify.pair[0] : &r->segment.pair[0],
+                       classify ? "AUC" : "Mean Dice", a, b);
     }
-    study_arm_name(a, s, ARM_FEDERATED);
-    study_arm_name(b, s, ARM_CENTRALISED);
-    comparison_say(t, classify ? &r->classify.pair[0] : &r->segment.pair[0], classify ? "AUC" : "Mean Dice",
-                   a, b);
+    say_images(t, s, r, classify);
 }
 
 /* ---- segmentation -------------------------------------------------------------------------------------- */

@@ -155,6 +155,10 @@ static int is_word_of(const char *list, const char *name)
     return strstr(list, word) != NULL;
 }
 
+/* Options of measuring, on which no weight depends: a simulation's command line may be given to a step. */
+static const char measuring[] = " parallel checkpoint-every validation-batches no-validation step no-mirror "
+                                "probabilities pictures strict ";
+
 static int check_step(const char *step, const char *name, struct error *e)
 {
     size_t k = 0;
@@ -163,6 +167,10 @@ static int check_step(const char *step, const char *name, struct error *e)
         (steps[k].takes && is_word_of(steps[k].takes, name)) ||
         (steps[k].refuses && !is_word_of(steps[k].refuses, name)))
         return 0;
+    if (is_word_of(measuring, name)) {
+        fprintf(stderr, "note: --%s changes nothing at --as %s\n", name, step);
+        return 0;
+    }
     return error_set(e, "--%s is not for --as %s (what was agreed on at --as init is in federation.json)",
                      name, step);
 }

@@ -428,6 +428,7 @@ static int run_site(struct carried *c, const struct site_data *d, const struct t
     int batches = a->validation_batches >= 0 ? a->validation_batches : (c->f.train.iterations + 4) / 5;
     struct carried_site s = {.name = a->federation.name,
                              .data_hash = d->hash,
+                             .from_pool = a->sites_text != NULL,
                              .data = &d->train,
                              .validation = &d->validation,
                              .validation_batches = batches > 50 ? 50 : batches,

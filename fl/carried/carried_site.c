@@ -48,7 +48,7 @@ static int check_fingerprint(const struct site_work *w, struct error *e)
     const char *hash = w->s->data_hash;
     int n = snprintf(path, sizeof path, "%s/fingerprint/%s.json", w->c->folder, w->s->name);
     if (n < 0 || n >= (int)sizeof path) return error_set(e, "%s: path is too long", w->c->folder);
-    if (!hash || !file_exists(path)) return 0;
+    if (!hash || w->s->from_pool || !file_exists(path)) return 0;
     struct json *j = json_read(path, e);
     if (!j) return -1;
     int same = strcmp(json_text(j, "data_sha256", hash), hash) == 0;

@@ -54,6 +54,7 @@ gives 2 "--dp is not for --as site" $nephron federate A --as site A -o FED --dp 
 gives 2 "--rounds is not for --as fingerprint" $nephron federate A --as fingerprint A -o FED --rounds 4
 gives 2 "--fine-tune is not for --as init" $nephron federate --as init -o FED --fine-tune 4
 gives 2 "--seed is not for --as result" $nephron federate --as result -o FED run --seed 4
+gives 1 "note: --no-validation changes nothing at --as init" $nephron federate --as init -o none/FED --no-validation
 gives 2 "--quorum is for a step of --as" $nephron federate all -o no --sites sites.csv --quorum 2
 for pair in "--dp:--dp-noise 2" "--dp-adaptive:--dp central --dp-rate 2" "--secure:--secure-range 2" "--compress topk:--compress int8 --compress-share 0.2" \
     "--strategy fedprox:--fedprox-mu 0.1" "--strategy krum:--strategy multikrum --krum-malicious 2" "--sites N:--partition dirichlet:0.3"; do
@@ -88,6 +89,8 @@ head -n 1 FED/site_shift.csv | grep -q '^channel,site,other,distance,distance_in
 ok "site_shift.csv" $?
 gives 1 "no site D" $nephron federate A --as site D -o FED
 gives 1 "fingerprint/A.json: is the fingerprint of other data" $nephron federate B --as site A -o FED # the wrong folder
+cp -r FED pooled
+gives 0 "round 1 of 2" $nephron federate all --as site A -o pooled --sites sites.csv --state pooled_A # its cases by name
 gives 1 "is in FED, which is carried" $nephron federate A --as site A -o FED --state FED/A
 ln -s FED link
 gives 1 "which is carried" $nephron federate A --as site A -o FED --state link

@@ -139,38 +139,34 @@ static const struct {
     const char *step, *takes, *refuses;
 } steps[] = {
     {"fingerprint", " task fold strict covariates ", NULL},
-    {"init", NULL,
-     " partition parallel fine-tune patience validation-batches previous-stage patients resume overwrite "
-     "strict checkpoint-every no-validation step no-mirror probabilities pictures deadline state "},
+    {"init", NULL, " partition fine-tune patience previous-stage patients resume overwrite deadline state "},
     {"site", " sites state strict validation-batches ", NULL},
     {"evaluate", " sites strict validation-batches ", NULL},
     {"aggregate", " deadline ", NULL},
     {"result", " ", NULL},
 };
+static const char common[] = " output as threads quiet ";
+/* Of measuring: no weight depends on them, and a simulation's command line may be given to a step. */
+static const char measuring[] = " parallel checkpoint-every validation-batches no-validation step no-mirror "
+                                "probabilities pictures strict ";
 
 static int is_word_of(const char *list, const char *name)
 {
     char word[64];
     snprintf(word, sizeof word, " %.60s ", name);
-    return strstr(list, word) != NULL;
+    return list && strstr(list, word) != NULL;
 }
-
-/* Options of measuring, on which no weight depends: a simulation's command line may be given to a step. */
-static const char measuring[] = " parallel checkpoint-every validation-batches no-validation step no-mirror "
-                                "probabilities pictures strict ";
 
 static int check_step(const char *step, const char *name, struct error *e)
 {
     size_t k = 0;
     while (strcmp(steps[k].step, step) != 0) k++;
-    if (is_word_of(" output as threads quiet ", name) ||
-        (steps[k].takes && is_word_of(steps[k].takes, name)) ||
-        (steps[k].refuses && !is_word_of(steps[k].refuses, name)))
-        return 0;
+    if (is_word_of(common, name) || is_word_of(steps[k].takes, name)) return 0;
     if (is_word_of(measuring, name)) {
         fprintf(stderr, "note: --%s changes nothing at --as %s\n", name, step);
         return 0;
     }
+    if (steps[k].refuses && !is_word_of(steps[k].refuses, name)) return 0;
     return error_set(e, "--%s is not for --as %s (what was agreed on at --as init is in federation.json)",
                      name, step);
 }

@@ -12,12 +12,12 @@
 struct agreement agreement_default(const struct train_options *o, const struct plan *p, int sites)
 {
     struct agreement f = {.train = *o,
-                           .plan = p,
-                           .strategy = strategy_find("fedavg"),
-                           .compress_share = compress_options_default().share,
-                           .sites = sites,
-                           .fraction = 1,
-                           .minimum = 1};
+                          .plan = p,
+                          .strategy = strategy_find("fedavg"),
+                          .compress_share = compress_options_default().share,
+                          .sites = sites,
+                          .fraction = 1,
+                          .minimum = 1};
     strategy_standard(f.option, f.strategy);
     return f;
 }

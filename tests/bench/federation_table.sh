@@ -7,7 +7,7 @@
 # (the page of what has run until now)
 #
 # DATASET: the Decathlon's hippocampus in nnU-Net's layout, of which every third case is used (CASES of them).
-# Runs that OUT has are not run again. JOBS at a time, one thread each. About five minutes of processor time
+# Runs that OUT has are not run again. JOBS at a time, one thread each. About forty minutes of processor time, most of it for twenty sites,
 # with the sizes below.
 top=$PWD
 nephron=${NEPHRON:-$top/nephron}

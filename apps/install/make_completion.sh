@@ -36,7 +36,8 @@ bash)
     cat <<EOF
 # bash completion for nephron
 _nephron() {
-    local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} command=\${COMP_WORDS[1]} options= values=
+    local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} command=\${COMP_WORDS[1]}
+    local options= values=
     if [ "\$COMP_CWORD" -eq 1 ]; then COMPREPLY=(\$(compgen -W "$commands help" -- "\$word")); return; fi
     if [ "\$command" = help ]; then COMPREPLY=(\$(compgen -W "$commands" -- "\$word")); return; fi
     case "\$command \$before" in

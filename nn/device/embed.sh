@@ -1,5 +1,6 @@
 #!/bin/sh
-# embed.sh FILE... - prints a C file that holds the files as tables of lines (device_sources.h). Includes from the tree's root
+# embed.sh FILE... - prints a C file that holds the files as tables of lines (device_sources.h). Includes
+# from the tree's root
 # become includes of the file beside; device_main.c is to be called main.c.
 echo '/* Written by nn/device/embed.sh. */'
 echo '#include "nn/device/device_sources.h"'

@@ -2,13 +2,14 @@
 # federation_table.sh - strategies, a poisoned site and privacy on real data, at a small size:
 # docs/federation.md.
 #
-# [NO_HIPPOCAMPUS=1] HIPPOCAMPUS=DATASET ADRENAL=adrenalmnist3d.npz sh tests/bench/federation_table.sh OUT (in
-# a built tree; numpy for the poisoned site) PAGE=docs/federation.md sh tests/bench/federation_table.sh OUT
-# (the page of what has run until now)
+#     [NO_HIPPOCAMPUS=1] HIPPOCAMPUS=DATASET ADRENAL=adrenalmnist3d.npz sh tests/bench/federation_table.sh OUT
+#         (in a built tree; numpy for the poisoned site)
+#     PAGE=docs/federation.md sh tests/bench/federation_table.sh OUT
+#         (the page of what has run until now)
 #
 # DATASET: the Decathlon's hippocampus in nnU-Net's layout, of which every third case is used (CASES of them).
-# Runs that OUT has are not run again. JOBS at a time, one thread each. About forty minutes of processor time, most of it for twenty sites,
-# with the sizes below.
+# Runs that OUT has are not run again. JOBS at a time, one thread each. About forty minutes of processor time
+# with the sizes below, most of it for twenty sites.
 top=$PWD
 nephron=${NEPHRON:-$top/nephron}
 out=${1:?a folder for the runs}
@@ -167,12 +168,13 @@ hippocampus() {
     cat <<TEXT
 # Strategies, a poisoned site and privacy, measured
 
-Made by \`tests/bench/federation_table.sh\` with commit $(cat commit). These are small runs on purpose, $rounds rounds
-of 60 batches in all (90 of the hippocampus; as many at each site; twenty sites take as many each as three
-do, 20 and 30) of networks with 4 features (8) at the first stage, with learning rates that were chosen after trials which learnt nothing: they show what the
-strategies do at the beginning of a training, side by side and in minutes, and say nothing of what a whole
-training reaches. The runs of central privacy take 8 batches a site. One seed each: differences of a few hundredths are chance, and at single sites,
-which have a handful of validation cases, differences of a few tenths.
+Made by \`tests/bench/federation_table.sh\` with commit $(cat commit). These are small runs on purpose,
+$rounds rounds of 60 batches in all (90 of the hippocampus; as many at each site; twenty sites take as many
+each as three do, 20 and 30) of networks with 4 features (8) at the first stage, with learning rates that
+were chosen after trials which learnt nothing: they show what the strategies do at the beginning of a
+training, side by side and in minutes, and say nothing of what a whole training reaches. The runs of central
+privacy take 8 batches a site. One seed each: differences of a few hundredths are chance, and at single
+sites, which have a handful of validation cases, differences of a few tenths.
 
 AdrenalMNIST3D (1188 training, 98 validation cases, 28 voxels a side cut to 14): AUC on all validation cases
 after the last round, and the smallest and largest at the sites on their own. iid: stratified; skewed:

@@ -23,7 +23,8 @@ images, labels = data["train_images"][pick], data["train_labels"][pick]
 for first in 0, 100:
     labels[first : first + 20] = draw.permutation(np.arange(20) % 2)[:, None]
 np.savez("cases.npz", train_images=images[:60], train_labels=labels[:60], val_images=images[200:230], val_labels=labels[200:230],
-         test_images=np.concatenate([images[:20], images[100:120]]), test_labels=np.concatenate([labels[:20], labels[100:120]]))
+         test_images=np.concatenate([images[:20], images[100:120]]),
+         test_labels=np.concatenate([labels[:20], labels[100:120]]))
 with open("sites.csv", "w") as f:
     f.write("case,site\n" + "".join(f"train_{i:04d},S{i // 20 + 1}\n" for i in range(60)))
     f.write("".join(f"val_{i:04d},S{i % 3 + 1}\n" for i in range(30)))

@@ -59,7 +59,8 @@ while read -r name; do [ -f "docs/book/$name" ] || echo "$name"; done <"$work/na
 [ -s "$work/named" ] && [ ! -s "$work/missing" ]
 ok "a source names a chapter that is not there: $(head -n 1 "$work/missing")" $?
 
-# A row of the glossary: each of its words is in a chapter that the row names, and each chapter has one of the words.
+# A row of the glossary: each of its words is in a chapter that the row names, and each chapter has one of
+# the words.
 awk 'function has(file, word,   line, text) {
         if (!(file in texts)) {
             while ((getline line < ("docs/book/" file)) > 0) text = text " " tolower(line)

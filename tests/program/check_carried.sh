@@ -40,7 +40,7 @@ $nephron federate all -o sim --sites sites.csv --fold all $options --no-validati
 ok "simulation" $?
 whole=$(last_hash sim/fold_all/rounds.csv)
 
-# ---- mistakes before it begins ------------------------------------------------------------------------------------------------
+# ---- mistakes before it begins -----------------------------------------------------------------------------
 for name in ../A A/x "" global "Uni Köln" con; do
     gives 1 "letters, digits\|taken by\|under Windows" $nephron federate A --as fingerprint "$name" -o FED
 done
@@ -103,7 +103,8 @@ gives 3 "has answered" $nephron federate C --as site C -o FED
 gives 0 "round 1 of 2" $nephron federate A --as site A -o FED
 gives 3 "waits for B" $nephron federate --as aggregate -o FED
 gives 3 "waits for B" $nephron federate --as aggregate -o FED --deadline 2999-01-01T00:00
-for time in tomorrow 2026-02-31T10:00 2026-01-01T24:00 2026-01-01T10:60 2026-13-01T10:00 2026-01-01T10:00Z 2026-01-01 99999999999-01-01T00:00 -026-01-01T00:00; do
+for time in tomorrow 2026-02-31T10:00 2026-01-01T24:00 2026-01-01T10:60 2026-13-01T10:00 \
+    2026-01-01T10:00Z 2026-01-01 99999999999-01-01T00:00 -026-01-01T00:00; do
     gives 1 "deadline" $nephron federate --as aggregate -o FED --deadline=$time
 done
 gives 0 "^  A  *4 cases, 2 steps, loss" $nephron info FED

@@ -2,10 +2,12 @@
 # check_commands.sh - every command on the smallest data there is, under a fault (FAULT), each call that can
 # fail once:
 #
-# malloc     an allocation has no memory        write      a write, rename, mkdir or fsync fails (ENOSPC, EIO)
-# kill       SIGKILL before a rename or fsync   none       nothing: for a program built with sanitizers, which
-# look themselves
-#   readonly   the output's folder takes no file  valgrind   nothing, under memcheck
+#   malloc     an allocation has no memory
+#   write      a write, rename, mkdir or fsync fails (ENOSPC, EIO)
+#   kill       SIGKILL before a rename or fsync
+#   readonly   the output's folder takes no file
+#   none       nothing: for a program built with sanitizers, which look themselves
+#   valgrind   nothing, under memcheck
 #
 # Asked of each: exit code 1 with a message, or the whole result; never an abort, never silence, no file
 # broken under a real name, and the same command (a run's with --resume) then has the result of one that did

@@ -118,7 +118,8 @@ $nephron federate --as result -o "$work/fed" "$work/result" --quiet &&
 ok "the result predicts with covariates: AUC $(auc "$work/log")" $?
 [ "$(auc "$work/log" | awk '{ print ($1 > 0.9) }')" = 1 ]
 ok "the class is seen by the carried federation: AUC $(auc "$work/log")" $?
-# The same through the public library, as Flower and NVFlare call it: the description of the network says which columns a site reads.
+# The same through the public library, as Flower and NVFlare call it: the description of the network says
+# which columns a site reads.
 ${CC:-cc} -std=c11 -Wall -Wextra -Werror -Ifl -o "$work/rounds" tests/program/library_rounds.c libnephron.a -lm -pthread
 ok "library_rounds.c" $?
 $nephron federate "$work/A" --as fingerprint A -o "$work/begun" --task classify --covariates age,volume,sex --quiet &&

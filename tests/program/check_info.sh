@@ -1,5 +1,6 @@
 #!/bin/sh
-# check_info.sh - nephron info of what nephron itself writes: each file and folder is told by name, with its JSON;
+# check_info.sh - nephron info of what nephron itself writes: each file and folder is told by name, with its
+# JSON;
 # what is none of them is refused in words.
 . tests/program/lib.sh
 model=tests/data/golden/nnunet_model
@@ -11,7 +12,7 @@ told() { # what the first line says, file
     ok "info of $2: want '$1': $(head -n 1 "$work/out") $(cat "$work/err")" $?
 }
 
-# ---- a run and what is made of it ------------------------------------------------------------------------------
+# ---- a run and what is made of it --------------------------------------------------------------------------
 $nephron train $data -o "$work/run" --fold 0 --base-features 4 --patch 8,8,8 --batch 1 --epochs 1 --iterations 1 \
     --validation-batches 1 --threads 1 --no-validation --quiet
 mkdir "$work/images"
@@ -45,7 +46,7 @@ ok "parameters of the ONNX file: $onnx, $(grep parameters "$work/out") of the ch
 for source in "$work"/c/*.c; do told "C source" "$source"; done
 for source in "$work"/c/*.h; do told "C header" "$source"; done
 
-# ---- a federation ----------------------------------------------------------------------------------------------
+# ---- a federation ------------------------------------------------------------------------------------------
 $nephron federate $data --as fingerprint A -o "$work/fed" >/dev/null
 told "fingerprint of a dataset" "$work/fed/fingerprint/A.json"
 $nephron federate --as init -o "$work/fed" --sites A --base-features 4 --patch 8,8,8 --batch 1 --rounds 1 \
@@ -55,7 +56,7 @@ told "task of round 0" "$work/fed/round_0000/global.safetensors"
 $nephron federate $data --as site A -o "$work/fed" --state "$work/state" --threads 1 >/dev/null
 told "update of round 0" "$work/fed/round_0000/A.safetensors"
 
-# ---- what is none of them --------------------------------------------------------------------------------------
+# ---- what is none of them ----------------------------------------------------------------------------------
 head -c 2000 "$work/net.onnx" >"$work/cut.onnx"
 refuses 1 "is no ONNX model, or is cut off" $nephron info "$work/cut.onnx"
 printf 'no picture\n' >"$work/no.svg"

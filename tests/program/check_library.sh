@@ -60,7 +60,8 @@ m = p(n.nephron_model_load(h, sys.argv[1].encode(), None))
 i = p(n.nephron_image_read(h, (ctypes.c_char_p * 1)(sys.argv[2].encode()), 1))
 if n.nephron_predict_file(m, i, sys.argv[3].encode()): sys.exit(n.nephron_error(h))
 w = (ctypes.c_float * n.nephron_weights_count(m))()
-if n.nephron_weights_get(m, w, ctypes.c_size_t(len(w))) or n.nephron_weights_set(m, w, ctypes.c_size_t(len(w))): sys.exit(n.nephron_error(h))
+count = ctypes.c_size_t(len(w))
+if n.nephron_weights_get(m, w, count) or n.nephron_weights_set(m, w, count): sys.exit(n.nephron_error(h))
 print("weights %016x" % n.nephron_weights_hash(m))
 EOF
     ok "ctypes: $(tail -n 1 "$work/py.txt")" $?

@@ -61,7 +61,7 @@ clean 0 "=a" $nephron federate "$evil" -o "$work/federated" --sites "$work/sites
 grep -q "^0,'=a," "$work/federated/fold_all/rounds.csv" &&
     grep -q "^0,'@b," "$work/federated/fold_all/rounds.csv"
 ok "rounds.csv has sites that a spreadsheet runs" $?
-# ---- long names beside short ones: the columns of a table stand where they do in its other rows ---------------
+# ---- long names beside short ones: the columns of a table stand where they do in its other rows ------------
 long=posterior_hippocampus_with_subiculum_of_the_left_side
 # description, how the table begins, rows; $work/out holds it. Every row ends in the same column.
 aligned() {

@@ -115,11 +115,11 @@ fi
 
 # clang-tidy's bugprone, cert and the analyser, without those that ask for another language or style:
 #   easily-swappable-parameters, branch-clone, suspicious-string-compare   style
-# DeprecatedOrUnsafeBufferHandling                                         wants Annex K, which glibc has not
+#   DeprecatedOrUnsafeBufferHandling   wants Annex K, which glibc has not
 #   strcpy, cert-err34-c (atoi)     the length, and that they are digits, is checked on the lines before
 #   cert-err33-c                                                             printf's result
 #   implicit-widening-of-multiplication-result, narrowing-conversions, misplaced-widening-cast
-# -Wconversion above; sizes are checked where they are read
+#       -Wconversion above; sizes are checked where they are read
 #   valist.Uninitialized            clang 14 takes every va_list behind the first file for one
 #   sizeof-expression               sizeof *p of an array of pointers
 #   FloatLoopCounter, cert-flp30-c  the counter of a recurrence is its argument

@@ -10,7 +10,8 @@ import { readFile } from 'node:fs/promises';
 import { WASI } from 'node:wasi';
 const wasi = new WASI({ version: 'preview1', args: ['wasm_levels'], env: {} });
 const module = await WebAssembly.compile(await readFile(process.argv[2]));
-process.exitCode = wasi.start(await WebAssembly.instantiate(module, { wasi_snapshot_preview1: wasi.wasiImport }));
+const imports = { wasi_snapshot_preview1: wasi.wasiImport };
+process.exitCode = wasi.start(await WebAssembly.instantiate(module, imports));
 END
 sources="tests/program/wasm_levels.c apps/web/pool_single.c tensor/reference/conv_ref.c tensor/base/amx.c tensor/base/check.c tensor/base/cpu.c tensor/base/rng.c
 tensor/base/rng_normals.c tensor/base/vmath.c $(echo tensor/conv/*.c tensor/direct/*.c tensor/winograd/*.c tensor/tiles/*.c tensor/elem/*.c)"

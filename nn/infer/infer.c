@@ -1,4 +1,5 @@
-/* infer.c - from a raw case to its label map, and the bytes that this takes. */
+/* infer.c - from a raw case to its label map, and the bytes that this takes.
+ * The book: docs/book/12_windows.md */
 #include "nn/infer/infer.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
-/* segmenter.c - the networks of a run, or of several folds, that segment one case after the other. */
+/* segmenter.c - the networks of a run, or of several folds, that segment one case after the other.
+ * The book: docs/book/12_windows.md */
 #include "nn/infer/segmenter.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* restore.c - planes of logits back on the grid of the file, and the label of each voxel. */
+/* restore.c - planes of logits back on the grid of the file, and the label of each voxel.
+ * The book: docs/book/12_windows.md */
 #include "nn/prepare/restore.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* bytes.c - little-endian messages: growing buffer and bounded reader. */
+/* bytes.c - little-endian messages: growing buffer and bounded reader.
+ * The book: docs/book/22_hostile_files.md */
 #include "io/base/bytes.h"
 
 #include <stdlib.h>

@@ -19,7 +19,8 @@ int main(void)
     const double one[12] = {.9, .8, .7, .6, .55, .3, .5, .4, .35, .2, .1, .05};
     const double two[12] = {.8, .9, .4, .6, .45, .2, .5, .55, .35, .3, .1, .15};
     struct delong d, groups;
-    if (stats_delong(&d, label, one, two, 12) || stats_delong_unpaired(&groups, label, one, 12, label, two, 12))
+    if (stats_delong(&d, label, one, two, 12) ||
+        stats_delong_unpaired(&groups, label, one, 12, label, two, 12))
         return 1;
     printf("AUC %.3f and %.3f, difference %.3f, standard error %.3f, p %.3f\n", d.auc_a, d.auc_b,
            d.difference, d.se, d.p);

@@ -109,6 +109,9 @@ int simulation_record(struct simulation *s, double seconds, struct error *e)
         if (validate_global(s, &v, o->validation, o->validation_batches, e)) return -1;
         g.metric = v.metric;
         g.validation_loss = v.loss;
+        if (isnan(v.loss)) /* finite weights, but too large for the network to compute with */
+            return error_set(e, "round %d: the validation's loss became nan: lower the learning rate",
+                             s->task.round);
     }
     if (history_add(&s->history, &g, e)) return -1;
     follow_metric(s, g.metric);

@@ -96,8 +96,7 @@ static int write_server(const struct simulation *s, struct error *e)
         vectors_add(&t, prefix, s->global, s->server.slot[k]);
     }
     safetensors_add_meta(&t, "federation", s->f.hash);
-    seal_add(&t);
-    int status = safetensors_write(&t, path, e);
+    int status = seal_write(&t, path, e);
     safetensors_free(&t);
     return status;
 }

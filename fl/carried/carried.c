@@ -333,8 +333,7 @@ int carried_write_server(const struct carried *c, const struct server *s, const 
     }
     add_meta(&t, "nephron", j);
     json_free(j);
-    seal_add(&t);
-    int status = carried_path(path, c, round, "server.safetensors", e) ? -1 : safetensors_write(&t, path, e);
+    int status = carried_path(path, c, round, "server.safetensors", e) ? -1 : seal_write(&t, path, e);
     safetensors_free(&t);
     return status;
 }

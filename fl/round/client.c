@@ -2,6 +2,7 @@
  * The book: docs/book/14_federated_averaging.md */
 #include "fl/round/client.h"
 
+#include "fl/base/vector.h"
 #include "fl/round/private.h"
 
 #include <inttypes.h>
@@ -181,6 +182,22 @@ static int check_pause(struct site_state *s, const struct task *t, const struct 
                      p->weights_hash, hash);
 }
 
+static int check_finite(const float *v, size_t count, const char *what, struct error *e)
+{
+    const double most = v ? vector_max_abs(v, count) : 0;
+    return isfinite(most) ? 0 : error_set(e, "%s are not finite", what);
+}
+
+/* What a site keeps is finite, as its weights are: a moment can overflow before they do. */
+static int check_kept(const struct site_state *s, size_t count, struct error *e)
+{
+    for (int k = 0; k < s->optimizer.method->moments; k++)
+        if (check_finite(s->optimizer.moment[k], count, "the optimizer's moments", e)) return -1;
+    for (int k = 0; k < STRATEGY_SLOTS; k++)
+        if (check_finite(s->slot[k], count, "the strategy's vectors", e)) return -1;
+    return check_finite(s->average.weights, count, "averaged weights", e);
+}
+
 int client_update(struct update *u, struct site_state *s, struct learner *w, const struct learner_data *data,
                   const struct task *t, const struct agreement *f, const struct client_events *events,
                   struct error *e)
@@ -212,6 +229,7 @@ int client_update(struct update *u, struct site_state *s, struct learner *w, con
     w->optimizer = &s->optimizer;
     w->average = s->average.weights ? &s->average : NULL;
     int status = train_site(u, s, w, &pass, e);
+    if (!status) status = check_kept(s, u->count, e);
     w->optimizer = before;
     w->average = NULL;
     s->pause.seconds += clock_seconds() - start;

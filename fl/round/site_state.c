@@ -120,8 +120,7 @@ int site_state_write(const struct site_state *s, const struct update *u, const s
     if (u) update_add_values(&t, "update.", layout, u);
     add_meta(&t, "nephron", j);
     json_free(j);
-    seal_add(&t);
-    int status = safetensors_write(&t, path, e);
+    int status = seal_write(&t, path, e);
     safetensors_free(&t);
     return status;
 }

@@ -77,7 +77,7 @@ static int count_elements(double *sum, struct message m)
         }
     }
     *sum += elements;
-    return more;
+    return more || elements > 0x1p53 ? -1 : 0; /* of a negative dimension too, which is a large one here */
 }
 
 /* GraphProto: 1 node, 5 initializer, 11 input, 12 output. */

@@ -1,6 +1,7 @@
 /* seal.c - the hash of a safetensors file inside of it. */
 #include "io/weights/seal.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,6 +59,20 @@ void seal_add(struct safetensors *s)
     char hex[65];
     seal_hash(hex, s);
     safetensors_add_meta(s, SEAL_KEY, hex);
+}
+
+int seal_write(struct safetensors *s, const char *path, struct error *e)
+{
+    for (int i = 0; i < s->count; i++) {
+        const struct safetensor *t = &s->tensor[i];
+        const size_t values = strcmp(t->dtype, "F32") == 0 ? t->bytes / sizeof(float) : 0;
+        for (size_t k = 0; k < values; k++)
+            if (!isfinite(safetensors_value(t, k)))
+                return error_set(e, "%s: not written: tensor %s has %g as value %zu: its training diverged",
+                                 path, t->name, (double)safetensors_value(t, k), k);
+    }
+    seal_add(s);
+    return safetensors_write(s, path, e);
 }
 
 int seal_check(const struct safetensors *s, const char *path, int needed, struct error *e)

@@ -16,6 +16,9 @@
 void seal_hash(char hex[65], const struct safetensors *s);
 /* Adds it to the metadata: the last thing before safetensors_write. */
 void seal_add(struct safetensors *s);
+/* Seals and writes what a training keeps: -1, and the file of before stays, where a value is NaN or
+ * infinite, for whoever reads it would refuse it. */
+int seal_write(struct safetensors *s, const char *path, struct error *e);
 /* -1 where the seal is not the hash, or missing while `needed`. */
 int seal_check(const struct safetensors *s, const char *path, int needed, struct error *e);
 /* safetensors_read with the check. */

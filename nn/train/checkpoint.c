@@ -102,8 +102,7 @@ int checkpoint_write_average(const char *path, const struct model *m, const stru
     for (int i = 0; i < m->params; i++) add_view(&s, m->param[i].name, &m->param[i], m->data);
     for (int i = 0; i < optimizer_count; i++) add_moments(&s, m, &o[i], i);
     if (average != NULL) add_average(&s, m, average);
-    seal_add(&s);
-    int r = safetensors_write(&s, path, e);
+    int r = seal_write(&s, path, e);
     safetensors_free(&s);
     return r;
 }

@@ -1,5 +1,6 @@
 /* task_classify.c - classification: whole cases, a network built from options, AUC or accuracy. The cases
  * themselves are classify.c's. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,10 +189,11 @@ static void summarise_classes(struct validation *v, const struct learner_room *r
             if (p[c] > p[best]) best = c;
         right += best == d->target[i];
         score[i] = p[1];
-        double of_truth = p[d->target[i]] > 1e-30f ? p[d->target[i]] : 1e-30;
+        const double of_truth = p[d->target[i]] < 1e-30f ? 1e-30 : p[d->target[i]]; /* NaN stays NaN */
         v->loss -= vmath_log_d(of_truth) / n;
     }
-    v->metric = classes == 2 ? stats_auc_in(room->ranks, d->target, score, n) : (double)right / n;
+    if (isnan(v->loss)) v->metric = NAN;
+    else v->metric = classes == 2 ? stats_auc_in(room->ranks, d->target, score, n) : (double)right / n;
 }
 
 static void validate(struct validation *v, struct learner *l, const struct learner_data *d, int batches)

@@ -282,9 +282,20 @@ static void put_sealed(const char *path, const uint8_t *data, size_t size)
     free(text);
 }
 
-void fuzz_commands(const struct fuzz_target *t, const uint8_t *data, size_t size)
+/* A command that ends well, or with a message. */
+static int must_end(const char *line)
 {
     char said[2000];
+    const int code = command(line, said, sizeof said);
+    if ((code != 0 && code != 1 && code != 3) || (code == 1 && !said[0])) {
+        fprintf(stderr, "%s: exit code %d, '%s'\n", line, code, said);
+        fuzz_must(0, "an exit code or a message");
+    }
+    return code;
+}
+
+void fuzz_commands(const struct fuzz_target *t, const uint8_t *data, size_t size)
+{
     const char *base = base_of(t);
     fuzz_must(chdir(root) == 0, root);
     remove_tree("now");
@@ -292,14 +303,25 @@ void fuzz_commands(const struct fuzz_target *t, const uint8_t *data, size_t size
     fuzz_must(chdir("now") == 0, "now");
     if (t->sealed) put_sealed(t->path, data, size);
     else put(t->path, data, size);
-    for (const char *const *line = t->line; *line; line++) {
-        const int code = command(*line, said, sizeof said);
-        if ((code != 0 && code != 1 && code != 3) || (code == 1 && !said[0])) {
-            fprintf(stderr, "%s: exit code %d, '%s'\n", *line, code, said);
-            fuzz_must(0, "an exit code or a message");
-        }
-    }
+    for (const char *const *line = t->line; *line; line++) must_end(*line);
 }
+
+/* What `info` tells of a file of this name, for people and as JSON, which reads back. */
+static void run_info(const char *name, const uint8_t *data, size_t size)
+{
+    char line[100];
+    struct error e = {""};
+    enter("told");
+    put(name, data, size);
+    snprintf(line, sizeof line, "info %s --json told.json", name);
+    must_end(line);
+    struct json *told = json_read("told.json", &e);
+    fuzz_must(told != NULL, e.text);
+    json_free(told);
+}
+
+static void run_onnx(const uint8_t *data, size_t size) { run_info("network.onnx", data, size); }
+static void run_structures(const uint8_t *data, size_t size) { run_info("structures.dcm", data, size); }
 
 /* A study's own command line: any bytes are a list of texts or an error. */
 static void run_study_arguments(const uint8_t *data, size_t size)
@@ -392,6 +414,8 @@ const struct fuzz_target fuzz_files[] = {
      "state/site.json",
      0,
      {"federate data --as site a -o fed --state state --quiet --threads 1"}},
+    {.name = "onnx", .run = run_onnx},
+    {.name = "structures", .run = run_structures},
     {"summary",
      NULL,
      "summary.json",

@@ -279,13 +279,15 @@ static void check_flipped(const struct learner_data *data)
     remove_folder(folder);
 }
 
-/* A round that diverges ends the run, and the last good checkpoint is still there, byte for byte. */
+/* A round that diverges ends the run, and the last good checkpoint is still there, byte for byte: where
+ * training meets NaN, and where only the validation does. */
 static void check_diverged(struct learner_data *data, uint64_t whole)
 {
     char folder[64], path[128];
     unsigned char *before, *after;
     size_t size, size_after;
     float kept[CASES];
+    struct learner_data broken;
     struct error e = {""};
     struct federate_client *c = small_clients(data, groups, CLIENTS);
     cut_run(c, CLIENTS, folder, 1);
@@ -296,6 +298,15 @@ static void check_diverged(struct learner_data *data, uint64_t whole)
     CHECK(resume(c, CLIENTS, folder, "1234", &e) == 0 && strstr(e.text, "3 of 3 sites failed"),
           "all sites of NaN: %s", e.text);
     for (int i = 0; i < CASES; i++) data->store.sample[i].image[0] = kept[i];
+    small_data(&broken, CASES);
+    for (int i = 0; i < CASES; i++) broken.store.sample[i].image[0] = NAN;
+    struct federate_options o = options(c, CLIENTS, folder);
+    o.resume = 1;
+    o.validation = &broken;
+    o.validation_batches = 1;
+    CHECK(run(&o, &e, NULL) == 0 && strstr(e.text, "round 1: the validation's loss became nan"),
+          "a validation of NaN: %s", e.text);
+    small_data_free(&broken);
     CHECK(file_read(path, 0, &after, &size_after, &e) == 0 && size == size_after &&
               memcmp(before, after, size) == 0,
           "the good checkpoint was replaced");

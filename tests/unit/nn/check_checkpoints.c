@@ -138,6 +138,36 @@ static void test_clients(void)
     remove(scratch);
 }
 
+/* What nobody would read is not written, and the file of before stays: weights, moments, an average. */
+static void test_diverged(void)
+{
+    struct plan p = segmentation_plan();
+    struct train_options o = segmentation_options();
+    struct error e = {{0}};
+    struct model *m = learner_model(&o, &p);
+    struct optimizer adamw;
+    struct weight_average a;
+    CHECK(optimizer_init(&adamw, &optimizer_adamw, &optimizer_adamw.standard, 0, m, &e) == 0 &&
+              weight_average_init(&a, 0.9, m, &e) == 0 &&
+              checkpoint_write_average(scratch, m, &adamw, 1, &a, NULL, &e) == 0,
+          "%s", e.text);
+    float *const value[] = {m->data, adamw.moment[0], adamw.moment[1], a.weights};
+    for (int k = 0; k < 4; k++) {
+        const float kept = value[k][m->param[0].offset];
+        value[k][m->param[0].offset] = k % 2 ? INFINITY : NAN;
+        CHECK(checkpoint_write_average(scratch, m, &adamw, 1, &a, NULL, &e) == -1 &&
+                  strstr(e.text, m->param[0].name) && strstr(e.text, "its training diverged"),
+              "vector %d that is not finite is written: %s", k, e.text);
+        value[k][m->param[0].offset] = kept;
+        CHECK(checkpoint_read_average(scratch, m, &adamw, 1, &a, NULL, &e) == 0, "the file of before: %s",
+              e.text);
+    }
+    weight_average_free(&a);
+    optimizer_free(&adamw);
+    model_destroy(m);
+    remove(scratch);
+}
+
 /* A 2D network's file has kernels of four dimensions. */
 static void test_flat_kernels(void)
 {
@@ -173,5 +203,6 @@ int main(void)
     test_bad_checkpoints();
     test_clients();
     test_flat_kernels();
+    test_diverged();
     return check_done("check_checkpoints");
 }

@@ -170,6 +170,27 @@ ptrdiff_t upright_voxel(const struct upright *u, const struct sample *s, int row
                                  (int)((int64_t)column * u->count[1] / u->pixels[1]));
 }
 
+float upright_value(const struct upright *u, const struct sample *s, int channel, int row, int column)
+{
+    const int pixel[2] = {row, column};
+    int first[2], next[2];
+    float share[2], line[2];
+    for (int k = 0; k < 2; k++) {
+        const double at = (pixel[k] + 0.5) * u->count[k] / u->pixels[k] - 0.5;
+        const double inside = fmin(fmax(at, 0), u->count[k] - 1);
+        first[k] = (int)inside;
+        next[k] = first[k] + 1 < u->count[k] ? first[k] + 1 : first[k];
+        share[k] = (float)(inside - first[k]);
+    }
+    for (int k = 0; k < 2; k++) {
+        const int r = k ? next[0] : first[0];
+        const float a = s->image[upright_at(u, s, r, first[1]) * (size_t)s->channels + (size_t)channel],
+                    b = s->image[upright_at(u, s, r, next[1]) * (size_t)s->channels + (size_t)channel];
+        line[k] = a + share[1] * (b - a);
+    }
+    return line[0] + share[0] * (line[1] - line[0]);
+}
+
 int upright_edge(const struct upright *u, const struct sample *s, const uint8_t *map, int row, int column)
 {
     static const int step[4][2] = {{1, 0}, {-1, 0}, {0, 1}, {0, -1}};

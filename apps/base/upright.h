@@ -37,6 +37,8 @@ void upright_size(struct upright *u, const struct sample *s, int longest);
 size_t upright_at(const struct upright *u, const struct sample *s, int row, int column);
 /* The same under a pixel; pixels outside of the picture have none: -1. */
 ptrdiff_t upright_voxel(const struct upright *u, const struct sample *s, int row, int column);
+/* The image of a channel at the middle of a pixel, linear between the voxels that are shown. */
+float upright_value(const struct upright *u, const struct sample *s, int channel, int row, int column);
 /* Whether the label at a pixel is another one than at a pixel beside it. */
 int upright_edge(const struct upright *u, const struct sample *s, const uint8_t *map, int row, int column);
 /* Grey values at the 1st and the 99.5th percentile of the voxels that are shown. */

@@ -421,9 +421,9 @@ int cmd_phantom(int argc, char **argv)
     const struct option_spec spec[] = {
         {"cases", 'n', OPTION_INT, &w.cases, "N", "how many patients (60)", 1, 9999, 0},
         {"size", 0, OPTION_TEXT, &w.size, "SIZE",
-         "about 20x32x64 (around the kidneys), 24x96x96, 28x192x192, 28x112x216 (around the kidneys, 1.25 "
-         "mm) or 32x512x512 voxels (small)",
-         0, 0, "tiny|small|medium|kidneys|full"},
+         "about 20x24x44 (around the kidneys, 6 mm), 20x40x76 (around the kidneys, 3.6 mm), 24x96x96, "
+         "28x192x192, 28x112x216 (around the kidneys, 1.25 mm) or 32x512x512 voxels (small)",
+         0, 0, "tiny|kidneys-small|small|medium|kidneys|full"},
         {"difficulty", 0, OPTION_NUMBER, &w.difficulty, "X",
          "0 easy ... 2 nearly hopeless: overlap of the kinds, noise, motion (1)", 0, 2, 0},
         {"with-kidney", 0, OPTION_FLAG, &w.options.with_kidney, NULL,

@@ -22,14 +22,14 @@
  * a day. full: the paper's numbers of cases and sizes, days; `--estimate` tells before. */
 static const struct study_sizes presets[] = {
     {.preset = "quick",
-     .cases = 700,
-     .phantom_size = "tiny",
+     .cases = 500,
+     .phantom_size = "kidneys-small",
      .difficulty = 0,
      .segment_seeds = 1,
      .classify_seeds = 2,
      .arms = "alone",
-     .rounds = 9,
-     .local_iterations = 100,
+     .rounds = 8,
+     .local_iterations = 60,
      .base_features = 16,
      .batch = 1,
      .patch_voxels = 60000,

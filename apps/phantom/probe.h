@@ -15,7 +15,7 @@ struct phantom_probe { /* of a hospital */
     double spacing[3]; /* mm */
 };
 
-/* size: "tiny", "small", "medium", "kidneys" or "full". -1 when memory is out. */
+/* size: of `nephron phantom --size`. -1 when memory is out. */
 int phantom_probe(struct phantom_probe probe[PROBES], const char *size, double difficulty, uint64_t seed,
                   struct error *e);
 

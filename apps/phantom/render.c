@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tensor/base/check.h"
 #include "tensor/base/vmath.h"
 
 /* Streams of a case: drawing one thing differently leaves the others as they were. */
@@ -337,15 +338,26 @@ static int render_slices(struct phantom_case *p, const struct signals *s, const 
     return 0;
 }
 
-/* Sub-samples of a voxel: about 1.8 mm in plane and 2 mm through it for small, finer for the larger sizes. */
+/* In plane and through it: nominal samples of the whole field of view, slices. Sub-samples of a voxel are
+ * about 1.8 mm in plane and 2 mm through it for small, finer for the larger sizes. */
+static const struct {
+    const char *name;
+    int matrix, slices, samples_xy, kidneys_only;
+} sizes[] = {
+    {"tiny", 56, 20, 2, 1},    {"kidneys-small", 88, 20, 2, 1}, {"small", 96, 24, 2, 0},
+    {"medium", 192, 28, 2, 0}, {"kidneys", 256, 28, 2, 1},      {"full", 512, 32, 1, 0},
+};
+
 void phantom_size(struct phantom_options *o, const char *size)
 {
-    const int full = strcmp(size, "full") == 0, medium = strcmp(size, "medium") == 0,
-              tiny = strcmp(size, "tiny") == 0, kidneys = strcmp(size, "kidneys") == 0;
-    o->matrix = full ? 512 : kidneys ? 256 : medium ? 192 : tiny ? 56 : 96;
-    o->slices = full ? 32 : kidneys || medium ? 28 : tiny ? 20 : 24;
-    o->kidneys_only = tiny || kidneys;
-    o->samples_xy = full ? 1 : 2;
+    enum { SIZES = sizeof sizes / sizeof *sizes };
+    int i = 0;
+    while (i < SIZES && strcmp(sizes[i].name, size) != 0) i++;
+    ENSURE(i < SIZES, "phantom of size %s", size);
+    o->matrix = sizes[i].matrix;
+    o->slices = sizes[i].slices;
+    o->kidneys_only = sizes[i].kidneys_only;
+    o->samples_xy = sizes[i].samples_xy;
     o->samples_z = 3;
 }
 

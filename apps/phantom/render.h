@@ -27,7 +27,7 @@ struct phantom_case {
     struct volume channel[CHANNELS], label;
 };
 
-/* Matrix, slices and sub-samples of "tiny", "small", "medium", "kidneys" or "full". */
+/* Matrix, slices and sub-samples of a size that `nephron phantom --size` names. */
 void phantom_size(struct phantom_options *o, const char *size);
 /* *tissue, where tissue is not NULL, receives for each voxel the tissue that fills most of it (nx*ny*nz, as
  * label): for tests and pictures. Volumes are malloc'ed: phantom_free. -1 when memory is out. */

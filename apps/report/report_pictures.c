@@ -1,5 +1,5 @@
-/* report_pictures.c - the best, median and worst test cases: each channel plain, and with the outlines of
- * reference and predictions. */
+/* report_pictures.c - the best, median and worst test cases: a row for each channel, plain and with the
+ * outlines of reference and predictions. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,43 +10,46 @@
 #include "io/base/file.h"
 #include "io/picture/png.h"
 
-enum { VIEW = 128, PANEL = 256, GAP = 6, SHOWN_CHANNELS = 2, MAPS = 3, EACH = 2 };
+enum { VIEW = 128, PANEL = 400, GAP = 6, SHOWN_CHANNELS = 2, MAPS = 3, EACH = 2 };
 
 /* Okabe and Ito: reference, federated, centralised. */
 static const unsigned char colour[MAPS][3] = {{230, 159, 0}, {86, 180, 233}, {0, 200, 140}};
 
-static void draw_panel(struct letters_canvas *c, int left, const struct sample *s, const struct upright *u,
-                       int channel, const uint8_t *const *map)
+/* One panel at (left, top). */
+static void draw_panel(struct letters_canvas *c, int left, int top, const struct sample *s,
+                       const struct upright *u, int channel, const uint8_t *const *map)
 {
     float low, high;
     upright_window(&low, &high, u, s, channel);
     for (int row = 0; row < u->pixels[0]; row++)
         for (int column = 0; column < u->pixels[1]; column++) {
-            unsigned char *p = c->rgb + ((size_t)row * (size_t)c->width + (size_t)(left + column)) * 3;
+            const size_t pixel = (size_t)(top + row) * (size_t)c->width + (size_t)(left + column);
+            unsigned char *p = c->rgb + 3 * pixel;
             const ptrdiff_t at = upright_voxel(u, s, row, column);
-            p[0] = p[1] = p[2] = upright_grey(s->image[at * s->channels + channel], low, high);
+            p[0] = p[1] = p[2] = upright_grey(upright_value(u, s, channel, row, column), low, high);
             for (int m = 0; map && m < MAPS; m++)
                 if (map[m][at] != 0 && map[m][at] != LABEL_IGNORE && upright_edge(u, s, map[m], row, column))
                     memcpy(p, colour[m], 3);
         }
-    upright_marks(c, left, 0, u);
+    upright_marks(c, left, top, u);
 }
 
-/* The slice with most of the reference, around it: each channel plain, and with the outlines of the maps. */
+/* The slice with most of the reference, around it: a row for each channel, plain and with the outlines. */
 static int draw_maps(const char *path, const struct sample *raw, const uint8_t *const *map, struct error *e)
 {
     struct upright u;
     upright_choose(&u, raw, raw->label);
     upright_narrow(&u, raw, raw->label, VIEW);
     upright_size(&u, raw, PANEL);
-    const int panels = 2 * (raw->channels < SHOWN_CHANNELS ? raw->channels : SHOWN_CHANNELS);
-    struct letters_canvas c = {.width = panels * u.pixels[1] + (panels - 1) * GAP, .height = u.pixels[0]};
+    const int rows = raw->channels < SHOWN_CHANNELS ? raw->channels : SHOWN_CHANNELS;
+    struct letters_canvas c = {.width = 2 * u.pixels[1] + GAP, .height = rows * (u.pixels[0] + GAP) - GAP};
     const size_t bytes = (size_t)c.width * (size_t)c.height * 3;
     if (!(c.rgb = malloc(bytes)))
         return error_set(e, "%s: out of memory for a picture of %d x %d", path, c.width, c.height);
     memset(c.rgb, 128, bytes);
-    for (int k = 0; k < panels; k++)
-        draw_panel(&c, k * (u.pixels[1] + GAP), raw, &u, k / 2, k % 2 ? map : NULL);
+    for (int k = 0; k < 2 * rows; k++)
+        draw_panel(&c, k % 2 * (u.pixels[1] + GAP), k / 2 * (u.pixels[0] + GAP), raw, &u, k / 2,
+                   k % 2 ? map : NULL);
     const int status = png_write(path, c.rgb, c.width, c.height, 3, e);
     free(c.rgb);
     return status;
@@ -108,13 +111,11 @@ static int put_case(struct text *t, const struct study *s, const struct segment_
     html_number(t, r->arm[ARM_FEDERATED].value[test], 3);
     text_puts(t, ", centralised ");
     html_number(t, r->arm[ARM_CENTRALISED].value[test], 3);
-    text_puts(t, ". From left to right: ");
     for (int c = 0; c < s->dataset.channels && c < SHOWN_CHANNELS; c++) {
-        if (c) text_puts(t, ", ");
+        text_puts(t, c ? ", below " : ". Above ");
         html_escaped(t, s->dataset.channel_name[c]);
-        text_puts(t, " plain and with outlines");
     }
-    text_puts(t, ".</figcaption></figure>\n");
+    text_puts(t, "; left plain, right with outlines.</figcaption></figure>\n");
     free(data);
     return 0;
 }

@@ -187,7 +187,7 @@ ok "without labels.csv and sites.csv" $?
 # The synthetic dataset: as asked for, used again, and not mixed up with another one.
 $nephron study -o "$work/s" --cases 40 --difficulty 0.5 --task classify $tiny &&
     grep -q '"difficulty": 0.5' "$work/s/data/phantom.json" &&
-    grep -q '"size": "tiny"' "$work/s/data/phantom.json" &&
+    grep -q '"size": "kidneys-small"' "$work/s/data/phantom.json" &&
     grep -q '"segmentation_absent"' "$work/s/report.json"
 ok "synthetic data, classification alone" $?
 $nephron study -o "$work/s" --cases 40 --difficulty 0.5 --task classify $tiny

@@ -352,20 +352,32 @@ static void check_box(void)
     free(box);
 }
 
-/* The size of the preset `paper`: around the kidneys, at about 1.25 mm. */
-static void check_kidneys_size(void)
+/* The boxes around the kidneys that studies are made of: in-plane voxels of every hospital and how many there
+ * are. */
+static void check_kidneys_sizes(void)
 {
+    static const struct {
+        const char *size;
+        double least, most; /* mm */
+        int voxels;
+    } box[] = {{"tiny", 5.3, 7.3, 30000}, {"kidneys-small", 3.4, 4.4, 80000}, {"kidneys", 1.1, 1.7, 900000}};
     struct phantom_case *p = malloc(sizeof *p);
-    struct phantom_options o = {.seed = 4, .difficulty = 1};
-    const struct assignment is = {ONCOCYTOMA, 0};
-    struct error e;
-    phantom_size(&o, "kidneys");
-    o.samples_xy = o.samples_z = 1; /* as fast as can be */
-    CHECK(phantom_render(p, &o, 0, &is, NULL, &e) == 0, "%s", e.text);
-    CHECK(p->label.spacing[0] > 1.1 && p->label.spacing[0] < 1.5, "%g mm", p->label.spacing[0]);
-    CHECK(p->label.size[0] < 256 && p->label.size[1] < 160 && p->label.size[2] > 20, "%d x %d x %d voxels",
-          (int)p->label.size[0], (int)p->label.size[1], (int)p->label.size[2]);
-    phantom_free(p);
+    for (int i = 0; i < 3 * HOSPITALS; i++) {
+        struct phantom_options o = {.seed = 4, .difficulty = 1};
+        const struct assignment is = {ONCOCYTOMA, i % HOSPITALS};
+        const int k = i / HOSPITALS;
+        struct error e;
+        phantom_size(&o, box[k].size);
+        o.samples_xy = o.samples_z = 1; /* as fast as can be */
+        CHECK(phantom_render(p, &o, i, &is, NULL, &e) == 0, "%s", e.text);
+        const double mm = p->label.spacing[0];
+        const int64_t *size = p->label.size;
+        CHECK(o.kidneys_only && mm > box[k].least && mm < box[k].most, "%s, hospital %d: %g mm", box[k].size,
+              i % HOSPITALS + 1, mm);
+        CHECK(size[0] > size[1] && size[2] >= 20 && size[0] * size[1] * size[2] < box[k].voxels,
+              "%s: %d x %d x %d voxels", box[k].size, (int)size[0], (int)size[1], (int)size[2]);
+        phantom_free(p);
+    }
     free(p);
 }
 
@@ -511,7 +523,7 @@ int main(void)
     check_refusals();
     check_anatomy();
     check_box();
-    check_kidneys_size();
+    check_kidneys_sizes();
     remove_tree(folder);
     return check_done("check_phantom");
 }

@@ -66,6 +66,30 @@ static void check_narrow(void)
           "outlines");
 }
 
+/* Linear between voxels: a ramp along x stays one, and at the middle of a voxel stands the voxel. */
+static void check_values(void)
+{
+    static const double mm[3] = {1, 1, 1};
+    float image[4 * 6 * 8 * 2];
+    struct sample s = lay("RAS", mm);
+    struct upright u;
+    s.channels = 2;
+    s.image = image;
+    for (int i = 0; i < 4 * 6 * 8; i++) {
+        image[2 * i] = -1000;
+        image[2 * i + 1] = (float)(i % 8 + 10 * (i / 8 % 6));
+    }
+    upright_choose(&u, &s, NULL);
+    upright_size(&u, &s, 40); /* 5 pixels a voxel; the right side and the front come first */
+    CHECK(u.pixels[0] == 30 && u.pixels[1] == 40, "%d x %d pixels", u.pixels[0], u.pixels[1]);
+    for (int r = 2; r < 28; r++)
+        for (int c = 2; c < 38; c++)
+            CHECK_NEAR(upright_value(&u, &s, 1, r, c), (37 - c) / 5.0 + 10 * (27 - r) / 5.0, 1e-4,
+                       "pixel %d, %d of a ramp", r, c);
+    CHECK(upright_value(&u, &s, 1, 0, 0) == 57 && upright_value(&u, &s, 1, 29, 39) == 0,
+          "beyond the middle of the last voxel stands the voxel");
+}
+
 static void check_letters(void)
 {
     static const double mm[3] = {1, 1, 1};
@@ -112,6 +136,7 @@ int main(void)
     check_way("LSA", "RLSI"); /* coronal slices */
     check_planes();
     check_narrow();
+    check_values();
     check_letters();
     return check_done("check_upright");
 }

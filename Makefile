@@ -46,8 +46,8 @@ TENSOR_BASE = tensor/base/amx.o tensor/base/check.o tensor/base/clock.o tensor/b
 	tensor/base/rng.o tensor/base/rng_normals.o tensor/base/vmath.o tensor/base/vmath_many.o
 TENSOR_REFERENCE = tensor/reference/conv_ref.o
 TENSOR_CONV = tensor/conv/conv.o tensor/conv/conv_algorithm.o tensor/conv/conv_avx2.o \
-	tensor/conv/conv_avx512.o tensor/conv/conv_bias.o tensor/conv/conv_neon.o tensor/conv/conv_scalar.o \
-	tensor/conv/conv_wasm.o
+	tensor/conv/conv_avx512.o tensor/conv/conv_bias.o tensor/conv/conv_kernels.o tensor/conv/conv_neon.o \
+	tensor/conv/conv_problem.o tensor/conv/conv_scalar.o tensor/conv/conv_wasm.o
 TENSOR_DIRECT = tensor/direct/exchanged.o tensor/direct/gather_axes.o tensor/direct/gather_cut.o \
 	tensor/direct/gather_pack.o tensor/direct/gather_walk.o tensor/direct/outer_cut.o \
 	tensor/direct/outer_pack.o tensor/direct/outer_walk.o tensor/direct/thin.o
@@ -63,8 +63,8 @@ TENSOR_TILES = tensor/tiles/peak.o tensor/tiles/tiles_amx.o tensor/tiles/tiles_a
 TENSOR_ELEM = tensor/elem/elem.o tensor/elem/elem_avx2.o tensor/elem/elem_avx512.o tensor/elem/elem_loss.o \
 	tensor/elem/elem_neon.o tensor/elem/elem_norm.o tensor/elem/elem_pooling.o tensor/elem/elem_ref.o \
 	tensor/elem/elem_scalar.o tensor/elem/elem_wasm.o
-TENSOR_GRAPH = tensor/graph/graph.o tensor/graph/graph_layout.o tensor/graph/model.o \
-	tensor/graph/plan_memory.o
+TENSOR_GRAPH = tensor/graph/graph.o tensor/graph/graph_layout.o tensor/graph/graph_shape.o \
+	tensor/graph/model.o tensor/graph/plan_memory.o
 TENSOR_OPS = tensor/ops/ops.o tensor/ops/ops_conv.o tensor/ops/ops_loss.o tensor/ops/ops_norm.o \
 	tensor/ops/ops_shape.o
 IO_BASE = io/base/bytes.o io/base/csv.o io/base/error.o io/base/file.o io/base/json.o io/base/json_write.o \
@@ -73,7 +73,7 @@ IO_PACK = io/pack/deflate.o io/pack/gzip.o io/pack/inflate.o io/pack/zip.o
 IO_PICTURE = io/picture/letters.o io/picture/png.o io/picture/svg.o
 IO_IMAGE = io/image/grids.o io/image/image_format.o io/image/imagetext.o io/image/metaimage.o \
 	io/image/nifti.o io/image/nrrd.o io/image/png_volume.o io/image/volume.o io/image/voxels.o
-IO_TIFF = io/tiff/tiff.o io/tiff/tiff_codec.o io/tiff/tiff_stack.o io/tiff/tiff_write.o
+IO_TIFF = io/tiff/tiff.o io/tiff/tiff_codec.o io/tiff/tiff_file.o io/tiff/tiff_stack.o io/tiff/tiff_write.o
 IO_JPEG = io/jpeg/jpeg_2000.o io/jpeg/jpeg_2000_block.o io/jpeg/jpeg_2000_tile.o \
 	io/jpeg/jpeg_2000_wavelet.o io/jpeg/jpeg_baseline.o io/jpeg/jpeg_lossless.o io/jpeg/jpeg_ls.o \
 	io/jpeg/jpeg_stream.o
@@ -86,10 +86,10 @@ IO_WEIGHTS = io/weights/npy.o io/weights/npz_weights.o io/weights/onnx.o io/weig
 IO_FORMATS = io/formats/image_formats.o io/formats/weights_formats.o
 NN_DATA = nn/data/components.o nn/data/covariates.o nn/data/crop.o nn/data/dataset.o nn/data/dataset_json.o \
 	nn/data/labelmap.o nn/data/nnunet_paths.o nn/data/previous_map.o nn/data/roles.o nn/data/sample.o \
-	nn/data/sites.o nn/data/splits.o
+	nn/data/sample_files.o nn/data/sites.o nn/data/splits.o
 NN_PLAN = nn/plan/fingerprint.o nn/plan/outputs.o nn/plan/plan.o
 NN_BASELINE = nn/baseline/boosting.o nn/baseline/logistic.o
-NN_STATS = nn/stats/stats.o nn/stats/stats_agreement.o nn/stats/stats_auc.o \
+NN_STATS = nn/stats/stats.o nn/stats/stats_agreement.o nn/stats/stats_auc.o nn/stats/stats_auc_delong.o \
 	nn/stats/stats_auc_interval.o nn/stats/stats_bootstrap.o nn/stats/stats_calibration.o \
 	nn/stats/stats_distributions.o nn/stats/stats_paired.o nn/stats/stats_power.o \
 	nn/stats/stats_proportion.o nn/stats/stats_rank.o nn/stats/stats_seeds.o
@@ -97,9 +97,9 @@ NN_MEASURE = nn/measure/classification.o nn/measure/evaluation.o nn/measure/metr
 	nn/measure/overlap.o nn/measure/summary.o nn/measure/surface.o
 NN_PREPARE = nn/prepare/case_store.o nn/prepare/prepared.o nn/prepare/preprocess.o \
 	nn/prepare/previous.o nn/prepare/resample.o nn/prepare/restore.o
-NN_NETWORK = nn/network/init.o nn/network/network.o nn/network/network_norm.o nn/network/resnet.o \
-	nn/network/segresnet.o nn/network/unet.o
-NN_PLANNER = nn/planner/planner.o nn/planner/plans_json.o
+NN_NETWORK = nn/network/init.o nn/network/network.o nn/network/network_norm.o nn/network/networks.o \
+	nn/network/resnet.o nn/network/segresnet.o nn/network/unet.o
+NN_PLANNER = nn/planner/planner.o nn/planner/plans.o nn/planner/plans_json.o
 NN_OPTIMIZE = nn/optimize/losses.o nn/optimize/optimizer.o nn/optimize/optimizer_adam.o \
 	nn/optimize/optimizer_sgd.o nn/optimize/optimizers.o nn/optimize/schedule.o \
 	nn/optimize/weight_average.o
@@ -117,7 +117,7 @@ FL_STRATEGY = fl/strategy/robust.o fl/strategy/strategy.o fl/strategy/strategy_b
 	fl/strategy/strategy_fedbn.o fl/strategy/strategy_feddyn.o fl/strategy/strategy_fednova.o \
 	fl/strategy/strategy_fedopt.o fl/strategy/strategy_fedprox.o fl/strategy/strategy_geomedian.o \
 	fl/strategy/strategy_krum.o fl/strategy/strategy_median.o fl/strategy/strategy_qfedavg.o \
-	fl/strategy/strategy_scaffold.o fl/strategy/strategy_trimmed.o
+	fl/strategy/strategy_scaffold.o fl/strategy/strategy_table.o fl/strategy/strategy_trimmed.o
 FL_MESSAGE = fl/message/agreement.o fl/message/message.o fl/message/vectors.o
 FL_ROUND = fl/round/client.o fl/round/history.o fl/round/private.o fl/round/secure_round.o fl/round/server.o \
 	fl/round/site_state.o fl/round/site_store.o
@@ -127,8 +127,9 @@ FL_PRIVACY = fl/privacy/accountant.o fl/privacy/chacha20.o fl/privacy/dp.o fl/pr
 	fl/privacy/randomness.o fl/privacy/secure_common.o fl/privacy/secure_server.o \
 	fl/privacy/secure_site.o fl/privacy/shamir.o fl/privacy/x25519.o
 FL_FINGERPRINT = fl/fingerprint/fingerprint_json.o fl/fingerprint/site_fingerprint.o
-FL_CARRIED = fl/carried/carried.o fl/carried/carried_aggregate.o fl/carried/carried_result.o \
-	fl/carried/carried_secure.o fl/carried/carried_site.o fl/carried/secure_aggregate.o
+FL_CARRIED = fl/carried/aggregate.o fl/carried/carried.o fl/carried/carried_aggregate.o \
+	fl/carried/carried_result.o fl/carried/carried_secure.o fl/carried/carried_site.o \
+	fl/carried/secure_aggregate.o
 FL_LOOP = fl/federate.o fl/federate_records.o fl/nephron.o fl/nephron_federation.o fl/nephron_predict.o \
 	fl/nephron_train.o fl/partition.o fl/peers.o fl/run_files.o fl/site_models.o
 FL = $(FL_PRIVACY) $(FL_COMPRESS) $(FL_BASE) $(FL_STRATEGY) $(FL_MESSAGE) $(FL_ROUND) $(FL_FINGERPRINT) \

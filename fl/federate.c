@@ -38,11 +38,6 @@ static void on_step(void *arg, int done, int of, double loss)
     s->events->step_done(s->events->arg, s->done_steps + done, rounds, loss);
 }
 
-int simulation_stops(const struct simulation *s)
-{
-    return s->events && s->events->stop && !s->o->peers && s->events->stop(s->events->arg);
-}
-
 static int on_stop(void *arg)
 {
     return simulation_stops(((struct step_report *)arg)->s);

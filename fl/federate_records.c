@@ -7,6 +7,11 @@
 
 #include "fl/round/private.h"
 
+int simulation_stops(const struct simulation *s)
+{
+    return s->events && s->events->stop && !s->o->peers && s->events->stop(s->events->arg);
+}
+
 int simulation_site_batches(const struct federate_options *o)
 {
     return (o->validation_batches + o->clients - 1) / o->clients;

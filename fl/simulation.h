@@ -48,11 +48,9 @@ struct simulation {
     int stopped;       /* the run ends early, to be resumed */
 };
 
-/* ---- federate.c ---------------------------------------------------------------------------------------- */
+/* ---- federate_records.c -------------------------------------------------------------------------------- */
 /* Whether the caller wants the run to stop; s->stopped is then set by who does. */
 int simulation_stops(const struct simulation *s);
-
-/* ---- federate_records.c -------------------------------------------------------------------------------- */
 /* Whether rounds are validated at all; batches of a site's validation. */
 int simulation_validates(const struct federate_options *o);
 int simulation_site_batches(const struct federate_options *o);

@@ -6,6 +6,7 @@
 # of its folder. The headers named below are a room's own: what its files share among themselves, or one
 # interface with a file for each member. Their functions stay in the folder. A folder has at most 24 sources
 # and headers (32: the commands, a file each).
+# Files of a folder do not need each other in a circle.
 # Every C file begins with a comment that says what it is. Libraries print nothing. File names are unique, so
 # that a name is enough to find a file.
 order="tensor/base tensor/reference tensor/vec tensor/conv tensor/direct tensor/winograd tensor/tiles tensor/elem tensor/graph tensor/ops tensor
@@ -17,7 +18,7 @@ apps/base apps/training apps/bench apps/phantom apps/study apps/report apps/info
 rooms="tensor/conv/conv_algorithm tensor/conv/conv_kernels tensor/elem/elem_kernels
 tensor/graph/node io/tiff/tiff_file io/dicom/dicom_file io/dicom/dicom_labels nn/train/learner_room
 fl/simulation fl/nephron_handles
-fl/carried/aggregate apps/phantom/anatomy apps/phantom/signal apps/study/study_results apps/info/info apps/command/commands"
+apps/phantom/anatomy apps/phantom/signal apps/study/study_results apps/info/info apps/command/commands"
 passed=0
 failed=0
 result() { # description, what is wrong (empty: nothing)
@@ -74,6 +75,52 @@ headers=$(awk -v rooms="$(echo $rooms)" '
         }
     }' $(for folder in $order; do ls $folder/*.c $folder/*.h 2>/dev/null; done) | sort)
 result "a header declares what another source defines" "$headers"
+# No two files of a folder name each other's functions or tables, nor more in a circle. Arrows that lead to a
+# file without arrows, or come from one that none leads to, are taken away until none is left to take.
+circles=$(awk '
+    FNR == 1 {
+        comment = 0
+        folder = FILENAME
+        sub(/[^\/]*$/, "", folder)
+    }
+    {
+        line = $0
+        gsub(/"([^"\\]|\\.)*"/, "", line)
+        if (comment && !sub(/^.*\*\//, "", line)) next
+        gsub(/\/\*([^*]|\*[^\/])*\*\//, "", line)
+        comment = sub(/\/\*.*/, "", line)
+    }
+    line ~ /^[a-z]/ && line !~ /^(static|typedef|extern|return|else)/ && line !~ /;$/ {
+        name = line
+        if (!sub(/[\[ ]*(\[.*)?=.*/, "", name)) sub(/\(.*/, "", name)
+        sub(/.*[ *]/, "", name)
+        if (!((folder name) in where)) where[folder name] = FILENAME
+    }
+    {
+        gsub(/(struct|enum) [a-z0-9_]*/, "", line)
+        n = split(line, word, /[^A-Za-z0-9_]+/)
+        for (i = 1; i <= n; i++) if (word[i] ~ /_/) used[FILENAME " " folder word[i]] = word[i]
+    }
+    END {
+        for (key in used) {
+            split(key, part, " ")
+            if ((part[2] in where) && where[part[2]] != part[1]) arrow[part[1] " " where[part[2]]] = used[key]
+        }
+        do {
+            split("", from)
+            split("", to)
+            for (key in arrow) { split(key, part, " "); from[part[1]] = to[part[2]] = 1 }
+            gone = 0
+            for (key in arrow) {
+                split(key, part, " ")
+                if ((part[2] in from) && (part[1] in to)) continue
+                delete arrow[key]
+                gone = 1
+            }
+        } while (gone)
+        for (key in arrow) { split(key, part, " "); print part[1] " takes " arrow[key] " from " part[2] }
+    }' $(for folder in $order; do ls $folder/*.c 2>/dev/null; done) | sort)
+result "files of a folder need each other in a circle" "$circles"
 large=$(for folder in $order; do
     count=$(ls $folder/*.c $folder/*.h 2>/dev/null | wc -l)
     case $folder in apps/command) most=32 ;; *) most=24 ;; esac

@@ -15,6 +15,7 @@ trap 'rm -rf "$tmp"' EXIT
 # Files and the check that is about them.
 cat >"$tmp/pairs" <<'END'
 nn/stats/stats_auc.c tests/unit/nn/check_stats
+nn/stats/stats_auc_delong.c tests/unit/nn/check_stats
 nn/stats/stats_auc_interval.c tests/unit/nn/check_stats
 nn/stats/stats_bootstrap.c tests/unit/nn/check_stats
 nn/stats/stats_paired.c tests/unit/nn/check_tests

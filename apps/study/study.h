@@ -192,6 +192,8 @@ int arms_choose(struct study *s, const char *list, struct error *e);
 int arm_client(const struct study *s, int arm, int site);
 int arm_site(const struct study *s, int arm, int client);
 int arm_clients(const struct study *s, int arm);
+/* A training case of the arm's classifier. */
+int study_trains_classifier(const struct study *s, int arm, int item);
 /* Rounds and iterations of an arm, from those of the task. */
 void arm_effort(int *rounds, int *iterations, const struct study *s, const struct study_task *t, int arm);
 /* "federated", "local: NAME", "without: NAME"; for files with odd characters replaced. */
@@ -199,6 +201,9 @@ void study_arm_name(char buf[80], const struct study *s, int arm);
 /* The beginning of a line on the console: task, arm and seed, aligned over the arms. */
 void study_print_arm(const char *task, const struct study *s, int arm, int seed);
 void study_arm_file(char buf[80], const struct study *s, int arm);
+/* OUT/folder/name, folder made. */
+int study_path(char *path, size_t size, const struct study *s, const char *folder, const char *name,
+               struct error *e);
 /* OUT/runs/TASK/ARM_seed_K, made. */
 int study_arm_folder(char *path, size_t size, const struct study *s, const char *task, int arm, int seed,
                      struct error *e);
@@ -247,9 +252,6 @@ int study_estimate(struct study *s, struct error *e);
 /* Test cases of the task into t->test, with room for every run's values. usable: [cases]. */
 int study_task_begin(struct study *s, struct study_task *t, const int *usable, int seeds, struct error *e);
 void study_task_free(struct study_task *t);
-/* OUT/folder/name, folder made. */
-int study_path(char *path, size_t size, const struct study *s, const char *folder, const char *name,
-               struct error *e);
 
 /* ---- study_segment.c, study_classify.c: whole tasks; absent ones say why and return 0 ---- */
 /* Whether there will be a classification (classify.present, classify.why_not): segment_run asks. */
@@ -266,8 +268,6 @@ int segment_run(struct study *s, struct error *e);
 int classify_run(struct study *s, struct error *e);
 /* The seed of segmentation whose masks the classifier of a seed works with. */
 int segment_seed(const struct study *s, int seed);
-/* A training case of the arm's classifier. */
-int study_trains_classifier(const struct study *s, int arm, int item);
 /* ---- study_predict.c ---- */
 /* Segments the test cases of a trained arm, measured into its run, and where there will be a classification
  * its training cases. Maps that are there of these weights stay as they are. */

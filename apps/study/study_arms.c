@@ -1,5 +1,5 @@
-/* study_arms.c - the arms of the study: a table of ways to train, and which site's cases each client of an
- * arm has. */
+/* study_arms.c - the arms of the study: a table of ways to train, which site's cases each client of an arm
+ * has, and its folders. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include "apps/base/columns.h"
 #include "apps/study/study.h"
 #include "fl/site_models.h"
+#include "io/base/file.h"
 #include "tensor/base/check.h"
 
 /* The first two are in every study, in this order. */
@@ -100,6 +101,12 @@ int arm_clients(const struct study *s, int arm)
     return d->federated ? s->sites - d->others : 1;
 }
 
+int study_trains_classifier(const struct study *s, int arm, int item)
+{
+    return s->item[item].role == STUDY_TRAIN && s->dataset.item[item].target >= 0 &&
+           arm_client(s, arm, s->item[item].site) >= 0;
+}
+
 void arm_effort(int *rounds, int *iterations, const struct study *s, const struct study_task *t, int arm)
 {
     const int64_t r = t->options.epochs, k = t->options.iterations;
@@ -152,7 +159,15 @@ void study_arm_file(char buf[80], const struct study *s, int arm)
         if (!isalnum((unsigned char)buf[i])) buf[i] = '_';
 }
 
-/* ---- weights of sites ---------------------------------------------------------------------------------- */
+/* ---- folders ------------------------------------------------------------------------------------------- */
+
+int study_path(char *path, size_t size, const struct study *s, const char *folder, const char *name,
+               struct error *e)
+{
+    char dir[1300];
+    if (file_join(dir, sizeof dir, s->out, folder, e) || file_mkdirs(dir, e)) return -1;
+    return file_join(path, size, dir, name, e);
+}
 
 int study_arm_folder(char *path, size_t size, const struct study *s, const char *task, int arm, int seed,
                      struct error *e)
@@ -164,6 +179,8 @@ int study_arm_folder(char *path, size_t size, const struct study *s, const char 
     path[strlen(path) - 1] = 0; /* the slash before the empty name */
     return 0;
 }
+
+/* ---- weights of sites ---------------------------------------------------------------------------------- */
 
 static float *copy_weights(const struct model *m)
 {

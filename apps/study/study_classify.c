@@ -170,12 +170,6 @@ static int load_cases(struct learner_data *d, const struct study *s, const float
     return status;
 }
 
-int study_trains_classifier(const struct study *s, int arm, int item)
-{
-    return s->item[item].role == STUDY_TRAIN && s->dataset.item[item].target >= 0 &&
-           arm_client(s, arm, s->item[item].site) >= 0;
-}
-
 static int load_predicted_training(struct learner_data *d, const struct study *s, const float *value, int arm,
                                    int seed, struct error *e)
 {

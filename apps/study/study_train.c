@@ -1,4 +1,4 @@
-/* study_train.c - one arm of the study: which clients it has, its training, its folder. */
+/* study_train.c - one arm of the study: its training and what it will cost. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -8,19 +8,10 @@
 #include "apps/base/interrupt.h"
 #include "apps/base/progress.h"
 #include "apps/study/study.h"
-#include "io/base/file.h"
 #include "nn/infer/infer.h"
 #include "nn/train/learner_data.h"
 #include "nn/train/train_covariates.h"
 #include "tensor/base/clock.h"
-
-int study_path(char *path, size_t size, const struct study *s, const char *folder, const char *name,
-               struct error *e)
-{
-    char dir[1300];
-    if (file_join(dir, sizeof dir, s->out, folder, e) || file_mkdirs(dir, e)) return -1;
-    return file_join(path, size, dir, name, e);
-}
 
 /* ---- tasks --------------------------------------------------------------------------------------------- */
 

@@ -18,7 +18,6 @@
 #include "apps/training/federation_steps.h"
 #include "apps/training/validation.h"
 #include "io/base/file.h"
-#include "nn/folder/pretrained.h"
 #include "nn/planner/plans_json.h"
 #include "nn/train/checkpoint.h"
 #include "nn/train/train_covariates.h"
@@ -241,17 +240,6 @@ static void tell_stopped(const struct training *t)
             "nephron: stopped by signal %d; `nephron %s --resume %s` goes on from this step to the same "
             "weights\n",
             interrupt_signal(), t->args.command, t->args.run);
-}
-
-int training_pretrained(struct model *m, const struct train_options *o, const struct plan *p,
-                        const char *path, struct error *e)
-{
-    int drawn;
-    if (pretrained_read(path, m, p ? p->classes : o->classifier.classes, &drawn, e)) return -1;
-    if (drawn)
-        fprintf(stderr, "nephron: note: %s: %d tensors of the last layers are of another number of classes: "
-                        "they begin as drawn\n", path, drawn);
-    return 0;
 }
 
 static struct model *load_pretrained(struct training *t, struct error *e)

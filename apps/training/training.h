@@ -41,11 +41,6 @@ int training_main(int argc, char **argv, int federated);
 int training_main_peers(int argc, char **argv, int federated, const struct federate_peers *peers,
                         int threads);
 
-/* --pretrained: reads the file over the drawn weights of m (nn/folder/pretrained.h), and tells of last layers
- * that stay drawn. */
-int training_pretrained(struct model *m, const struct train_options *o, const struct plan *p,
-                        const char *path, struct error *e);
-
 /* ---- training_data.c ---- */
 /* Whether a fold's folder holds any of checkpoint_{latest,best,final,paused}, or the sites of a
  * federation. */
@@ -56,5 +51,9 @@ int training_plan(struct training *t, struct error *e);  /* fills plans, plan; a
 int training_previous(struct training *t,
                       struct error *e); /* of a cascade: finds the maps of the first stage */
 int training_load(struct training *t, struct error *e);  /* fills train, validation */
+/* --pretrained: reads the file over the drawn weights of m (nn/folder/pretrained.h), and tells of last layers
+ * that stay drawn. */
+int training_pretrained(struct model *m, const struct train_options *o, const struct plan *p,
+                        const char *path, struct error *e);
 
 #endif

@@ -9,6 +9,7 @@
 #include "fl/partition.h"
 #include "io/base/file.h"
 #include "nn/data/roles.h"
+#include "nn/folder/pretrained.h"
 #include "nn/planner/plans_json.h"
 #include "nn/train/learner_data.h"
 #include "tensor/base/clock.h"
@@ -270,4 +271,15 @@ int training_load(struct training *t, struct error *e)
     if (!status && t->train.store.cases == 0)
         return error_set(e, "%s: fold %s leaves no training case", t->args.data, t->args.fold);
     return status;
+}
+
+int training_pretrained(struct model *m, const struct train_options *o, const struct plan *p,
+                        const char *path, struct error *e)
+{
+    int drawn;
+    if (pretrained_read(path, m, p ? p->classes : o->classifier.classes, &drawn, e)) return -1;
+    if (drawn)
+        fprintf(stderr, "nephron: note: %s: %d tensors of the last layers are of another number of classes: "
+                        "they begin as drawn\n", path, drawn);
+    return 0;
 }

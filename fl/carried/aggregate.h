@@ -1,5 +1,5 @@
-/* aggregate.h - the server's step of a carried round, shared by carried_aggregate.c and, where updates are
- * masked, secure_aggregate.c alone. */
+/* aggregate.h - the answers of an open round as the server takes them in: for carried_aggregate.c and, where
+ * updates are masked, secure_aggregate.c alone. */
 #ifndef FL_AGGREGATE_H
 #define FL_AGGREGATE_H
 
@@ -29,17 +29,5 @@ void aggregate_note(struct round_work *w, int i, const char *hex);
 /* `in` answers of those sites that chosen has. 1: enough to go on; 0: not yet, told says for whom it
  * waits. */
 int aggregate_can_end(struct round_work *w, int in, int late, char told[256], struct error *e);
-
-/* One stage of a masked round: takes its files in and, when there are enough, writes the next question.
- * CARRIED_WAITS; CARRIED_DONE: the stage is over; AGGREGATE_MEAN: the mean is in w->server, the round can
- * end. */
-enum { AGGREGATE_MEAN = 10 };
-int secure_aggregate(struct round_work *w, int late, char told[256], struct error *e);
-/* Whether a file's name (without .safetensors) is one of a masked round's stages, of site or server; fills
- * the site's name in ("" for the server). */
-int secure_file_site(char site[SITE_NAME_MAX], const char *stem);
-/* The stage that is open, and whether a file belongs to it. */
-int secure_open_stage(const struct carried *c, struct error *e);
-int secure_file_of(int stage, const char *file);
 
 #endif

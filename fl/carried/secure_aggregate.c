@@ -1,11 +1,12 @@
 /* secure_aggregate.c - the server in a masked round over carried files: one stage at a time, each closed when
  * all, or the quorum after the deadline, have answered. Whoever answered no more is lost to the round, and
  * what hides the others' sum from his masks is taken off with the shares that the rest reveals. */
+#include "fl/carried/secure_aggregate.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "fl/carried/aggregate.h"
 #include "fl/carried/carried_secure.h"
 #include "io/base/file.h"
 

@@ -1,4 +1,4 @@
-/* table.h - the descriptors of all strategies, for strategy.c's table alone. */
+/* table.h - the descriptors of all strategies, for strategy_table.c's table alone. */
 #ifndef FL_STRATEGY_TABLE_H
 #define FL_STRATEGY_TABLE_H
 

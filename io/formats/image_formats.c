@@ -36,7 +36,7 @@ const struct image_format *image_format_at(int i)
 const struct image_format *image_format_named(const char *name)
 {
     for (int i = 0; i < FORMATS; i++)
-        if (image_format_ending(formats[i], name)) return formats[i];
+        if (image_format_ending(formats[i]->endings, name)) return formats[i];
     return NULL;
 }
 
@@ -135,7 +135,7 @@ int volume_list_series(char (**uid)[65], int *count, const char *path, const cha
 int volume_write(const struct volume *v, const char *path, enum voxel_type type, struct error *e)
 {
     const struct image_format *f = image_format_named(path);
-    const struct image_ending *n = f ? image_format_ending(f, path) : NULL;
+    const struct image_ending *n = f ? image_format_ending(f->endings, path) : NULL;
     if (!n || !n->written) return unknown(path, 1, e);
     if (!f->sheared && volume_shear(v) > SHEAR_MAX)
         return error_set(e,
@@ -149,7 +149,7 @@ int volume_write(const struct volume *v, const char *path, enum voxel_type type,
 size_t volume_suffix(const char *name)
 {
     const struct image_format *f = image_format_named(name);
-    const struct image_ending *n = f ? image_format_ending(f, name) : NULL;
+    const struct image_ending *n = f ? image_format_ending(f->endings, name) : NULL;
     return n && !n->part ? strlen(n->text) : 0;
 }
 
@@ -163,7 +163,7 @@ int volume_is_named(const char *name)
 const char *volume_nnunet_reader(const char *ending)
 {
     const struct image_format *f = image_format_named(ending);
-    const struct image_ending *n = f ? image_format_ending(f, ending) : NULL;
+    const struct image_ending *n = f ? image_format_ending(f->endings, ending) : NULL;
     if (file_has_suffix(ending, ".bmp")) return "NaturalImage2DIO";
     return n && n->reader ? n->reader : "SimpleITKIO";
 }

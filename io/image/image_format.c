@@ -3,9 +3,9 @@
 
 #include "io/base/file.h"
 
-const struct image_ending *image_format_ending(const struct image_format *f, const char *name)
+const struct image_ending *image_format_ending(const struct image_ending *endings, const char *name)
 {
-    for (const struct image_ending *n = f->endings; n && n->text; n++)
+    for (const struct image_ending *n = endings; n && n->text; n++)
         if (file_has_suffix(name, n->text)) return n;
     return NULL;
 }

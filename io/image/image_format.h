@@ -59,7 +59,7 @@ struct image_format {
 };
 enum { IMAGE_SNIFF = 560 };
 
-/* The ending of the name among the format's; NULL where it has none of them. */
-const struct image_ending *image_format_ending(const struct image_format *f, const char *name);
+/* The ending of the name among a format's; NULL where it has none of them. */
+const struct image_ending *image_format_ending(const struct image_ending *endings, const char *name);
 
 #endif

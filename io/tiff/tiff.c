@@ -428,9 +428,6 @@ int tiff_parse(struct volume *v, const unsigned char *data, size_t size, const c
     return error_prefix(e, "%s", name);
 }
 
-static const struct image_ending endings[] = {
-    {".tif", 1, 0, "Tiff3DIO"}, {".tiff", 1, 0, "Tiff3DIO"}, {NULL, 0, 0, NULL}};
-
 /* ---- the spacing file ---------------------------------------------------------------------------------- */
 
 static int read_spacing(struct volume *v, const char *image, struct error *e)
@@ -483,4 +480,5 @@ static int is_tiff(const unsigned char *begin, size_t size)
     return 0;
 }
 
-const struct image_format tiff_format = {"TIFF", endings, 0, 0, is_tiff, tiff_read, NULL, NULL, tiff_write};
+const struct image_format tiff_format = {"TIFF", tiff_endings, 0, 0, is_tiff, tiff_read,
+                                         NULL, NULL, tiff_write};

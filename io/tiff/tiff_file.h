@@ -2,7 +2,7 @@
 #ifndef IO_TIFF_FILE_H
 #define IO_TIFF_FILE_H
 
-#include <stddef.h>
+#include "io/image/image_format.h"
 
 enum tag {
     TAG_SUBFILE = 254, TAG_WIDTH = 256, TAG_HEIGHT, TAG_BITS, TAG_COMPRESSION, TAG_PHOTOMETRIC = 262,
@@ -11,6 +11,7 @@ enum tag {
     TAG_EXTRA = 338, TAG_FORMAT, TAG_DEPTH = 32997, TAG_UIC2 = 33629
 };
 
+extern const struct image_ending tiff_endings[];
 /* "CASE.json" of CASE.tif, and of CASE_0000.tif where channel is set. */
 void tiff_spacing_path(char *path, size_t size, const char *image, int channel);
 

@@ -13,14 +13,6 @@
 #include "io/tiff/tiff_codec.h"
 #include "io/tiff/tiff_file.h"
 
-void tiff_spacing_path(char *path, size_t size, const char *image, int channel)
-{
-    const struct image_ending *ending = image_format_ending(&tiff_format, image);
-    size_t n = strlen(image) - (ending ? strlen(ending->text) : 0);
-    int named = n > 5 && image[n - 5] == '_' && strspn(image + n - 4, "0123456789") >= 4;
-    snprintf(path, size, "%.*s.json", (int)(channel && named ? n - 5 : n), image);
-}
-
 /* ---- writing ------------------------------------------------------------------------------------------- */
 
 static void put(struct text *t, uint64_t v, int bytes)

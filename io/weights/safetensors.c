@@ -1,7 +1,5 @@
 /* safetensors.c - the safetensors format: header, tensors, and what the format forbids. */
 #include "io/weights/safetensors.h"
-#include "io/weights/seal.h"
-#include "io/weights/weights_format.h"
 
 #include <limits.h>
 #include <math.h>
@@ -442,34 +440,3 @@ int safetensors_write(const struct safetensors *s, const char *path, struct erro
     free(header.data);
     return f != NULL ? file_commit(f, e) : -1;
 }
-
-/* ---- the format ---------------------------------------------------------------------------------------- */
-
-static void release(void *owner)
-{
-    safetensors_free(owner);
-    free(owner);
-}
-
-static int read_weights(struct weights *w, const char *path, struct error *e)
-{
-    struct safetensors *s = calloc(1, sizeof *s);
-    if (!s) return error_set(e, "%s: out of memory", path);
-    if (seal_read(s, path, 0, e)) {
-        free(s);
-        return -1;
-    }
-    w->owner = s;
-    w->release = release;
-    weights_view(&w->tensors, s);
-    return 0;
-}
-
-static int write_weights(const struct safetensors *s, const char *path, size_t *changed, struct error *e)
-{
-    (void)changed; /* it has every type */
-    return safetensors_write(s, path, e);
-}
-
-static const char *const endings[] = {".safetensors", NULL};
-const struct weights_format safetensors_format = {"safetensors", endings, 0, read_weights, write_weights};

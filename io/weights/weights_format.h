@@ -28,7 +28,7 @@ struct weights_format {
     int (*write)(const struct safetensors *s, const char *path, size_t *changed, struct error *e);
 };
 
-extern const struct weights_format safetensors_format; /* here: its header is below this one */
+extern const struct weights_format safetensors_format; /* here: safetensors.c knows of no others */
 
 /* Adds tensors (not their data) and metadata to a view of them. */
 void weights_view(struct safetensors *view, const struct safetensors *from);

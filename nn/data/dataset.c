@@ -24,12 +24,6 @@ static void base_name(char *buf, size_t size, const char *path)
     snprintf(buf, size, "%.*s", (int)(end - begin < size ? end - begin : size - 1), path + begin);
 }
 
-static void dataset_init(struct dataset *d)
-{
-    memset(d, 0, sizeof *d);
-    d->ignore_label = -1;
-}
-
 /* ---- cases of a folder --------------------------------------------------------------------------------- */
 
 static struct data_case *add_case(struct dataset *d, struct error *e)
@@ -396,18 +390,6 @@ int dataset_open(struct dataset *d, const char *path, struct error *e)
         bad = error_set(e, "%s: neither a dataset folder nor a .npz file", path);
     if (bad) dataset_close(d);
     return bad ? -1 : 0;
-}
-
-void dataset_close(struct dataset *d)
-{
-    free(d->item);
-    free(d->channel_name);
-    free(d->label_name);
-    free(d->label_value);
-    free(d->region);
-    json_free(d->json);
-    npz_free(&d->arrays);
-    dataset_init(d);
 }
 
 int dataset_find(const struct dataset *d, const char *id, struct error *e)

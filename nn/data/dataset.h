@@ -74,6 +74,8 @@ int dataset_open(struct dataset *d, const char *path, struct error *e);
 /* Only what a dataset.json says (channels, labels, file ending), no cases: of a run folder, or for planning
  * without images. */
 int dataset_read_header(struct dataset *d, const char *json_path, struct error *e);
+/* Empty, with nothing ignored. */
+void dataset_init(struct dataset *d);
 /* Room for so many channels, labels and regions, empty, in d whose fields are zero: for who fills in a
  * description by hand. dataset_close frees it, also after -1. */
 int dataset_room(struct dataset *d, int channels, int labels, int regions, struct error *e);

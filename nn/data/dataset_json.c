@@ -14,6 +14,12 @@ static int set_text(char *buf, size_t size, const char *text, const char *what, 
     return 0;
 }
 
+void dataset_init(struct dataset *d)
+{
+    memset(d, 0, sizeof *d);
+    d->ignore_label = -1;
+}
+
 int dataset_room(struct dataset *d, int channels, int labels, int regions, struct error *e)
 {
     d->channel_name = calloc((size_t)channels + 1, sizeof *d->channel_name);
@@ -22,6 +28,18 @@ int dataset_room(struct dataset *d, int channels, int labels, int regions, struc
     d->region = calloc((size_t)regions + 1, sizeof *d->region);
     if (d->channel_name && d->label_name && d->label_value && d->region) return 0;
     return error_set(e, "out of memory for %d channels and %d labels", channels, labels);
+}
+
+void dataset_close(struct dataset *d)
+{
+    free(d->item);
+    free(d->channel_name);
+    free(d->label_name);
+    free(d->label_value);
+    free(d->region);
+    json_free(d->json);
+    npz_free(&d->arrays);
+    dataset_init(d);
 }
 
 static int read_channels(struct dataset *d, struct error *e)
@@ -302,8 +320,7 @@ int dataset_read_description(struct dataset *d, const char *path, struct error *
 
 int dataset_read_header(struct dataset *d, const char *json_path, struct error *e)
 {
-    memset(d, 0, sizeof *d);
-    d->ignore_label = -1;
+    dataset_init(d);
     if (set_text(d->path, sizeof d->path, json_path, "path", e) ||
         dataset_read_description(d, json_path, e)) {
         dataset_close(d);

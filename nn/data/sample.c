@@ -74,12 +74,6 @@ static int take_channel(struct sample *s, int c, const float *from, const char *
     return 0;
 }
 
-int sample_read_volume(struct volume *v, const char *path, const struct image_choice *choice, int header_only,
-                       struct error *e)
-{
-    return volume_read_choice(v, NULL, path, choice, header_only ? VOLUME_HEADER : 0, e);
-}
-
 /* Reads a file's channels into place from *c on; `first` is the first file's geometry, with its voxels given
  * up. */
 static int load_file(struct sample *s, int *c, struct volume *first, const char *const *paths, int file,
@@ -150,17 +144,6 @@ int sample_load(struct sample *s, const char *const *paths, int channels, const 
     if (channels < 1 || channels > CHANNELS_MAX)
         return error_set(e, "%d channels, supported are 1 to %d", channels, CHANNELS_MAX);
     return load_channels(s, &first, paths, channels, choice, grids, e);
-}
-
-int sample_channels(const char *const *paths, int files, const struct image_choice *choice, struct error *e)
-{
-    int64_t sum = 0;
-    for (int i = 0; i < files && sum <= CHANNELS_MAX; i++) {
-        struct volume v;
-        if (sample_read_volume(&v, paths[i], choice, 1, e)) return -1;
-        sum += v.size[3];
-    }
-    return sum > CHANNELS_MAX ? CHANNELS_MAX + 1 : (int)sum;
 }
 
 /* Label indices of a file on the grid of its image. */

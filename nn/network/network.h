@@ -1,7 +1,7 @@
 /* network.h - the networks: a table of descriptors, each beside its code, and what they have in common.
  *
  * A network of segmentation is built from a plan (nn/plan/plan.h), one of classification from struct
- * classifier_options. A new network is a file here with its descriptor, and its line in network.c's table:
+ * classifier_options. A new network is a file here with its descriptor, and its line in networks.c's table:
  * nothing else in the tree names one. --network, plans.json and manifest.json go through the table.
  */
 #ifndef NN_NETWORK_H

@@ -105,17 +105,6 @@ static int features_of_stage(int stage, int base, int dims)
     return stage >= 10 || (base << stage) > most ? most : base << stage;
 }
 
-double plan_estimate(const struct plan *p, int labels)
-{
-    double voxels = (double)p->patch[0] * p->patch[1] * p->patch[2], sum = 0;
-    for (int s = 0; s < p->stages; s++) {
-        voxels /= p->stride[s][0] * p->stride[s][1] * p->stride[s][2];
-        sum += p->features[s] * voxels * p->network->maps(p, s);
-        if (s == 0) sum += labels * voxels;
-    }
-    return sum;
-}
-
 /* ---- patch --------------------------------------------------------------------------------------------- */
 
 /* Newton's iteration from above: the same bits with any libm. */
@@ -448,25 +437,4 @@ int plans_make(struct plans *p, const struct fingerprint *f, const struct datase
     }
     p->json = plans_json(p, d, o, spacing, shape);
     return 0;
-}
-
-void plans_free(struct plans *p)
-{
-    json_free(p->json);
-    free(p->plan);
-    memset(p, 0, sizeof *p);
-}
-
-const struct plan *plans_find(const struct plans *p, const char *configuration, struct error *e)
-{
-    char names[512] = "";
-    size_t used = 0;
-    for (int i = 0; i < p->count; i++) {
-        if (strcmp(p->plan[i].configuration, configuration) == 0) return &p->plan[i];
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
-                                 p->plan[i].configuration);
-        if (used >= sizeof names) used = sizeof names - 1;
-    }
-    error_set(e, "%s: no configuration '%s', there is %s", p->name, configuration, names);
-    return NULL;
 }

@@ -1,19 +1,11 @@
-/* planner.h - chooses plans by nnU-Net's rules, and reads and writes plans.json in its form. Source: nnU-Net
+/* planner.h - chooses plans by nnU-Net's rules. Source: nnU-Net
  * v2.8.1 default_experiment_planner.py, network_topology.py. Axes d, h, w after transposition.
  */
 #ifndef NN_PLANNER_H
 #define NN_PLANNER_H
 
-#include "nn/network/network.h"
 #include "nn/plan/fingerprint.h"
-
-struct plans {
-    char name[64];               /* "nnUNetPlans" */
-    int count;
-    struct plan *plan;           /* [count] */
-    struct json *json;           /* the file as read or as nnU-Net would write it */
-};
-void plans_free(struct plans *p);
+#include "nn/planner/plans.h"
 
 struct plan_options {
     double memory_gb;            /* nnU-Net's target; 0: the preset's own (8, 8, 24, 40) */
@@ -37,8 +29,5 @@ int plans_make(struct plans *p, const struct fingerprint *f, const struct datase
  * known. */
 int plan_topology(struct plan *p, const double spacing[3], const double median_size[3], int dims, int classes,
                   double dataset_voxels, const struct plan_options *o, struct error *e);
-const struct plan *plans_find(const struct plans *p, const char *configuration, struct error *e);
-/* nnU-Net's feature-map estimate of a topology for batch 1; labels: entries of dataset.json's "labels". */
-double plan_estimate(const struct plan *p, int labels);
 
 #endif

@@ -6,7 +6,7 @@
  * any number of threads.
  *
  * The rooms: stats_rank (Wilcoxon and its relatives), stats_paired (t tests of differences: equivalence,
- * non-inferiority), stats_power, stats_auc and stats_auc_interval (areas under ROC curves), stats_seeds
+ * non-inferiority), stats_power, stats_auc, _delong and _interval (areas under ROC curves), stats_seeds
  * (patients and seeds both random), stats_proportion, stats_calibration, stats_bootstrap, stats_agreement,
  * and below them all stats_distributions.
  */

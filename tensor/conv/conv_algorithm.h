@@ -56,6 +56,7 @@ struct conv_algorithm {
 /* NULL-terminated; the last ones support everything. */
 extern const struct conv_algorithm *const conv_algorithms[];
 
+size_t conv_taps(const struct conv3d_shape *s);
 /* The problem without its operands. */
 struct conv_problem conv_problem(const struct conv3d_shape *s, int transposed, enum conv_pass pass);
 /* Stripes of the weight gradient of the convolution s (conv.h). */

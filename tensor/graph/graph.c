@@ -10,21 +10,6 @@
 #include "tensor/base/check.h"
 #include "tensor/graph/node.h"
 
-size_t shape_voxels(struct shape s)
-{
-    return (size_t)s.d * (size_t)s.h * (size_t)s.w;
-}
-
-size_t shape_count(struct shape s)
-{
-    return (size_t)s.n * shape_voxels(s) * (size_t)s.c;
-}
-
-size_t dtype_bytes(enum dtype dtype)
-{
-    return dtype == DT_F32 ? sizeof(float) : dtype == DT_BF16 ? sizeof(uint16_t) : 1;
-}
-
 /* ---- recording ----------------------------------------------------------------------------------------- */
 
 struct graph *graph_create(struct model *m, struct pool *pool, int flags)

@@ -217,8 +217,14 @@ struct tiles_work {
 };
 
 /* Values of a panel's weights; floats of a thread's offsets. */
-size_t tiles_panel_values(const struct tiles_call *a);
-size_t tiles_offset_floats(const struct tiles_call *a);
+static inline size_t tiles_panel_values(const struct tiles_call *a)
+{
+    return (size_t)a->taps * (size_t)a->blocks * TILE_VALUES;
+}
+static inline size_t tiles_offset_floats(const struct tiles_call *a)
+{
+    return conv_align((size_t)(a->taps * a->blocks));
+}
 /* Of one tap without stride or padding: all voxels; whether products read x where it is. */
 int tiles_voxels(const struct gather *g);
 int tiles_in_place(const struct gather *g, const struct tile_kernels *kernels);

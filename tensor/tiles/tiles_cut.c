@@ -49,18 +49,12 @@ int tiles_pay(const struct gather *g, enum isa level)
 
 /* ---- sizes --------------------------------------------------------------------------------------------- */
 
-size_t tiles_panel_values(const struct tiles_call *a)
-{
-    return (size_t)a->taps * (size_t)a->blocks * TILE_VALUES;
-}
-
 /* In floats: packed weights; and of each thread a window, offsets, a product. */
 static size_t packed_floats(const struct tiles_call *a)
 {
     return (size_t)a->panels * tiles_panel_values(a) / 2;
 }
 static size_t window_floats(const struct tiles_call *a) { return a->window_values / 2; }
-size_t tiles_offset_floats(const struct tiles_call *a) { return conv_align((size_t)(a->taps * a->blocks)); }
 
 /* ---- the call ------------------------------------------------------------------------------------------ */
 

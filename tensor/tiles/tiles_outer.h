@@ -50,7 +50,10 @@ struct tiles_outer_work {
 
 /* One tap without stride or padding. */
 int tiles_outer_points_only(const struct gather *g);
-size_t tiles_outer_offset_floats(const struct tiles_outer_call *a);
+static inline size_t tiles_outer_offset_floats(const struct tiles_outer_call *a)
+{
+    return conv_align((size_t)a->steps);
+}
 /* Lines of dy at the window's pitch, which is even: a pair never belongs to two lines. Zeros follow up to the
  * end of the last step. */
 void tiles_outer_load_dy(const struct tiles_outer_work *a, int n, int plane, int line, int lines, int steps);

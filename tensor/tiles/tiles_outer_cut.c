@@ -32,7 +32,6 @@ static struct tiles_outer_call plan(const struct gather *g, const struct tile_ke
     return a;
 }
 
-size_t tiles_outer_offset_floats(const struct tiles_outer_call *a) { return conv_align((size_t)a->steps); }
 static size_t thread_floats(const struct tiles_outer_call *a)
 {
     return (a->window_values + a->dy_values) / 2 + tiles_outer_offset_floats(a);

@@ -193,6 +193,8 @@ int16_t *int16_u_panel(const struct int16_call *s, int panel);
 void int16_load_w(int16_t *u, float *units, const struct int16_call *s, int panel, int c0, int cn,
                   size_t plane);
 
+/* The planes, tiles and columns of a convolution, before they are dealt out. */
+struct int16_call int16_call_of(const struct gather *g);
 /* Bit side * i + j: line y + i, column x + j is outside of planes of this size. */
 uint64_t int16_outside(int y, int x, int side, const int size[3]);
 /* Tile i of the batch is column `column`: its image, and where it begins in y. */
@@ -214,7 +216,6 @@ void int16_columns_job(void *call, int job, int thread);
 void int16_all_x_job(void *call, int job, int thread);
 void int16_panel_job(void *call, int job, int thread);
 
-struct int16_call int16_plan(const struct gather *g, int threads);
 /* A struct outer_form. */
 void int16_outer_sums(float *sums, const struct gather *g, int panel, int c0, int cn, int part, int parts,
                       float *scratch);

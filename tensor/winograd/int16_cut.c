@@ -24,13 +24,9 @@ static int by_panels(const struct int16_call *s, int threads)
            (s->panels % threads == 0 || s->panels >= 4 * threads);
 }
 
-struct int16_call int16_plan(const struct gather *g, int threads)
+static struct int16_call plan(const struct gather *g, int threads)
 {
-    struct int16_call s = {
-        .g = g, .planes = g->kernel[0], .pairs = (g->c + 1) / 2, .panels = conv_panels(g->k)};
-    for (int i = 0; i < 3; i++) s.first[i] = g->direction > 0 ? -g->pad[i] : g->pad[i] - (g->kernel[i] - 1);
-    for (int i = 0; i < 2; i++) s.tiles[i] = (g->y_size[i + 1] + PLANE_OUTPUTS - 1) / PLANE_OUTPUTS;
-    s.columns = g->n * s.tiles[0] * s.tiles[1];
+    struct int16_call s = int16_call_of(g);
     s.batches = (s.columns + PLANE_ROWS - 1) / PLANE_ROWS;
     const int even = (s.batches + threads - 1) / threads * threads;
     if (s.batches < 4 * threads && s.columns >= even * LEAST_ROWS) s.batches = even;
@@ -70,7 +66,7 @@ static size_t all_floats(const struct gather *g, int threads)
 {
     size_t most = 0;
     for (int i = 1; i <= threads; i++) {
-        const struct int16_call s = int16_plan(g, i);
+        const struct int16_call s = plan(g, i);
         const size_t floats = shared_floats(&s, by_panels(&s, i)) + (size_t)i * s.thread_floats;
         if (floats > most) most = floats;
     }
@@ -79,7 +75,7 @@ static size_t all_floats(const struct gather *g, int threads)
 
 static void run_planes(const struct gather *g, float *scratch, struct pool *pool)
 {
-    struct int16_call s = int16_plan(g, pool_threads(pool));
+    struct int16_call s = plan(g, pool_threads(pool));
     const int small = by_panels(&s, pool_threads(pool));
     s.most = (uint16_t *)scratch;
     s.units = scratch + most_floats(g);

@@ -134,7 +134,7 @@ static void outer_batch(struct int16_outer_work *a, int batch, int batches, int 
 void int16_outer_sums(float *sums, const struct gather *g, int panel, int c0, int cn, int part,
                              int parts, float *scratch)
 {
-    const struct int16_call s = int16_plan(g, 1);
+    const struct int16_call s = int16_call_of(g);
     const int planes = g->y_size[0];
     const int batches = (s.columns + INT16_MOST_TILES - 1) / INT16_MOST_TILES;
     const long long steps = (long long)batches * planes;

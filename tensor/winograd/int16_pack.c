@@ -52,6 +52,16 @@ void int16_weights_job(void *arg, int job, int thread)
 
 /* ---- columns ------------------------------------------------------------------------------------------- */
 
+struct int16_call int16_call_of(const struct gather *g)
+{
+    struct int16_call s = {
+        .g = g, .planes = g->kernel[0], .pairs = (g->c + 1) / 2, .panels = conv_panels(g->k)};
+    for (int i = 0; i < 3; i++) s.first[i] = g->direction > 0 ? -g->pad[i] : g->pad[i] - (g->kernel[i] - 1);
+    for (int i = 0; i < 2; i++) s.tiles[i] = (g->y_size[i + 1] + PLANE_OUTPUTS - 1) / PLANE_OUTPUTS;
+    s.columns = g->n * s.tiles[0] * s.tiles[1];
+    return s;
+}
+
 /* Bits of the `side` positions from `first` on that are outside of [0, size). */
 static unsigned beyond(int first, int side, int size)
 {

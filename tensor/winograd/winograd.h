@@ -138,7 +138,10 @@ int winograd_x_step(enum winograd_axis form);
 
 /* The tiles and blocks of a form. */
 struct winograd_call winograd_call_of(const struct gather *g, enum winograd_axis plane);
-int winograd_all_tiles(const struct winograd_call *s);
+static inline int winograd_all_tiles(const struct winograd_call *s)
+{
+    return s->g->n * s->tiles[0] * s->tiles[1] * s->tiles[2];
+}
 
 /* Makes tiles [first, end) the batch. */
 void winograd_set_batch(struct winograd_work *a, int first, int end);

@@ -135,3 +135,30 @@ int winograd_outer_pays(const struct gather *g, int stripes)
         g->stride[2] > 1 && g->kernel[0] == 1; /* 25 products for 36 do not pay for the transforms here */
     return winograd_tiles(g) >= OUTER_TILES && !strided_planes && saves(g, SUMS_COST * stripes);
 }
+
+/* The numbers of the forms along d are 1, -1 and 0, at most two of them in a row of B. */
+static struct winograd_along along_of(enum winograd_axis form, int point)
+{
+    const struct winograd_matrices *m = &winograd_matrices[form];
+    struct winograd_along a = {.x = {-1, -1}};
+    for (int i = m->inputs - 1; i >= 0; i--)
+        if (m->b[point][i] == 1) a.x[0] = i;
+    for (int i = 0; i < m->inputs; i++)
+        if (m->b[point][i] != 0 && i != a.x[0]) a.x[1] = i, a.x_sign = (float)m->b[point][i];
+    for (int o = 0; o < m->outputs; o++) a.y_sign[o] = (float)m->a[o][point];
+    return a;
+}
+
+struct winograd_call winograd_call_of(const struct gather *g, enum winograd_axis plane)
+{
+    struct winograd_call s = {.g = g, .panels = conv_panels(g->k), .blocks = conv_blocks(g->c)};
+    for (int i = 0; i < 3; i++) {
+        s.form[i] = winograd_axis_form(g, i, plane);
+        s.first[i] = winograd_first(g, i);
+        s.tiles[i] = winograd_tiles_along(g, i, s.form[i]);
+    }
+    s.depth = winograd_points(s.form[0]);
+    s.plane = winograd_points(s.form[1]) * winograd_points(s.form[2]);
+    for (int z = 0; z < s.depth; z++) s.along[z] = along_of(s.form[0], z);
+    return s;
+}

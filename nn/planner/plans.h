@@ -1,0 +1,19 @@
+/* plans.h - the plans of a dataset, a configuration each. */
+#ifndef NN_PLANS_H
+#define NN_PLANS_H
+
+#include "io/base/json.h"
+#include "nn/network/network.h"
+
+struct plans {
+    char name[64];               /* "nnUNetPlans" */
+    int count;
+    struct plan *plan;           /* [count] */
+    struct json *json;           /* the file as read or as nnU-Net would write it */
+};
+void plans_free(struct plans *p);
+const struct plan *plans_find(const struct plans *p, const char *configuration, struct error *e);
+/* nnU-Net's feature-map estimate of a topology for batch 1; labels: entries of dataset.json's "labels". */
+double plan_estimate(const struct plan *p, int labels);
+
+#endif

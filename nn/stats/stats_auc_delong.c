@@ -1,0 +1,165 @@
+/* stats_auc_delong.c - differences of areas under ROC curves: DeLong's test, also of cases in clusters.
+ * The book: docs/book/17_statistics.md */
+#include "nn/stats/stats_auc.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "nn/stats/stats.h"
+#include "nn/stats/stats_distributions.h"
+
+static double p_of(double z) { return stats_p_floor(2 * stats_normal_cdf(-fabs(z))); }
+
+/* From areas, their variances and r->covariance. */
+static void compare_areas(struct delong *r, double var_a, double var_b)
+{
+    double variance = var_a + var_b - 2 * r->covariance;
+    r->difference = r->auc_a - r->auc_b;
+    r->se_a = sqrt(var_a);
+    r->se_b = sqrt(var_b);
+    r->se = isnan(variance) ? NAN
+            : variance > 0  ? sqrt(variance)
+                            : 0; /* equal scores: rounding may leave less than 0 */
+    r->z = r->se > 0 || isnan(r->se) ? r->difference / r->se : 0;
+    r->p = p_of(r->z);
+    double half = stats_normal_quantile(0.975) * r->se;
+    r->ci[0] = r->difference - half;
+    r->ci[1] = r->difference + half;
+}
+
+struct classes {
+    int positives, negatives;
+};
+
+static struct classes count_classes(const int *label, int n)
+{
+    struct classes c = {0, n};
+    for (int i = 0; i < n; i++) c.positives += label[i] != 0;
+    c.negatives -= c.positives;
+    return c;
+}
+
+/* A standard error of 0 has no z: square-and-add of the two areas' own intervals. */
+static void compare_certain(struct delong *r, struct classes of_a, struct classes of_b)
+{
+    double a[2], b[2];
+    stats_auc_interval(a, r->auc_a, r->se_a, of_a.positives, of_a.negatives, 0.95);
+    stats_auc_interval(b, r->auc_b, r->se_b, of_b.positives, of_b.negatives, 0.95);
+    const double down = hypot(r->auc_a - a[0], b[1] - r->auc_b), up = hypot(a[1] - r->auc_a, r->auc_b - b[0]);
+    r->ci[0] = r->difference - down;
+    r->ci[1] = r->difference + up;
+    if (r->difference == 0) return;
+    r->z = stats_normal_quantile(0.975) * r->difference / (r->difference > 0 ? down : up);
+    r->p = p_of(r->z);
+}
+
+static int are_equal(const double *a, const double *b, int n)
+{
+    int i = 0;
+    while (i < n && a[i] == b[i]) i++;
+    return i == n;
+}
+
+int stats_delong(struct delong *r, const int *label, const double *a, const double *b, int n)
+{
+    double *v = malloc(2 * ((size_t)n + 1) * sizeof *v);
+    *r = (struct delong){0};
+    if (!v) return -1;
+    double *w = v + n;
+    r->auc_a = stats_auc_placements(v, label, a, n);
+    r->auc_b = stats_auc_placements(w, label, b, n);
+    int failed = r->auc_a < 0 || r->auc_b < 0;
+    r->covariance = stats_auc_covariance(label, v, w, n);
+    if (!failed) compare_areas(r, stats_auc_covariance(label, v, v, n), stats_auc_covariance(label, w, w, n));
+    if (!failed && r->se == 0 && !are_equal(a, b, n))
+        compare_certain(r, count_classes(label, n), count_classes(label, n));
+    free(v);
+    return failed ? -1 : 0;
+}
+
+int stats_delong_unpaired(struct delong *r, const int *label_a, const double *a, int n_a, const int *label_b,
+                          const double *b, int n_b)
+{
+    double *v = malloc(((size_t)n_a + 1) * sizeof *v), *w = malloc(((size_t)n_b + 1) * sizeof *w);
+    *r = (struct delong){0};
+    int failed = !v || !w;
+    if (!failed) {
+        r->auc_a = stats_auc_placements(v, label_a, a, n_a);
+        r->auc_b = stats_auc_placements(w, label_b, b, n_b);
+        failed = r->auc_a < 0 || r->auc_b < 0;
+    }
+    if (!failed)
+        compare_areas(r, stats_auc_covariance(label_a, v, v, n_a), stats_auc_covariance(label_b, w, w, n_b));
+    if (!failed && r->se == 0) compare_certain(r, count_classes(label_a, n_a), count_classes(label_b, n_b));
+    free(v);
+    free(w);
+    return failed ? -1 : 0;
+}
+
+/* ---- clusters ---------------------------------------------------------------------------------------- */
+
+/* Sum over clusters of (sum of a's placements of one class - count * area) * (the same of b in another
+ * class), and clusters that have the first. */
+struct sums {
+    double *a[2], *b[2]; /* [class][cluster]: sums of placements less their expectation */
+    int *count[2];       /* [class][cluster] */
+    int clusters;
+};
+
+static double cross(const struct sums *s, double *const a[2], double *const b[2], int class_a, int class_b)
+{
+    double sum = 0, used = 0;
+    for (int c = 0; c < s->clusters; c++) {
+        sum += a[class_a][c] * b[class_b][c];
+        used += class_a == class_b ? s->count[class_a][c] > 0 : s->count[0][c] + s->count[1][c] > 0;
+    }
+    return sum * used / (used - 1);
+}
+
+static double clustered_covariance(const struct sums *s, double *const a[2], double *const b[2],
+                                   double positives, double negatives)
+{
+    const double within =
+        cross(s, a, b, 1, 1) / (positives * positives) + cross(s, a, b, 0, 0) / (negatives * negatives);
+    return within + (cross(s, a, b, 1, 0) + cross(s, a, b, 0, 1)) / (positives * negatives);
+}
+
+static void fill_sums(struct sums *s, const struct delong *r, const int *label, const double *v,
+                      const double *w, const int *cluster, int n)
+{
+    for (int i = 0; i < n; i++) {
+        const int class = label[i] != 0, c = cluster[i];
+        s->a[class][c] += v[i] - r->auc_a;
+        s->b[class][c] += w[i] - r->auc_b;
+        s->count[class][c]++;
+    }
+}
+
+int stats_delong_clustered(struct delong *r, const int *label, const double *a, const double *b,
+                           const int *cluster, int n, int clusters)
+{
+    double *v = malloc((2 * (size_t)n + 1) * sizeof *v), *sum = calloc(4 * (size_t)clusters + 1, sizeof *sum);
+    int *count = calloc(2 * (size_t)clusters + 1, sizeof *count), failed = !v || !sum || !count;
+    *r = (struct delong){0};
+    if (!failed) {
+        double *w = v + n;
+        struct sums s = {{sum, sum + clusters},
+                         {sum + 2 * clusters, sum + 3 * clusters},
+                         {count, count + clusters},
+                         clusters};
+        const struct classes classes = count_classes(label, n);
+        r->auc_a = stats_auc_placements(v, label, a, n);
+        r->auc_b = stats_auc_placements(w, label, b, n);
+        failed = r->auc_a < 0 || r->auc_b < 0;
+        fill_sums(&s, r, label, v, w, cluster, n);
+        r->covariance = clustered_covariance(&s, s.a, s.b, classes.positives, classes.negatives);
+        if (!failed)
+            compare_areas(r, clustered_covariance(&s, s.a, s.a, classes.positives, classes.negatives),
+                          clustered_covariance(&s, s.b, s.b, classes.positives, classes.negatives));
+        if (!failed && r->se == 0 && !are_equal(a, b, n)) compare_certain(r, classes, classes);
+    }
+    free(v);
+    free(sum);
+    free(count);
+    return failed ? -1 : 0;
+}

@@ -103,7 +103,6 @@ static int take_optional(double *v, const struct json *j, const char *key, doubl
 /* Losses are of any sign; a metric is a share. */
 static int take_measures(struct update *u, const struct json *j, const char *path, struct error *e)
 {
-    enum { LOSS_MOST = 1000000000 };
     int64_t within = -1;
     struct {
         const char *key;
@@ -113,8 +112,8 @@ static int take_measures(struct update *u, const struct json *j, const char *pat
                 {"metric_before", &u->metric_before, 1},   {"loss_before", &u->loss_before, 0},
                 {"metric_after", &u->metric_after, 1},     {"loss_after", &u->loss_after, 0}};
     for (size_t k = 0; k < sizeof part / sizeof *part; k++)
-        if (take_optional(part[k].v, j, part[k].key, part[k].metric ? 0 : -LOSS_MOST,
-                          part[k].metric ? 1 : LOSS_MOST, path, e))
+        if (take_optional(part[k].v, j, part[k].key, part[k].metric ? 0 : -LOSS_LARGEST,
+                          part[k].metric ? 1 : LOSS_LARGEST, path, e))
             return -1;
     if (json_get(j, "within_clip") && take_integer(&within, j, "within_clip", 0, 1, path, e)) return -1;
     u->within = (int)within;

@@ -27,6 +27,9 @@ struct task {
 /* Values are w_k, or w_k - w; or nothing, and packed is the masked difference (fl/round/secure_round.h). */
 enum { UPDATE_WEIGHTS, UPDATE_DIFFERENCE, UPDATE_HIDDEN };
 
+/* A loss beyond it is that of a training that diverged: no site sends it, none is read. */
+#define LOSS_LARGEST 1e9
+
 /* What a site gives. Numbers that are not known are NaN. */
 struct update {
     char site[SITE_NAME_MAX];

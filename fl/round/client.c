@@ -58,7 +58,8 @@ static int run_pass(struct pass *p, struct error *e)
             loss = learner_backward(p->w, step);
         else if (private_gradient(&loss, p->w, step, p->site, p->f, e))
             return -1;
-        if (!isfinite(loss)) return error_set(e, "the loss became %g at local step %d", loss, i + 1);
+        if (!(fabs(loss) <= LOSS_LARGEST))
+            return error_set(e, "the loss became %g at local step %d", loss, i + 1);
         if (p->with_gradient) p->f->strategy->gradient(p->local);
         learner_update(p->w, lr);
         p->loss += loss;
@@ -269,7 +270,7 @@ int client_validate(struct update *u, int after, const float *weights, struct le
     memcpy(w->model->data, weights, w->model->count * sizeof(float));
     if (learner_validate(&v, w, validation, batches, e)) return error_prefix(e, "site %s", u->site);
     *(after ? &u->metric_after : &u->metric_before) = v.metric;
-    *(after ? &u->loss_after : &u->loss_before) = v.loss;
+    *(after ? &u->loss_after : &u->loss_before) = fabs(v.loss) <= LOSS_LARGEST ? v.loss : NAN;
     return 0;
 }
 

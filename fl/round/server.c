@@ -109,7 +109,8 @@ static int check_numbers(const struct server *s, const struct update *u, struct 
         return error_set(e, "learning rates sum to %g", c->lr_sum);
     if (s->f->privacy.adaptive && u->within != 0 && u->within != 1)
         return error_set(e, "does not tell whether its norm was within the clip");
-    if (!isfinite(c->start_loss) || !isfinite(u->loss)) return error_set(e, "the loss is %g", u->loss);
+    if (!(fabs(c->start_loss) <= LOSS_LARGEST && fabs(u->loss) <= LOSS_LARGEST))
+        return error_set(e, "the loss is %g", u->loss);
     for (int i = 0; i < s->updates; i++)
         if (strcmp(s->update[i].site, u->site) == 0)
             return error_set(e, "there is an update of the site already");

@@ -276,7 +276,7 @@ static uint64_t play_round(const struct agreement *f, const struct model *start,
         } way[] = {{"finite", NAN, 5, 1, 0, 1},       {"finite", INFINITY, 5, 1, 0, 1},
                    {"larger than", 2e6f, 5, 1, 0, 1}, {"examples", 0, 0, 1, 0, 0},
                    {"examples", 0, 2.5, 1, 0, 0},     {"loss", 0, 5, NAN, 0, 0},
-                   {"round 1", 0, 5, 1, 1, 0}};
+                   {"loss", 0, 5, 2e9, 0, 0},         {"round 1", 0, 5, 1, 1, 0}};
         for (size_t k = 0; with_bad && k < sizeof way / sizeof *way; k++) {
             float kept = u.values[0];
             if (way[k].first) u.values[0] = way[k].value;

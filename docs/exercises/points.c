@@ -1,4 +1,4 @@
-/* points.c - exercise 2 of the chapter on the ladder: four outputs of a kernel with three weights by six
+/* points.c - exercise 1 of the chapter on Winograd's form: four outputs of a kernel with three weights by six
  * products, Winograd's F(4, 3) with the points 0, +-3/4, +-3/2 and infinity; and the number of products in
  * three dimensions. */
 #include <math.h>

@@ -6,7 +6,7 @@
  *
  * and in three dimensions the same along each axis, one after the other. The products over the channels are
  * then 64 products of matrices, [tile][c] times [c][k].
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/20_winograd.md */
 #include "docs/ladder/ladder.h"
 
 #include "docs/ladder/ladder_lanes.h"

@@ -2,7 +2,7 @@
  * both pairs and adds them to one float. Half of the memory, half of the instructions, and eight bits of each
  * number in place of 24. The order of the two additions inside is the processor's own: this is why bf16 has
  * other bits on other levels.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include "docs/ladder/ladder.h"
 #include "tensor/base/cpu.h"
 

@@ -1,5 +1,5 @@
 /* bytes.c - little-endian messages: growing buffer and bounded reader.
- * The book: docs/book/22_hostile_files.md */
+ * The book: docs/book/25_hostile_files.md */
 #include "io/base/bytes.h"
 
 #include <stdlib.h>

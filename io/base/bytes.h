@@ -8,7 +8,7 @@
  *     uint32_t sites = bytes_u32(&r);
  *     const unsigned char *key = bytes_take(&r, 32);
  *     if (bytes_end(&r, "keys", e)) return -1;      (too short, or bytes left over)
- * The book: docs/book/22_hostile_files.md */
+ * The book: docs/book/25_hostile_files.md */
 #ifndef IO_BYTES_H
 #define IO_BYTES_H
 

@@ -1,5 +1,5 @@
 /* file.c - whole files read, files written that are complete or absent, names of folders.
- * The book: docs/book/22_hostile_files.md */
+ * The book: docs/book/25_hostile_files.md */
 #include "io/base/file.h"
 
 #include <dirent.h>

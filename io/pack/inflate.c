@@ -2,7 +2,7 @@
  *
  * A code is decoded by one look-up of its first TABLE_BITS bits; longer codes continue in a second table
  * behind it. Input comes through a 64-bit buffer that is filled eight bytes at a time while they last.
- * The book: docs/book/22_hostile_files.md */
+ * The book: docs/book/25_hostile_files.md */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* device_program.c - a recorded graph as calls of device_kernels.h.
- * The book: docs/book/23_devices.md */
+ * The book: docs/book/26_devices.md */
 #include "nn/device/device_program.h"
 
 #include <stdlib.h>

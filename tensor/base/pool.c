@@ -5,7 +5,7 @@
  * No wake-up is lost: the sleeper first announces itself (sleepers, caller_sleeps) and then looks at the
  * counter again, the waker first changes the counter and then looks for sleepers, all in sequentially
  * consistent order; so one of the two sees the other.
- * The book: docs/book/08_deterministic_step.md, 20_bits.md */
+ * The book: docs/book/08_deterministic_step.md, 23_bits.md */
 #include "tensor/base/pool.h"
 
 #include <pthread.h>

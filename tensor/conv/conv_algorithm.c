@@ -1,6 +1,6 @@
 /* conv_algorithm.c - the list of all algorithms of convolutions, in order of preference. Each is defined
  * beside its code; a new one is added here.
- * The book: docs/book/18_ladder.md, 19_strides.md */
+ * The book: docs/book/19_drivers.md */
 #include "tensor/conv/conv_algorithm.h"
 
 #include "tensor/base/check.h"

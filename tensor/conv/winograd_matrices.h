@@ -11,10 +11,10 @@
  * the row of B has the coefficients of the product of (x - q) over the other finite points q. Where p and -p
  * both are points, their rows differ in the signs of the odd places.
  *
- * The points: 0, 1, -1, infinity of WINOGRAD_2; 0, P, -P, Q, -Q, infinity of WINOGRAD_4, of which these had
- * the smallest error (winograd.h); with a stride, the taps 0 and 2 meet the even inputs only and have 0, 1,
+ * The points: 0, 1, -1, infinity of WINOGRAD_2; 0, P, -P, Q, -Q, infinity of WINOGRAD_4, whose error is
+ * near the smallest (winograd.h); with a stride, the taps 0 and 2 meet the even inputs only and have 0, 1,
  * infinity, and tap 1 the odd ones, a product each.
- * The book: docs/book/18_ladder.md, 19_strides.md */
+ * The book: docs/book/20_winograd.md, 22_strides.md */
 #ifndef TENSOR_WINOGRAD_MATRICES_H
 #define TENSOR_WINOGRAD_MATRICES_H
 

@@ -8,7 +8,7 @@
  *   opposite points        even +- p odd, of the even and the odd places, each of them a row like that
  *   a column               the sums and differences of opposite points come first. Then the single points
  *                          that are 1; the pairs, of y upwards, of the weights downwards; other single points
- * The book: docs/book/18_ladder.md, 19_strides.md */
+ * The book: docs/book/20_winograd.md, 22_strides.md */
 #define CONSTANT(value) vf_set((float)(value))
 
 INLINE vf times(const double c, vf v) { return c == 1 ? v : vf_mul(CONSTANT(c), v); }

@@ -1,6 +1,6 @@
 /* exchanged.c - the weight gradient of 1x1x1 convolutions with few outputs, which fill a panel badly: the
  * same products with x and dy in exchanged roles, the many channels of x in the lanes.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/19_drivers.md */
 #include "tensor/direct/outer.h"
 
 static int exchanged_supports(const struct conv_problem *p, enum isa level)

@@ -2,7 +2,7 @@
  *
  * The outputs of direction -1 with a stride fall into phases, the residues of their position: each phase has
  * taps of its own and is a problem with step 1, whose outputs are `stride` apart. Direction 1 has one phase.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/19_drivers.md */
 #include "tensor/direct/gather.h"
 
 struct gather_axis gather_axis(const struct gather *g, int i, int phase)

@@ -1,6 +1,6 @@
 /* gather_cut.c - the cut of a gather: how the panels of k and the lines of y are dealt to the threads, and
  * what memory that takes. For any kernel, stride and padding.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/19_drivers.md */
 #include "tensor/direct/thin.h"
 
 enum {

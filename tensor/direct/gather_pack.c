@@ -1,6 +1,6 @@
 /* gather_pack.c - what the kernel of a gather reads: the weights of a panel in the order of the taps, and of
  * x a window, copied, or x itself where each output has one tap. For any kernel, stride and padding.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/19_drivers.md */
 #include <string.h>
 
 #include "tensor/direct/gather.h"

@@ -6,7 +6,7 @@
  *         run_group    up to CONV_LINES lines together, where they are short
  *           run_span   one window of x
  *             run_tile each panel of k
- * The book: docs/book/18_ladder.md, 19_strides.md */
+ * The book: docs/book/19_drivers.md, 22_strides.md */
 #include "tensor/direct/gather.h"
 
 /* ---- tiles --------------------------------------------------------------------------------------------- */

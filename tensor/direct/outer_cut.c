@@ -1,6 +1,6 @@
 /* outer_cut.c - the cut of a weight gradient: stripes, panels and blocks for the threads, and what memory
  * that takes. For any kernel, stride and padding.
- * The book: docs/book/08_deterministic_step.md, 18_ladder.md */
+ * The book: docs/book/08_deterministic_step.md, 19_drivers.md */
 #include <string.h>
 
 #include "tensor/direct/thin.h"

@@ -1,6 +1,6 @@
 /* outer_pack.c - what the kernel of a weight gradient reads: a chunk of lines of dy, a panel of it and the
  * lines of x under it, in place where that is possible, or copied. For any kernel, stride and padding.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/19_drivers.md */
 #include <string.h>
 
 #include "tensor/direct/outer.h"

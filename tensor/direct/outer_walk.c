@@ -6,7 +6,7 @@
  *         run_chunk    tap by tap, or the taps of a line together
  *           run_tiles  the kernel
  *     outer_add_up_job one panel and block: the stripes in order, to dw
- * The book: docs/book/08_deterministic_step.md, 18_ladder.md, 19_strides.md */
+ * The book: docs/book/08_deterministic_step.md, 19_drivers.md, 22_strides.md */
 #include <string.h>
 
 #include "tensor/direct/outer.h"

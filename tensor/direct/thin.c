@@ -1,7 +1,7 @@
 /* thin.c - the copy of an x of few channels. A convolution with few input channels reads each value of x
  * many times for each of its few channels: copying windows of it would cost as much as the arithmetic. So x,
  * which is small beside y, is copied once, with the padding as zeros around it.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/19_drivers.md */
 #include <string.h>
 
 #include "tensor/direct/thin.h"

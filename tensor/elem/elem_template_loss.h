@@ -3,7 +3,7 @@
  * Classes are few and lie side by side in memory, so lanes are voxels here: a tile of voxels is transposed to
  * [class][voxel], worked on, and transposed back. A tile's width is a multiple of 16; voxels beyond the end
  * are zeros without a label.
- * The book: docs/book/04_loss.md, 20_bits.md */
+ * The book: docs/book/04_loss.md, 23_bits.md */
 
 /* vmath_exp, lane by lane: the same operations in the same order. */
 INLINE vf vector_exp(vf x)

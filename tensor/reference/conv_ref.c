@@ -1,6 +1,6 @@
 /* conv_ref.c - convolution as it is defined: plain loops, double accumulation. What the kernels are tested
  * against, and the place to read first.
- * The book: docs/book/02_convolution.md, 21_testing.md */
+ * The book: docs/book/02_convolution.md, 24_testing.md */
 #include "tensor/reference/conv_ref.h"
 
 #include <stddef.h>

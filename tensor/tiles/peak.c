@@ -1,6 +1,6 @@
 /* peak.c - the machine's peak, which `nephron bench` measures the kernels against: the fastest of
  * independent products in registers.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include "tensor/base/clock.h"
 #include "tensor/tiles/peak.h"
 #include "tensor/tiles/tiles.h"

@@ -3,7 +3,7 @@
  * The instructions are written as assembly that tells the compiler that memory is read and written: with the
  * intrinsics of some compilers, what is stored just before a tile is loaded, the configuration among it, may
  * come too late.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include <string.h>
 
 #include "tensor/tiles/tiles.h"

@@ -1,6 +1,6 @@
 /* tiles_avx512bf16.c - the micro-kernels of tiles.h for x86-64 with AVX512-BF16. What surrounds the
  * product serves the AMX level too.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include "tensor/tiles/tiles.h"
 #include "tensor/base/isa.h"
 

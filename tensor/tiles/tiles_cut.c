@@ -1,6 +1,6 @@
 /* tiles_cut.c - the cut of tiles.h, forward and backward-data: whether tiles pay, how the panels of k and
  * the units are dealt to the threads, and what memory that takes.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include "tensor/base/isa.h"
 #include "tensor/tiles/tiles.h"
 #include "tensor/winograd/winograd.h"

@@ -1,6 +1,6 @@
 /* tiles_outer_cut.c - the cut of the weight gradient of tiles.h: stripes, panels and blocks for the threads,
  * and what memory that takes.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include "tensor/tiles/tiles_outer.h"
 
 enum { TILE_PARTS = 16, WINDOW_BYTES = 320 << 10, LARGE_PLANE = 128 };

@@ -1,5 +1,5 @@
 /* tiles_outer_pack.c - dy of the weight gradient of tiles.h, in pairs of positions of a window.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include <string.h>
 
 #include "tensor/tiles/tiles_outer.h"

@@ -1,6 +1,6 @@
 /* tiles_outer_points.c - the weight gradient of tiles.h for one tap without stride or padding: there is no
  * window, x and dy are both copied as pairs of voxels, some at a time.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include "tensor/tiles/tiles_outer.h"
 
 int tiles_outer_points_only(const struct gather *g)

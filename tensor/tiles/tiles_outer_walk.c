@@ -4,7 +4,7 @@
  *       run_unit           window of x and pairs of dy, for all taps
  *         add_tap          products of 32 positions at a time
  *     tiles_outer_add_job  one block and panel: the stripes in order, to dw
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include <string.h>
 
 #include "tensor/tiles/tiles_outer.h"

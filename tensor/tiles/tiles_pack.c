@@ -1,6 +1,6 @@
 /* tiles_pack.c - the weights of tiles.h, as pairs, in the order of the steps: [panel of
  * k][phase][kz][ky][kx][block of 32 c][16][width][2].
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include "tensor/tiles/tiles.h"
 
 /* step[tap]: the tap's place in the order of the steps. */

@@ -1,6 +1,6 @@
 /* tiles_points.c - a job of tiles.h, forward and backward-data, for one tap without stride or padding: there
  * is no window, products read x in place, one after the other over all voxels.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include "tensor/tiles/tiles.h"
 
 int tiles_voxels(const struct gather *g) { return g->n * g->x_size[0] * g->x_size[1] * g->x_size[2]; }

@@ -1,6 +1,6 @@
 /* tiles_portable.c - the micro-kernels of tiles.h in plain C: the definition, with vdpbf16ps's
  * order of arithmetic. What the others are tested against.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include <math.h>
 
 #include "tensor/tiles/tiles.h"

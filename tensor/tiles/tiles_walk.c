@@ -4,7 +4,7 @@
  *       run_unit       the window of x; the phases of y
  *         run_piece    each panel of k: products of the positions of the window
  *           store_rows those that are voxels of y
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include "tensor/tiles/tiles.h"
 
 /* A phase of y, and where a piece of it is. */

@@ -3,7 +3,7 @@
  * Along w, a line of x is followed by as many zeros as its last outputs, or the first ones of the next line,
  * reach beyond it: one column of zeros serves both. Lines outside of x are zeros, planes outside of it are
  * not there. Everything but the lines of x is zero from the start and stays so.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include <string.h>
 
 #include "tensor/tiles/tiles.h"

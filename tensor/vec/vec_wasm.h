@@ -8,7 +8,7 @@
  * has one that an engine may round once or twice, as its processor can: once wherever there is an FMA. cpu.c
  * tries it; where it rounds twice, the level of such a module is scalar, and a module without relaxed SIMD is
  * the one to load.
- * The book: docs/book/23_devices.md */
+ * The book: docs/book/26_devices.md */
 #ifndef TENSOR_VEC_WASM_H
 #define TENSOR_VEC_WASM_H
 

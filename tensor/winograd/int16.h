@@ -38,7 +38,7 @@
  * the other for its panels of k. Or, where the volume is small beside the weights, all of x is transformed,
  * and a job is a panel: it transforms the weights of one block of channels after the other, which stay
  * in the second cache for all outputs. Both have the same order of sums.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #ifndef TENSOR_INT16_H
 #define TENSOR_INT16_H
 

@@ -1,5 +1,5 @@
 /* int16_avx512vnni.c - the kernels of int16.h for x86-64 with AVX512-VNNI.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include "tensor/winograd/int16.h"
 #include "tensor/base/isa.h"
 

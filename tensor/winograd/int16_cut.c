@@ -1,6 +1,6 @@
 /* int16_cut.c - the cut of int16.h: batches of columns, or panels, for the threads, and what memory that
  * takes; the algorithm.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include "tensor/base/isa.h"
 #include "tensor/winograd/int16.h"
 

@@ -1,7 +1,7 @@
 /* int16_outer.c - the weight gradient of int16.h. A batch of columns goes along d: x and dy of a plane
  * become pairs of tiles, in units that each channel has there; the exact sums of a batch are added to fp32
  * sums of each point, which are transformed at the end.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include <string.h>
 
 #include "tensor/base/isa.h"

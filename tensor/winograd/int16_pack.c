@@ -1,6 +1,6 @@
 /* int16_pack.c - what the products of int16.h read: the points of the weights and of planes of x, as
  * integers in their units; and where the tiles of a batch of columns are.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include "tensor/base/isa.h"
 #include "tensor/winograd/int16.h"
 

@@ -4,7 +4,7 @@
  *     int16_panel_job     a panel, where the volume is small: block after block of c, all batches and planes
  *       multiply          the points of one plane of y
  *       store_y           its tiles
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/21_pairs.md */
 #include "tensor/base/isa.h"
 #include "tensor/winograd/int16.h"
 

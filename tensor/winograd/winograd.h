@@ -27,19 +27,19 @@
  * tiles rather than lines; each point's chain runs over the tiles of a stripe, and is then transformed, along
  * w, then h, then d.
  *
- * The rms error of y in units of y's, normal inputs and weights, 3x3x3 (NumPy, against double precision):
+ * The rms error of y in units of y's, 3x3x3, as tests/bench/winograd_error.py --tiles 32 prints it:
  *
  *   channels           32      64      128     320
- *   direct             5.3e-7  7.3e-7  1.0e-6  1.7e-6
- *   2x2x2              2.5e-7  3.5e-7  3.5e-7  3.3e-7
- *   4x4x2 (3/4, 3/2)   7.9e-7  8.2e-7  8.2e-7  8.2e-7    as here; the points 5/8 and 3/2 give 7.4e-7 to
- *                      7.8e-7, 1 and 2: 1.6e-6, 1 and 1/2: 1.7e-6 to 1.8e-6
+ *   direct             5.2e-7  7.5e-7  1.1e-6  1.6e-6
+ *   2x2x2              2.6e-7  3.6e-7  3.5e-7  3.5e-7
+ *   4x4x2 (3/4, 3/2)   8.3e-7  1.1e-6  1.1e-6  1.0e-6    as here; the points 5/8 and 3/2 give 7.6e-7 to
+ *                      1.0e-6, 1 and 2: 1.6e-6 to 2.2e-6, 1 and 1/2: 1.7e-6 to 2.2e-6
  *
  * With a stride it is about the direct form's.
  *
  * The chains are 27 times shorter than the direct form's; what remains is from the transforms, which multiply
  * by up to 3.4.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/20_winograd.md */
 #ifndef TENSOR_WINOGRAD_H
 #define TENSOR_WINOGRAD_H
 

@@ -1,6 +1,6 @@
 /* winograd_cut.c - the cut of Winograd's form: how the panels of k and the tiles are dealt to the threads,
  * and what memory that takes.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/20_winograd.md */
 #include "tensor/winograd/winograd.h"
 
 enum {

@@ -6,7 +6,7 @@
  * weights count as tiles, too (`cost`); and the direct form where that saves less than half of its products.
  * With a stride there is one tile; it saves 2.2 times (stride 1 along d), 1.7 times (2) or 1.4 times (one
  * tap), and its transforms take less.
- * The book: docs/book/18_ladder.md, 19_strides.md */
+ * The book: docs/book/20_winograd.md, 22_strides.md */
 #include "tensor/winograd/winograd.h"
 
 enum {

@@ -1,7 +1,7 @@
 /* winograd_outer.c - the weight gradient in Winograd's form: the adjoint. The points of x and of dy are
  * multiplied and summed over the tiles of a stripe, each point for itself; the sums are transformed once, at
  * the end.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/20_winograd.md */
 #include <string.h>
 
 #include "tensor/winograd/winograd.h"

@@ -1,5 +1,5 @@
 /* winograd_pack.c - what the products of a batch of tiles read: the points of x, of dy and of the weights.
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/20_winograd.md */
 #include "tensor/winograd/winograd.h"
 
 enum {

@@ -6,7 +6,7 @@
  *         run_batch        planes of points along d: transforms x, multiplies, transforms the products
  *           multiply       the points of a plane: products of matrices
  *           store_y        a tile's part of the planes of y
- * The book: docs/book/18_ladder.md */
+ * The book: docs/book/20_winograd.md */
 #include "tensor/winograd/winograd.h"
 
 /* ---- one batch of tiles -------------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
  *     check_kernels            the test
  *     check_kernels --bench    GFLOP/s of each level, share of its peak, ratio to the reference
  *
- * The book: docs/book/21_testing.md
+ * The book: docs/book/24_testing.md
  */
 #include "tensor/tiles/peak.h"
 #include "tests/kernels/conv_case.h"

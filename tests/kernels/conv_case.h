@@ -5,7 +5,7 @@
  * tolerated. A wrong or missing product is orders of magnitude larger, which the planted faults confirm.
  * Where activations are bf16, the reference gets the rounded ones, and an output may be off by half of the
  * distance between two bf16 more: a truncation, or a second rounding on the way, is seen.
- * The book: docs/book/21_testing.md */
+ * The book: docs/book/24_testing.md */
 #ifndef TESTS_CONV_CASE_H
 #define TESTS_CONV_CASE_H
 

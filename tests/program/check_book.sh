@@ -43,7 +43,9 @@ for chapter in docs/book/[0-9][0-9]_*.md; do
         11_*) ls nn/batch/*.c ;;
         15_*) ls fl/strategy/*.c ;;
         16_*) ls fl/privacy/*.c ;;
-        18_*) ls tensor/direct/*.c tensor/winograd/*.c tensor/tiles/*.c ;;
+        19_*) ls tensor/direct/*.c ;;
+        20_*) ls tensor/winograd/winograd*.c ;;
+        21_*) ls tensor/winograd/int16*.c tensor/tiles/*.c ;;
         esac
     } | grep -v '^docs/exercises/' | sort -u >"$work/explained"
     [ -s "$work/explained" ]
@@ -85,7 +87,7 @@ awk 'function has(file, word,   line, text) {
             for (w = 1; w <= words && !has(chapter[c], word[w]); w++) ;
             if (w > words) print "not in " chapter[c] ": " cell[2]
         }
-    }' docs/book/24_glossary.md >"$work/words"
+    }' docs/book/27_glossary.md >"$work/words"
 [ "$(grep -c '^in' "$work/words")" -gt 60 ] && ! grep -q '^not in' "$work/words"
 ok "the glossary: $(grep -c '^in' "$work/words") words, $(grep '^not in' "$work/words" | head -n 3 |
     tr '\n' ';')" $?

@@ -66,11 +66,11 @@ window.faint = () => {
 window.lost = () => {
   const out = [];
   let count = 0;
-  for (const cell of document.querySelector('#c24_glossary table').querySelectorAll('td:first-child'))
+  for (const cell of document.querySelector('#c27_glossary table').querySelectorAll('td:first-child'))
     for (const word of cell.textContent.split(', ')) {
       const to = search(word).map(target);
       const there = b => b && b.textContent.toLowerCase().replace(/\s+/g, ' ').includes(word.toLowerCase());
-      if (!to.every(there) || !to.some(b => b.closest('section').id !== 'c24_glossary')) out.push(word);
+      if (!to.every(there) || !to.some(b => b.closest('section').id !== 'c27_glossary')) out.push(word);
       count++;
     }
   return 'lost words: ' + (count < 60 ? 'only ' + count : out.join(', ') || 'none');
@@ -118,7 +118,7 @@ if [ -n "$SHOTS" ]; then
     for size in 390x844,mobile 820x1180,mobile 1280x860; do
         for dark in '' ,dark; do
             set -- "$@" "size:$size$dark"
-            for place in contents c02_convolution c02_convolution_5 c06_networks_1 c18_ladder_8 c24_glossary
+            for place in contents c02_convolution c02_convolution_5 c06_networks_1 c20_winograd_4 c27_glossary
             do
                 set -- "$@" "set:location.hash = '$place'; later()" "view:$SHOTS/$size$dark.$place.png"
             done

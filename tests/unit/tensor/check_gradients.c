@@ -5,7 +5,7 @@
  * cancels) and single coordinates. The loss is a fixed random functional of the output, summed in double, or
  * the op's own scalar. A gradient wrong by one percent fails: the check proves that on two wrong ops before
  * it believes itself. An op of op_table without a case fails.
- * The book: docs/book/21_testing.md */
+ * The book: docs/book/24_testing.md */
 #include "tests/unit/expect.h"
 #include "tests/unit/tensor/op_cases.h"
 

@@ -107,89 +107,124 @@ struct sliding {
     int stop;               /* which wants no more of them */
 };
 
-/* Rows of the window at `corner` (in padded coordinates), reversed along the axes of flip; 0 outside of the
+/* A pass of one network over one window: what the loops below share. Each is cut by planes, and no two
+ * planes write to the same value, so results do not depend on the threads. */
+struct window {
+    const struct sliding *s;
+    const struct predictor *p;
+    const int *corner; /* in padded coordinates */
+    int flip;
+    float flips;
+};
+
+/* [*from, *to): the voxels of the window along x that are in the image. */
+static void columns_inside(const struct window *w, int *from, int *to)
+{
+    const int before = w->s->pad[2] - w->corner[2], end = w->s->size[2] + before;
+    *from = before > 0 ? before : 0;
+    *to = end < w->p->patch[2] ? end : w->p->patch[2];
+}
+
+/* A row of voxels of so many floats, in reverse where it is asked for. */
+static void copy_row(float *out, const float *in, int voxels, int floats, int reverse)
+{
+    if (!reverse) {
+        memcpy(out, in, (size_t)voxels * (size_t)floats * sizeof *out);
+        return;
+    }
+    for (int x = 0; x < voxels; x++)
+        for (int c = 0; c < floats; c++) out[x * floats + c] = in[(voxels - 1 - x) * floats + c];
+}
+
+/* Plane z of the network's input: rows of the window, reversed along the axes of flip; 0 outside of the
  * image. */
-static void collect(const struct sliding *s, const struct predictor *p, const int corner[3], int flip)
+static void collect(void *arg, int z, int thread)
 {
-    size_t row = (size_t)p->patch[2] * (size_t)p->channels;
-    float *out = tensor_f32(p->image);
-    memset(out, 0, row * (size_t)p->patch[0] * (size_t)p->patch[1] * sizeof(float));
-    for (int z = 0; z < p->patch[0]; z++)
-        for (int y = 0; y < p->patch[1]; y++, out += row) {
-            int from_z = corner[0] - s->pad[0] + (flip & 1 ? p->patch[0] - 1 - z : z);
-            int from_y = corner[1] - s->pad[1] + (flip & 2 ? p->patch[1] - 1 - y : y);
-            if (from_z < 0 || from_z >= s->size[0] || from_y < 0 || from_y >= s->size[1]) continue;
-            const float *in = s->image + ((size_t)from_z * (size_t)s->size[1] + (size_t)from_y) *
-                                             (size_t)s->size[2] * (size_t)p->channels;
-            for (int x = 0; x < p->patch[2]; x++) {
-                int from_x = corner[2] - s->pad[2] + (flip & 4 ? p->patch[2] - 1 - x : x);
-                if (from_x < 0 || from_x >= s->size[2]) continue;
-                memcpy(out + (size_t)x * (size_t)p->channels, in + (size_t)from_x * (size_t)p->channels,
-                       (size_t)p->channels * sizeof(float));
-            }
-        }
+    const struct window *w = arg;
+    const struct sliding *s = w->s;
+    const struct predictor *p = w->p;
+    const size_t channels = (size_t)p->channels, row = (size_t)p->patch[2] * channels;
+    float *out = tensor_f32(p->image) + (size_t)z * (size_t)p->patch[1] * row;
+    const int from_z = w->corner[0] - s->pad[0] + (w->flip & 1 ? p->patch[0] - 1 - z : z);
+    int from, to;
+    (void)thread;
+    columns_inside(w, &from, &to);
+    memset(out, 0, row * (size_t)p->patch[1] * sizeof *out);
+    if (from_z < 0 || from_z >= s->size[0]) return;
+    for (int y = 0; y < p->patch[1]; y++, out += row) {
+        const int from_y = w->corner[1] - s->pad[1] + (w->flip & 2 ? p->patch[1] - 1 - y : y);
+        if (from_y < 0 || from_y >= s->size[1]) continue;
+        const size_t in = ((size_t)from_z * (size_t)s->size[1] + (size_t)from_y) * (size_t)s->size[2] +
+                          (size_t)(w->corner[2] - s->pad[2] + from);
+        copy_row(out + (size_t)(w->flip & 4 ? p->patch[2] - to : from) * channels, s->image + in * channels,
+                 to - from, p->channels, w->flip & 4);
+    }
 }
 
-/* sum += the logits, turned back. */
-static void add_flipped(const struct sliding *s, const struct predictor *p, int flip)
+/* Plane z of the sum: + the logits, turned back. The first of a window's passes clears it. */
+static void add_flipped(void *arg, int z, int thread)
 {
-    const float *in = tensor_f32(p->logits);
-    for (int z = 0; z < p->patch[0]; z++)
-        for (int y = 0; y < p->patch[1]; y++) {
-            size_t to_z = (size_t)(flip & 1 ? p->patch[0] - 1 - z : z),
-                   to_y = (size_t)(flip & 2 ? p->patch[1] - 1 - y : y);
-            float *out =
-                s->sum + (to_z * (size_t)p->patch[1] + to_y) * (size_t)p->patch[2] * (size_t)p->classes;
-            for (int x = 0; x < p->patch[2]; x++, in += p->classes) {
-                float *o = out + (size_t)(flip & 4 ? p->patch[2] - 1 - x : x) * (size_t)p->classes;
-                for (int c = 0; c < p->classes; c++) o[c] += in[c];
-            }
-        }
+    const struct window *w = arg;
+    const struct predictor *p = w->p;
+    const size_t row = (size_t)p->patch[2] * (size_t)p->classes, plane = (size_t)p->patch[1] * row;
+    const float *in = tensor_f32(p->logits) + (size_t)(w->flip & 1 ? p->patch[0] - 1 - z : z) * plane;
+    float *sum = w->s->sum + (size_t)z * plane;
+    (void)thread;
+    if (w->flip == 0) memset(sum, 0, plane * sizeof *sum);
+    for (int y = 0; y < p->patch[1]; y++, in += row) {
+        float *out = sum + (size_t)(w->flip & 2 ? p->patch[1] - 1 - y : y) * row;
+        if (w->flip & 4)
+            for (int x = 0; x < p->patch[2]; x++)
+                for (int c = 0; c < p->classes; c++)
+                    out[(p->patch[2] - 1 - x) * p->classes + c] += in[x * p->classes + c];
+        else
+            for (size_t i = 0; i < row; i++) out[i] += in[i];
+    }
 }
 
-/* Adds gaussian * sum / flips to the part of the open planes under the window. */
-static void scatter(const struct sliding *s, const int corner[3], float flips)
+/* Adds gaussian * sum / flips to the part of the open planes under plane z of the window. */
+static void scatter(void *arg, int z, int thread)
 {
-    const struct predictor *p = s->p;
-    size_t i = 0;
-    for (int z = 0; z < p->patch[0]; z++)
-        for (int y = 0; y < p->patch[1]; y++)
-            for (int x = 0; x < p->patch[2]; x++, i++) {
-                int at_z = corner[0] - s->pad[0] + z, at_y = corner[1] - s->pad[1] + y,
-                    at_x = corner[2] - s->pad[2] + x;
-                if (at_z < 0 || at_z >= s->size[0] || at_y < 0 || at_y >= s->size[1] || at_x < 0 ||
-                    at_x >= s->size[2])
-                    continue;
-                size_t to =
-                    ((size_t)(at_z % p->patch[0]) * (size_t)s->size[1] + (size_t)at_y) * (size_t)s->size[2] +
-                    (size_t)at_x;
-                float *out = s->logits + to * (size_t)p->classes;
-                const float *in = s->sum + i * (size_t)p->classes, g = s->gaussian[i];
-                s->weight[to] += g;
-                for (int c = 0; c < p->classes; c++) out[c] += in[c] / flips * g;
-            }
+    const struct window *w = arg;
+    const struct sliding *s = w->s;
+    const struct predictor *p = w->p;
+    const int at_z = w->corner[0] - s->pad[0] + z;
+    int from, to;
+    (void)thread;
+    columns_inside(w, &from, &to);
+    if (at_z < 0 || at_z >= s->size[0]) return;
+    for (int y = 0; y < p->patch[1]; y++) {
+        const int at_y = w->corner[1] - s->pad[1] + y;
+        if (at_y < 0 || at_y >= s->size[1]) continue;
+        size_t i = ((size_t)z * (size_t)p->patch[1] + (size_t)y) * (size_t)p->patch[2] + (size_t)from;
+        size_t out = ((size_t)(at_z % p->patch[0]) * (size_t)s->size[1] + (size_t)at_y) * (size_t)s->size[2] +
+                     (size_t)(w->corner[2] - s->pad[2] + from);
+        for (int x = from; x < to; x++, i++, out++) {
+            const float *in = s->sum + i * (size_t)p->classes, g = s->gaussian[i];
+            float *logits = s->logits + out * (size_t)p->classes;
+            s->weight[out] += g;
+            for (int c = 0; c < p->classes; c++) logits[c] += in[c] / w->flips * g;
+        }
+    }
 }
 
 /* Every network adds its logits and its weights: their quotient is the mean of the networks. */
 static void predict_window(struct sliding *s, const int corner[3], int mirrored,
                            const struct sliding_options *o)
 {
+    struct pool *pool = graph_pool(s->p->graph);
     for (int k = 0; k < s->predictors; k++) {
-        const struct predictor *p = &s->p[k];
-        int flips = 0;
-        memset(s->sum, 0,
-               (size_t)p->patch[0] * (size_t)p->patch[1] * (size_t)p->patch[2] * (size_t)p->classes *
-                   sizeof(float));
-        for (int flip = 0; flip < 8; flip++) {
-            if (flip & ~mirrored) continue;
-            collect(s, p, corner, flip);
-            graph_forward(p->graph);
-            add_flipped(s, p, flip);
-            flips++;
+        struct window w = {.s = s, .p = &s->p[k], .corner = corner};
+        for (w.flip = 0; w.flip < 8; w.flip++) {
+            if (w.flip & ~mirrored) continue;
+            pool_run(pool, w.p->patch[0], collect, &w);
+            graph_forward(w.p->graph);
+            pool_run(pool, w.p->patch[0], add_flipped, &w);
+            w.flips++;
             if (s->done < s->of) s->done++;
             if (o->progress) s->stop |= o->progress(o->arg, s->done, s->of) != 0;
         }
-        scatter(s, corner, (float)flips);
+        pool_run(pool, w.p->patch[0], scatter, &w);
     }
 }
 
@@ -224,18 +259,43 @@ static int prepare(struct sliding *s, double step)
     return 0;
 }
 
+struct plane {
+    float *logits, *weight; /* its first values */
+    int width, classes;
+};
+
+/* Row y: sums to means. */
+static void divide_row(void *arg, int y, int thread)
+{
+    const struct plane *p = arg;
+    const size_t begin = (size_t)y * (size_t)p->width, end = begin + (size_t)p->width,
+                 classes = (size_t)p->classes;
+    (void)thread;
+    for (size_t i = begin; i < end; i++)
+        for (size_t c = 0; c < classes; c++) p->logits[i * classes + c] /= p->weight[i];
+}
+
+/* For the windows to come. */
+static void clear_row(void *arg, int y, int thread)
+{
+    const struct plane *p = arg;
+    const size_t begin = (size_t)y * (size_t)p->width, width = (size_t)p->width, classes = (size_t)p->classes;
+    (void)thread;
+    memset(p->logits + begin * classes, 0, width * classes * sizeof *p->logits);
+    memset(p->weight + begin, 0, width * sizeof *p->weight);
+}
+
 /* Gives the planes before `end` to the sink. */
 static void finish_planes(struct sliding *s, int end, sliding_sink *sink, void *arg)
 {
-    size_t plane = (size_t)s->size[1] * (size_t)s->size[2], classes = (size_t)s->p->classes;
+    const size_t plane = (size_t)s->size[1] * (size_t)s->size[2];
+    struct pool *pool = graph_pool(s->p->graph);
     for (; s->finished < end; s->finished++) {
-        size_t slot = (size_t)(s->finished % s->p->patch[0]);
-        float *logits = s->logits + slot * plane * classes, *weight = s->weight + slot * plane;
-        for (size_t i = 0; i < plane; i++)
-            for (size_t c = 0; c < classes; c++) logits[i * classes + c] /= weight[i];
-        sink(arg, s->finished, logits);
-        memset(logits, 0, plane * classes * sizeof *logits);
-        memset(weight, 0, plane * sizeof *weight);
+        const size_t at = (size_t)(s->finished % s->p->patch[0]) * plane;
+        struct plane p = {s->logits + at * (size_t)s->p->classes, s->weight + at, s->size[2], s->p->classes};
+        pool_run(pool, s->size[1], divide_row, &p);
+        sink(arg, s->finished, p.logits);
+        pool_run(pool, s->size[1], clear_row, &p);
     }
 }
 

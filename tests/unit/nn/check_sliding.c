@@ -48,11 +48,12 @@ static void check_gaussian(void)
 
 /* A predictor around any graph. kernel 0: the identity. Else the mean over a box of 3 voxels that counts no
  * border, so that a window's result depends on where it is cut. */
-static struct predictor make_predictor(struct model *m, const int patch[3], int channels, int box)
+static struct predictor make_predictor(struct model *m, const int patch[3], int channels, int box,
+                                       struct pool *pool)
 {
     struct predictor p = {.patch = {patch[0], patch[1], patch[2]}, .channels = channels, .classes = channels};
     const int kernel[3] = {3, 3, 3}, stride[3] = {1, 1, 1}, pad[3] = {1, 1, 1};
-    p.graph = graph_create(m, NULL, 0);
+    p.graph = graph_create(m, pool, 0);
     p.image = graph_input(p.graph, "image", SHAPE(1, patch[0], patch[1], patch[2], channels), DT_F32, 0);
     p.logits =
         box ? op_avg_pool3d(p.graph, p.image, kernel, stride, pad) : op_activation(p.graph, p.image, 1);
@@ -123,6 +124,32 @@ static double expected(const float *image, const int size[3], const int patch[3]
     return sum / weight;
 }
 
+/* The same bits, mirrored along some axes and not along others, whoever adds them up. */
+static void check_threads(void)
+{
+    const int size[3] = {12, 13, 9}, patch[3] = {6, 5, 8};
+    const size_t bytes = 12 * 13 * 9 * 2 * sizeof(float);
+    float *image = make_noise(12 * 13 * 9 * 2), *one = malloc(bytes), *many = malloc(bytes);
+    struct model *m = model_create();
+    struct error e = {""};
+    model_finish(m);
+    for (int mirrored = 0; mirrored < 8; mirrored++)
+        for (int threads = 1; threads <= 7; threads += 3) {
+            struct sliding_options o = {
+                .step = 0.5, .mirror = {mirrored & 1, mirrored >> 1 & 1, mirrored >> 2}};
+            struct pool *pool = pool_create(threads);
+            struct predictor p = make_predictor(m, patch, 2, 1, pool);
+            CHECK(sliding_predict(threads == 1 ? one : many, &p, image, size, &o, &e) == 0, "%s", e.text);
+            CHECK(threads == 1 || memcmp(one, many, bytes) == 0, "%d threads, mirrors %d", threads, mirrored);
+            predictor_destroy(&p);
+            pool_destroy(pool);
+        }
+    model_destroy(m);
+    free(image);
+    free(one);
+    free(many);
+}
+
 static void check_sliding(void)
 {
     const int sizes[3][3] = {{12, 13, 9}, {3, 20, 7}, {1, 1, 1}}, patch[3] = {6, 5, 8};
@@ -136,7 +163,7 @@ static void check_sliding(void)
             int calls[2] = {-1, 0};
             struct sliding_options o = {0.5, {mirrored, mirrored, mirrored}, count_calls, calls};
             float *image = make_noise(voxels * 2), *logits = malloc(voxels * 2 * sizeof(float));
-            struct predictor p = make_predictor(m, patch, 2, 0);
+            struct predictor p = make_predictor(m, patch, 2, 0, NULL);
             double worst = 0;
             CHECK(sliding_predict(logits, &p, image, size, &o, &e) == 0, "%s", e.text);
             for (size_t i = 0; i < voxels * 2; i++)
@@ -144,7 +171,7 @@ static void check_sliding(void)
             CHECK_NEAR(worst, 0, 1e-6, "the identity, size %d", k);
             CHECK(calls[0] == calls[1], "progress ends: %d of %d", calls[0], calls[1]);
             predictor_destroy(&p);
-            p = make_predictor(m, patch, 1, 1);
+            p = make_predictor(m, patch, 1, 1, NULL);
             if (calls[1] > 2 && !mirrored) { /* no pass after the one that was the last wanted */
                 int last = 0;
                 o.progress = stop_at_two;
@@ -225,6 +252,7 @@ int main(void)
     check_steps();
     check_gaussian();
     check_sliding();
+    check_threads();
     check_predictor();
     json_free(golden);
     return check_done("check_sliding");

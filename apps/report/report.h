@@ -45,6 +45,9 @@ void cell_p(struct text *t, double p);
 void cell_seeds(struct text *t, const double *value, int seeds);
 void report_pairs(struct text *t, const struct study *s, const struct comparison *pair, int n,
                   const char *test, const char *what);
+/* Institutions that an arm has not seen: a row each; nothing where there is none. */
+void report_unseen(struct text *t, const struct study *s, const struct comparison *unseen, int n,
+                   const char *test, const char *what);
 /* Opens the main comparison and a list, into which the task writes its conditional tests as <li>. */
 void report_conditional_begin(struct text *t, const struct comparison *c);
 void report_conditional_end(struct text *t);

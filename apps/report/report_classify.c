@@ -307,6 +307,7 @@ int report_classify(struct text *t, const struct study *s, const struct results 
     put_calibration(t, s, &r->classify);
     report_pairs(t, s, r->classify.pair, r->classify.pairs, "DeLong, paired, two-sided", "AUC");
     report_subgroups(t, s, "AUC", auc_subgroups, r);
+    report_unseen(t, s, r->classify.unseen, r->classify.unseens, "DeLong, paired", "AUC");
     text_puts(t, "<div class=charts>\n");
     put_roc(t, s, &r->classify, ARM_FEDERATED);
     put_roc(t, s, &r->classify, ARM_CENTRALISED);

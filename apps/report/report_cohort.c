@@ -20,6 +20,16 @@ static void put_box(struct text *t, const char *title, const struct study *s, en
     text_puts(t, "</div>");
 }
 
+static void put_external_box(struct text *t, const struct study *s)
+{
+    text_printf(t, "<div class=box><b>External test</b><br>%d cases of ",
+                study_count(s, -1, STUDY_EXTERNAL, -1));
+    html_escaped(t, s->external);
+    if (s->dataset.classes == 2)
+        text_printf(t, " (class 1: %d)", study_count(s, -1, STUDY_EXTERNAL, 1));
+    text_puts(t, ",<br>which trained nothing</div>");
+}
+
 int report_flow(struct text *t, const struct study *s, const struct results *r, struct error *e)
 {
     (void)r;
@@ -36,6 +46,7 @@ int report_flow(struct text *t, const struct study *s, const struct results *r, 
     put_box(t, "Training", s, STUDY_TRAIN);
     put_box(t, "Validation", s, STUDY_VALIDATION);
     put_box(t, "Test, untouched", s, STUDY_TEST);
+    if (s->external) put_external_box(t, s);
     text_puts(t, "</div>\n"
                  "<p>The split has the paper's proportions, 785 to 104 to 99. Validation cases are watched "
                  "during training and decide nothing: the final weights are tested, and the threshold is "
@@ -54,7 +65,14 @@ struct site_facts {
     double age, volume, spacing[3];
 };
 
-/* room: two doubles a case. */
+/* Of a site, or of the external one. */
+static int is_of(const struct study_case *c, int site)
+{
+    if (c->role == STUDY_UNUSED) return 0;
+    return site < 0 ? c->role == STUDY_EXTERNAL : c->site == site;
+}
+
+/* site -1: the external one. room: two doubles a case. */
 static struct site_facts collect(const struct study *s, int site, double *room)
 {
     struct site_facts f = {0};
@@ -62,7 +80,7 @@ static struct site_facts collect(const struct study *s, int site, double *room)
     double *volume = room, *spacing = room + n, age = 0;
     for (int i = 0; i < n; i++) {
         const struct study_case *c = &s->item[i];
-        if (c->site != site || c->role == STUDY_UNUSED) continue;
+        if (!is_of(c, site)) continue;
         f.cases++;
         if (isfinite(c->age)) age += c->age, f.with_age++;
         if (c->female >= 0) f.with_sex++, f.female += c->female;
@@ -74,8 +92,7 @@ static struct site_facts collect(const struct study *s, int site, double *room)
     for (int a = 0; a < 3; a++) {
         int k = 0;
         for (int i = 0; i < n; i++)
-            if (s->item[i].site == site && s->item[i].role != STUDY_UNUSED)
-                spacing[k++] = s->item[i].spacing[a];
+            if (is_of(&s->item[i], site)) spacing[k++] = s->item[i].spacing[a];
         f.spacing[a] = k ? stats_median(spacing, k) : NAN;
     }
     return f;
@@ -89,12 +106,15 @@ static void put_share(struct text *t, int part, int all)
                     (100 * part + all / 2) / all);
 }
 
+/* k -1: the external one. */
 static void put_site_row(struct text *t, const struct study *s, int k, double *room)
 {
     struct site_facts f = collect(s, k, room);
-    row_begin(t, s->site_name[k]);
-    text_printf(t, "<td>%d<td>%d / %d / %d<td>", f.cases, study_count(s, k, STUDY_TRAIN, -1),
-                study_count(s, k, STUDY_VALIDATION, -1), study_count(s, k, STUDY_TEST, -1));
+    row_begin(t, k < 0 ? s->external : s->site_name[k]);
+    if (k < 0) text_printf(t, ", external<td>%d<td>none / none / %d<td>", f.cases, f.cases);
+    else
+        text_printf(t, "<td>%d<td>%d / %d / %d<td>", f.cases, study_count(s, k, STUDY_TRAIN, -1),
+                    study_count(s, k, STUDY_VALIDATION, -1), study_count(s, k, STUDY_TEST, -1));
     put_share(t, f.positive, f.labelled);
     text_puts(t, "<td>");
     put_share(t, f.female, f.with_sex);
@@ -172,6 +192,7 @@ int report_sites(struct text *t, const struct study *s, const struct results *r,
            "1<th>women<th>age, mean<th>foreground ml, median<th>spacing mm, median (slice × row × "
            "column)\n");
     for (int k = 0; k < s->sites; k++) put_site_row(t, s, k, room);
+    if (s->external) put_site_row(t, s, -1, room);
     free(room);
     text_puts(t, "</table></div>\n");
     put_kinds(t, s);

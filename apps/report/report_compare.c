@@ -105,6 +105,38 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
     text_puts(t, "</table></div>\n");
 }
 
+void report_unseen(struct text *t, const struct study *s, const struct comparison *unseen, int n,
+                   const char *test, const char *what)
+{
+    if (!n) return;
+    const int many = unseen[0].seeds > 1;
+    text_printf(t,
+                "<div class=scroll><table><caption><span>Institutions that did not train: difference of %s "
+                "on their own cases, of the federated model and of the federation without them; on "
+                "external cases of the federated and the centralised model; ",
+                what);
+    if (many)
+        text_printf(t, "patients and %d seeds as random, the larger p and the wider ends of %s and crossed "
+                       "bootstrap", unseen[0].seeds, unseen[0].random_name);
+    else text_printf(t, "%s, conditional on the trained models (one seed)", test);
+    text_puts(t, "; exploratory, not adjusted</span></caption><tr><th>institution<th>n<th>arms<th>difference "
+                 "(95 % CI)<th>p\n");
+    for (int i = 0; i < n; i++) {
+        const struct comparison *c = &unseen[i];
+        const int site = s->arm[c->b].site;
+        char b[80];
+        study_arm_name(b, s, c->b);
+        row_begin(t, site < 0 ? s->external : s->site_name[site]);
+        text_printf(t, "%s<td>%d<td>federated − ", site < 0 ? ", external" : "", c->n);
+        html_escaped(t, b);
+        text_puts(t, "<td>");
+        put_difference(t, c);
+        cell_p(t, c->main_p);
+        text_puts(t, "\n");
+    }
+    text_puts(t, "</table></div>\n");
+}
+
 /* The two sides of the main comparison: trained models, and ways of training. */
 void report_conditional_begin(struct text *t, const struct comparison *c)
 {
@@ -213,7 +245,9 @@ static void put_subgroups(struct text *t, const struct study *s, const char *cap
     if (s->external && !hospitals) {
         text_puts(t, "<th>external: ");
         html_escaped(t, s->external);
-        text_printf(t, "<br><span class=ci>n = %d</span>", first->external.n);
+        text_printf(t, "<br><span class=ci>n = %d", first->external.n);
+        if (first->external.positives) text_printf(t, ", %d of class 1", first->external.positives);
+        text_puts(t, "</span>");
     }
     text_puts(t, "\n");
     for (int a = 0; a < s->arms; a++) {

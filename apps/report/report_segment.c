@@ -287,6 +287,7 @@ int report_segment(struct text *t, const struct study *s, const struct results *
     report_pairs(t, s, r->segment.pair, r->segment.pairs, "Wilcoxon signed-rank, two-sided, zeros as Pratt",
                  "mean Dice");
     report_subgroups(t, s, "Mean Dice", dice_subgroups, r);
+    report_unseen(t, s, r->segment.unseen, r->segment.unseens, "Wilcoxon signed-rank", "mean Dice");
     text_puts(t, "<div class=charts>\n");
     put_dice_by(t, s, &r->segment);
     put_bland_altman(t, s, &r->segment, ARM_FEDERATED);

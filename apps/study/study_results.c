@@ -41,12 +41,13 @@ static double *mean_over_seeds(const struct study_task *t, int arm, size_t membe
     return mean;
 }
 
-/* [seeds][tests], times a sign. */
-static double *all_seeds(const struct study_task *t, int arm, size_t member, double sign)
+/* [seeds][n] of the test cases at `place`, times a sign. */
+static double *all_seeds(const struct study_task *t, int arm, size_t member, double sign, const int *place,
+                         int n)
 {
-    double *all = room(t->seeds * t->tests);
+    double *all = room(t->seeds * n);
     for (int k = 0; all && k < t->seeds; k++)
-        for (int i = 0; i < t->tests; i++) all[k * t->tests + i] = sign * values_of(t, arm, k, member)[i];
+        for (int i = 0; i < n; i++) all[k * n + i] = sign * values_of(t, arm, k, member)[place[i]];
     return all;
 }
 
@@ -155,33 +156,63 @@ static void adjust_pairs(struct comparison *pair, int n)
     for (int i = 0; i < n; i++) pair[i].holm = holm[i];
 }
 
-/* label NULL: means of a member of the runs, else areas. sign -1: less is better. */
-static int compare_pair(struct comparison *c, const struct study *s, const struct study_task *t,
-                        size_t member, double sign, const int *label, double margin)
+/* label NULL: means of a member of the runs, else areas. sign -1: less is better. Of the n test cases at
+ * `place`. */
+static int compare_cases(struct comparison *c, const struct study *s, const struct study_task *t,
+                         size_t member, double sign, const int *label, double margin, const int *place, int n)
 {
-    double *a = all_seeds(t, c->a, member, sign), *b = all_seeds(t, c->b, member, sign);
-    int *patient = malloc(((size_t)t->tests + 1) * sizeof *patient),
+    double *a = all_seeds(t, c->a, member, sign, place, n), *b = all_seeds(t, c->b, member, sign, place, n);
+    int *patient = malloc((2 * (size_t)n + 1) * sizeof *patient),
         *number = malloc(((size_t)s->patients + 1) * sizeof *number), patients = 0;
-    if (!a || !b || !patient || !number) {
-        free(a);
-        free(b);
-        free(patient);
-        free(number);
-        return -1;
-    }
-    for (int p = 0; p < s->patients; p++) number[p] = -1;
-    for (int k = 0; k < t->tests; k++) {
-        int *mine = &number[s->patient[t->test[k]]];
+    int status = a && b && patient && number ? 0 : -1;
+    for (int p = 0; !status && p < s->patients; p++) number[p] = -1;
+    for (int k = 0; !status && k < n; k++) {
+        int *mine = &number[s->patient[t->test[place[k]]]];
         if (*mine < 0) *mine = patients++;
         patient[k] = *mine;
+        if (label) patient[n + k] = label[place[k]];
     }
-    int status =
-        label ? comparison_areas(c, label, a, b, t->seeds, t->tests, patient, patients, margin, s->seed)
-              : comparison_means(c, a, b, t->seeds, t->tests, patient, patients, margin, s->seed);
+    if (!status)
+        status =
+            label ? comparison_areas(c, patient + n, a, b, t->seeds, n, patient, patients, margin, s->seed)
+                  : comparison_means(c, a, b, t->seeds, n, patient, patients, margin, s->seed);
     free(a);
     free(b);
     free(patient);
     free(number);
+    return status;
+}
+
+static int compare_pair(struct comparison *c, const struct study *s, const struct study_task *t,
+                        size_t member, double sign, const int *label, double margin)
+{
+    int *place = malloc(((size_t)t->tests + 1) * sizeof *place);
+    for (int k = 0; place && k < t->tests; k++) place[k] = k;
+    const int status = place ? compare_cases(c, s, t, member, sign, label, margin, place, t->tests) : -1;
+    free(place);
+    return status;
+}
+
+/* The federated arm with each federation that an institution is left out of, on this institution's test
+ * cases, and with the centralised one on the external cases; those without a case, or for areas without one
+ * of each class, are passed over. */
+static int compare_unseen(struct comparison *unseen, int *count, const struct study *s,
+                          const struct study_task *t, const int *label)
+{
+    int *place = malloc(((size_t)(t->tests + t->externals) + 1) * sizeof *place), status = place ? 0 : -1;
+    *count = 0;
+    for (int a = ARM_CENTRALISED; !status && a < t->arms; a++) {
+        const int others = s->arm[a].design->others;
+        if (!others && a != ARM_CENTRALISED) continue;
+        const int n = list_subgroup(place, s, t, others ? SUBGROUP_SITE : SUBGROUP_EXTERNAL, s->arm[a].site);
+        int positives = 0;
+        for (int k = 0; label && k < n; k++) positives += label[place[k]] == 1;
+        if (!n || (label && (positives == 0 || positives == n))) continue;
+        struct comparison *c = &unseen[(*count)++];
+        *c = (struct comparison){.a = ARM_FEDERATED, .b = a};
+        status = compare_cases(c, s, t, offsetof(struct study_run, value), 1, label, 0, place, n);
+    }
+    free(place);
     return status;
 }
 
@@ -291,6 +322,7 @@ static int segment_results_make(struct segment_results *r, const struct study *s
     for (int i = 0; !status && i < r->pairs; i++)
         status = compare_pair(&r->pair[i], s, t, offsetof(struct study_run, value), 1, NULL, s->dice_margin);
     adjust_pairs(r->pair, r->pairs);
+    if (!status) status = compare_unseen(r->unseen, &r->unseens, s, t, NULL);
     r->distance = r->found = (struct comparison){.a = ARM_FEDERATED, .b = ARM_CENTRALISED};
     if (!status)
         status = compare_pair(&r->distance, s, t, offsetof(struct study_run, penalised), -1, NULL, 0);
@@ -497,6 +529,7 @@ static int class_results_make(struct class_results *r, const struct study *s, st
         status =
             compare_pair(&r->pair[i], s, t, offsetof(struct study_run, value), 1, r->label, s->auc_margin);
     adjust_pairs(r->pair, r->pairs);
+    if (!status) status = compare_unseen(r->unseen, &r->unseens, s, t, r->label);
     const struct delong *d = &r->pair[0].delong;
     r->one_sided = d->se > 0 ? stats_normal_cdf(d->z) : NAN;
     if (!status)

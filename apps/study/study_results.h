@@ -43,6 +43,9 @@ struct segment_results {
     struct arm_dice *arm;    /* [arms] */
     struct comparison *pair; /* [PAIRS_MAX] Dice; [0]: federated - centralised */
     int pairs;
+    /* federated - without an institution, on its test cases; federated - centralised on the external ones */
+    struct comparison unseen[STUDY_SITES_MAX + 1];
+    int unseens;
     /* federated - centralised: minus the penalised distance, share of lesions found */
     struct comparison distance, found;
     double *reference_ml, *volume_ml[ARMS_MAIN];
@@ -117,6 +120,8 @@ struct class_results {
     struct arm_classes *arm; /* [arms] */
     struct comparison *pair; /* [PAIRS_MAX] AUC; [0]: federated - centralised */
     int pairs;
+    struct comparison unseen[STUDY_SITES_MAX + 1]; /* as of segmentation */
+    int unseens;
     double one_sided;     /* DeLong's p of the alternative that federated is less */
     struct mcnemar mcnemar[SHARES]; /* of federated and centralised */
 };

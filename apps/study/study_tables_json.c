@@ -96,6 +96,26 @@ static void add_pairs(struct json *j, const struct study *s, const struct compar
     }
 }
 
+/* Institutions that did not train, and the external one; nothing where every one did. */
+static void add_unseen(struct json *j, const struct study *s, const struct comparison *unseen, int n)
+{
+    struct json *list = n ? json_add_array(j, "unseen_institutions") : NULL;
+    for (int i = 0; i < n; i++) {
+        char b[80];
+        const struct comparison *c = &unseen[i];
+        const int site = s->arm[c->b].site;
+        struct json *o = json_add_object(list, NULL);
+        study_arm_name(b, s, c->b);
+        json_add_text(o, "institution", site < 0 ? s->external : s->site_name[site]);
+        json_add_text(o, "a", "federated");
+        json_add_text(o, "b", b);
+        json_add_int(o, "n", c->n);
+        json_add_number(o, "difference", c->seeds > 1 ? c->random.difference : c->difference);
+        add_pair(o, "ci", c->main_ci[0], c->main_ci[1]);
+        json_add_number(o, "p", c->main_p);
+    }
+}
+
 static void add_subgroup(struct json *list, const char *name, const struct subgroup_value *g,
                          int with_positives)
 {
@@ -235,6 +255,7 @@ static void add_segment(struct json *root, const struct study *s, const struct r
     json_add_number(j, "lesions_found_difference", r->found.random.difference);
     json_add_number(j, "lesions_found_p", r->found.main_p);
     add_pairs(j, s, r->pair, r->pairs, "Wilcoxon signed-rank, two-sided, zeros as Pratt");
+    add_unseen(j, s, r->unseen, r->unseens);
     json_add_int(j, "test_cases", s->segment.tests);
     json_add_int(j, "external_cases", s->segment.externals);
     json_add_int(j, "seeds", s->segment.seeds);
@@ -395,6 +416,7 @@ static void add_classify(struct json *root, const struct study *s, const struct 
     add_mcnemar(json_add_object(m, "sensitivity"), &r->mcnemar[SHARE_SENSITIVITY]);
     add_mcnemar(json_add_object(m, "specificity"), &r->mcnemar[SHARE_SPECIFICITY]);
     add_pairs(j, s, r->pair, r->pairs, "DeLong, paired, two-sided");
+    add_unseen(j, s, r->unseen, r->unseens);
     json_add_int(j, "test_cases", s->classify.tests);
     json_add_int(j, "external_cases", s->classify.externals);
     json_add_int(j, "positives", r->arm[0].c.positives);

@@ -123,13 +123,18 @@ if [ -n "$CHECK_ALL" ]; then
     $nephron study -o "$work/m" --data "$work/data" $tiny --seeds 2 --local-iterations 3 --arms $arms \
         --external far >/dev/null
     ok "study of every arm with two seeds and an external hospital" $?
-    for key in federated_equal_images centralised_long fedprox fedbn leave_one_out per_hospital external; do
+    for key in federated_equal_images centralised_long fedprox fedbn leave_one_out per_hospital external \
+        unseen_institutions; do
         grep -q "\"$key\":" "$work/m/report.json"
         ok "report.json has $key" $?
     done
     grep -q 'patients and seeds as random' "$work/m/report.html" &&
         [ "$(grep -c ',external,' "$work/m/cases.csv")" -eq 5 ]
     ok "external cases, seeds as random" $?
+    grep -q 'External test' "$work/m/report.html" && grep -q '<tr><th>far, external<td>5<td>' \
+        "$work/m/report.html" &&
+        grep -q 'Institutions that did not train' "$work/m/report.html"
+    ok "external cases in the flow, the cohort and the comparisons" $?
     sed -n 's/^segmentation,\(centralised[a-z_ ]*\),1,1,all,\([0-9]*\),.*/\1 \2/p' "$work/m/rounds.csv" |
         sort >"$work/out"
     [ "$(wc -l <"$work/out")" -eq 2 ] && grep -q "without: " "$work/m/rounds.csv"

@@ -15,6 +15,32 @@ enum { VIEW = 128, PANEL = 400, GAP = 6, SHOWN_CHANNELS = 2, MAPS = 3, EACH = 2 
 /* Okabe and Ito: reference, federated, centralised. */
 static const unsigned char colour[MAPS][3] = {{230, 159, 0}, {86, 180, 233}, {0, 200, 140}};
 
+/* What the caption says of a picture. */
+struct shown {
+    const char *plane;
+    int slice, slices, bar_mm;
+};
+
+/* The length of the bar, a third of the panel at most; 0: there is no room for one. */
+static int choose_bar(const struct upright *u, double wide_mm)
+{
+    if (u->pixels[0] < 40 || u->pixels[1] < 40) return 0;
+    return wide_mm >= 150 ? 50 : wide_mm >= 30 ? 10 : wide_mm >= 3 ? 1 : 0;
+}
+
+/* White with a black edge, in the lower left corner. */
+static void draw_bar(struct letters_canvas *c, int left, int top, const struct upright *u, double pixels)
+{
+    enum { EDGE = 10, HIGH = 3 };
+    const int length = (int)(pixels + 0.5), bottom = top + u->pixels[0] - EDGE;
+    for (int y = -1; y <= HIGH; y++)
+        for (int x = -1; x <= length; x++) {
+            const int inside = y >= 0 && y < HIGH && x >= 0 && x < length;
+            const size_t pixel = (size_t)(bottom - y) * (size_t)c->width + (size_t)(left + EDGE + x);
+            memset(c->rgb + 3 * pixel, inside ? 255 : 0, 3);
+        }
+}
+
 /* One panel at (left, top). */
 static void draw_panel(struct letters_canvas *c, int left, int top, const struct sample *s,
                        const struct upright *u, int channel, const uint8_t *const *map)
@@ -35,7 +61,8 @@ static void draw_panel(struct letters_canvas *c, int left, int top, const struct
 }
 
 /* The slice with most of the reference, around it: a row for each channel, plain and with the outlines. */
-static int draw_maps(const char *path, const struct sample *raw, const uint8_t *const *map, struct error *e)
+static int draw_maps(struct shown *shown, const char *path, const struct sample *raw,
+                     const uint8_t *const *map, struct error *e)
 {
     struct upright u;
     upright_choose(&u, raw, raw->label);
@@ -47,22 +74,26 @@ static int draw_maps(const char *path, const struct sample *raw, const uint8_t *
     if (!(c.rgb = malloc(bytes)))
         return error_set(e, "%s: out of memory for a picture of %d x %d", path, c.width, c.height);
     memset(c.rgb, 128, bytes);
-    for (int k = 0; k < 2 * rows; k++)
-        draw_panel(&c, k % 2 * (u.pixels[1] + GAP), k / 2 * (u.pixels[0] + GAP), raw, &u, k / 2,
-                   k % 2 ? map : NULL);
+    const double wide = u.count[1] * raw->spacing[u.axis[1]];
+    *shown = (struct shown){u.plane, u.slice + 1, raw->size[u.through], choose_bar(&u, wide)};
+    for (int k = 0; k < 2 * rows; k++) {
+        const int left = k % 2 * (u.pixels[1] + GAP), top = k / 2 * (u.pixels[0] + GAP);
+        draw_panel(&c, left, top, raw, &u, k / 2, k % 2 ? map : NULL);
+        if (k == 0 && shown->bar_mm) draw_bar(&c, left, top, &u, shown->bar_mm / wide * u.pixels[1]);
+    }
     const int status = png_write(path, c.rgb, c.width, c.height, 3, e);
     free(c.rgb);
     return status;
 }
 
-static int draw_case(const char *path, const struct study *s, int item, struct error *e)
+static int draw_case(struct shown *shown, const char *path, const struct study *s, int item, struct error *e)
 {
     struct sample raw;
     if (dataset_load(&raw, &s->dataset, item, NULL, e)) return -1;
     uint8_t *federated = segment_predicted(s, ARM_FEDERATED, 0, item, e),
             *centralised = federated ? segment_predicted(s, ARM_CENTRALISED, 0, item, e) : NULL;
     const uint8_t *const map[MAPS] = {raw.label, federated, centralised};
-    const int status = centralised ? draw_maps(path, &raw, map, e) : -1;
+    const int status = centralised ? draw_maps(shown, path, &raw, map, e) : -1;
     free(federated);
     free(centralised);
     sample_free(&raw);
@@ -88,9 +119,10 @@ static int put_case(struct text *t, const struct study *s, const struct segment_
     char path[1300], name[ID_MAX + 8];
     unsigned char *data;
     size_t size;
+    struct shown shown = {.plane = ""};
     int item = s->segment.test[test];
     snprintf(name, sizeof name, "%s.png", s->dataset.item[item].id);
-    if (study_path(path, sizeof path, s, "overlays", name, e) || draw_case(path, s, item, e) ||
+    if (study_path(path, sizeof path, s, "overlays", name, e) || draw_case(&shown, path, s, item, e) ||
         file_read(path, 0, &data, &size, e))
         return -1;
     text_puts(t, "<figure class=wide><img alt=\"");
@@ -115,7 +147,10 @@ static int put_case(struct text *t, const struct study *s, const struct segment_
         text_puts(t, c ? ", below " : ". Above ");
         html_escaped(t, s->dataset.channel_name[c]);
     }
-    text_puts(t, "; left plain, right with outlines.</figcaption></figure>\n");
+    text_printf(t, "; left plain, right with outlines; %s%sslice %d of %d", shown.plane,
+                *shown.plane ? " " : "", shown.slice, shown.slices);
+    if (shown.bar_mm) text_printf(t, "; the bar is %d mm long", shown.bar_mm);
+    text_puts(t, ".</figcaption></figure>\n");
     free(data);
     return 0;
 }

@@ -21,7 +21,7 @@ void random_state_seed(struct random_state *r, uint32_t seed)
     r->next = MT_N;
 }
 
-static uint32_t mt_twist(uint32_t high, uint32_t low, uint32_t other)
+static inline uint32_t mt_twist(uint32_t high, uint32_t low, uint32_t other)
 {
     uint32_t y = (high & 0x80000000u) | (low & 0x7fffffffu);
     return other ^ (y >> 1) ^ ((0u - (y & 1)) & 0x9908b0dfu);
@@ -29,8 +29,10 @@ static uint32_t mt_twist(uint32_t high, uint32_t low, uint32_t other)
 
 static void mt_generate(struct random_state *r)
 {
+    enum { WHOLE = (MT_N - MT_M) / 16 * 16 }; /* compilers take whole vectors where the count is of some */
     uint32_t *k = r->key;
-    for (int i = 0; i < MT_N - MT_M; i++) k[i] = mt_twist(k[i], k[i + 1], k[i + MT_M]);
+    for (int i = 0; i < WHOLE; i++) k[i] = mt_twist(k[i], k[i + 1], k[i + MT_M]);
+    for (int i = WHOLE; i < MT_N - MT_M; i++) k[i] = mt_twist(k[i], k[i + 1], k[i + MT_M]);
     for (int i = MT_N - MT_M; i < MT_N - 1; i++) k[i] = mt_twist(k[i], k[i + 1], k[i + MT_M - MT_N]);
     k[MT_N - 1] = mt_twist(k[MT_N - 1], k[0], k[MT_M - 1]);
     r->next = 0;
@@ -79,6 +81,10 @@ void random_state_count(struct random_state *r, uint32_t *times, uint32_t max, i
         if (r->next == MT_N) mt_generate(r);
         for (int i = 0; i < MT_N; i++) value[i] = mt_temper(r->key[i]) & mask;
         int next = r->next;
+        if (next == 0 && left >= MT_N) { /* all of them, without a look at each */
+            for (int i = 0; i < MT_N; i++) left -= value[i] <= max;
+            for (; next < MT_N; next++) times[value[next]]++;
+        }
         for (; next < MT_N && left > 0; next++) {
             times[value[next]]++;
             left -= value[next] <= max;

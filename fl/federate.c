@@ -202,7 +202,7 @@ static int reveal_mean(struct simulation *s, struct error *e)
 static int train_round(struct simulation *s, struct error *e)
 {
     struct round_work work = {.s = s};
-    if (server_begin(&s->server, &s->task, e) || agreement_sample(s->chosen, &s->f, s->task.round, e) ||
+    if (server_begin(&s->server, &s->task, e) || agreement_draw(s->chosen, &s->f, s->task.round, e) ||
         begin_secure(s, e))
         return -1;
     memset(s->result, 0, (size_t)s->o->clients * sizeof *s->result);

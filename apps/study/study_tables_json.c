@@ -185,6 +185,14 @@ static void add_site_names(struct json *j, const struct study *s)
     for (int k = 0; k < s->sites; k++) json_add_text(list, NULL, s->site_name[k]);
 }
 
+static void add_task(struct json *j, const struct study_task *t)
+{
+    json_add_int(j, "test_cases", t->tests);
+    json_add_int(j, "external_cases", t->externals);
+    json_add_int(j, "seeds", t->seeds);
+    json_add(j, "training", train_options_json(&t->options));
+}
+
 static void add_segment_each(struct json *arms, const char *key, const struct study *s,
                              const struct segment_results *r, int others)
 {
@@ -256,10 +264,7 @@ static void add_segment(struct json *root, const struct study *s, const struct r
     json_add_number(j, "lesions_found_p", r->found.main_p);
     add_pairs(j, s, r->pair, r->pairs, "Wilcoxon signed-rank, two-sided, zeros as Pratt");
     add_unseen(j, s, r->unseen, r->unseens);
-    json_add_int(j, "test_cases", s->segment.tests);
-    json_add_int(j, "external_cases", s->segment.externals);
-    json_add_int(j, "seeds", s->segment.seeds);
-    json_add(j, "training", train_options_json(&s->segment.options));
+    add_task(j, &s->segment);
 }
 
 static void add_shares(struct json *o, const struct arm_classes *a)
@@ -364,10 +369,7 @@ static void add_multiclass(struct json *root, const struct study *s, const struc
     json_add_number(o, "z", r->macro.z);
     json_add_number(o, "p", r->macro.p);
     add_pair(o, "ci", r->macro.ci[0], r->macro.ci[1]);
-    json_add_int(j, "test_cases", s->classify.tests);
-    json_add_int(j, "external_cases", s->classify.externals);
-    json_add_int(j, "seeds", s->classify.seeds);
-    json_add(j, "training", train_options_json(&s->classify.options));
+    add_task(j, &s->classify);
 }
 
 static void add_classify(struct json *root, const struct study *s, const struct results *all)
@@ -417,11 +419,8 @@ static void add_classify(struct json *root, const struct study *s, const struct 
     add_mcnemar(json_add_object(m, "specificity"), &r->mcnemar[SHARE_SPECIFICITY]);
     add_pairs(j, s, r->pair, r->pairs, "DeLong, paired, two-sided");
     add_unseen(j, s, r->unseen, r->unseens);
-    json_add_int(j, "test_cases", s->classify.tests);
-    json_add_int(j, "external_cases", s->classify.externals);
     json_add_int(j, "positives", r->arm[0].c.positives);
-    json_add_int(j, "seeds", s->classify.seeds);
-    json_add(j, "training", train_options_json(&s->classify.options));
+    add_task(j, &s->classify);
 }
 
 static void add_sites(struct json *root, const struct study *s, const struct results *r)

@@ -51,7 +51,7 @@ static int create_work(struct round_work *w, struct pool *pool, struct error *e)
     w->server.round = c->round;
     struct task ignored;
     return server_begin(&w->server, &ignored, e) || update_init(&w->update, c->model->count, e) ||
-                   agreement_sample(w->chosen, &c->f, c->round, e)
+                   agreement_draw(w->chosen, &c->f, c->round, e)
                ? -1
                : 0;
 }

@@ -105,7 +105,7 @@ static int is_drawn(const struct carried *c, const char *name, struct secure_pla
 {
     unsigned char *chosen = malloc((size_t)c->f.sites + 1);
     if (!chosen) return error_set(e, "out of memory for %d sites", c->f.sites);
-    int status = agreement_sample(chosen, &c->f, c->round, e);
+    int status = agreement_draw(chosen, &c->f, c->round, e);
     int drawn = 0;
     for (int i = 0; !status && i < c->f.sites; i++) {
         int own = strcmp(c->site[i], name) == 0;

@@ -166,7 +166,7 @@ int agreement_drawn(const struct agreement *f)
     return drawn < f->sites ? drawn : f->sites;
 }
 
-int agreement_sample(unsigned char *chosen, const struct agreement *f, int round, struct error *e)
+int agreement_draw(unsigned char *chosen, const struct agreement *f, int round, struct error *e)
 {
     int n = f->sites, drawn = agreement_drawn(f);
     memset(chosen, 1, (size_t)n);

@@ -61,6 +61,6 @@ int local_iterations(const struct agreement *f, int cases);
 /* How many sites train in a round: ceil(fraction * sites), at least the minimum. */
 int agreement_drawn(const struct agreement *f);
 /* chosen[i] = 1 for those sites, in the order of names; the seed draws them. */
-int agreement_sample(unsigned char *chosen, const struct agreement *f, int round, struct error *e);
+int agreement_draw(unsigned char *chosen, const struct agreement *f, int round, struct error *e);
 
 #endif

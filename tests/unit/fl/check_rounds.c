@@ -351,7 +351,7 @@ static void check_samples(const struct train_options *o)
     f.fraction = 0.1;
     for (int round = 0; round < 200; round++) {
         int n = 0;
-        CHECK(agreement_sample(chosen, &f, round, &e) == 0, "sample");
+        CHECK(agreement_draw(chosen, &f, round, &e) == 0, "draw");
         for (int k = 0; k < 50; k++) n += chosen[k], total[k] += chosen[k];
         CHECK(n == 5, "%d of 50 sites, want 5", n);
         same += memcmp(chosen, before, sizeof before) == 0;
@@ -362,7 +362,7 @@ static void check_samples(const struct train_options *o)
         low = total[k] < low ? total[k] : low, high = total[k] > high ? total[k] : high;
     CHECK(same == 0 && low >= 5 && high <= 40, "in 200 rounds a site is drawn %d to %d times", low, high);
     f.minimum = 12;
-    agreement_sample(chosen, &f, 0, &e);
+    agreement_draw(chosen, &f, 0, &e);
     int n = 0;
     for (int k = 0; k < 50; k++) n += chosen[k];
     CHECK(n == 12, "a minimum of 12 draws %d", n);

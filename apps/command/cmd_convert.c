@@ -60,7 +60,8 @@ static void tell_diverged(const struct safetensors *s, const char *path)
         const size_t width = safetensors_dtype_bytes(t->dtype);
         size_t bad = 0;
         if (t->dtype[0] != 'F' && t->dtype[0] != 'B') continue;
-        for (size_t k = 0; width && k < t->bytes / width; k++) bad += !isfinite(safetensors_value(t, k));
+        for (size_t k = 0; width && k < t->bytes / width; k++)
+            if (!isfinite(safetensors_value(t, k))) bad++;
         if (bad)
             console_to(stderr, "nephron: warning: %s: tensor %s has %zu values that are NaN or infinite\n",
                        path, t->name, bad);

@@ -96,10 +96,10 @@ static void print_summary(const struct summary *m, const struct dataset *d, stru
         console("  %-12s  %s: in %d cases, %.3f %% of voxels\n", numbered(key, "label", k), d->label_name[k],
                 m->holds[k], 100 * m->voxels[k] / all);
     for (int r = 0; r < d->regions; r++) {
-        char labels[REGION_KEY_SIZE];
-        dataset_region_key(labels, sizeof labels, &d->region[r]);
+        char of[REGION_KEY_SIZE];
+        dataset_region_key(of, sizeof of, &d->region[r]);
         console("  %-12s  %s: labels %s, written as %d\n", numbered(key, "region", r + 1), d->region[r].name,
-                labels, d->region[r].written);
+                of, d->region[r].written);
     }
     if (d->ignore_label >= 0)
         printf("  %-12s  ignore: %.3f %% of voxels\n", numbered(key, "label", d->ignore_label),

@@ -226,7 +226,7 @@ static void say_images(struct text *t, const struct study *s, const struct resul
                 s->sites, s->sites);
     for (int a = 0; a < (classify ? r->classify.arms : r->segment.arms); a++) {
         char name[80];
-        const int effort = s->arm[a].design->effort;
+        const enum arm_effort effort = s->arm[a].design->effort;
         if (effort != EFFORT_SITES && effort != EFFORT_IMAGES) continue;
         study_arm_name(name, s, a);
         text_printf(t, "%s %s ", said++ ? "," : "; with as many as the other side:", name);

@@ -385,8 +385,9 @@ static void only_validate(struct site_data *d)
 }
 
 static int load_data(struct site_data *d, const struct carried *c, const struct training_arguments *a,
-                     struct reading *how, struct error *e)
+                     const struct reading *reading, struct error *e)
 {
+    struct reading how = *reading;
     struct json *ours = dataset_describe(&d->dataset);
     int same = site_fingerprint_same_labels(ours, json_get(c->agreed, "dataset"));
     json_free(ours);
@@ -396,13 +397,13 @@ static int load_data(struct site_data *d, const struct carried *c, const struct 
     if (choose_cases(d, c, a, e)) return -1;
     if (evaluates(a)) only_validate(d);
     struct progress bar = progress_begin("load cases", a->quiet);
-    how->progress = progress_callback;
-    how->arg = &bar;
+    how.progress = progress_callback;
+    how.arg = &bar;
     int status =
-        learner_data_load(&d->train, &d->dataset, &c->f.train, c->f.plan, d->role, ROLE_TRAIN, how, e);
+        learner_data_load(&d->train, &d->dataset, &c->f.train, c->f.plan, d->role, ROLE_TRAIN, &how, e);
     if (!status)
         status = learner_data_load(&d->validation, &d->dataset, &c->f.train, c->f.plan, d->role,
-                                   ROLE_VALIDATION, how, e);
+                                   ROLE_VALIDATION, &how, e);
     progress_end(&bar);
     return status ? -1 : dataset_hash(&d->dataset, d->hash, e);
 }

@@ -94,7 +94,7 @@ static void mark_row(uint8_t *mask, const float *v, int w, int channels)
         for (int k = 0; k < BLOCK; k++) block[k] = v[x + k] != 0 ? NONZERO : ZERO;
         memcpy(mask + x, block, sizeof block);
     }
-    for (; x < w; x++) mask[x] = nonzero_at(v + (size_t)x * (size_t)channels, channels);
+    for (; x < w; x++) mask[x] = (uint8_t)nonzero_at(v + (size_t)x * (size_t)channels, channels);
 }
 
 static void widen(int begin[3], int end[3], int axis, int first, int last)

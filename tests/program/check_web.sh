@@ -166,12 +166,14 @@ u16 2 8 | dd of="$work/head" bs=1 seek=70 conv=notrunc 2>/dev/null
 cp -r "$work/run" "$work/untrained" && rm "$work"/untrained/fold_0/checkpoint_*
 mkdir "$work/nothing"
 said() { echo "wait:!document.getElementById('$1-problem').hidden"; }
+text_of() { echo "document.getElementById('$1').textContent"; }
 drive web/nephron.html "wait:app.level" "drop:image-card=$image" "drop:model-card=$work/run" \
     "wait:!app.busy && app.image && app.model" \
     "$(about image-about)" "$(about model-about)" "drop:image-card=$work/large.nii.gz" "$(said image)" \
     "$(about image-problem)" \
     "drop:model-card=$work/untrained" "$(said model)" "$(about model-problem)" \
-    "drop:model-card=$work/nothing" "wait:!app.busy" "$(about model-problem)" \
+    "drop:model-card=$work/nothing" "wait:$(text_of model-problem).startsWith('There are no files')" \
+    "$(about model-problem)" \
     "drop:image-card=$work/two/imagesTr/h001_0000.nii.gz,$work/two/imagesTr/h001_0001.nii.gz" \
     "wait:!app.busy && app.image.channels === 2" \
     "$(about run-about)" "print:document.getElementById('run').disabled" ${SHOTS:+"shot:$SHOTS/misfit.png"} \

@@ -61,10 +61,9 @@ int info_text(const char *path, struct json *j, struct error *e)
 static void tell_names(const char *title, const struct text *names, struct json *j)
 {
     struct json *list = json_add_array(j, title);
-    const char *name = names->data, *end = name + names->size;
-    for (; name && name < end; name += strlen(name) + 1) {
-        console("  %-12s  %s\n", title, name);
-        json_add_text(list, NULL, name);
+    for (size_t at = 0; at < names->size; at += strlen(names->data + at) + 1) {
+        console("  %-12s  %s\n", title, names->data + at);
+        json_add_text(list, NULL, names->data + at);
     }
 }
 
@@ -82,9 +81,9 @@ int info_onnx(const char *path, struct json *j, struct error *e)
     tell_names("input", &s.inputs, j);
     tell_names("output", &s.outputs, j);
     struct json *meta = json_add_object(j, "metadata");
-    const char *key = s.metadata.data, *end = key + s.metadata.size;
-    for (const char *value; key && key < end; key = value + strlen(value) + 1) {
-        value = key + strlen(key) + 1;
+    for (size_t at = 0; at < s.metadata.size;) {
+        const char *key = s.metadata.data + at, *value = key + strlen(key) + 1;
+        at += strlen(key) + strlen(value) + 2;
         console("  metadata      %s: %.200s%s\n", key, value, strlen(value) > 200 ? "..." : "");
         json_add_text(meta, key, value);
     }

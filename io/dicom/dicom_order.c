@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "io/dicom/dicom_order.h"
-#include "io/dicom/dicom_series.h"
 #include "io/base/text.h"
 
 #define DISTANCE_TOLERANCE 0.01 /* of the distance between slices, for each of them */

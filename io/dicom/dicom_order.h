@@ -2,7 +2,7 @@
 #ifndef IO_DICOM_ORDER_H
 #define IO_DICOM_ORDER_H
 
-#include "io/dicom/dicom_series.h"
+#include "io/dicom/dicom_slices.h"
 
 /* Checks the slices of a series, sets everything of volume `number` (from 1; 0: the only one) but its voxels,
  * each slice's z, and the info. */

@@ -1,67 +1,10 @@
-/* dicom_series.h - slices of DICOM files and their order: between io/dicom/dicom_series.c, which reads them,
- * and io/dicom/dicom_order.c, which makes volumes of them. Others use io/dicom/dicom.h.
+/* dicom_series.h - the DICOM files of a series, for io/dicom/dicom_series.c and dicom_reference.c. Others use
+ * io/dicom/dicom.h.
  */
 #ifndef IO_DICOM_SERIES_H
 #define IO_DICOM_SERIES_H
 
-#include "io/dicom/dicom.h"
-#include "io/dicom/dicom_file.h"
-
-/* Slices at one place are of several volumes, told apart by the first KEYS_SURE of these as they are (absent:
- * 0); what they leave together is told by the others, in this order. */
-enum {
-    KEY_TIME, KEY_TIME_INDEX, KEY_ECHO, KEY_ECHO_TIME, KEY_B_VALUE, KEY_ENERGY, KEY_DETECTOR, KEY_PHASE,
-    KEY_ROTATION, KEY_RR, KEY_TIME_SLOT, KEY_ANGLE, KEY_TIME_SLICE, KEYS_SURE, KEY_TRIGGER = KEYS_SURE,
-    KEY_ACQUISITION, KEY_INSTANCE, DICOM_KEYS
-};
-
-/* What the files leave open and is put in its place: bits. */
-enum {
-    ASSUME_PLACE = 1, ASSUME_DIRECTION = 2, ASSUME_PIXEL = 4, ASSUME_PIXEL_AT_DETECTOR = 8,
-    ASSUME_PIXEL_NOMINAL = 16, ASSUME_DISTANCE = 32, ASSUME_THICKNESS = 64, ASSUME_STACK = 128,
-    ASSUME_SLOPE = 256, ASSUME_REAL_WORLD = 512, ASSUME_SCALE = 1024, ASSUME_BITS = 11
-};
-
-struct slice {
-    /* mm and unit vectors, LPS: the first voxel, and where x and y grow */
-    double position[3], row[3], column[3];
-    double pixel[2];                       /* mm along x and y */
-    double unit[3];                        /* mm: the last decimal that the position was written with */
-    double distance; /* to the next slice along the normal (negative: against it) as the file says it, 0: it
-                        does not */
-    double slope, intercept;
-    int has_position, has_orientation, has_slope, assumed;
-    int own_place;                         /* the position is of this frame, not of the whole file */
-    int segment;                           /* of a segmentation, from 1; 0: none */
-    double key[DICOM_KEYS];                /* what tells the volumes of a series apart */
-    int z;                                 /* place in the volume that is read, or -1: it is of another */
-};
-
-struct slice_file {
-    char *path;
-    struct image_info info;
-    char instance[65], class_uid[65];
-    int rows, columns, slices;
-    int stacked; /* frames have no places of their own, and are laid by a rule of the file */
-    enum voxel_type type;
-    struct slice *slice;
-};
-
-struct dicom_series {
-    struct slice_file *file;
-    int files, header_only;
-    int segments; /* the frames are segments of a label map: a voxel is the number of its segment */
-};
-
-static inline double dot(const double a[3], const double b[3])
-{
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
-
-static inline void cross(double c[3], const double a[3], const double b[3])
-{
-    for (int i = 0; i < 3; i++) c[i] = a[(i + 1) % 3] * b[(i + 2) % 3] - a[(i + 2) % 3] * b[(i + 1) % 3];
-}
+#include "io/dicom/dicom_slices.h"
 
 /* The files of the one series at the path (of its UID where that is not NULL), sorted; s is zeroed but for
  * header_only. */

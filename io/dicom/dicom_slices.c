@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "io/dicom/dicom_file.h"
-#include "io/dicom/dicom_series.h"
 #include "io/dicom/dicom_slices.h"
 
 /* ---- geometry of a slice ------------------------------------------------------------------------------- */

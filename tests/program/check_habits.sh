@@ -92,43 +92,43 @@ echo "$ids" | sed '$d' | sed 's/.*/"&"/' | paste -sd, - >>pre/Dataset007_One/spl
 printf '],"val":["%s"]}]' "$(echo "$ids" | tail -1)" >>pre/Dataset007_One/splits_final.json
 check "train by number" "$nephron" train 7 -o results/Dataset007_One/nnUNetTrainer__nnUNetPlans__3d_fullres \
     --epochs 1 --iterations 2 --base-features 4 --batch 2 \
-    --patch 16,16,16 --quiet
+    --patch 16,16,16 --step 1 --no-mirror --quiet
 check "the split of nnUNet_preprocessed" test -f \
     results/Dataset007_One/nnUNetTrainer__nnUNetPlans__3d_fullres/fold_0/validation/"$(echo "$ids" | tail -1)".nii.gz
 run=results/Dataset007_One/nnUNetTrainer__nnUNetPlans__3d_fullres
-check "predict by number" "$nephron" predict 7 -i one/imagesTr -o byname --no-mirror --json volumes.json
+check "predict by number" "$nephron" predict 7 -i one/imagesTr -o byname --step 1 --no-mirror --json volumes.json
 holds "volumes of labels" '"ml"' volumes.json
 holds "the checkpoint" "\"checkpoint\": \"fold_0/checkpoint_final.safetensors\"" byname/prediction.json
 holds "the weights' hash, as the training told it" \
     "\"weight_hash\": \"$(last_hash $run/fold_0/progress.csv)\"" byname/prediction.json
 check "by number and configuration" "$nephron" predict 7/3d_fullres -i one/imagesTr/${first}_0000.nii.gz -o \
-    single.nii.gz --no-mirror --quiet
+    single.nii.gz --step 1 --no-mirror --quiet
 same "one file in, one out" single.nii.gz byname/$first.nii.gz
 says "a file that is there" "is there already" "$nephron" predict $run -i one/imagesTr/${first}_0000.nii.gz \
-    -o single.nii.gz --no-mirror
+    -o single.nii.gz --step 1 --no-mirror
 check "unless asked" "$nephron" predict $run -i one/imagesTr/${first}_0000.nii.gz -o single.nii.gz \
-    --no-mirror --overwrite --quiet
+    --step 1 --no-mirror --overwrite --quiet
 says "a case's digits taken for a channel" "an -i of its own" "$nephron" predict $run -i digits/images -o \
     digits3
 check "digits with an -i of their own" "$nephron" predict $run -i digits/images/a_0001.nii.gz -o digits3 \
-    --no-mirror --quiet
+    --step 1 --no-mirror --quiet
 check "keep the whole name" test -f digits3/a_0001.nii.gz
 says "two cases for one file" "but there are 4 cases" "$nephron" predict $run -i one/imagesTr -o two.nii.gz
-check "any names" "$nephron" predict $run -i own/images -o anyname --no-mirror --quiet
+check "any names" "$nephron" predict $run -i own/images -o anyname --step 1 --no-mirror --quiet
 same "give the same" anyname/$first.nii.gz byname/$first.nii.gz
 second=$(echo "$ids" | sed -n 2p)
 check "several inputs" "$nephron" predict $run -i own/images/$first.nii.gz -i own/images/$second.nii.gz -o \
-    several --no-mirror --quiet
+    several --step 1 --no-mirror --quiet
 same "give the same too" several/$second.nii.gz byname/$second.nii.gz
 says "a case twice" "two cases are called $first" "$nephron" predict $run -i own/images/$first.nii.gz -i \
     one/imagesTr/${first}_0000.nii.gz -o twice
-says "over its input" "would replace it" "$nephron" predict $run -i own/images -o own/images --no-mirror
+says "over its input" "would replace it" "$nephron" predict $run -i own/images -o own/images --step 1 --no-mirror
 cp -r one/labelsTr labels_before
 says "over a folder of labels" "is there already" "$nephron" predict $run -i one/imagesTr -o one/labelsTr \
-    --no-mirror
+    --step 1 --no-mirror
 same "which stays" one/labelsTr/$first.nii.gz labels_before/$first.nii.gz
 cp own/images/$first.nii.gz one/imagesTr/odd.nii.gz
-check "odd names beside" "$nephron" predict $run -i one/imagesTr -o odd --no-mirror --quiet
+check "odd names beside" "$nephron" predict $run -i one/imagesTr -o odd --step 1 --no-mirror --quiet
 holds "are told" "1 image not named CASE_0000.nii.gz was left out" err
 rm one/imagesTr/odd.nii.gz
 
@@ -141,7 +141,7 @@ holds "and says so" '"finished": true' stopped/prediction.json
 sed 's/"weight_hash": "../"weight_hash": "zz/' byname/prediction.json >stopped/prediction.json
 says "with other weights" "was begun with other weights" "$nephron" predict --resume stopped
 kill_at() { # a prediction is stopped by a signal; --resume ends it with the same maps
-    "$nephron" predict $run -i one/imagesTr -o halted --no-mirror --quiet >/dev/null 2>err &
+    "$nephron" predict $run -i one/imagesTr -o halted --step 1 --no-mirror --quiet >/dev/null 2>err &
     pid=$!
     while [ ! -f halted/$first.nii.gz ]; do sleep 0.02; done
     kill -TERM $pid

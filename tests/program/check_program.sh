@@ -4,17 +4,21 @@
 # input gives.
 . tests/program/lib.sh
 
+# A third of the sample's cases, of all its sites; in check-all the whole.
+cases=$work/cases
+some_cases "$cases" "${CHECK_ALL:-NR % 3 == 2}"
+
 # ---- one small run, and what must not change its bits ------------------------------------------------------
 small="--epochs 2 --iterations 3 --base-features 4 --patch 24,32,24 --batch 2 --validation-batches 1 \
     --no-validation --quiet"
-$nephron train $data -o "$work/t1" $small --threads 1
+$nephron train $cases -o "$work/t1" $small --threads 1
 ok "train with 1 thread" $?
 small="$small --plans $work/t1/plans.json" # the same plan, without another look at all images
 first=$(last_hash "$work/t1/fold_0/progress.csv")
 [ -n "$first" ]
 ok "progress.csv has a weight hash" $?
 for threads in 2 3; do
-    $nephron train $data -o "$work/t$threads" $small --threads $threads
+    $nephron train $cases -o "$work/t$threads" $small --threads $threads
     [ "$(last_hash "$work/t$threads/fold_0/progress.csv")" = "$first" ]
     ok "$threads threads give other weights" $?
 done
@@ -25,13 +29,13 @@ esac
 few="--epochs 1 --iterations 2 --base-features 4 --patch 16,16,16 --batch 2 --validation-batches 1 \
     --no-validation --quiet"
 [ -z "$CHECK_ALL" ] || few=$small # in check-all as much at every level as above
-$nephron train $data -o "$work/few" $few --threads 1
+$nephron train $cases -o "$work/few" $few --threads 1
 for isa in $levels; do
-    NEPHRON_ISA=$isa $nephron train $data -o "$work/$isa" $few --threads 2
+    NEPHRON_ISA=$isa $nephron train $cases -o "$work/$isa" $few --threads 2
     [ "$(last_hash "$work/$isa/fold_0/progress.csv")" = "$(last_hash "$work/few/fold_0/progress.csv")" ]
     ok "NEPHRON_ISA=$isa gives other weights" $?
 done
-$nephron federate $data -o "$work/f1" --sites 1 \
+$nephron federate $cases -o "$work/f1" --sites 1 \
     $(echo "$small" | sed 's/--epochs/--rounds/; s/--iterations/--local-iterations/')
 ok "federate over one site" $?
 [ "$(last_hash "$work/f1/fold_0/progress.csv")" = "$first" ]
@@ -39,8 +43,8 @@ ok "FedAvg of one client differs from plain training" $?
 
 # Killed after the first epoch's checkpoint, then resumed.
 long="$small --epochs 6"
-$nephron train $data -o "$work/whole" $long
-$nephron train $data -o "$work/cut" $long &
+$nephron train $cases -o "$work/whole" $long
+$nephron train $cases -o "$work/cut" $long &
 pid=$!
 while [ ! -f "$work/cut/fold_0/checkpoint_latest.safetensors" ] && kill -0 $pid 2>/dev/null; do
     sleep 0.02
@@ -49,24 +53,24 @@ kill -STOP $pid 2>/dev/null
 refuses 1 "is at work in this folder" $nephron train --resume "$work/cut"
 kill -9 $pid 2>/dev/null
 wait $pid 2>/dev/null
-$nephron train $data -o "$work/cut" $long --resume
+$nephron train $cases -o "$work/cut" $long --resume
 ok "resume" $?
 [ "$(last_hash "$work/cut/fold_0/progress.csv")" = "$(last_hash "$work/whole/fold_0/progress.csv")" ]
 ok "a resumed run ends at other weights" $?
 cp "$work/cut/manifest.json" "$work/manifest"
-refuses 1 "other options" $nephron train $data -o "$work/cut" $long --resume --lr 0.5
+refuses 1 "other options" $nephron train $cases -o "$work/cut" $long --resume --lr 0.5
 cmp -s "$work/manifest" "$work/cut/manifest.json"
 ok "a refused resume rewrites the manifest" $?
-refuses 1 "already trained" $nephron train $data -o "$work/cut" $long
+refuses 1 "already trained" $nephron train $cases -o "$work/cut" $long
 cp "$work/cut/plans.json" "$work/manifest"
 wider=$(echo "$long" | sed 's/--base-features 4/--base-features 8/')
-refuses 1 "take another RUN" $nephron train $data -o "$work/cut" $wider --fold 1 --overwrite
+refuses 1 "take another RUN" $nephron train $cases -o "$work/cut" $wider --fold 1 --overwrite
 same "fold 1 with other features: the plan of fold 0" "$work/manifest" "$work/cut/plans.json"
 
 # Enormous plans: refused by the field's name, and nothing is written.
 enormous() { # what the message names, sed script over a plan that is good
     sed "$2" "$work/t1/plans.json" >"$work/enormous.json"
-    refuses 1 "$1" $nephron train $data -o "$work/enormous" --plans "$work/enormous.json" --epochs 1 \
+    refuses 1 "$1" $nephron train $cases -o "$work/enormous" --plans "$work/enormous.json" --epochs 1 \
         --iterations 1 --quiet
     [ ! -e "$work/enormous/plans.json" ]
     ok "a refused plan is written: $1" $?
@@ -76,7 +80,7 @@ enormous "features_per_stage\[[0-9]\] 4096" \
 enormous "batch_size 4096" 's/"batch_size": *[0-9]*/"batch_size": 4096/; /"patch_size"/s/[0-9][0-9]*/2048/g'
 
 # ---- federate, predict, evaluate, compare ------------------------------------------------------------------
-$nephron federate $data -o "$work/f3" --sites $data/sites.csv --rounds 1 --local-iterations 2 \
+$nephron federate $cases -o "$work/f3" --sites $cases/sites.csv --rounds 1 --local-iterations 2 \
     --base-features 4 --patch 24,32,24 \
     --batch 2 --step 1 --no-mirror --quiet
 ok "federate over three sites with validation" $?
@@ -130,17 +134,17 @@ ok "ditto with fine-tuning" $?
     [ -s "$work/ditto/fold_0/sites/site_1.own.safetensors" ] &&
     [ -s "$work/ditto/fold_0/sites/site_2.fine_tuned.safetensors" ]
 ok "every model at every site, and fine-tuned ones" $?
-for mu in 0 10; do $nephron federate $data -o "$work/mu$mu" $two --strategy fedprox --fedprox-mu $mu; done
+for mu in 0 10; do $nephron federate $cases -o "$work/mu$mu" $two --strategy fedprox --fedprox-mu $mu; done
 [ "$(last_hash "$work/mu0/fold_0/progress.csv")" != "$(last_hash "$work/mu10/fold_0/progress.csv")" ]
 ok "--fedprox-mu changes nothing" $?
-$nephron federate $data -o "$work/avg" $two
+$nephron federate $cases -o "$work/avg" $two
 [ "$(last_hash "$work/mu0/fold_0/progress.csv")" = "$(last_hash "$work/avg/fold_0/progress.csv")" ]
 ok "FedProx with mu 0 is not FedAvg" $?
-refuses 2 "must be from" $nephron federate $data -o "$work/x" --sites 2 --fedprox-mu -1
-refuses 2 "must be one of" $nephron federate $data -o "$work/x" --sites 2 --strategy fedsomething
-refuses 1 "needs the optimizer sgd" $nephron federate $data -o "$work/x" $two --strategy scaffold \
+refuses 2 "must be from" $nephron federate $cases -o "$work/x" --sites 2 --fedprox-mu -1
+refuses 2 "must be one of" $nephron federate $cases -o "$work/x" --sites 2 --strategy fedsomething
+refuses 1 "needs the optimizer sgd" $nephron federate $cases -o "$work/x" $two --strategy scaffold \
     --optimizer adamw --overwrite
-refuses 1 "partition" $nephron federate $data -o "$work/x" $two --partition dirichlet:0.5 --overwrite
+refuses 1 "partition" $nephron federate $cases -o "$work/x" $two --partition dirichlet:0.5 --overwrite
 
 # ---- classification ----------------------------------------------------------------------------------------
 adrenal=tests/data/adrenalmnist3d/adrenalmnist3d.npz
@@ -163,9 +167,9 @@ sed '2s/,[01],/,7,/' "$work/cp/predictions.csv" >"$work/odd.csv"
 refuses 1 "odd.csv" $nephron evaluate "$work/odd.csv" "$work/odd.csv" --quiet
 
 # ---- wrong usage -------------------------------------------------------------------------------------------
-refuses 2 "did you mean --epochs" $nephron train $data -o "$work/x" --epoch 3
+refuses 2 "did you mean --epochs" $nephron train $cases -o "$work/x" --epoch 3
 refuses 2 "did you mean train" $nephron trian $data
-refuses 2 "unknown option" $nephron train $data -o "$work/x" --epoch 3
+refuses 2 "unknown option" $nephron train $cases -o "$work/x" --epoch 3
 
 # The common options are taken by every command (the last one is unknown, so that nothing is begun); --quiet
 # leaves standard output empty.
@@ -176,12 +180,12 @@ $nephron info -q $data/labelsTr/hippocampus_001.nii.gz --json "$work/q.json" >"$
 [ $? -eq 0 ] && [ ! -s "$work/out" ] && [ -s "$work/q.json" ]
 ok "info --quiet" $?
 refuses 2 "unknown command" $nephron trian $data
-refuses 2 "must be one of" $nephron train $data -o "$work/x" --precision fp8
-refuses 2 "whole number" $nephron train $data -o "$work/x" --epochs 2.5
+refuses 2 "must be one of" $nephron train $cases -o "$work/x" --precision fp8
+refuses 2 "whole number" $nephron train $cases -o "$work/x" --epochs 2.5
 refuses 2 "needs -o" $nephron train $data
-refuses 2 "needs a value" $nephron train $data -o
-refuses 2 "NEPHRON_ISA is 'sse9'" env NEPHRON_ISA=sse9 $nephron train $data -o "$work/x"
-refuses 2 "needs --sites" $nephron federate $data -o "$work/x"
+refuses 2 "needs a value" $nephron train $cases -o
+refuses 2 "NEPHRON_ISA is 'sse9'" env NEPHRON_ISA=sse9 $nephron train $cases -o "$work/x"
+refuses 2 "needs --sites" $nephron federate $cases -o "$work/x"
 for command in info plan train federate predict evaluate compare bench; do
     $nephron help $command | grep -q "usage: nephron $command"
     ok "help $command" $?
@@ -190,8 +194,8 @@ for command in info plan train federate predict evaluate compare bench; do
 done
 
 # ---- optimisers and the average of weights -----------------------------------------------------------------
-refuses 2 "must be one of sgd|adamw|adam" $nephron train $data -o "$work/x" --optimizer lion
-$nephron train $data -o "$work/adam" $small --optimizer adam
+refuses 2 "must be one of sgd|adamw|adam" $nephron train $cases -o "$work/x" --optimizer lion
+$nephron train $cases -o "$work/adam" $small --optimizer adam
 ok "train with adam" $?
 grep -q '"optimizer": "adam"' "$work/adam/manifest.json" &&
     grep -q '"learning_rate": 0.001' "$work/adam/manifest.json"
@@ -200,38 +204,38 @@ sed 's/"optimizer": "adam"/"optimizer": "adagrad"/' "$work/adam/manifest.json" >
     cp "$work/manifest" "$work/adam/manifest.json"
 refuses 1 "training.optimizer is 'adagrad'" $nephron predict "$work/adam" -i "$work/images" -o "$work/x" \
     --quiet
-$nephron train $data -o "$work/ema" $small --ema 0.9
+$nephron train $cases -o "$work/ema" $small --ema 0.9
 ok "train --ema" $?
 [ "$(last_hash "$work/ema/fold_0/progress.csv")" = "$(last_hash "$work/t1/fold_0/progress.csv")" ]
 ok "the average of weights changes the training" $?
 $nephron predict "$work/ema" -i "$work/images" -o "$work/ep" --step 1 --no-mirror --quiet
 ok "predict with the average of weights" $?
-refuses 1 "other options" $nephron train $data -o "$work/ema" $small --ema 0.8 --resume
-refuses 2 "it is for train" $nephron federate $data -o "$work/x" --sites 2 --ema 0.9
+refuses 1 "other options" $nephron train $cases -o "$work/ema" $small --ema 0.8 --resume
+refuses 2 "it is for train" $nephron federate $cases -o "$work/x" --sites 2 --ema 0.9
 
 # ---- losses ------------------------------------------------------------------------------------------------
-refuses 2 "must be one of dice_ce|dice_focal" $nephron train $data -o "$work/x" --loss tversky
+refuses 2 "must be one of dice_ce|dice_focal" $nephron train $cases -o "$work/x" --loss tversky
 for threads in 1 2; do
-    $nephron train $data -o "$work/focal$threads" $small --loss dice_focal --threads $threads
+    $nephron train $cases -o "$work/focal$threads" $small --loss dice_focal --threads $threads
     ok "train with focal loss" $?
 done
 focal=$(last_hash "$work/focal1/fold_0/progress.csv")
 [ -n "$focal" ] && [ "$focal" = "$(last_hash "$work/focal2/fold_0/progress.csv")" ] &&
     [ "$focal" != "$first" ]
 ok "focal loss: 1 and 2 threads agree, and it is not cross-entropy" $?
-$nephron train $data -o "$work/entropy" $small --loss dice_ce
+$nephron train $cases -o "$work/entropy" $small --loss dice_ce
 [ "$(last_hash "$work/entropy/fold_0/progress.csv")" = "$first" ] &&
     ! grep -q '"loss": "dice' "$work/entropy/manifest.json"
 ok "dice_ce is the default, and left out of the manifest" $?
 grep -q '"loss": "dice_focal"' "$work/focal1/manifest.json"
 ok "the manifest has the loss" $?
-refuses 1 "other options" $nephron train $data -o "$work/focal1" $small --resume
+refuses 1 "other options" $nephron train $cases -o "$work/focal1" $small --resume
 $nephron predict "$work/focal1" -i "$work/images" -o "$work/focalp" --step 1 --no-mirror --quiet
 ok "predict with a model of focal loss" $?
 sed 's/"loss": "dice_focal"/"loss": "tversky"/' "$work/focal1/manifest.json" >"$work/manifest"
 cp "$work/manifest" "$work/focal1/manifest.json"
 refuses 1 "training.loss is 'tversky'" $nephron predict "$work/focal1" -i "$work/images" -o "$work/x" --quiet
-$nephron federate $data -o "$work/focalfed" --sites 1 \
+$nephron federate $cases -o "$work/focalfed" --sites 1 \
     $(echo "$small" | sed 's/--epochs/--rounds/; s/--iterations/--local-iterations/') --loss dice_focal
 ok "federate with focal loss" $?
 [ "$(last_hash "$work/focalfed/fold_0/progress.csv")" = "$focal" ] &&
@@ -239,18 +243,18 @@ ok "federate with focal loss" $?
 ok "a federation of one with focal loss has the weights of train" $?
 
 # ---- bf16 --------------------------------------------------------------------------------------------------
-$nephron train $data -o "$work/b1" $small --precision bf16 --threads 1
+$nephron train $cases -o "$work/b1" $small --precision bf16 --threads 1
 ok "train in bf16" $?
-$nephron train $data -o "$work/b2" $small --precision bf16 --threads 2
+$nephron train $cases -o "$work/b2" $small --precision bf16 --threads 2
 [ "$(last_hash "$work/b1/fold_0/progress.csv")" = "$(last_hash "$work/b2/fold_0/progress.csv")" ]
 ok "bf16: two threads end at other weights" $?
 [ "$(last_hash "$work/b1/fold_0/progress.csv")" != "$(last_hash "$work/t1/fold_0/progress.csv")" ] &&
     grep -q '"precision": "bf16"' "$work/b1/manifest.json"
 ok "bf16 trains other weights, and the manifest tells" $?
-$nephron train $data -o "$work/b1" $small --precision bf16 --resume
+$nephron train $cases -o "$work/b1" $small --precision bf16 --resume
 ok "resume in bf16" $?
-refuses 1 "other options" $nephron train $data -o "$work/b1" $small --resume
-$nephron federate $data -o "$work/b3" --sites 2 \
+refuses 1 "other options" $nephron train $cases -o "$work/b1" $small --resume
+$nephron federate $cases -o "$work/b3" --sites 2 \
     $(echo "$small" | sed 's/--epochs/--rounds/; s/--iterations/--local-iterations/') --precision bf16
 ok "federate in bf16" $?
 $nephron predict "$work/f3" -i "$work/images" -o "$work/bp" --step 1 --no-mirror --quiet --precision bf16
@@ -342,13 +346,13 @@ refuses 1 "no image" $nephron predict "$work/f3" -i "$work/empty" -o "$work/y" -
 cp $data/imagesTr/hippocampus_001_0000.nii.gz "$work/empty/one_0001.nii.gz"
 refuses 1 "channel 1" $nephron predict "$work/f3" -i "$work/empty" -o "$work/y" --quiet
 head -c 1000 "$work/f3/fold_0/checkpoint_final.safetensors" >"$work/cut.safetensors"
-refuses 1 "cut.safetensors" $nephron train $data -o "$work/z" $small --pretrained "$work/cut.safetensors"
+refuses 1 "cut.safetensors" $nephron train $cases -o "$work/z" $small --pretrained "$work/cut.safetensors"
 refuses 1 "cut.safetensors" $nephron info "$work/cut.safetensors"
 rm -f "$work/ref/hippocampus_003.nii.gz"; cp $data/labelsTr/hippocampus_001.nii.gz \
     "$work/ref/hippocampus_003.nii.gz"
 refuses 1 "hippocampus_003" $nephron evaluate "$work/ref" "$work/p" --quiet
 refuses 1 "checkpoint_best.safetensors: File too large" sh -c \
-    "ulimit -f 16; exec $nephron train $data -o $work/full $small"
+    "ulimit -f 16; exec $nephron train $cases -o $work/full $small"
 [ -z "$(find "$work/full" -name '*.tmp-*')" ]
 ok "half a file is left" $?
 if [ -w /dev/full ]; then

@@ -7,17 +7,9 @@
 
 # Half of the sample's cases, every other one, so that all sites are there; in check-all the whole.
 all=$data/sites.csv
+some_cases "$work/data" "${CHECK_ALL:-NR % 2 == 0}"
 data=$work/data
-mkdir -p "$data/imagesTr" "$data/labelsTr"
-cp "${all%/*}/dataset.json" "$data"
-awk -v all="$CHECK_ALL" 'NR == 1 || all || NR % 2 == 0' "$all" >"$data/sites.csv"
-for id in $(sed 1d "$data/sites.csv" | cut -d, -f1); do
-    cp "${all%/*}/imagesTr/${id}_0000.nii.gz" "$data/imagesTr"
-    cp "${all%/*}/labelsTr/$id.nii.gz" "$data/labelsTr"
-done
-chmod -R u+w "$data"
 cases=$(sed 1d "$data/sites.csv" | wc -l)
-sed -i "s/\"numTraining\": *[0-9]*/\"numTraining\": $cases/" "$data/dataset.json"
 (echo case,label; sed -n '2,$p' $data/sites.csv | cut -d, -f1 |
     awk '{ print $1 "," NR % 2 }') >"$work/data/labels.csv"
 tiny="--rounds 1 --local-iterations 1 --base-features 4 --patch-voxels 8000 --step 1 --class-rounds 1 \

@@ -23,7 +23,7 @@ static void refused(int status, const nephron *n, const char *text)
 }
 
 static const char options[] =
-    "{\"epochs\": 2, \"iterations\": 3, \"base_features\": 4, \"patch\": [24, 32, 24], \"batch\": 2}";
+    "{\"epochs\": 2, \"iterations\": 3, \"base_features\": 4, \"patch\": [40, 56, 24], \"batch\": 2}";
 
 /* What `nephron train` does, step by step. */
 static void train(nephron *n, const char *data)
@@ -35,7 +35,7 @@ static void train(nephron *n, const char *data)
     nephron_data *d = nephron_data_open(m, data, "0", NULL);
     nephron_trainer *t = nephron_trainer_open(m, d, NULL, 0);
     check(t != NULL && nephron_trainer_bytes(t) > 0, "trainer", n);
-    check(nephron_data_cases(d, &validation) == 32 && validation == 8, "cases of fold 0", n);
+    check(nephron_data_cases(d, &validation) == 11 && validation == 3, "cases of fold 0", n);
     check(nephron_train(t, 0, 4, &loss) == 0 && nephron_train(t, 4, 2, &loss) == 0, "six steps", n);
     check(nephron_validate(t, &loss, &metric) == 0 && metric >= 0 && metric <= 1, "validation", n);
     printf("weights %016llx\n", (unsigned long long)nephron_weights_hash(m));
@@ -220,7 +220,7 @@ static void mixed(nephron *n, const char *data)
 {
     double numbers[NEPHRON_NUMBERS];
     nephron_model *m = nephron_model_create(n, data, options), *twin = nephron_model_create(n, data, options);
-    nephron_model *wide = nephron_model_create(n, data, "{\"base_features\": 6, \"patch\": [24, 32, 24]}");
+    nephron_model *wide = nephron_model_create(n, data, "{\"base_features\": 6, \"patch\": [40, 56, 24]}");
     nephron_data *d = nephron_data_create(m);
     refused(nephron_trainer_open(twin, d, NULL, 0) ? 0 : -1, n, "data of another model");
     nephron_data_free(d);

@@ -96,7 +96,7 @@ static int test_means(struct comparison *c, double *const v[2], double *mean[2],
         stats_seeds_mean(&c->random, v[0], v[1], seeds, n) ||
         stats_seeds_bootstrap_mean(&c->bootstrap, v[0], v[1], seeds, n, NULL, 0, RESAMPLES, seed, 0.95);
     c->p = c->wilcoxon.p;
-    if (n < STUDY_INTERVAL) c->ci[0] = c->ci[1] = NAN;
+    if (n < STUDY_INTERVAL) c->ci[0] = c->ci[1] = c->shift.ci[0] = c->shift.ci[1] = NAN;
     free(difference);
     return status ? -1 : 0;
 }

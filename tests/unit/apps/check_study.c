@@ -153,7 +153,8 @@ static void check_comparison(void)
     CHECK(comparison_means(&c, few_a, few_b, 1, 4, patient, 4, 0.012, 1) == 0, "memory");
     CHECK(!c.equivalent && c.power_equal < STUDY_POWER, "four cases: equivalent, power %g", c.power_equal);
     check_words(&c, "4 test cases, 1 seed", "Within the margin the two", "four cases");
-    CHECK(isnan(c.ci[0]) && isnan(c.ci[1]), "an interval of four cases: %g to %g", c.ci[0], c.ci[1]);
+    CHECK(isnan(c.ci[0]) && isnan(c.ci[1]) && isnan(c.shift.ci[0]) && isnan(c.shift.ci[1]),
+          "an interval of four cases: %g to %g", c.ci[0], c.ci[1]);
     check_words(&c, "with one seed there is one model of each", "seeds as random", "one seed");
     /* One seed, many patients, a clear difference: said of the two models, and nothing of the trainings. */
     for (int i = 0; i < N; i++) a[i] += 0.04;

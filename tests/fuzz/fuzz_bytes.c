@@ -81,12 +81,13 @@ static void run_csv(const uint8_t *data, size_t size)
 
 /* ---- packed -------------------------------------------------------------------------------------------- */
 
-static void unpacked(int status, unsigned char *out, size_t size, const struct error *e)
+/* By address: the call that makes them is an argument too, and may come after the others. */
+static void unpacked(int status, unsigned char *const *out, const size_t *size, const struct error *e)
 {
     fuzz_said(status, e->text);
     if (status) return;
-    fuzz_must(size <= OUTPUT_MOST + 65536, "more than the limit");
-    free(out);
+    fuzz_must(*size <= OUTPUT_MOST + 65536, "more than the limit");
+    free(*out);
 }
 
 static void run_inflate(const uint8_t *data, size_t size)
@@ -94,9 +95,9 @@ static void run_inflate(const uint8_t *data, size_t size)
     struct error e = {""};
     unsigned char *out = NULL;
     size_t n = 0, used = 0;
-    unpacked(inflate_raw(data, size, 0, OUTPUT_MOST, &out, &n, &used, &e), out, n, &e);
-    unpacked(inflate_zlib(data, size, OUTPUT_MOST, &out, &n, &e), out, n, &e);
-    unpacked(inflate_begin(data, size, 1000, &out, &n, &used, &e), out, n, &e);
+    unpacked(inflate_raw(data, size, 0, OUTPUT_MOST, &out, &n, &used, &e), &out, &n, &e);
+    unpacked(inflate_zlib(data, size, OUTPUT_MOST, &out, &n, &e), &out, &n, &e);
+    unpacked(inflate_begin(data, size, 1000, &out, &n, &used, &e), &out, &n, &e);
 }
 
 static void run_gzip(const uint8_t *data, size_t size)
@@ -104,8 +105,8 @@ static void run_gzip(const uint8_t *data, size_t size)
     struct error e = {""};
     unsigned char *out = NULL;
     size_t n = 0;
-    unpacked(gzip_decompress(data, size, OUTPUT_MOST, &out, &n, &e), out, n, &e);
-    unpacked(gzip_begin(data, size, 352, &out, &n, &e), out, n, &e);
+    unpacked(gzip_decompress(data, size, OUTPUT_MOST, &out, &n, &e), &out, &n, &e);
+    unpacked(gzip_begin(data, size, 352, &out, &n, &e), &out, &n, &e);
 }
 
 static void run_zip(const uint8_t *data, size_t size)
@@ -119,7 +120,7 @@ static void run_zip(const uint8_t *data, size_t size)
         unsigned char *out = NULL;
         size_t n = 0;
         fuzz_must(zip_find(&z, z.entry[i].name) >= 0, "an entry is not found");
-        unpacked(zip_extract(&z, i, OUTPUT_MOST, &out, &n, &e), out, n, &e);
+        unpacked(zip_extract(&z, i, OUTPUT_MOST, &out, &n, &e), &out, &n, &e);
     }
     zip_free(&z);
 }

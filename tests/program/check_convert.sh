@@ -25,8 +25,10 @@ $nephron predict $model -i "$work/images" -o "$work/direct" --no-mirror --quiet 
     cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/direct/hippocampus_001.nii.gz"
 ok "predict with the model folder: what the converted run gives" $?
 number() { sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" "$work/direct/prediction.json"; }
-[ "$(number peak_bytes)" -gt 1000000 ] && [ "$(number peak_bytes)" -le "$(number announced_peak_bytes)" ]
-ok "the announced peak is kept: $(number peak_bytes) of $(number announced_peak_bytes) bytes" $?
+if ! grep -aq __asan_init "$nephron"; then # a sanitizer's memory is not announced
+    [ "$(number peak_bytes)" -gt 1000000 ] && [ "$(number peak_bytes)" -le "$(number announced_peak_bytes)" ]
+    ok "the announced peak is kept: $(number peak_bytes) of $(number announced_peak_bytes) bytes" $?
+fi
 cp -r $model "$work/two" && cp -r $model/fold_0 "$work/two/fold_all" && mkdir "$work/two/fold_3" &&
     cp $model/fold_0/checkpoint_final.pth "$work/two/fold_3/checkpoint_best.pth"
 $nephron predict "$work/two" -i "$work/images" -o "$work/o2" --no-mirror >"$work/out" &&

@@ -382,13 +382,13 @@ static int simulation_create(struct simulation *s, const struct model *initial, 
     if (list_sites(s, e) || agreement_check(&s->f, e) || private_check(&s->f, e) ||
         secure_check(&s->f, e) || run_files_identity(s, e))
         return -1;
-    s->global = learner_model(&s->f.train, o->plan);
+    s->global = learner_layout(&s->f.train, o->plan);
     if (!s->global) return error_set(e, "out of memory for the weights of a network");
     if (initial) {
         ENSURE(initial->count == s->global->count, "initial weights %zu, model %zu", initial->count,
                s->global->count);
         memcpy(s->global->data, initial->data, initial->count * sizeof(float));
-    }
+    } else s->f.train.task->weights(s->global, &s->f.train, o->plan, o->pool);
     if (create_workers(s, e)) return -1;
     return server_init(&s->server, &s->f, s->global, o->pool, o->folder, e) || create_store(s, e) ? -1 : 0;
 }

@@ -92,7 +92,7 @@ static int prepare_training(struct subject *s, struct error *e)
         memcpy(label, t.label, sizeof t.label);
     }
     if (model_finish(s->model)) return error_set(e, "%s: out of memory for the weights", c->name);
-    init_he(s->model, 1, 0.01f, 0);
+    init_he(s->model, 1, 0.01f, 0, NULL);
     struct optimizer_settings settings = {.momentum = classifies(c) ? 0.9f : 0.99f, .weight_decay = 3e-5f};
     if (optimizer_init(&s->optimizer, &optimizer_sgd, &settings, classifies(c) ? 0 : 12, s->model, e))
         return -1;
@@ -121,7 +121,7 @@ static int prepare_inference(struct subject *s, struct error *e)
         graph_keep(s->graph, network_classify(s->graph, &config, x, NULL));
         if (model_finish_inference(s->model))
             return error_set(e, "%s: out of memory for the weights", c->name);
-        init_he(s->model, 1, 0, 1);
+        init_he(s->model, 1, 0, 1, NULL);
         if (graph_plan(s->graph))
             return error_set(e, "%s: out of memory for the plan of an inference", c->name);
         if (graph_bind(s->graph))
@@ -134,7 +134,7 @@ static int prepare_inference(struct subject *s, struct error *e)
     int status = model_finish_inference(s->model);
     graph_destroy(t.graph);
     if (status) return error_set(e, "%s: out of memory for the weights", c->name);
-    init_he(s->model, 1, 0.01f, 0);
+    init_he(s->model, 1, 0.01f, 0, NULL);
     if (predictor_create(&s->predictor, s->model, &s->plan, s->flags, s->pool, e)) return -1;
     fill_random(s->predictor.image->data, shape_count(s->predictor.image->shape));
     if (!c->volume[0]) return 0;

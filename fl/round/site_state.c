@@ -8,6 +8,13 @@
 #include "fl/round/client.h"
 #include "io/weights/seal.h"
 
+static void begin(struct site_state *s, const char *name)
+{
+    snprintf(s->name, sizeof s->name, "%s", name);
+    s->next_round = s->rounds_before = 0;
+    site_state_go_on(s);
+}
+
 int site_state_init(struct site_state *s, const char *name, const struct agreement *f,
                     const struct model *layout, struct error *e)
 {
@@ -26,15 +33,13 @@ int site_state_init(struct site_state *s, const char *name, const struct agreeme
         site_state_free(s);
         return error_set(e, "out of memory for the state of site %s", name);
     }
-    site_state_reset(s, name, layout);
+    begin(s, name); /* its numbers are 0: memory that nobody touches before it is needed */
     return 0;
 }
 
 void site_state_reset(struct site_state *s, const char *name, const struct model *layout)
 {
-    snprintf(s->name, sizeof s->name, "%s", name);
-    s->next_round = s->rounds_before = 0;
-    site_state_go_on(s);
+    begin(s, name);
     optimizer_reset(&s->optimizer);
     weight_average_reset(&s->average);
     if (s->residual) memset(s->residual, 0, layout->count * sizeof(float));

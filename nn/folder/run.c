@@ -69,7 +69,7 @@ struct model *run_model(const struct run *r, const char *fold, const char *check
                   checkpoint ? checkpoint : "{final,best,latest}");
         return NULL;
     }
-    struct model *m = learner_model(&r->options, r->plan);
+    struct model *m = learner_layout(&r->options, r->plan);
     if (!m) return error_set(e, "%s: out of memory for its weights", path), NULL;
     int status =
         file_has_suffix(path, ".pth") ? nnunet_read(path, m, e) : checkpoint_read(path, m, NULL, 0, NULL, e);

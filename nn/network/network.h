@@ -43,7 +43,7 @@ struct network {
     const char *name;                /* "unet": --network NAME; of a classifier the member of manifest.json */
     const char *title;               /* "U-Net": for people */
     const struct network_norm *norm; /* the one that it has unless another is asked for */
-    void (*init)(struct model *m, uint64_t seed); /* initial weights */
+    void (*init)(struct model *m, uint64_t seed, struct pool *pool); /* initial weights */
 
     /* Segmentation: how it is planned, */
     const struct plan_preset *presets; /* the first is the one without --preset; ends with one without name */

@@ -110,9 +110,9 @@ static void set_zero(struct model *m, const char *name)
 
 /* torchvision's: He normal by fan_out. Beside covariates the last layer is 0: the image adds nothing at first
  * to what they say. */
-static void resnet_init(struct model *m, uint64_t seed)
+static void resnet_init(struct model *m, uint64_t seed, struct pool *pool)
 {
-    init_he(m, seed, 0, 1);
+    init_he(m, seed, 0, 1, pool);
     if (!model_find(m, "fc_covariates.weight")) return;
     set_zero(m, "fc_covariates.weight");
     set_zero(m, "fc.weight");

@@ -84,9 +84,9 @@ static int maps(const struct plan *p, int s)
 }
 
 /* He normal by fan_in for ReLU. */
-static void init(struct model *m, uint64_t seed)
+static void init(struct model *m, uint64_t seed, struct pool *pool)
 {
-    init_he(m, seed, 0, 0);
+    init_he(m, seed, 0, 0, pool);
 }
 
 static const struct plan_preset presets[] = {

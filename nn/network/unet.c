@@ -154,16 +154,16 @@ static int residual_maps(const struct plan *p, int s)
 }
 
 /* nnU-Net's: He normal by fan_in with a = 0.01. */
-static void plain_init(struct model *m, uint64_t seed)
+static void plain_init(struct model *m, uint64_t seed, struct pool *pool)
 {
-    init_he(m, seed, leaky, 0);
+    init_he(m, seed, leaky, 0, pool);
 }
 
 /* Each residual block starts as its skip: the norm before the addition is zero
  * (init_last_bn_before_add_to_0). */
-static void residual_init(struct model *m, uint64_t seed)
+static void residual_init(struct model *m, uint64_t seed, struct pool *pool)
 {
-    init_he(m, seed, leaky, 0);
+    init_he(m, seed, leaky, 0, pool);
     for (int i = 0; i < m->params; i++)
         if (m->param[i].kind == PARAM_GAMMA && strstr(m->param[i].name, ".conv2.norm."))
             memset(m->data + m->param[i].offset, 0, m->param[i].count * sizeof(float));

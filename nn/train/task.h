@@ -31,8 +31,10 @@ struct learning_task {
     int (*check)(const struct train_options *o, const struct plan *p, struct error *e);
     int (*check_data)(const struct train_options *o, const struct plan *p, const struct learner_data *d,
                       struct error *e);
-    /* Registers the parameters, finishes the model and gives it its first weights. -1 without memory. */
+    /* Registers the parameters and finishes the model. -1 without memory. */
     int (*model)(struct model *m, const struct train_options *o, const struct plan *p);
+    /* Gives it its first weights, by all threads. */
+    void (*weights)(struct model *m, const struct train_options *o, const struct plan *p, struct pool *pool);
     /* Records the network for inference on `batch` images of the plan's patch or the options' crop: the
      * logits at full resolution. Returns NULL where the graph has failed. */
     struct tensor *(*infer)(struct graph *g, const struct train_options *o, const struct plan *p, int batch,

@@ -88,10 +88,15 @@ static int model(struct model *m, const struct train_options *o, const struct pl
     struct tensor *image, *covariates;
     classifier_record(g, o, 2, &image, &covariates);
     int status = model_finish(m);
-    if (!status) o->classifier.network->init(m, o->seed);
-    if (!status) set_covariates(m, &o->covariates, o->classifier.classes);
     graph_destroy(g);
     return status;
+}
+
+static void weights(struct model *m, const struct train_options *o, const struct plan *p, struct pool *pool)
+{
+    (void)p;
+    o->classifier.network->init(m, o->seed, pool);
+    set_covariates(m, &o->covariates, o->classifier.classes);
 }
 
 static struct tensor *infer(struct graph *g, const struct train_options *o, const struct plan *p, int batch,
@@ -221,6 +226,7 @@ const struct learning_task task_classify = {
     .check = check,
     .check_data = check_data,
     .model = model,
+    .weights = weights,
     .infer = infer,
     .record = record,
     .adopt = adopt,

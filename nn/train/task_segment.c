@@ -67,9 +67,14 @@ static int model(struct model *m, const struct train_options *o, const struct pl
 {
     struct network_training t = network_train_create(m, p, 0, NULL);
     int status = model_finish(m);
-    if (!status) p->network->init(m, o->seed);
+    (void)o;
     graph_destroy(t.graph);
     return status;
+}
+
+static void weights(struct model *m, const struct train_options *o, const struct plan *p, struct pool *pool)
+{
+    p->network->init(m, o->seed, pool);
 }
 
 static struct tensor *infer(struct graph *g, const struct train_options *o, const struct plan *p, int batch,
@@ -210,6 +215,7 @@ const struct learning_task task_segment = {
     .check = check,
     .check_data = check_data,
     .model = model,
+    .weights = weights,
     .infer = infer,
     .record = record,
     .reserve = reserve,

@@ -36,12 +36,19 @@ int learner_check(const struct train_options *o, const struct plan *p, struct er
 
 /* ---- model --------------------------------------------------------------------------------------------- */
 
-struct model *learner_model(const struct train_options *o, const struct plan *p)
+struct model *learner_layout(const struct train_options *o, const struct plan *p)
 {
     struct model *m = model_create();
     if (o->task->model(m, o, p) == 0) return m;
     model_destroy(m);
     return NULL;
+}
+
+struct model *learner_model(const struct train_options *o, const struct plan *p)
+{
+    struct model *m = learner_layout(o, p);
+    if (m) o->task->weights(m, o, p, NULL);
+    return m;
 }
 
 int optimizer_init_for(struct optimizer *o, const struct train_options *t, const struct model *m,

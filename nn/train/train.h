@@ -94,6 +94,8 @@ int learner_check(const struct train_options *o, const struct plan *p, struct er
 /* A finished model of the task's parameters; initial weights from options->seed, mean, variance and first
  * weights of the covariates from the options. NULL without memory. */
 struct model *learner_model(const struct train_options *o, const struct plan *p);
+/* The same without its weights, for those of a file, or of the task's weights() on a pool. */
+struct model *learner_layout(const struct train_options *o, const struct plan *p);
 /* Graph planned and bound; the optimiser is still to be given. The optimiser and the model's weights may be
  * exchanged between steps, data and client by learner_switch: one graph serves many clients. Returns -1 with
  * a message if memory cannot be had. */

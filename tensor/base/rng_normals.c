@@ -1,5 +1,5 @@
 /* rng_normals.c - many normals at once: the arithmetic of rng_normal in loops that the compiler makes vectors
- * of, compiled for AVX2 too. */
+ * of, compiled for AVX2 and AVX-512 too. */
 #include <math.h>
 #include <string.h>
 
@@ -92,13 +92,31 @@ static void add_pairs_avx2(float *v, const uint32_t *word, float sigma)
     add_pairs(v, word, sigma);
 }
 ISA_END
+
+ISA_BEGIN(ISA_FEATURES_AVX512)
+static void draw_blocks_avx512(struct words *w, const uint32_t counter[4], const uint32_t key[2])
+{
+    draw_blocks(w, counter, key);
+}
+
+static void normals_avx512(float *out, const uint32_t counter[4], const uint32_t key[2])
+{
+    normals_blocks(out, counter, key);
+}
+
+static void add_pairs_avx512(float *v, const uint32_t *word, float sigma)
+{
+    add_pairs(v, word, sigma);
+}
+ISA_END
 #endif
 
 static void draw(struct words *w, struct rng *rng)
 {
     ENSURE(rng->counter[0] < UINT32_MAX - BLOCKS, "rng: a stream is spent (2^34 numbers)");
 #if ISA_X86
-    if (cpu_isa() >= ISA_AVX2) draw_blocks_avx2(w, rng->counter, rng->key);
+    if (cpu_isa() >= ISA_AVX512) draw_blocks_avx512(w, rng->counter, rng->key);
+    else if (cpu_isa() >= ISA_AVX2) draw_blocks_avx2(w, rng->counter, rng->key);
     else
 #endif
         draw_blocks(w, rng->counter, rng->key);
@@ -109,7 +127,8 @@ static void normals(float *out, struct rng *rng)
 {
     ENSURE(rng->counter[0] < UINT32_MAX - BLOCKS, "rng: a stream is spent (2^34 numbers)");
 #if ISA_X86
-    if (cpu_isa() >= ISA_AVX2) normals_avx2(out, rng->counter, rng->key);
+    if (cpu_isa() >= ISA_AVX512) normals_avx512(out, rng->counter, rng->key);
+    else if (cpu_isa() >= ISA_AVX2) normals_avx2(out, rng->counter, rng->key);
     else
 #endif
         normals_blocks(out, rng->counter, rng->key);
@@ -119,6 +138,10 @@ static void normals(float *out, struct rng *rng)
 static void add(float *v, const uint32_t *word, float sigma)
 {
 #if ISA_X86
+    if (cpu_isa() >= ISA_AVX512) {
+        add_pairs_avx512(v, word, sigma);
+        return;
+    }
     if (cpu_isa() >= ISA_AVX2) {
         add_pairs_avx2(v, word, sigma);
         return;
@@ -132,6 +155,13 @@ void rng_normals(struct rng *rng, float *out, size_t n)
     for (; n > 0 && rng->left > 0; n--) *out++ = rng_normal(rng);
     for (; n >= 2 * BLOCKS; n -= 2 * BLOCKS, out += 2 * BLOCKS) normals(out, rng);
     for (; n > 0; n--) *out++ = rng_normal(rng);
+}
+
+struct rng rng_normals_from(struct rng rng, size_t n)
+{
+    ENSURE(n % 2 == 0 && n / 2 < UINT32_MAX - rng.counter[0] && rng.left == 0, "rng: %zu normals to skip", n);
+    rng.counter[0] += (uint32_t)(n / 2); /* a block is four words, of which a normal takes two */
+    return rng;
 }
 
 /* The next n words of the stream. */

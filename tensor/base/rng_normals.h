@@ -9,4 +9,8 @@
  * lost. */
 void rng_add_normals(struct rng *rng, float *v, size_t n, float sigma);
 
+/* The stream behind its first n normals, n even; rng: as rng_stream gives it, nothing drawn yet. So the parts
+ * of a long stream can be drawn apart. */
+struct rng rng_normals_from(struct rng rng, size_t n);
+
 #endif

@@ -111,7 +111,7 @@ static void test_init(void)
     struct model *m = model_create();
     struct network_training t = network_train_create(m, &p, 0, NULL);
     model_finish(m);
-    p.network->init(m, 7);
+    p.network->init(m, 7, NULL);
     for (int i = 0; i < m->params; i++) {
         const struct param *q = &m->param[i];
         double sum = 0, squares = 0, n = (double)q->count;
@@ -128,9 +128,9 @@ static void test_init(void)
         }
     }
     uint64_t first = model_hash(m);
-    p.network->init(m, 8);
+    p.network->init(m, 8, NULL);
     CHECK(model_hash(m) != first, "two seeds, one hash");
-    p.network->init(m, 7);
+    p.network->init(m, 7, NULL);
     CHECK(model_hash(m) == first, "one seed, two hashes");
     graph_destroy(t.graph);
     model_destroy(m);

@@ -361,7 +361,7 @@ static uint64_t segment_bits(const char *network, float loss[BIT_STEPS], int fla
     struct network_training t = unet_bound(m, &p, flags, pool);
     struct optimizer o;
     test_optimizer(&o, &optimizer_sgd, 0.99f, 3e-5f, 12, m);
-    p.network->init(m, 1);
+    p.network->init(m, 1, pool);
     fill_segmentation(&t, "image");
     for (int i = 0; i < BIT_STEPS; i++) {
         graph_set_step(t.graph, 1, 0, (uint64_t)i);
@@ -389,7 +389,7 @@ static uint64_t classify_bits(const char *network, float loss[BIT_STEPS], int fl
     struct classifier n = classifier_bound(m, &c, 3, 9, flags, pool);
     struct optimizer o;
     test_optimizer(&o, &optimizer_adamw, 0, 0.01f, 1, m);
-    c.network->init(m, 1);
+    c.network->init(m, 1, pool);
     fill_classes(&n, "image");
     for (int i = 0; i < BIT_STEPS; i++) {
         graph_set_step(n.graph, 1, 0, (uint64_t)i);
@@ -495,7 +495,7 @@ static void check_bf16_gradient(const struct plan *p, double depth)
     for (int bf16 = 0; bf16 < 2; bf16++) {
         struct model *m = model_create();
         struct network_training t = unet_bound(m, p, bf16 ? GRAPH_BF16 : 0, NULL);
-        p->network->init(m, 1);
+        p->network->init(m, 1, NULL);
         fill_segmentation(&t, "image");
         graph_forward(t.graph);
         graph_backward(t.graph, t.loss);
@@ -557,8 +557,37 @@ static void test_bf16(void)
     cpu_isa_set(before);
 }
 
+/* ---- first weights ------------------------------------------------------------------------------------- */
+
+/* A parameter that several jobs draw: one stream from its beginning, whoever draws. */
+static void test_wide_init(void)
+{
+    static const int features[3] = {8, 40, 80};
+    struct plan p = small_plan("unet", 3, features, 2);
+    struct model *m = model_create();
+    struct pool *pool = pool_create(3);
+    struct network_training t = unet_bound(m, &p, 0, NULL);
+    int wide = 0;
+    p.network->init(m, 5, pool);
+    for (int i = 0; i < m->params; i++) {
+        const struct param *w = &m->param[i];
+        if (w->kind != PARAM_WEIGHT || w->count <= 1 << 15) continue;
+        const float std = (float)sqrt(2.0 / (1.0 + (double)0.01f * 0.01f) / w->fan_in);
+        struct rng rng = rng_stream(5, 0, (uint64_t)i, RNG_INIT);
+        int wrong = 0;
+        for (size_t k = 0; k < w->count; k++) wrong += m->data[w->offset + k] != std * rng_normal(&rng);
+        CHECK(!wrong, "%s: %d of %zu first weights", w->name, wrong, w->count);
+        wide++;
+    }
+    CHECK(wide >= 3, "%d parameters of several jobs", wide);
+    graph_destroy(t.graph);
+    pool_destroy(pool);
+    model_destroy(m);
+}
+
 int main(void)
 {
+    test_wide_init();
     test_table();
     test_norms();
     test_bits();

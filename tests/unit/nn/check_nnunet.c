@@ -411,7 +411,7 @@ static void check_stages(void)
     model_finish(m);
     graph_plan(t.graph);
     CHECK(graph_bind(t.graph) == 0, "no memory");
-    p.network->init(m, 1);
+    p.network->init(m, 1, NULL);
     struct optimizer o;
     test_optimizer(&o, &optimizer_sgd, 0.9f, 0, 12, m);
     double first = 0, last = 0;

@@ -220,7 +220,7 @@ static void check_predictor(void)
     struct predictor p;
     struct error e = {""};
     model_finish(m);
-    plan.network->init(m, 1);
+    plan.network->init(m, 1, NULL);
     graph_destroy(t.graph);
     CHECK(predictor_create(&p, m, &plan, 0, NULL, &e) == 0, "%s", e.text);
     size_t voxels = 8 * 8 * 12;

@@ -198,6 +198,20 @@ static void check_normals(void)
     cpu_isa_set(isa);
 }
 
+/* A stream entered in its middle. */
+static void check_normals_from(void)
+{
+    enum { N = 600 };
+    struct rng whole = rng_stream(9, 2, 7, RNG_TEST);
+    float all[N], rest[N];
+    rng_normals(&whole, all, N);
+    for (int from = 0; from < N; from += 2) {
+        struct rng part = rng_normals_from(rng_stream(9, 2, 7, RNG_TEST), (size_t)from);
+        rng_normals(&part, rest, (size_t)(N - from));
+        CHECK(memcmp(rest, all + from, (size_t)(N - from) * sizeof *all) == 0, "normals from %d", from);
+    }
+}
+
 /* Box-Muller's pairs one by one, as add_normals makes them many at a time. */
 static void add_pairs(struct rng *rng, float *v, int n, float sigma)
 {
@@ -508,6 +522,7 @@ int main(void)
     check_philox();
     check_streams();
     check_normals();
+    check_normals_from();
     check_added_normals();
     check_distributions();
     check_shuffle();

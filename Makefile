@@ -85,8 +85,8 @@ IO_WEIGHTS = io/weights/npy.o io/weights/npz_weights.o io/weights/onnx.o io/weig
 	io/weights/seal.o io/weights/weights_format.o
 IO_FORMATS = io/formats/image_formats.o io/formats/weights_formats.o
 NN_DATA = nn/data/components.o nn/data/covariates.o nn/data/crop.o nn/data/dataset.o nn/data/dataset_json.o \
-	nn/data/labelmap.o nn/data/nnunet_paths.o nn/data/previous_map.o nn/data/roles.o nn/data/sample.o \
-	nn/data/sample_files.o nn/data/sites.o nn/data/splits.o
+	nn/data/labelmap.o nn/data/nnunet_paths.o nn/data/orientation.o nn/data/previous_map.o \
+	nn/data/roles.o nn/data/sample.o nn/data/sample_files.o nn/data/sites.o nn/data/splits.o
 NN_PLAN = nn/plan/fingerprint.o nn/plan/outputs.o nn/plan/plan.o
 NN_BASELINE = nn/baseline/boosting.o nn/baseline/logistic.o
 NN_STATS = nn/stats/stats.o nn/stats/stats_agreement.o nn/stats/stats_auc.o nn/stats/stats_auc_delong.o \
@@ -141,7 +141,8 @@ LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_DIRECT) $(T
 	$(NN_BATCH) $(NN_TRAIN) $(NN_FOLDER) $(NN_INFER) $(NN_DEVICE) build/device_sources.o $(FL)
 
 # The program without main.o is an archive too, so that its checks link like the others.
-APPS_BASE = apps/base/columns.o apps/base/console.o apps/base/grid_warnings.o apps/base/interrupt.o \
+APPS_BASE = apps/base/columns.o apps/base/console.o apps/base/dataset_warnings.o \
+	apps/base/grid_warnings.o apps/base/interrupt.o \
 	apps/base/options.o apps/base/overlay.o apps/base/patients.o apps/base/progress.o \
 	apps/base/result_tables.o apps/base/scores.o apps/base/upright.o
 APPS_TRAINING = apps/training/budget.o apps/training/federation_options.o apps/training/federation_steps.o \

@@ -38,13 +38,14 @@ static int check_image(const nephron_model *m, const nephron_image *i)
 size_t nephron_predict_bytes(nephron_model *m, const nephron_image *i)
 {
     size_t bytes = 0, voxels = 1;
-    struct infer_case c = {{0}, {0}, 0, 0};
+    struct infer_case c = {0};
     if (check_image(m, i)) return 0;
     for (int a = 0; a < 3; a++) {
         c.size[a] = i->sample.size[a];
         c.spacing[a] = i->sample.spacing[a];
         voxels *= (size_t)c.size[a];
     }
+    memcpy(c.affine, i->sample.affine, sizeof c.affine);
     size_t image = voxels * (size_t)i->sample.channels * sizeof(float);
     if (!m->run.plan) { /* the crop, twice, and the network's block are small beside the copy */
         const int *crop = m->run.options.crop;

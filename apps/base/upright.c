@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "nn/data/orientation.h"
 #include "tensor/ops/ops.h"
 
 enum { MARGIN = 2, SCALE = 2, BINS = 4096 };
@@ -14,34 +15,6 @@ static int is_label(uint8_t value)
 }
 
 /* ---- the plane ----------------------------------------------------------------------------------------- */
-
-/* World axis (0: left to right, 1: back to front, 2: feet to head) nearest to each axis of the array, no two
- * the same, the clearest first; 0 where a column of the affine is zero. The affine's columns are those of a
- * file, x first: axis 2 of the array is column 0. */
-static int world_axes(int world[3], int forward[3], const struct sample *s)
-{
-    int taken[3] = {0}, done[3] = {0};
-    for (int n = 0; n < 3; n++) {
-        double best = 0;
-        int axis = -1, side = -1;
-        for (int a = 0; a < 3; a++) {
-            const double x = s->affine[0][2 - a], y = s->affine[1][2 - a], z = s->affine[2][2 - a];
-            const double length = sqrt(x * x + y * y + z * z);
-            for (int w = 0; w < 3 && length > 0; w++) {
-                const double share = (fabs(s->affine[w][2 - a]) + 1e-12 * length) / length;
-                if (done[a] || taken[w] || share <= best) continue;
-                best = share;
-                axis = a;
-                side = w;
-            }
-        }
-        if (axis < 0) return 0;
-        done[axis] = taken[side] = 1;
-        world[axis] = side;
-        forward[axis] = s->affine[side][2 - axis] >= 0;
-    }
-    return 1;
-}
 
 static int across(const struct sample *s, const int *world)
 {
@@ -73,7 +46,7 @@ void upright_choose(struct upright *u, const struct sample *s, const uint8_t *la
 {
     static const char plus[] = "RAS", minus[] = "LPI", *const planes[] = {"sagittal", "coronal", "axial"};
     int world[3], forward[3], in[2], n = 0;
-    const int known = world_axes(world, forward, s);
+    const int known = orientation_axes(world, forward, s->affine);
     *u = (struct upright){.plane = "", .mark = "    "};
     u->through = across(s, known ? world : NULL);
     for (int a = 0; a < 3; a++)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "apps/command/commands.h"
 #include "nn/infer/ensemble.h"
@@ -77,6 +78,66 @@ static int run_cases(struct ensemble *v, struct error *e)
     return status;
 }
 
+/* Value of the label of that name in d, -1 where there is none. */
+static int value_named(const struct dataset *d, const char *name)
+{
+    for (int k = 0; k < d->labels; k++)
+        if (strcmp(d->label_name[k], name) == 0) return k;
+    return -1;
+}
+
+/* Output k of one network has to be output k of the others: a label that has another number there is an
+ * error, one that is called otherwise is told. */
+static int check_labels(const struct ensemble *v, const char *path, struct error *e)
+{
+    struct dataset other;
+    if (dataset_read_header(&other, path, e)) return -1;
+    const struct dataset *d = &v->dataset;
+    int status = d->labels == other.labels && d->regions == other.regions
+                     ? 0
+                     : error_set(e, "%s: has %d labels and %d regions, %s has %d and %d", path, other.labels,
+                                 other.regions, d->path, d->labels, d->regions);
+    for (int k = 0; !status && k < d->labels; k++) {
+        const int there = value_named(&other, d->label_name[k]);
+        if (there == k) continue;
+        if (there >= 0)
+            status = error_set(e, "%s: label %s is %d, in %s it is %d: their probabilities have no mean",
+                               path, d->label_name[k], there, d->path, k);
+        else
+            console_to(stderr, "nephron: warning: %s: label %d is called %s, in %s %s\n", path, k,
+                       other.label_name[k], d->path, d->label_name[k]);
+    }
+    for (int r = 0; !status && r < d->regions; r++)
+        if (!label_set_equal(&d->region[r].labels, &other.region[r].labels))
+            status = error_set(e, "%s: region %d, %s, has other labels than %s of %s", path, r,
+                               other.region[r].name, d->region[r].name, d->path);
+    dataset_close(&other);
+    return status;
+}
+
+/* Of the folders behind the first, where they have one. */
+static int check_others(const struct ensemble *v, struct error *e)
+{
+    char path[1400];
+    for (int k = 1; k < v->c.folders; k++) {
+        if (file_join(path, sizeof path, v->c.folder[k], "dataset.json", e)) return -1;
+        if (file_exists(path) && check_labels(v, path, e)) return -1;
+    }
+    return 0;
+}
+
+/* What goes to one of the folders would replace the predictions that it is made of. */
+static int check_output(const struct ensemble *v, struct error *e)
+{
+    struct stat out, in;
+    if (stat(v->out, &out)) return 0;
+    for (int k = 0; k < v->c.folders; k++)
+        if (stat(v->c.folder[k], &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+            return error_set(e, "-o %s: is one of the folders to combine, whose label maps would be replaced",
+                             v->out);
+    return 0;
+}
+
 static int run_ensemble(struct ensemble *v, struct error *e)
 {
     char path[1400], copy[1400];
@@ -85,8 +146,15 @@ static int run_ensemble(struct ensemble *v, struct error *e)
     if (snprintf(path, sizeof path, "%s%s", v->dataset_path ? v->dataset_path : v->c.folder[0],
                  v->dataset_path ? "" : "/dataset.json") >= (int)sizeof path)
         return error_set(e, "%s: path is too long", v->c.folder[0]);
+    if (!v->dataset_path && !file_exists(path))
+        return error_set(e,
+                         "%s: no such file; it tells what label each output is: `nephron predict` writes it "
+                         "there, nnU-Net has it in its model folder (--dataset FILE)",
+                         path);
     if (dataset_read_header(&v->dataset, path, e)) return -1;
-    int status = v->postprocessing ? postprocess_read(&v->post, v->postprocessing, &v->dataset, e) : 0;
+    int status = check_output(v, e) || check_others(v, e) ? -1 : 0;
+    if (!status && v->postprocessing)
+        status = postprocess_read(&v->post, v->postprocessing, &v->dataset, e);
     if (!status) status = run_cases(v, e);
     if (!status) status = file_read(path, 1 << 26, &text, &size, e);
     if (!status) { /* so that the folder can be evaluated, or be part of another ensemble */

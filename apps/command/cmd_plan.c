@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apps/base/console.h"
+#include "apps/base/dataset_warnings.h"
 #include "apps/command/commands.h"
 #include "apps/command/plan_layers.h"
 #include "apps/training/budget.h"
@@ -127,6 +128,7 @@ static void print_plan(const struct plan *p)
     for (int s = 0; s < p->stages; s++) printf("%d%s", p->features[s], s + 1 < p->stages ? " " : "\n");
     print_stages("kernels", p->kernel, p);
     print_stages("strides", p->stride, p);
+    if (p->to_ras) printf("  %-20simages are turned to RAS first, as the dataset's reader asks\n", "axes");
     if (p->transpose[0] != 0 || p->transpose[1] != 1)
         printf("  %-20sz, y, x of the image, as here; the network and plans.json have them as %c, %c, %c\n",
                "axes", axis[p->transpose[0]], axis[p->transpose[1]], axis[p->transpose[2]]);
@@ -264,7 +266,9 @@ static int plan_dataset(const struct planning *w, const struct dataset *d, struc
     struct fingerprint f;
     struct plans p;
     if (!d->labels) return error_set(e, "%s: no segmentation labels to plan for", d->path);
-    if (get_fingerprint(&f, w, d, e)) return -1;
+    if ((!w->dataset_json && dataset_warn(d, w->grids.rule == GRIDS_STRICT, e)) ||
+        get_fingerprint(&f, w, d, e))
+        return -1;
     int failed = w->budget.hours > 0 ? plan_in_time(&p, w, &f, d, e) : plans_make(&p, &f, d, &w->options, e);
     if (failed) {
         fingerprint_free(&f);

@@ -205,7 +205,7 @@ static int measure_test(struct study_task *t, const struct study *s, struct mode
     if (predictor_create(&network, m, p, t->options.bf16 ? GRAPH_BF16 : 0, NULL, e)) return -1;
     int status = 0, none = s->item ? s->dataset.cases : 0;
     for (int i = 0; !status && (i < none || i == 0); i++) {
-        struct infer_case one;
+        struct infer_case one = {0};
         size_t bytes, voxels = 1;
         for (int a = 0; a < 3; a++) {
             const int from = p->transpose[a];

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/dataset_warnings.h"
 #include "apps/base/progress.h"
 #include "apps/training/training.h"
 #include "fl/partition.h"
@@ -53,7 +54,8 @@ static int make_plans(struct training *t, struct error *e)
     struct fingerprint f;
     struct progress bar = progress_begin("fingerprint", t->args.quiet);
     t->reading.arg = &bar;
-    int status = fingerprint_extract(&f, &t->dataset, NULL, &t->reading, e);
+    int status = dataset_warn(&t->dataset, t->args.strict, e);
+    if (!status) status = fingerprint_extract(&f, &t->dataset, NULL, &t->reading, e);
     progress_end(&bar);
     if (status) return -1;
     if (t->budget.hours > 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "nn/data/crop.h"
+#include "nn/data/orientation.h"
 #include "nn/data/roles.h"
 
 /* Bins are the highest BIN_BITS bits of a float, mapped so that keys sort as values do: sign, exponent, 12
@@ -186,14 +187,15 @@ static int extract_case(struct extraction *x, const struct dataset *d, int i, co
 {
     struct site_fingerprint *f = x->f;
     struct sample s;
-    int begin[3], end[3], k = f->cases;
+    int begin[3], end[3], order[3] = {0, 1, 2}, flip[3], k = f->cases;
     if (dataset_load(&s, d, i, how, e)) return -1;
     crop_nonzero(begin, end, NULL, s.image, s.channels, s.size);
+    if (d->to_ras) orientation_to_ras(order, flip, s.affine);
     f->relative_size[k] = 1;
     for (int a = 0; a < 3; a++) {
-        f->spacing[k][a] = s.spacing[a];
-        f->shape[k][a] = end[a] - begin[a];
-        f->relative_size[k] *= (double)f->shape[k][a] / s.size[a];
+        f->spacing[k][a] = s.spacing[order[a]];
+        f->shape[k][a] = end[order[a]] - begin[order[a]];
+        f->relative_size[k] *= (double)f->shape[k][a] / s.size[order[a]];
     }
     for (int c = 0; s.label && c < f->channels; c++) add_channel(x, &s, c, begin, end);
     sample_free(&s);

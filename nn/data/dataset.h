@@ -52,6 +52,7 @@ struct dataset {
     int entries; /* of "labels", background and ignore too: what nnU-Net's planner counts */
     int ignore_label;                /* value of the label called "ignore", or -1 */
     char file_ending[16];
+    int to_ras; /* overwrite_image_reader_writer turns images to RAS (struct plan has it too) */
     int bare; /* images are imagesTr/CASE.ending, as the label maps: the Decathlon's names */
     int files; /* image files of a case: one a channel, or fewer that hold several (red, green and blue in a
                   PNG) */
@@ -86,6 +87,9 @@ int dataset_take_description(struct dataset *d, struct json *json, const char *n
 /* dataset.json of d: as it was read, or what a MedMNIST file would have. To be freed; NULL when memory is
  * out. */
 struct json *dataset_describe(const struct dataset *d);
+/* Whether nnU-Net's reader of this name turns images to RAS before anything looks at them; NULL or "None":
+ * no. Others than nnU-Net's own may do what they like: an error that names the key. */
+int reader_turns(int *to_ras, const char *reader, const char *key, struct error *e);
 /* nnU-Net's key of a region in summary.json: "(1, 2)", or "3" where the file has the number alone. */
 enum { REGION_KEY_SIZE = 4 * LABELS_MAX + 8 };
 void dataset_region_key(char *buf, size_t size, const struct region *r);

@@ -150,6 +150,8 @@ static int take_label(struct dataset *d, const struct json *item, int with_regio
     }
     struct label_set set, background = label_set_of(0);
     if (label_values(&set, item, e)) return -1;
+    if (strcmp(item->key, "background") == 0 && !label_set_equal(&set, &background))
+        return error_set(e, "labels: the background is 0, not another value");
     if (with_regions && !label_set_equal(&set, &background)) {
         for (int k = 0; k < 4; k++) seen->word[k] |= set.word[k];
         return add_region(d, item, &set, e);
@@ -291,6 +293,29 @@ static int modernise(struct json *json, struct error *e)
     return json_failed(json) ? error_set(e, "out of memory") : 0;
 }
 
+/* ---- readers ------------------------------------------------------------------------------------------- */
+
+int reader_turns(int *to_ras, const char *reader, const char *key, struct error *e)
+{
+    static const struct {
+        const char *name;
+        int turns;
+    } readers[] = {{"None", 0},
+                   {"SimpleITKIO", 0},
+                   {"NibabelIO", 0},
+                   {"Tiff3DIO", 0},
+                   {"NaturalImage2DIO", 0},
+                   {"NibabelIOWithReorient", 1},
+                   {"SimpleITKIOWithReorient", 1}};
+    *to_ras = 0;
+    for (size_t i = 0; reader && i < sizeof readers / sizeof *readers; i++) {
+        if (strcmp(readers[i].name, reader) != 0) continue;
+        *to_ras = readers[i].turns;
+        return 0;
+    }
+    return reader ? error_set(e, "%s '%.100s' is none of nnU-Net's own readers", key, reader) : 0;
+}
+
 /* ---- the file ------------------------------------------------------------------------------------------ */
 
 int dataset_take_description(struct dataset *d, struct json *json, const char *name, struct error *e)
@@ -300,7 +325,9 @@ int dataset_take_description(struct dataset *d, struct json *json, const char *n
     int bad = d->json->type != JSON_OBJECT ? error_set(e, "is not a JSON object") : modernise(d->json, e);
     const char *ending = json_text(d->json, "file_ending", NULL);
     const struct json *labels = json_get(d->json, "labels");
-    bad = bad || read_channels(d, e) ||
+    const char *reader = json_text(d->json, "overwrite_image_reader_writer", NULL);
+    bad = bad || reader_turns(&d->to_ras, reader, "overwrite_image_reader_writer", e) ||
+          read_channels(d, e) ||
           dataset_room(d, d->channels, count_values(labels), labels ? labels->count : 0, e) ||
           read_channel_names(d, e) || read_labels(d, e);
     if (!bad && !ending) bad = error_set(e, "no file_ending");

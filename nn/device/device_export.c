@@ -128,7 +128,8 @@ static void put_around(struct text *t, const struct export *x)
         text_put_double(t, p->spacing[i]);
     }
     if (p)
-        text_printf(t, "; axis %d, %d, %d of the file\n", p->transpose[0], p->transpose[1], p->transpose[2]);
+        text_printf(t, "; axis %d, %d, %d of the file%s\n", p->transpose[0], p->transpose[1], p->transpose[2],
+                    p->to_ras ? " turned to RAS" : "");
     for (int i = 0; p && i < d->labels; i++) {
         text_printf(t, " *   label %d: ", d->label_value[i]);
         put_comment(t, d->label_name[i]);

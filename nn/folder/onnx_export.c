@@ -139,6 +139,7 @@ static void put_plan(struct onnx *o, const struct plan *p)
         for (int s = 0; s < p->stages; s++) divisor[a] *= p->stride[s][a];
     }
     onnx_metadata(o, "configuration", p->configuration);
+    if (p->to_ras) onnx_metadata(o, "orientation", "RAS"); /* before the transposition */
     put_three(o, "transpose", p->transpose);
     put_json(o, "spacing", spacing);
     put_three(o, "patch", p->patch);

@@ -37,7 +37,12 @@ static int add_probabilities(float *sum, const char *path, int outputs, const st
                                "%s: probabilities: axis %d has %lld entries, wanted %lld (outputs, then the "
                                "label map's size)",
                                path, k, (long long)a->dim[k], (long long)want[k]);
-    for (size_t i = 0, n = status ? 0 : npy_count(a); i < n; i++) sum[i] += (float)npy_value(a, i);
+    for (size_t i = 0, n = status ? 0 : npy_count(a); !status && i < n; i++) {
+        const double value = npy_value(a, i);
+        sum[i] += (float)value;
+        if (!(value >= -0.001 && value <= 1.001)) /* halves round to 1/2048 */
+            status = error_set(e, "%s: probabilities: entry %zu is %g, no probability", path, i, value);
+    }
     npz_free(&z);
     return status;
 }
@@ -55,6 +60,18 @@ static uint8_t label_of(const struct dataset *d, const float *p, size_t voxels)
     for (int k = 1; k < d->labels; k++)
         if (p[(size_t)k * voxels] > p[(size_t)label * voxels]) label = k;
     return (uint8_t)label;
+}
+
+/* The label maps beside the probabilities, where they are, lie on the grid of the first. */
+static int check_grid(const struct ensemble_case *c, const struct volume *v, int k, const char *ending,
+                      struct error *e)
+{
+    struct volume other;
+    char first[1400], path[1400];
+    if (beside(first, c->folder[0], c->id, ending, e) || beside(path, c->folder[k], c->id, ending, e))
+        return -1;
+    if (!file_exists(path)) return 0;
+    return volume_read_header(&other, path, e) || grids_check(NULL, v, first, &other, path, e) ? -1 : 0;
 }
 
 static int write_mean(const char *path, float *mean, int outputs, const struct volume *v, struct error *e)
@@ -79,7 +96,8 @@ static int combine(const struct ensemble_case *c, const struct volume *v, float 
               size[3] = {(int)v->size[2], (int)v->size[1], (int)v->size[0]};
     char from[1400];
     for (int k = 0; k < c->folders; k++)
-        if (beside(from, c->folder[k], c->id, ".npz", e) || add_probabilities(mean, from, outputs, v, e))
+        if (check_grid(c, v, k, d->file_ending, e) || beside(from, c->folder[k], c->id, ".npz", e) ||
+            add_probabilities(mean, from, outputs, v, e))
             return -1;
     for (size_t i = 0; i < voxels * (size_t)outputs; i++) mean[i] /= (float)c->folders;
     for (size_t i = 0; i < voxels; i++) map[i] = label_of(d, mean + i, voxels);

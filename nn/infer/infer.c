@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/data/orientation.h"
 #include "nn/prepare/previous.h"
 #include "nn/prepare/restore.h"
 #include "tensor/base/check.h"
@@ -29,10 +30,12 @@ int infer_bytes(size_t *bytes, const struct infer_case *c, const struct predicto
 {
     struct prepared s = {.channels = p->channels};
     size_t raw = 1, prepared = 1, preparing;
+    int order[3] = {0, 1, 2}, flip[3];
+    if (p->to_ras) orientation_to_ras(order, flip, c->affine);
     for (int a = 0; a < 3; a++) {
         s.full_size[a] = c->size[a];
-        s.cropped_size[a] = c->size[p->transpose[a]];
-        s.spacing[a] = c->spacing[p->transpose[a]];
+        s.cropped_size[a] = c->size[order[p->transpose[a]]];
+        s.spacing[a] = c->spacing[order[p->transpose[a]]];
     }
     if (preprocess_bytes(&preparing, s.size, s.cropped_size, s.spacing, p, e)) return -1;
     for (int a = 0; a < 3; a++) {

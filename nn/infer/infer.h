@@ -25,6 +25,7 @@ int infer_segment(uint8_t **label, float **probabilities, struct infer_next *nex
 struct infer_case {
     int size[3];
     double spacing[3];         /* d, h, w of the file */
+    double affine[3][4];       /* RAS; zero where it is not known */
     size_t stored, packed;     /* bytes of the voxels of one file, and of the file itself */
 };
 /* The most bytes that a case of these headers holds at a time from reading to writing (label map, and

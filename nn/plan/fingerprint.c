@@ -10,6 +10,7 @@
 #include "nn/plan/fingerprint.h"
 #include "nn/plan/plan.h"
 #include "nn/data/crop.h"
+#include "nn/data/orientation.h"
 #include "nn/data/splits.h"
 
 /* nnU-Net draws 10^8 foreground voxels in all, the same number of each case, with replacement. What it keeps
@@ -201,14 +202,15 @@ static int extract_case(struct extraction *x, int k, int thread, struct error *e
     struct fingerprint *f = x->f;
     const struct dataset *d = x->d;
     struct sample s;
-    int begin[3], end[3], i = x->item[k];
+    int begin[3], end[3], order[3] = {0, 1, 2}, flip[3], i = x->item[k];
     if (dataset_load(&s, d, i, x->how, e)) return -1;
     crop_nonzero(begin, end, NULL, s.image, s.channels, s.size);
+    if (d->to_ras) orientation_to_ras(order, flip, s.affine);
     x->relative_size[k] = 1;
     for (int a = 0; a < 3; a++) {
-        f->spacing[k][a] = s.spacing[a];
-        f->shape[k][a] = end[a] - begin[a];
-        x->relative_size[k] *= (double)f->shape[k][a] / s.size[a];
+        f->spacing[k][a] = s.spacing[order[a]];
+        f->shape[k][a] = end[order[a]] - begin[order[a]];
+        x->relative_size[k] *= (double)f->shape[k][a] / s.size[order[a]];
     }
     int bad = draw_case(x->drawn[thread], &s, begin, end, DRAWS / x->cases);
     sample_free(&s);

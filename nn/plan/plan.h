@@ -27,7 +27,8 @@ struct plan {
     const struct network_norm *network_norm; /* between its layers; NULL: the network's own */
     int norm_groups;             /* of channels, of a norm that has groups */
     int dims;                    /* 2 or 3; 2D plans have patch[0] = 1 */
-    int transpose[3];            /* axis of the original at each place */
+    int to_ras; /* images are turned to RAS first, by their directions: nnU-Net's readers WithReorient */
+    int transpose[3];            /* axis of the original, so turned, at each place */
     double spacing[3];           /* target, transposed */
     double median_size[3];       /* of the resampled cases, transposed */
     int patch[3];

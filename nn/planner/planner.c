@@ -338,6 +338,7 @@ static void plan_dress(struct plan *p, const char *configuration, const struct f
                        const struct dataset *d, const struct facts *k)
 {
     snprintf(p->configuration, sizeof p->configuration, "%s", configuration);
+    p->to_ras = d->to_ras;
     memcpy(p->transpose, k->transpose, sizeof p->transpose);
     p->channels = d->channels;
     plan_take_labels(p, d);

@@ -171,7 +171,7 @@ static int is_number(const struct json *j)
 /* n whole numbers in [low, high]; a single number stands for n of them, as in nnU-Net. */
 static int read_ints(int *v, const struct json *j, const char *key, int n, int low, int high, struct error *e)
 {
-    if (!j || (!is_number(j) && (j->type != JSON_ARRAY || j->count < n)))
+    if (!j || (!is_number(j) && (j->type != JSON_ARRAY || j->count != n)))
         return error_set(e, "%s is not a list of %d numbers", key, n);
     for (int i = 0; i < n; i++) {
         const struct json *x = j->type == JSON_ARRAY ? j->item[i] : j;
@@ -200,7 +200,7 @@ static int read_stages(int (*v)[3], const struct json *j, const char *key, const
                        struct error *e)
 {
     int first = 3 - p->dims;
-    if (!j || (!is_number(j) && (j->type != JSON_ARRAY || j->count < p->stages)))
+    if (!j || (!is_number(j) && (j->type != JSON_ARRAY || j->count != p->stages)))
         return error_set(e, "%s is not a list of %d stages", key, p->stages);
     for (int s = 0; s < p->stages; s++) {
         v[s][0] = 1;
@@ -210,31 +210,95 @@ static int read_stages(int (*v)[3], const struct json *j, const char *key, const
     return 0;
 }
 
-/* What the network is built of; anything else would train or predict something else than the plan says. */
-static int check_operations(const struct network *n, const struct json *k, struct error *e)
+/* ---- what the network is built of ----------------------------------------------------------------------
+ *
+ * Anything else would train or predict something else than the plan says; nnU-Net itself refuses members that
+ * its classes do not know.
+ */
+
+static int is_one_of(const char *key, const char *const *names)
 {
-    const char *const must[][2] = {{"conv_op", "torch.nn.modules.conv.Conv"}, {"nonlin", n->nonlin}};
-    for (int i = 0; i < 2; i++) {
-        const char *got = json_text(k, must[i][0], must[i][1]);
-        if (strncmp(got, must[i][1], strlen(must[i][1])) != 0)
-            return error_set(e, "%s '%s' is not supported", must[i][0], got);
-    }
+    while (*names && strcmp(*names, key)) names++;
+    return *names != NULL;
+}
+
+/* The last word of a class: the way to it differs between versions of PyTorch. */
+static const char *last_word(const char *class_name)
+{
+    const char *last = strrchr(class_name, '.');
+    return last ? last + 1 : class_name;
+}
+
+/* A class is the one wanted, by its last word, or the member is not there. */
+static int check_class(const struct json *k, const char *key, const char *want, struct error *e)
+{
+    const struct json *m = json_get(k, key);
+    const char *got = m && m->type == JSON_STRING ? m->string : m ? "null" : want;
+    if (strcmp(last_word(got), last_word(want)) == 0) return 0;
+    return error_set(e, "%s '%.200s' is not supported", key, got);
+}
+
+static int check_operations(const struct plan *p, const struct json *k, struct error *e)
+{
+    const struct network *n = p->network;
     const struct json *dropout = json_get(k, "dropout_op");
+    if (check_class(k, "conv_op", p->dims == 2 ? "torch.nn.Conv2d" : "torch.nn.Conv3d", e) ||
+        check_class(k, "nonlin", n->nonlin, e))
+        return -1;
     if (dropout && dropout->type != JSON_NULL) return error_set(e, "dropout_op is not supported");
     if (json_boolean(k, "conv_bias", n->conv_bias) == n->conv_bias) return 0;
     return error_set(e, "conv_bias %s is not supported", n->conv_bias ? "false" : "true");
 }
 
+/* Members beside those that are read elsewhere; null or false asks for nothing. */
+static int check_members(const struct plan *p, const struct json *k, struct error *e)
+{
+    static const char *const elsewhere[] = {"n_stages", "features_per_stage", "kernel_sizes", "strides",
+                                            "conv_op", "conv_bias", "norm_op", "norm_op_kwargs", "dropout_op",
+                                            "dropout_op_kwargs", "nonlin", "nonlin_kwargs",
+                                            "deep_supervision", NULL};
+    for (int i = 0; i < k->count; i++) {
+        const struct json *m = k->item[i];
+        const char *const own[] = {p->network->encoder_key, p->network->decoder_key, NULL};
+        int fits = is_one_of(m->key, elsewhere) || is_one_of(m->key, own) || m->type == JSON_NULL ||
+                   (m->type == JSON_BOOL && !m->integer);
+        if (strcmp(m->key, "block") == 0 && m->type == JSON_STRING)
+            fits = strcmp(last_word(m->string), "BasicBlockD") == 0;
+        if (strcmp(m->key, "stem_channels") == 0 && is_number(m)) fits = m->number == p->features[0];
+        if (!fits) return error_set(e, "arch_kwargs: this value of %s is not supported", m->key);
+    }
+    const struct json *nonlin = json_get(k, "nonlin_kwargs");
+    for (int i = 0; nonlin && i < nonlin->count; i++) {
+        const struct json *m = nonlin->item[i];
+        if (strcmp(m->key, "inplace") == 0) continue;
+        if (strcmp(m->key, "negative_slope") || strcmp(last_word(p->network->nonlin), "LeakyReLU") ||
+            !is_number(m) || fabs(m->number - 0.01) > 1e-9)
+            return error_set(e, "nonlin_kwargs: %s differs from what the network has, which is not supported",
+                             m->key);
+    }
+    return 0;
+}
+
 /* norm_op and its kwargs; the network's own where there is none. Another eps, or a norm without weights,
- * would be another network. */
+ * would be another network; momentum is of the running averages of batch norm alone. */
 static int read_norm(struct plan *p, const struct json *k, struct error *e)
 {
+    static const char *const known[] = {"eps", "affine", "num_groups", "momentum", "track_running_stats",
+                                        NULL};
     const struct json *kwargs = json_get(k, "norm_op_kwargs");
     const char *name = json_text(k, "norm_op", NULL);
     p->network_norm = name ? network_norm_of_class(name) : p->network->norm;
-    if (!p->network_norm) return error_set(e, "norm_op '%.200s' is not supported", name);
-    if (fabs(json_number(kwargs, "eps", 1e-5) - 1e-5) > 1e-12 || !json_boolean(kwargs, "affine", 1))
-        return error_set(e, "norm_op_kwargs differ from eps 1e-5 and affine true, which is not supported");
+    if (!p->network_norm || (!name && json_get(k, "norm_op")))
+        return error_set(e, "norm_op '%.200s' is not supported", name ? name : "null");
+    for (int i = 0; kwargs && i < kwargs->count; i++)
+        if (!is_one_of(kwargs->item[i]->key, known))
+            return error_set(e, "norm_op_kwargs: %s is not supported", kwargs->item[i]->key);
+    const int over_batch = p->network_norm->over_batch;
+    if (fabs(json_number(kwargs, "eps", 1e-5) - 1e-5) > 1e-12 || !json_boolean(kwargs, "affine", 1) ||
+        json_boolean(kwargs, "track_running_stats", over_batch) != over_batch ||
+        (over_batch && fabs(json_number(kwargs, "momentum", 0.1) - 0.1) > 1e-9))
+        return error_set(e, "norm_op_kwargs differ from eps 1e-5, affine true and PyTorch's own momentum and "
+                            "track_running_stats, which is not supported");
     if (!p->network_norm->grouped) return 0;
     if (read_ints(&p->norm_groups, json_get(kwargs, "num_groups"), "norm_op_kwargs.num_groups", 1, 1, 4096,
                   e))
@@ -268,14 +332,14 @@ static int read_architecture(struct plan *p, const struct json *a, struct error 
     if (!n) return error_set(e, "network_class_name: network '%.200s' is not supported", name);
     const char *convs = n->encoder_key;
     if (read_ints(&p->stages, json_get(k, "n_stages"), "n_stages", 1, 2, STAGES_MAX, e) ||
-        check_operations(n, k, e) ||
+        check_operations(p, k, e) ||
         read_ints(p->features, json_get(k, "features_per_stage"), "features_per_stage", p->stages, 1, 4096,
                   e) ||
         read_stages(p->kernel, json_get(k, "kernel_sizes"), "kernel_sizes", p, 7, e) ||
         read_stages(p->stride, json_get(k, "strides"), "strides", p, 8, e) ||
         read_ints(p->encoder_convs, json_get(k, convs), convs, p->stages, 1, 64, e) ||
         read_ints(p->decoder_convs, json_get(k, n->decoder_key), n->decoder_key, p->stages - 1, 1, 64, e) ||
-        read_norm(p, k, e))
+        read_norm(p, k, e) || check_members(p, k, e))
         return -1;
     for (int a2 = 0; a2 < 3; a2++) {
         int product = 1;
@@ -318,20 +382,33 @@ static int check_resampling(const struct json *j, struct error *e)
     static const char *const key[] = {"resampling_fn_data", "resampling_fn_seg",
                                       "resampling_fn_probabilities"};
     static const int order[] = {3, 1, 1};
+    static const char *const known[] = {"is_seg", "order", "order_z", "force_separate_z",
+                                        "separate_z_anisotropy_threshold", NULL};
     for (int i = 0; i < 3; i++) {
         char name[64];
         const char *fn = json_text(j, key[i], resampling_fn);
         if (strcmp(fn, resampling_fn) != 0) return error_set(e, "%s '%s' is not supported", key[i], fn);
         snprintf(name, sizeof name, "%s_kwargs", key[i]);
         const struct json *k = json_get(j, name), *separate = json_get(k, "force_separate_z");
-        if (json_integer(k, "order", order[i]) != order[i] || json_integer(k, "order_z", 0) != 0 ||
-            (separate && separate->type != JSON_NULL))
+        int fits = !k || (k->type == JSON_OBJECT && json_integer(k, "order", 3) == order[i] &&
+                          json_integer(k, "order_z", 0) == 0 && separate && separate->type == JSON_NULL &&
+                          json_boolean(k, "is_seg", 0) == (i == 1) &&
+                          json_number(k, "separate_z_anisotropy_threshold", 3) == 3);
+        for (int m = 0; fits && k && m < k->count; m++) fits = is_one_of(k->item[m]->key, known);
+        if (!fits)
             return error_set(e,
-                             "%s differ from nnU-Net's (order %d, order_z 0, force_separate_z null), which "
-                             "is not supported",
-                             name, order[i]);
+                             "%s differ from nnU-Net's (is_seg %s, order %d, order_z 0, force_separate_z "
+                             "null), which is not supported",
+                             name, i == 1 ? "true" : "false", order[i]);
     }
     return 0;
+}
+
+/* Classes that a plan names beside its network: nnU-Net's own, or they may do what they like. */
+static int check_own(const struct json *j, const char *key, const char *own, struct error *e)
+{
+    const char *name = json_text(j, key, own);
+    return strcmp(name, own) ? error_set(e, "%s '%.100s' is not supported", key, name) : 0;
 }
 
 static int read_configuration(struct plan *p, const struct json *j, struct error *e)
@@ -350,7 +427,8 @@ static int read_configuration(struct plan *p, const struct json *j, struct error
         read_numbers(p->median_size + first, json_get(j, "median_image_size_in_voxels"),
                      "median_image_size_in_voxels", p->dims, e) ||
         read_ints(&p->batch, json_get(j, "batch_size"), "batch_size", 1, 1, 65536, e) ||
-        read_normalization(p, j, e) || check_resampling(j, e))
+        read_normalization(p, j, e) || check_resampling(j, e) ||
+        check_own(j, "preprocessor_name", "DefaultPreprocessor", e))
         return -1;
     return read_architecture(p, json_get(j, "architecture"), e) ? error_prefix(e, "architecture") : 0;
 }
@@ -405,7 +483,7 @@ static int take_configuration(struct plans *p, const struct plan *common, const 
 static int take_plans(struct plans *p, const struct json *j, const struct dataset *d, struct error *e)
 {
     struct plan common;
-    int channels, labels = d ? d->entries : 0;
+    int channels, labels = d ? d->entries : 0, backward[3];
     const struct json *all = json_get(j, "configurations");
     memset(&common, 0, sizeof common);
     if (!all || all->type != JSON_OBJECT) return error_set(e, "no configurations");
@@ -418,6 +496,14 @@ static int take_plans(struct plans *p, const struct json *j, const struct datase
         return -1;
     if (!is_permutation(common.transpose))
         return error_set(e, "transpose_forward is no permutation of 0, 1, 2");
+    const struct json *back = json_get(j, "transpose_backward");
+    if (back && read_ints(backward, back, "transpose_backward", 3, 0, 2, e)) return -1;
+    for (int a = 0; back && a < 3; a++)
+        if (backward[common.transpose[a]] != a)
+            return error_set(e, "transpose_backward does not undo transpose_forward");
+    if (reader_turns(&common.to_ras, json_text(j, "image_reader_writer", NULL), "image_reader_writer", e) ||
+        check_own(j, "label_manager", "LabelManager", e))
+        return -1;
     snprintf(p->name, sizeof p->name, "%s", json_text(j, "plans_name", "plans"));
     if (all->count > CONFIGURATIONS_MAX)
         return error_set(e, "more than %d configurations", CONFIGURATIONS_MAX);

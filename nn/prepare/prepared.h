@@ -17,10 +17,12 @@ struct prepared {
     int previous_labels; /* of a cascade: foreground labels, each an input channel of the network; else 0 */
     double spacing[3];   /* mm */
     size_t mapped;       /* bytes of the file_scratch that holds image and label; 0: each is malloc'ed */
-    /* The raw sample that it was made of: its size and spacing in its own order of axes; the box that was
-     * cut, on the transposed grid, and the size of that before it was resampled. Zero in classification. */
+    /* The raw sample that it was made of: its size and spacing in its own order of axes; which of these axes
+     * each of the prepared ones is, and whether it runs against it; the box that was cut, on the turned grid,
+     * and the size of that before it was resampled. Zero in classification. */
     int full_size[3];
     double full_spacing[3];
+    int order[3], flip[3];
     int crop_begin[3], crop_end[3];
     int cropped_size[3];
 };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/data/orientation.h"
 #include "nn/prepare/resample.h"
 #include "tensor/base/check.h"
 
@@ -14,26 +15,29 @@ static size_t voxels_of(const int size[3])
     return (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
 }
 
-/* ---- transpose and crop -------------------------------------------------------------------------------- */
+/* ---- turn and crop ------------------------------------------------------------------------------------ */
 
-/* Copies the box [begin, end) of the transposed volume: axis a of the result is axis order[a] of `in`;
- * elements of `bytes`. */
-static void copy_box(void *out, const void *in, size_t bytes, const int size_in[3], const int order[3],
-                     const int begin[3], const int end[3])
+/* Axis a of the result, of this size, is axis order[a] of `in`, against it where flip[a]; elements of
+ * `bytes`. */
+static void copy_turned(void *out, const void *in, size_t bytes, const int size_in[3], const int order[3],
+                        const int flip[3], const int size[3])
 {
-    size_t stride_in[3] = {(size_t)size_in[1] * (size_t)size_in[2], (size_t)size_in[2], 1};
-    size_t sz = stride_in[order[0]], sy = stride_in[order[1]], sx = stride_in[order[2]];
+    const ptrdiff_t whole[3] = {(ptrdiff_t)size_in[1] * size_in[2], size_in[2], 1};
+    const unsigned char *first = in;
     unsigned char *to = out;
-    for (int z = begin[0]; z < end[0]; z++)
-        for (int y = begin[1]; y < end[1]; y++) {
-            const unsigned char *from =
-                (const unsigned char *)in + (sz * (size_t)z + sy * (size_t)y + sx * (size_t)begin[2]) * bytes;
-            if (sx == 1) {
-                memcpy(to, from, (size_t)(end[2] - begin[2]) * bytes);
-                to += (size_t)(end[2] - begin[2]) * bytes;
-                continue;
-            }
-            for (int x = begin[2]; x < end[2]; x++, from += sx * bytes, to += bytes) memcpy(to, from, bytes);
+    ptrdiff_t step[3];
+    for (int a = 0; a < 3; a++) {
+        step[a] = whole[order[a]] * (ptrdiff_t)bytes;
+        if (flip[a]) first += step[a] * (size[a] - 1);
+        if (flip[a]) step[a] = -step[a];
+    }
+    const size_t row = (size_t)size[2] * bytes;
+    for (int z = 0; z < size[0]; z++)
+        for (int y = 0; y < size[1]; y++, to += row) {
+            const unsigned char *from = first + step[0] * z + step[1] * y;
+            if (step[2] == (ptrdiff_t)bytes) memcpy(to, from, row);
+            else
+                for (int x = 0; x < size[2]; x++) memcpy(to + (size_t)x * bytes, from + step[2] * x, bytes);
         }
 }
 
@@ -53,32 +57,40 @@ static void *take_box(void *v, size_t bytes, const int size[3], const int begin[
     return smaller ? smaller : v;
 }
 
-/* Axis a of the result is axis order[a] of what was there. */
-static int transpose_box(void **v, size_t bytes, const int size_in[3], const int order[3], const int size[3],
-                         struct error *e)
+static int turn_map(void **v, size_t bytes, const struct prepared *s, const int size[3], struct error *e)
 {
-    static const int zero[3] = {0, 0, 0};
-    void *turned = malloc(voxels_of(size) * bytes);
+    void *turned = *v ? malloc(voxels_of(size) * bytes) : NULL;
+    if (!*v) return 0;
     if (!turned) return error_set(e, "no memory for %zu voxels", voxels_of(size));
-    copy_box(turned, *v, bytes, size_in, order, zero, size);
+    copy_turned(turned, *v, bytes, s->size, s->order, s->flip, size);
     free(*v);
     *v = turned;
     return 0;
 }
 
-static int transpose_case(struct prepared *s, const struct plan *p, struct error *e)
+/* The order of axes that the plan wants, of the file's or of those turned to RAS. */
+static void choose_order(struct prepared *s, const struct sample *raw, const struct plan *p)
 {
-    static const int same_order[3] = {0, 1, 2};
-    int size[3];
+    int order[3] = {0, 1, 2}, flip[3] = {0};
+    if (p->to_ras) orientation_to_ras(order, flip, raw->affine);
     for (int a = 0; a < 3; a++) {
-        size[a] = s->full_size[p->transpose[a]];
-        s->spacing[a] = s->full_spacing[p->transpose[a]];
+        s->order[a] = order[p->transpose[a]];
+        s->flip[a] = flip[p->transpose[a]];
+        s->spacing[a] = s->full_spacing[s->order[a]];
     }
-    if (memcmp(p->transpose, same_order, sizeof same_order) == 0) return 0;
+}
+
+static int turn_case(struct prepared *s, struct error *e)
+{
+    int size[3], moved = 0;
+    for (int a = 0; a < 3; a++) {
+        size[a] = s->full_size[s->order[a]];
+        moved |= s->order[a] != a || s->flip[a];
+    }
+    if (!moved) return 0;
     void *image = s->image, *label = s->label, *previous = s->previous;
-    int bad = transpose_box(&image, (size_t)s->channels * sizeof *s->image, s->size, p->transpose, size, e);
-    bad = bad || (label && transpose_box(&label, 1, s->size, p->transpose, size, e));
-    bad = bad || (previous && transpose_box(&previous, 1, s->size, p->transpose, size, e));
+    int bad = turn_map(&image, (size_t)s->channels * sizeof *s->image, s, size, e) ||
+              turn_map(&label, 1, s, size, e) || turn_map(&previous, 1, s, size, e);
     s->image = image;
     s->label = label;
     s->previous = previous;
@@ -275,7 +287,7 @@ int preprocess_bytes(size_t *bytes, int size[3], const int from[3], const double
                      const struct plan *p, struct error *e)
 {
     double target[3];
-    int moved = 0, mask = 0;
+    int moved = p->to_ras, mask = 0;
     size_t voxels = voxels_of(from), image = voxels * (size_t)p->channels * sizeof(float);
     if (preprocess_size(size, from, spacing, p, e)) return -1;
     preprocess_target(target, p, spacing);
@@ -312,10 +324,11 @@ int preprocess_case(struct prepared *s, struct sample *raw, const struct plan *p
         return prepared_free(s), error_set(e, "%s needs the segmentation of its previous stage, %s",
                                            p->configuration, p->previous_stage);
     s->previous_labels = p->previous_labels;
+    choose_order(s, raw, p);
     const int *given = raw->previous_size;
     uint8_t *mask = NULL, *ready = given[0] ? s->previous : NULL; /* on the network's grid */
     if (ready) s->previous = NULL;
-    int bad = transpose_case(s, p, e) || crop_case(s, p, &mask, e) || normalize_case(s, p, mask, e) ||
+    int bad = turn_case(s, e) || crop_case(s, p, &mask, e) || normalize_case(s, p, mask, e) ||
               resample_case(s, p, e);
     if (ready) s->previous = ready;
     free(mask);

@@ -50,9 +50,11 @@ int restore_begin(struct restore *r, int classes, const struct prepared *s, cons
         r->from[a] = s->size[a];
         r->to[a] = s->cropped_size[a];
         r->size[a] = s->full_size[a];
-        r->stride[a] = full[p->transpose[a]];
+        const int from = s->order[a]; /* against it: a step is subtracted, modulo 2^64 */
+        r->stride[a] = s->flip[a] ? (size_t)0 - full[from] : full[from];
+        if (s->flip[a]) r->begin += full[from] * (size_t)(s->full_size[from] - 1);
         r->begin += r->stride[a] * (size_t)s->crop_begin[a];
-        spacing[a] = s->full_spacing[p->transpose[a]];
+        spacing[a] = s->full_spacing[from];
     }
     preprocess_target(target, p, spacing);
     return begin(r, resample_separate_axis(target, spacing), probabilities, e);
@@ -65,7 +67,7 @@ int restore_begin_next(struct restore *r, int classes, const struct prepared *s,
     *r = (struct restore){.p = p, .classes = classes, .pool = pool};
     for (int a = 0; a < 3; a++) {
         r->from[a] = s->size[a];
-        spacing[a] = s->full_spacing[p->transpose[a]];
+        spacing[a] = s->full_spacing[s->order[a]];
     }
     if (preprocess_size(r->to, s->cropped_size, spacing, next, e)) return -1;
     memcpy(r->size, r->to, sizeof r->size);

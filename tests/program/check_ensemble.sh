@@ -95,6 +95,14 @@ refuses 1 "no CASE.npz" $nephron ensemble "$work/images" "$work/images" -o "$wor
 refuses 1 "no such run folder" $nephron best "$work/none" -o "$work/x"
 rm "$work/r6/fold_0/validation/"*.npz
 refuses 1 ".npz" $nephron best "$work/r4" "$work/r6" -o "$work/x" --quiet
+# Output k of one prediction is output k of the other, and the folders to combine stay as they are.
+refuses 1 "is one of the folders to combine" $nephron ensemble "$work/p4" "$work/p4" -o "$work/p4" --quiet
+cp -r "$work/p4" "$work/other"
+sed 's/: 1\([,}]*\)$/: 9\1/; s/: 2\([,}]*\)$/: 1\1/; s/: 9\([,}]*\)$/: 2\1/' "$work/p4/dataset.json" \
+    >"$work/other/dataset.json"
+refuses 1 "their probabilities have no mean" $nephron ensemble "$work/p4" "$work/other" -o "$work/x" --quiet
+rm "$work/other/dataset.json"
+refuses 1 "it tells what label each output is" $nephron ensemble "$work/other" "$work/p4" -o "$work/x" --quiet
 refuses 2 "needs -o" $nephron best "$work/r4"
 refuses 2 "needs -o" $nephron ensemble "$work/p4" "$work/p6"
 

@@ -39,11 +39,12 @@ static void write_npz(const char *name, const char *array, int outputs, int widt
     free(a.data);
 }
 
-static void write_map(const char *name)
+/* x: the direction along the first axis. */
+static void write_map(const char *name, double x)
 {
     struct volume v = {.size = {2, 2, 1, 1},
                        .spacing = {0.5, 0.5, 3},
-                       .affine = {{0.5, 0, 0, 7}, {0, 0.5, 0, 8}, {0, 0, 3, 9}}};
+                       .affine = {{x, 0, 0, 7}, {0, 0.5, 0, 8}, {0, 0, 3, 9}}};
     float zero[VOXELS] = {0};
     struct error e = {""};
     v.voxel = zero;
@@ -173,7 +174,7 @@ int main(void)
                         .file_ending = ".nii.gz"};
     if (!mkdtemp(work)) return 1;
     CHECK(file_mkdirs(in_work("a"), &e) == 0 && file_mkdirs(in_work("b"), &e) == 0, "%s", e.text);
-    write_map("a/case.nii.gz");
+    write_map("a/case.nii.gz", 0.5);
     write_npz("a/case.npz", "probabilities", 3, 2, &one[0][0]);
     write_npz("b/case.npz", "probabilities", 3, 2, &two[0][0]);
     /* Means: (.35, .25, .4), (.3, .35, .35), (.1, .45, .45), (.5, .5, 0): of equal ones the first. */
@@ -189,15 +190,24 @@ int main(void)
     check_refused(&d, "axis 3 has 1 entries, wanted 2");
     write_npz("b/case.npz", "softmax", 3, 2, &two[0][0]);
     check_refused(&d, "no array \"probabilities\"");
+    static const float undefined[3][VOXELS] = {{0.6f, NAN}}, logits[3][VOXELS] = {{0.6f, 0.4f, -3}};
+    write_npz("b/case.npz", "probabilities", 3, 2, &undefined[0][0]);
+    check_refused(&d, "entry 1 is nan, no probability");
+    write_npz("b/case.npz", "probabilities", 3, 2, &logits[0][0]);
+    check_refused(&d, "entry 2 is -3, no probability");
     unlink(in_work("b/case.npz"));
     check_refused(&d, "b/case.npz");
     write_npz("b/case.npz", "probabilities", 3, 2, &two[0][0]);
+    write_map("b/case.nii.gz", -0.5);
+    check_refused(&d, "differs from");
+    write_map("b/case.nii.gz", 0.5);
     unlink(in_work("a/case.nii.gz"));
     check_refused(&d, "a/case.nii.gz");
 
     check_rules(&d);
-    static const char *const made[] = {"a/case.npz", "b/case.npz", "out.nii.gz", "out.npz"};
-    for (int i = 0; i < 4; i++) unlink(in_work(made[i]));
+    static const char *const made[] = {"a/case.npz", "b/case.npz", "b/case.nii.gz", "out.nii.gz",
+                                       "out.npz"};
+    for (int i = 0; i < 5; i++) unlink(in_work(made[i]));
     rmdir(in_work("a"));
     rmdir(in_work("b"));
     rmdir(work);

@@ -112,6 +112,69 @@ static void check_normalization_refused(void)
     CHECK(prepare_four(&s, &p, &e) == -1 && strstr(e.text, "too many voxels"), "'%s'", e.text);
 }
 
+/* ---- turned to RAS ------------------------------------------------------------------------------------- */
+
+enum { TURNED = 4 * 5 * 6 };
+
+/* A case in RAS, 4 x 5 x 6 voxels from feet to head, back to front, left to right, as a file would have it
+ * whose axis b is axis order[b] of it, against it where bit b of `flips` is set; from[i]: the voxel of it
+ * that voxel i of the file is. */
+static struct sample turned_file(int from[TURNED], const int order[3], int flips)
+{
+    static const int size[3] = {4, 5, 6}, step[3] = {30, 6, 1};
+    static const double spacing[3] = {2.5, 1, 0.8};
+    struct sample s = {.channels = 1, .image = malloc(TURNED * sizeof(float)), .label = malloc(TURNED)};
+    for (int b = 0; b < 3; b++) {
+        s.size[b] = size[order[b]];
+        s.spacing[b] = spacing[order[b]];
+        s.affine[2 - order[b]][2 - b] = (flips >> b & 1 ? -1 : 1) * s.spacing[b];
+        s.affine[order[b]][2 - b] += 0.1; /* oblique */
+    }
+    for (int i = 0; i < TURNED; i++) {
+        const int at[3] = {i / s.size[2] / s.size[1], i / s.size[2] % s.size[1], i % s.size[2]};
+        from[i] = 0;
+        for (int b = 0; b < 3; b++)
+            from[i] += step[order[b]] * (flips >> b & 1 ? s.size[b] - 1 - at[b] : at[b]);
+        s.image[i] = formula((size_t)from[i]) + 2;
+        s.label[i] = (uint8_t)(from[i] % 3);
+    }
+    return s;
+}
+
+/* What nnU-Net's readers WithReorient do: every order and direction of a file's axes gives the network the
+ * same voxels, and its label map comes back in the file's own order. */
+static void check_turned(void)
+{
+    static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    struct plan p = {.dims = 3, .channels = 1, .classes = 3, .labels = 3, .transpose = {1, 2, 0},
+                     .spacing = {0.9, 1, 2}, .norm = {NORM_ZSCORE}, .to_ras = 1};
+    struct prepared first = {0}, s;
+    uint8_t *label, *back = NULL;
+    struct error e = {""};
+    int from[TURNED];
+    for (int k = 0; k < 48; k++) {
+        struct sample raw = turned_file(from, orders[k / 8], k % 8);
+        CHECK(preprocess_case(&s, &raw, &p, &e) == 0, "turned file %d: %s", k, e.text);
+        const size_t n = voxels_of(s.size);
+        if (k == 0) first = s;
+        CHECK(memcmp(s.size, first.size, sizeof s.size) == 0 && n == voxels_of(first.size) &&
+                  memcmp(s.image, first.image, n * sizeof *s.image) == 0 &&
+                  memcmp(s.label, first.label, n) == 0,
+              "turned file %d: the network sees other voxels", k);
+        float *logits = malloc(3 * n * sizeof *logits);
+        for (size_t i = 0; i < 3 * n; i++) logits[i] = formula(i);
+        CHECK(restore_logits(&label, NULL, logits, 3, &s, &p, &e) == 0, "turned file %d: %s", k, e.text);
+        if (k == 0) back = label;
+        int differ = 0;
+        for (int i = 0; i < TURNED; i++) differ += label[i] != back[from[i]];
+        CHECK(differ == 0, "turned file %d: %d labels come back elsewhere", k, differ);
+        free(logits);
+        if (k) free(label), prepared_free(&s);
+    }
+    free(back);
+    prepared_free(&first);
+}
+
 int main(void)
 {
     struct error e;
@@ -128,6 +191,7 @@ int main(void)
         check_preprocess(cases->item[i], what);
     }
     check_normalization_refused();
+    check_turned();
     json_free(golden);
     return check_done("check_preprocess");
 }

@@ -1,0 +1,53 @@
+/* dataset_warnings.c - what a dataset says of itself that its files do not bear out. */
+#include "apps/base/dataset_warnings.h"
+
+#include "apps/base/console.h"
+#include "io/base/file.h"
+#include "nn/data/labelmap.h"
+
+static int tell(const char *text, int strict, struct error *e)
+{
+    if (strict) return error_set(e, "%s", text);
+    console_to(stderr, "nephron: warning: %s\n", text);
+    return 0;
+}
+
+/* Label maps that belong to no case; the first one's name goes into first. */
+static int without_image(char first[ID_MAX], const struct dataset *d, struct error *e)
+{
+    char path[1200], id[ID_MAX];
+    struct file_list list;
+    struct error ignored;
+    int count = 0;
+    if (file_join(path, sizeof path, d->path, "labelsTr", e)) return -1;
+    if (!file_is_dir(path)) return 0;
+    if (file_list(path, &list, e)) return -1;
+    for (int i = 0; i < list.count; i++) {
+        if (!volume_suffix(list.name[i]) || labelmap_case_name(id, list.name[i], &ignored) ||
+            dataset_find(d, id, &ignored) >= 0)
+            continue;
+        if (count++ == 0) snprintf(first, ID_MAX, "%s", id);
+    }
+    file_list_free(&list);
+    return count;
+}
+
+int dataset_warn(const struct dataset *d, int strict, struct error *e)
+{
+    const int64_t told = json_integer(d->json, "numTraining", d->cases);
+    struct error text;
+    char first[ID_MAX];
+    if (!d->json) return 0;
+    if (told != d->cases) {
+        error_set(&text,
+                  "%s/dataset.json: numTraining is %lld, imagesTr has %d cases; the planner counts with "
+                  "numTraining, as nnU-Net's",
+                  d->path, (long long)told, d->cases);
+        if (tell(text.text, strict, e)) return -1;
+    }
+    const int lost = without_image(first, d, e);
+    if (lost <= 0) return lost;
+    error_set(&text, "%s/labelsTr: %d label map%s no image in imagesTr, the first is %s", d->path, lost,
+              lost == 1 ? " has" : "s have", first);
+    return tell(text.text, strict, e);
+}

@@ -1,0 +1,11 @@
+/* dataset_warnings.h - what a dataset says of itself that its files do not bear out. */
+#ifndef APPS_DATASET_WARNINGS_H
+#define APPS_DATASET_WARNINGS_H
+
+#include "nn/data/dataset.h"
+
+/* numTraining, which the planner's batch rests on, is another number than that of the cases; label maps of no
+ * image. nnU-Net's verify_dataset_integrity refuses the first: told on stderr, an error where strict. */
+int dataset_warn(const struct dataset *d, int strict, struct error *e);
+
+#endif

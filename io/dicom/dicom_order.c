@@ -43,7 +43,7 @@ static int differs(const double *a, const double *b, int n, double tolerance)
     return 0;
 }
 
-static int check_alike(const struct entry *t, int n, int files, struct error *e)
+static int check_alike(struct entry *t, int n, int files, struct error *e)
 {
     const struct slice *a = t[0].slice;
     for (int i = 0; i < n; i++) {
@@ -54,6 +54,10 @@ static int check_alike(const struct entry *t, int n, int files, struct error *e)
                 t[i].file->path,
                 b->has_position ? "Orientation (Patient) (0020,0037)" : "Position (Patient) (0020,0032)",
                 files - 1);
+        if (strcmp(t[i].file->patient, t[0].file->patient))
+            return conflict(&t[0], &t[i], "slices of one series are of two patients, by Patient ID "
+                                          "(0010,0020)", e);
+        if (strcmp(t[i].file->frame, t[0].file->frame)) t[0].slice->assumed |= ASSUME_FRAME;
         if (t[i].file->rows != t[0].file->rows || t[i].file->columns != t[0].file->columns)
             return conflict(&t[0], &t[i], "slices of one series differ in size", e);
         if (differs(a->row, b->row, 3, DIRECTION_TOLERANCE) ||
@@ -251,7 +255,9 @@ static void tell_assumed(struct volume *v, const struct entry *t, int n)
         "frames follow each other along the normal of the plane",
         "values as stored: Rescale Slope (0028,1053) is 0",
         "values as stored: Real World Value Mapping is not applied",
-        "a scale of 1 where there is no Rescale Slope or Dose Grid Scaling"};
+        "a scale of 1 where there is no Rescale Slope or Dose Grid Scaling",
+        "values as stored: MONOCHROME1, which is shown the other way round, as ITK reads it",
+        "one place for all: Frame of Reference UID (0020,0052) differs within the series"};
     int assumed = 0;
     for (int k = 0; k < n; k++) assumed |= t[k].slice->assumed & ~ASSUME_THICKNESS;
     assumed |= t[0].slice->assumed;

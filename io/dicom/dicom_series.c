@@ -56,6 +56,8 @@ static int describe(struct slice_file *sf, const struct dicom_file *f, const str
     if (!sf->slice) return error_set(e, "%s: out of memory for %d frames", f->name, p->frames);
     dicom_text(sf->instance, sizeof sf->instance, f->element, DICOM_SOP_INSTANCE_UID);
     dicom_text(sf->class_uid, sizeof sf->class_uid, f->element, DICOM_SOP_CLASS_UID);
+    dicom_text(sf->patient, sizeof sf->patient, f->element, DICOM_PATIENT_ID);
+    dicom_text(sf->frame, sizeof sf->frame, f->element, DICOM_FRAME_OF_REFERENCE);
     if (dicom_scan_first(shared, &f->element[DICOM_SHARED_GROUPS], e) || read_info(&sf->info, f, shared, e) ||
         dicom_read_slices(sf, f, shared, e))
         return error_prefix(e, "%s", f->name);

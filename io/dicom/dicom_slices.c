@@ -312,6 +312,9 @@ int dicom_read_slices(struct slice_file *sf, const struct dicom_file *f, const s
     struct dicom_span item;
     size_t at = 0;
     int own = 0;
+    char greys[32];
+    dicom_text(greys, sizeof greys, f->element, DICOM_PHOTOMETRIC);
+    if (strcmp(greys, "MONOCHROME1") == 0) base.assumed |= ASSUME_GREYS;
     if (read_pixel_spacing(&base, f->element, DICOM_NOMINAL_PIXEL_SPACING, e) ||
         read_pixel_spacing(&base, f->element, DICOM_IMAGER_PIXEL_SPACING, e) || read_scale(&base, sf, f, e) ||
         refine(&base, f->element, e) || refine_by_groups(&base, shared, e))

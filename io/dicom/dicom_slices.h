@@ -18,7 +18,8 @@ enum {
 enum {
     ASSUME_PLACE = 1, ASSUME_DIRECTION = 2, ASSUME_PIXEL = 4, ASSUME_PIXEL_AT_DETECTOR = 8,
     ASSUME_PIXEL_NOMINAL = 16, ASSUME_DISTANCE = 32, ASSUME_THICKNESS = 64, ASSUME_STACK = 128,
-    ASSUME_SLOPE = 256, ASSUME_REAL_WORLD = 512, ASSUME_SCALE = 1024, ASSUME_BITS = 11
+    ASSUME_SLOPE = 256, ASSUME_REAL_WORLD = 512, ASSUME_SCALE = 1024, ASSUME_GREYS = 2048,
+    ASSUME_FRAME = 4096, ASSUME_BITS = 13
 };
 
 struct slice {
@@ -39,7 +40,7 @@ struct slice {
 struct slice_file {
     char *path;
     struct image_info info;
-    char instance[65], class_uid[65];
+    char instance[65], class_uid[65], patient[65], frame[65]; /* frame: of reference */
     int rows, columns, slices;
     int stacked; /* frames have no places of their own, and are laid by a rule of the file */
     enum voxel_type type;

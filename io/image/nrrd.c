@@ -13,7 +13,7 @@
 #include "io/base/text.h"
 #include "io/image/voxels.h"
 
-enum { AXES = 4, VALUE_MAX = 1200, HEADER_BYTES = 1 << 20 };
+enum { AXES = 4, FIELDS_MAX = 40, VALUE_MAX = 1200, HEADER_BYTES = 1 << 20 };
 enum encoding { ENCODING_NONE, ENCODING_RAW, ENCODING_GZIP, ENCODING_TEXT, ENCODING_HEX };
 
 struct nrrd {
@@ -32,6 +32,8 @@ struct nrrd {
     int segments;                 /* keys of 3D Slicer's segmentations */
     int64_t skip_bytes, skip_lines;
     char files[VALUE_MAX], content[VALUE_MAX];
+    char seen[FIELDS_MAX][40]; /* the fields so far: one twice is an error, to ITK too */
+    int fields;
 };
 
 /* ---- fields -------------------------------------------------------------------------------------------- */
@@ -291,6 +293,9 @@ static int take_line(struct nrrd *h, struct volume *v, const char *line, size_t 
         return 0;
     }
     squeeze(field, sizeof field, line, (size_t)(colon - line));
+    for (int i = 0; i < h->fields; i++)
+        if (strcmp(h->seen[i], field) == 0) return error_set(e, "field '%s' is there twice", field);
+    if (h->fields < FIELDS_MAX) strcpy(h->seen[h->fields++], field);
     const char *begin = colon + 1, *end = line + length;
     while (begin < end && (*begin == ' ' || *begin == '\t')) begin++;
     while (end > begin && (end[-1] == ' ' || end[-1] == '\t')) end--;

@@ -258,6 +258,46 @@ static void check_slopes(void)
     clear_folder();
 }
 
+/* Two patients under one series UID, as a careless anonymiser leaves them; frames of reference and
+ * MONOCHROME1 are told. */
+static void check_mixed(void)
+{
+    static const struct {
+        uint32_t tag;
+        const char *vr, *photometric, *says;
+        int refused;
+    } cases[] = {{0x00100020, "LO", "MONOCHROME2", "two patients", 1},
+                 {0x00200052, "UI", "MONOCHROME2", "Frame of Reference UID (0020,0052) differs", 0},
+                 {0x00104000, "LT", "MONOCHROME1", "MONOCHROME1", 0}};
+    static struct bytes b, x;
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct volume v;
+        struct error e = {""};
+        clear_folder();
+        for (int i = 0; i < 4; i++) {
+            char path[300], instance[32], value[2] = {(char)('1' + (i > 1)), 0};
+            struct image m = plain();
+            snprintf(path, sizeof path, "%s/s%03d", folder, i);
+            snprintf(instance, sizeof instance, "1.2.3.%d", i);
+            x.size = 0;
+            put_text(&x, cases[c].tag, cases[c].vr, value);
+            m.instance = instance;
+            m.position = (const char *const[]){"0\\0\\0", "0\\0\\2", "0\\0\\4", "0\\0\\6"}[i];
+            m.photometric = cases[c].photometric;
+            m.extra = x.data;
+            m.extra_size = x.size;
+            build(&b, &m);
+            CHECK(file_write(path, b.data, b.size, &e) == 0, "%s", e.text);
+        }
+        const int status = dicom_read(&v, folder, 0, &e);
+        CHECK((status != 0) == cases[c].refused &&
+                  strstr(status ? e.text : v.assumed, cases[c].says),
+              "%s: %s %s", cases[c].says, e.text, status ? "" : v.assumed);
+        if (!status) volume_free(&v);
+    }
+    clear_folder();
+}
+
 int main(void)
 {
     if (!mkdtemp(folder)) return 1;
@@ -265,6 +305,7 @@ int main(void)
     check_dose();
     check_rounding();
     check_slopes();
+    check_mixed();
     rmdir(folder);
     return check_done("check_dicom_place");
 }

@@ -66,6 +66,18 @@ static void check_assumed(void)
     }
 }
 
+/* A field that is there twice is an error, as it is to ITK. */
+static void check_twice(void)
+{
+    static const char text[] = "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nsizes: 1 2 2\n"
+                               "encoding: raw\n\nabcd";
+    struct volume v;
+    struct error e = {""};
+    CHECK(!file_write(in_folder("twice.nrrd"), text, strlen(text), &e) &&
+              volume_read(&v, in_folder("twice.nrrd"), &e) && strstr(e.text, "'sizes' is there twice"),
+          "sizes twice: '%s'", e.text);
+}
+
 /* Units of length are left aside, as ITK does (SimpleITK 2.5 gives these numbers, but for the spacing of the
  * ends of axes, which it takes as 1); a negative spacing runs the other way. */
 static void check_units(void)
@@ -335,6 +347,7 @@ int main(void)
     if (!mkdtemp(folder)) return 1;
     check_assumed();
     check_units();
+    check_twice();
     check_refused();
     check_matrices();
     check_slopes();

@@ -165,7 +165,7 @@ void columns_print(struct column_table *c)
         if (width_of(cell) > width[i % columns]) width[i % columns] = width_of(cell);
     if (isatty(STDOUT_FILENO)) narrow(width, c, columns, console_columns());
     if (cell) print_rows(c, width, columns);
-    else if (c->count) printf("(a table is left out: out of memory)\n");
+    else if (c->count) console_lose();
     free(text_take(&c->cells));
     *c = (struct column_table){0};
 }

@@ -31,7 +31,7 @@ void columns_add(struct column_table *c, const char *format, ...);
 void columns_add_number(struct column_table *c, int decimals, double v);
 /* Text cut to `most` characters, whatever the terminal is. */
 void columns_add_cut(struct column_table *c, int most, const char *text);
-/* To standard output; a table for which there was no memory says so. */
+/* To standard output; a table for which there was no memory is lost (console.h). */
 void columns_print(struct column_table *c);
 
 /* For lines that are printed one by one: characters that the name takes, and the name padded to a width. */

@@ -9,6 +9,18 @@
 
 #include "io/base/text.h"
 
+static int lost; /* as the error of a stream is kept until it is asked for */
+
+void console_lose(void)
+{
+    lost = 1;
+}
+
+int console_lost(void)
+{
+    return lost;
+}
+
 /* Line by line: their ends are the program's own. */
 static int put_lines(FILE *f, char *text)
 {
@@ -44,6 +56,7 @@ static int print(FILE *f, const char *format, va_list args)
     if (n >= (int)sizeof small && text) vsnprintf(text, (size_t)n + 1, format, again);
     va_end(again);
     if (n < 0) return n;
+    if (!text) console_lose();
     int written = put_lines(f, text ? text : small); /* without memory its beginning */
     if (text != small) free(text);
     return written;

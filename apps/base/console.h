@@ -19,6 +19,10 @@ __attribute__((format(printf, 2, 3)))
 #endif
 int console_to(FILE *f, const char *format, ...);
 
+/* Something that was to be printed was left out: there was no memory for it. Asked when the command ends. */
+void console_lose(void);
+int console_lost(void);
+
 /* Characters of a line: as COLUMNS tells, else of the terminal at standard output; 0 where there is none. */
 int console_columns(void);
 

@@ -41,7 +41,8 @@ static int run(struct compare *c, struct error *e)
 }
 
 /* What does not go together, as a wrong usage; 0 where all is well. */
-static int check_usage(const char *command, const struct compare *c)
+static int check_usage(const char *command, const struct compare *c, const struct operands *given,
+                       const struct option_spec *spec)
 {
     const struct compare_arm *a = &c->arm[0], *b = &c->arm[1];
     const int tables = file_has_suffix(a->path[0], ".csv");
@@ -50,6 +51,10 @@ static int check_usage(const char *command, const struct compare *c)
             if (file_has_suffix(c->arm[arm].path[s], ".csv") != tables)
                 return app_usage(command, "%s and %s: one is a table, the other is not", a->path[0],
                                  c->arm[arm].path[s]);
+    const char *other = options_given_below(given, spec, tables ? "label maps" : "tables");
+    if (other)
+        return app_usage(command, "--%s is for %s", other,
+                         tables ? "label maps, these are tables" : "tables, these are of label maps");
     if (a->seeds != b->seeds)
         return app_usage(command, "A has %d files, B %d: seed k of both belongs together", a->seeds,
                          b->seeds);
@@ -84,7 +89,6 @@ int cmd_compare(int argc, char **argv)
     metric_choices(choices);
     struct option_spec spec[] = {
         {"json", 0, OPTION_TEXT, &c.out, "FILE", "write the results as JSON", 0, 0, 0},
-        {"metric", 0, OPTION_TEXT, &c.metric, "NAME", "of summary.json (Dice)", 0, 0, choices},
         {"margin", 0, OPTION_NUMBER, &c.margin, "X",
          "test equivalence within +-X, and whether A is worse by less (of the metric, or of the AUC)", 0, 1e6,
          0},
@@ -92,17 +96,21 @@ int cmd_compare(int argc, char **argv)
          "table case,patient: tests by patients, who may have several cases", 0, 0, 0},
         {"unpaired", 0, OPTION_FLAG, &c.unpaired, NULL,
          "A and B are of different cases, as of two hospitals: Mann-Whitney, unpaired DeLong", 0, 0, 0},
-        {"zeros", 0, OPTION_TEXT, &c.zeros, "HOW",
-         "Wilcoxon: rank zero differences and then leave them out (pratt, as study does), or before (wilcox)",
-         0, 0, "pratt|wilcox"},
         {"level", 0, OPTION_NUMBER, &c.level, "P", "of the bootstrap and shift intervals (0.95)", 0.5, 0.999,
          0},
         {"power", 0, OPTION_NUMBER, &c.power, "P", "of the smallest difference that is printed (0.8)", 0.1,
          0.999, 0},
         {"resamples", 0, OPTION_INT, &c.resamples, "N", "of the bootstrap (10000; of areas at most 2000)",
          100, 10000000, 0},
-        {"threshold", 0, OPTION_NUMBER, &c.threshold, "P", "tables: positive from this probability on (0.5)",
-         0, 1, 0},
+        {OPTION_HEADING("label maps")},
+        {"metric", 0, OPTION_TEXT, &c.metric, "NAME", "of summary.json (Dice)", 0, 0, choices},
+        {"zeros", 0, OPTION_TEXT, &c.zeros, "HOW",
+         "Wilcoxon: rank zero differences and then leave them out (pratt, as study does), or before (wilcox)",
+         0, 0, "pratt|wilcox"},
+        {OPTION_HEADING("tables")},
+        {"threshold", 0, OPTION_NUMBER, &c.threshold, "P", "positive from this probability on (0.5)", 0, 1,
+         0},
+        {OPTION_HEADING("common")},
         OPTION_SEED_(c.seed),
         OPTION_QUIET(c.quiet),
         {0}};
@@ -113,7 +121,7 @@ int cmd_compare(int argc, char **argv)
     int status;
     if (!options_parse(&operands, argc, argv, &help, 2, 2, &status)) return status;
     status = split_paths(&c.arm[0], operands.text[0], &e) || split_paths(&c.arm[1], operands.text[1], &e);
-    int usage = status ? 0 : check_usage(argv[0], &c);
+    int usage = status ? 0 : check_usage(argv[0], &c, &operands, spec);
     if (!status && !usage) status = run(&c, &e);
     free(c.arm[0].text);
     free(c.arm[1].text);

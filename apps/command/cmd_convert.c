@@ -233,7 +233,7 @@ static enum voxel_type lossless_type(const struct volume *v)
     return voxels_check(v, VOXEL_F32, &ignored) ? VOXEL_F64 : VOXEL_F32;
 }
 
-static int write_image(struct volume *v, const char *out, const char *part, struct error *e)
+static int write_image(struct volume *v, const char *in, const char *out, const char *part, struct error *e)
 {
     enum voxel_type type = lossless_type(v);
     int status = volume_write(v, out, type, e);
@@ -241,7 +241,7 @@ static int write_image(struct volume *v, const char *out, const char *part, stru
         console("%s: %lld x %lld x %lld voxels, %s, from %s%s%s\n", out, (long long)v->size[0],
                (long long)v->size[1], (long long)v->size[2], voxel_type_name(type), v->format,
                part[0] ? ", " : "", part);
-    if (!status && v->assumed[0]) console_to(stderr, "nephron: note: %s: assumed %s\n", out, v->assumed);
+    if (!status && v->assumed[0]) console_to(stderr, "nephron: note: %s: assumed %s\n", in, v->assumed);
     volume_free(v);
     return status;
 }
@@ -275,7 +275,7 @@ static int convert_series(const char *in, const char *out, const char *uid, int 
             volume_free(&v);
             return -1;
         }
-        if (!status) status = write_image(&v, name, d.part, e);
+        if (!status) status = write_image(&v, in, name, d.part, e);
         if (volume) break;
     }
     return status;
@@ -450,6 +450,20 @@ static int convert_run(const char *in, const char *out, const char *fold, const 
     return status;
 }
 
+/* Options of another conversion would change nothing. */
+static int check_options(const struct operands *given, const struct option_spec *spec, int to_dicom)
+{
+    static const char *const heading[] = {"weights", "images", "label maps to DICOM"};
+    const char *out = given->text[1];
+    const int image = to_dicom || volume_suffix(out), is[] = {!image, image, to_dicom};
+    for (int k = 0; k < 3; k++) {
+        const char *other = is[k] ? NULL : options_given_below(given, spec, heading[k]);
+        if (other && k == 2) return app_usage("convert", "--%s needs --like SERIES", other);
+        if (other) return app_usage("convert", "--%s is for %s, %s is none of them", other, heading[k], out);
+    }
+    return 0;
+}
+
 int cmd_convert(int argc, char **argv)
 {
     const char *prefix = NULL, *series = NULL, *fold = NULL, *checkpoint = NULL;
@@ -457,25 +471,28 @@ int cmd_convert(int argc, char **argv)
     double max_gb = 0;
     struct to_dicom dicom = {.as = "seg"};
     struct option_spec spec[] = {
+        {OPTION_HEADING("weights")},
         {"fold", 'f', OPTION_TEXT, &fold, "K", "of a folder: the network of this fold (default: the first)",
          0, 0, 0},
         {"checkpoint", 0, OPTION_TEXT, &checkpoint, "NAME",
          "of a folder: which weights (default: final, else best, else latest)", 0, 0, "final|best|latest"},
         {"prefix", 'p', OPTION_TEXT, &prefix, "NAME", "only the tensors below NAME, without it (\"\": all)",
          0, 0, 0},
+        {OPTION_HEADING("images")},
         {"series", 0, OPTION_TEXT, &series, "UID",
          "of a folder with several DICOM series: the one to convert (default: all)", 0, 0, 0},
         {"volume", 0, OPTION_INT, &volume, "N",
          "of a DICOM series with several volumes (times, echoes): the one to convert (default: all)", 1,
          100000, 0},
-        {"like", 0, OPTION_TEXT, &dicom.like, "SERIES",
-         "of a label map to a .dcm: the DICOM series that it belongs to, a folder or a file of it", 0, 0, 0},
-        {"as", 0, OPTION_TEXT, &dicom.as, "KIND",
-         "of a label map to a .dcm: a Segmentation or an RT Structure Set (seg)", 0, 0, "seg|rtstruct"},
-        {"labels", 0, OPTION_TEXT, &dicom.labels, "FILE",
-         "of a label map to a .dcm: dataset.json with the names of the labels", 0, 0, 0},
         {"max-gb", 0, OPTION_NUMBER, &max_gb, "G",
          "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
+        {OPTION_HEADING("label maps to DICOM")},
+        {"like", 0, OPTION_TEXT, &dicom.like, "SERIES",
+         "the DICOM series that the label map belongs to, a folder or a file of it", 0, 0, 0},
+        {"as", 0, OPTION_TEXT, &dicom.as, "KIND",
+         "a Segmentation or an RT Structure Set (seg)", 0, 0, "seg|rtstruct"},
+        {"labels", 0, OPTION_TEXT, &dicom.labels, "FILE",
+         "dataset.json with the names of the labels", 0, 0, 0},
         {0}};
     struct command_help help = {
         "convert IN OUT",
@@ -513,13 +530,12 @@ int cmd_convert(int argc, char **argv)
     int status;
     if (!options_parse(&o, argc, argv, &help, 2, 2, &status)) return status;
     const char *in = o.text[0], *out = o.text[1];
+    if ((status = check_options(&o, spec, dicom.like != NULL))) return status;
     if (max_gb > 0) volume_set_limit(max_gb);
     if (dicom.like) {
         dicom.choice = (struct image_choice){series, volume};
         return convert_to_dicom(in, out, &dicom, &e) ? app_fail(&e) : 0;
     }
-    if (dicom.labels)
-        return app_usage("convert", "--labels is for label maps to DICOM, which need --like SERIES");
     if (file_has_suffix(out, ".dcm"))
         return app_usage("convert", "a .dcm is written of a label map, which needs --like SERIES");
     if (volume_suffix(out)) return convert_image(in, out, series, volume, &e) ? app_fail(&e) : 0;

@@ -19,11 +19,14 @@ static const char details[] =
     "  nephron evaluate Dataset004_Hippocampus/labelsTs predictions -o summary.json\n"
     "  nephron evaluate labels.csv predictions.csv --validation validation.csv --json result.json";
 
-/* What does not go together; 0 where all is well. */
-static int check_usage(const char *command, const struct evaluate *o, int tables)
+/* What does not go together, or would change nothing; 0 where all is well. */
+static int check_usage(const char *command, const struct evaluate *o, const struct operands *given,
+                       const struct option_spec *spec, int tables)
 {
-    if (!tables && (o->patients || o->validation || o->prior_from > 0 || o->prior_to > 0))
-        return app_usage(command, "--patients, --validation and --prior-* are for two tables (.csv)");
+    const char *other = options_given_below(given, spec, tables ? "label maps" : "classification");
+    if (other)
+        return app_usage(command, "--%s is for %s", other,
+                         tables ? "label maps, these are tables" : "two tables (.csv), these are label maps");
     if ((o->prior_from > 0) != (o->prior_to > 0))
         return app_usage(command, "--prior-from and --prior-to go together");
     return 0;
@@ -49,7 +52,6 @@ int cmd_evaluate(int argc, char **argv)
         {"chill", 0, OPTION_FLAG, &o.chill, NULL,
          "evaluate only the cases that were predicted, as nnU-Net's --chill", 0, 0, 0},
         OPTION_STRICT(o.grids.strict),
-        OPTION_THREADS(o.threads),
         {OPTION_HEADING("classification")},
         {"threshold", 0, OPTION_NUMBER, &o.threshold, "P", "positive from this probability on (0.5)", 0, 1,
          0},
@@ -63,6 +65,8 @@ int cmd_evaluate(int argc, char **argv)
          0.999999, 0},
         {"patients", 0, OPTION_TEXT, &o.patients, "FILE",
          "table case,patient: interval of the AUC by patients", 0, 0, 0},
+        {OPTION_HEADING("common")},
+        OPTION_THREADS(o.threads),
         OPTION_QUIET(o.quiet),
         {0}};
     struct command_help help = {
@@ -77,7 +81,7 @@ int cmd_evaluate(int argc, char **argv)
     o.pred = operands.text[1];
     if (json) o.out = json;
     if (o.threads <= 0) o.threads = cpu_count();
-    int tables = file_has_suffix(o.ref, ".csv"), usage = check_usage(argv[0], &o, tables);
+    int tables = file_has_suffix(o.ref, ".csv"), usage = check_usage(argv[0], &o, &operands, spec, tables);
     if (usage) return usage;
     if (tables != file_has_suffix(o.pred, ".csv")) {
         error_set(&e,

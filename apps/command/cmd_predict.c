@@ -132,6 +132,7 @@ static int read_headers(struct infer_case *h, const struct image_case *c, int ch
             h->size[a] = (int)v.size[2 - a];
             h->spacing[a] = v.spacing[2 - a];
         }
+        memcpy(h->affine, v.affine, sizeof h->affine);
         volume_free(&v);
     }
     return 0;
@@ -462,6 +463,20 @@ static int run_previous(struct predict *p, struct error *e)
     return status;
 }
 
+/* Options of the other task: what a classification passes over is told, for scripts go over runs of both; a
+ * segmentation without the mask that was asked for would be another one. */
+static int check_task(const struct predict *p, struct error *e)
+{
+    const int planned = p->run.options.task->planned;
+    if (planned && p->of_classification)
+        return error_set(e, "--%s is for classification, %s is a segmentation", p->of_classification,
+                         p->run_path);
+    if (!planned && p->of_segmentation)
+        console_to(stderr, "nephron: note: --%s is for segmentation, %s is a classification: it changes "
+                           "nothing\n", p->of_segmentation, p->run_path);
+    return 0;
+}
+
 static int run_predict(struct predict *p, struct error *e)
 {
     struct model *model[FOLDS_MAX] = {NULL};
@@ -471,6 +486,7 @@ static int run_predict(struct predict *p, struct error *e)
     for (int k = 0; !status && k < p->fold_count; k++)
         if (!(model[k] = run_model(&p->run, p->folds[k], p->checkpoint, e))) status = -1;
         else model_drop_gradients(model[k]);
+    if (!status) status = check_task(p, e);
     if (!status && p->to_file && !p->run.options.task->planned)
         status = error_set(e, "-o %s: %s is a classification, OUT is a folder", p->out, p->run_path);
     if (!status) status = p->run.options.task->planned ? segment(p, model, e) : classify(p, model, e);
@@ -521,6 +537,16 @@ int cmd_predict(int argc, char **argv)
         {"fold", 0, OPTION_TEXT, &p.folds_text, "K", "the same", 0, 0, 0},
         {"checkpoint", 0, OPTION_TEXT, &p.checkpoint, "NAME",
          "which weights (default: final, else best, else latest)", 0, 0, "final|best|latest"},
+        {"series", 0, OPTION_TEXT, &p.choice.series, "UID",
+         "of DICOM folders with several series: the one to predict (`nephron info` lists them)", 0, 0, 0},
+        {"volume", 0, OPTION_INT, &p.choice.volume, "N",
+         "of DICOM series with several volumes (times, echoes): the one to predict", 1, 100000, 0},
+        {"max-gb", 0, OPTION_NUMBER, &p.max_gb, "G",
+         "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
+        OPTION_STRICT(grids.strict),
+        {"precision", 0, OPTION_TEXT, &p.precision, "P",
+         "of activations in memory (fp32), however the network was trained", 0, 0, "fp32|bf16"},
+        {OPTION_HEADING("segmentation")},
         {"step", 0, OPTION_NUMBER, &p.step, "X", "window step as a share of the patch (0.5)", 0.05, 1, 0},
         {"no-mirror", 0, OPTION_NOFLAG, &p.mirror, NULL,
          "one pass instead of all mirrored ones: eight times faster", 0, 0, 0},
@@ -533,21 +559,14 @@ int cmd_predict(int argc, char **argv)
         {"previous-stage", 0, OPTION_TEXT, &p.previous_stage, "DIR",
          "3d_cascade_fullres: run of 3d_lowres, predicted first, or its label maps (default: as trained)", 0,
          0, 0},
-        {"series", 0, OPTION_TEXT, &p.choice.series, "UID",
-         "of DICOM folders with several series: the one to predict (`nephron info` lists them)", 0, 0, 0},
-        {"volume", 0, OPTION_INT, &p.choice.volume, "N",
-         "of DICOM series with several volumes (times, echoes): the one to predict", 1, 100000, 0},
-        {"max-gb", 0, OPTION_NUMBER, &p.max_gb, "G",
-         "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
-        OPTION_STRICT(grids.strict),
-        {"masks", 0, OPTION_TEXT, &p.masks, "DIR", "classification: masks CASE.nii.gz of the region to crop",
+        {OPTION_HEADING("classification")},
+        {"masks", 0, OPTION_TEXT, &p.masks, "DIR", "masks CASE.nii.gz of the region to crop",
          0, 0, 0},
         {"covariates", 0, OPTION_TEXT, &p.covariates, "FILE",
-         "classification: table with a column case and those of the covariates (default: the dataset's)",
+         "table with a column case and those of the covariates (default: the dataset's)",
          0, 0, 0},
-        {"precision", 0, OPTION_TEXT, &p.precision, "P",
-         "of activations in memory (fp32), however the network was trained", 0, 0, "fp32|bf16"},
         {"part", 0, OPTION_TEXT, &p.part, "PART", "of a MedMNIST file (test)", 0, 0, "train|val|test|all"},
+        {OPTION_HEADING("common")},
         OPTION_THREADS(p.threads),
         OPTION_QUIET(p.quiet),
         {0}};
@@ -559,6 +578,8 @@ int cmd_predict(int argc, char **argv)
     struct error e = {""};
     int status;
     if (!options_parse(&operands, argc, argv, &help, 0, 1, &status)) return status;
+    p.of_segmentation = options_given_below(&operands, spec, "segmentation");
+    p.of_classification = options_given_below(&operands, spec, "classification");
     if (resume) {
         if (operands.count || p.inputs.count || p.out)
             return app_usage(argv[0], "--resume OUT stands alone: RUN, -i and -o are in its prediction.json");

@@ -255,10 +255,12 @@ static int add_agreement(struct json *j, const struct evaluation *ev, int print,
         json_add_number(limits, NULL, r.limits[0]);
         json_add_number(limits, NULL, r.limits[1]);
         json_add_number(one, "icc", r.icc);
+        char icc[64] = "not defined: the volumes are all the same";
+        if (isfinite(r.icc)) snprintf(icc, sizeof icc, "%.3f", r.icc);
         if (print)
             console("volume of %s: predicted - reference %.3f ml, 95 %% limits of agreement %.3f to %.3f, "
-                   "ICC(2,1) %.3f\n",
-                   ev->of[k].name, r.bias, r.limits[0], r.limits[1], r.icc);
+                   "ICC(2,1) %s\n",
+                   ev->of[k].name, r.bias, r.limits[0], r.limits[1], icc);
     }
     free(volume);
     return 0;

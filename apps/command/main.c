@@ -123,6 +123,10 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* what cannot be written returns an error, in place of killing the process */
     signal(SIGXFSZ, SIG_IGN);
     int status = dispatch(argc, argv);
+    if (console_lost()) {
+        fprintf(stderr, "nephron: out of memory: a part of what was to be printed is left out\n");
+        status = status ? status : 1;
+    }
     if (fflush(stdout) || ferror(stdout)) {
         /* output that could not be written (a full disk) is a failure too */
         if (errno != EPIPE) perror("nephron: standard output"); /* head and grep -q have seen enough */

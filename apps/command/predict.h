@@ -10,6 +10,7 @@
 struct predict {
     const char *run_path, *out, *json, *previous_stage, *folds_text, *checkpoint, *masks, *covariates, *part,
         *postprocessing, *precision;
+    const char *of_segmentation, *of_classification; /* first option that is given of each task alone */
     struct option_texts inputs;
     double step, max_gb;
     int postprocess, mirror, probabilities, threads, quiet, overwrite, resume;

@@ -25,7 +25,8 @@ void info_print_members(const struct json *j, int width)
         const struct json *m = j->item[i];
         char *text = json_format(m, 0);
         columns_add_cut(&c, width, m->key);
-        columns_add_cut(&c, width, text ? text : "(out of memory)");
+        if (!text) console_lose();
+        columns_add_cut(&c, width, text ? text : "");
         free(text);
     }
     columns_print(&c);

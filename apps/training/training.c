@@ -63,10 +63,16 @@ static int write_dataset_json(const struct training *t, struct error *e)
 
 /* ---- covariates ---------------------------------------------------------------------------------------- */
 
-/* Options of the other task would change nothing. */
+/* Options of the other task, or of another optimiser, would change nothing. */
 static int check_task(const struct training *t, struct error *e)
 {
     const int planned = t->options.task->planned;
+    const struct optimizer_method *o = t->options.optimizer;
+    if (t->args.momentum >= 0 && o->standard.momentum == 0)
+        return error_set(e, "--momentum: %s has none", o->name);
+    if (t->args.probabilities && !t->args.validate_at_end)
+        return error_set(e, "--probabilities are those of the validation at the end, which --no-validation "
+                            "leaves out");
     const char *other = planned ? t->args.of_classification : t->args.of_segmentation;
     if (!other) return 0;
     return error_set(e, "--%s is for %s, and this is a %s", other,
@@ -114,6 +120,7 @@ static int fit_covariates(struct training *t, struct error *e)
 struct report {
     const struct training *t;
     struct progress bar;
+    int rounds; /* that this process has run */
 };
 
 static void on_step(void *arg, double done, double of, double loss)
@@ -128,6 +135,7 @@ static void on_round(void *arg, const struct round_record *g, int rounds)
 {
     struct report *r = arg;
     const struct training *t = r->t;
+    r->rounds++;
     if (t->args.quiet) return;
     progress_clear(&r->bar);
     printf("%s %d/%d  loss %.4f", t->args.federated ? "round" : "epoch", g->round + 1, rounds, g->loss);
@@ -242,6 +250,16 @@ static void tell_stopped(const struct training *t)
             interrupt_signal(), t->args.command, t->args.run);
 }
 
+/* A resumed training that had come to its end: said though the run is a quiet one, or nothing would be. */
+static void tell_finished(const struct training *t, const struct federate_result *result)
+{
+    const char *of = t->args.federated ? "rounds" : "epochs";
+    console_to(stderr,
+               "nephron: note: %s: was trained to its end before, %d of %d %s; --%s N makes it longer\n",
+               t->fold_path, result->rounds, t->options.epochs, of,
+               result->rounds < t->options.epochs ? "patience" : of);
+}
+
 static struct model *load_pretrained(struct training *t, struct error *e)
 {
     struct model *m = learner_model(&t->options, t->plan);
@@ -298,7 +316,7 @@ static int run_federation(struct training *t, struct federate_result *result, st
             part[i] = t->sites.of[t->validation.store.index[i]];
         if (!status) status = learner_view(&f.client[k].validation, &t->validation, part, k, e);
     }
-    struct report report = {t, progress_begin(t->args.federated ? "federate" : "train", t->args.quiet)};
+    struct report report = {t, progress_begin(t->args.federated ? "federate" : "train", t->args.quiet), 0};
     struct federate_events events = {.planned = on_planned,
                                      .begins = on_begin,
                                      .site_done = on_site,
@@ -312,6 +330,7 @@ static int run_federation(struct training *t, struct federate_result *result, st
     if (!t->peers) interrupt_begin(); /* ranks of MPI are ended by their launcher */
     if (!status) status = federate_run(result, &f, initial, &events, e);
     progress_end(&report.bar);
+    if (!status && !result->stopped && !report.rounds && serves(t)) tell_finished(t, result);
     if (initial) model_destroy(initial);
     for (int k = 0; k < t->sites.count; k++) {
         learner_view_free(&f.client[k].data);

@@ -139,8 +139,10 @@ $nephron evaluate "$work/a.csv" "$work/a.csv" --validation "$work/validation.csv
 ok "evaluate: recalibration, operating points, prior, patients" $?
 refuses 1 "case p.0 is in .* too" $nephron evaluate "$work/a.csv" "$work/a.csv" --validation "$work/b.csv"
 refuses 2 "go together" $nephron evaluate "$work/a.csv" "$work/a.csv" --prior-to 0.5
-refuses 2 "are for two tables" $nephron evaluate tests/data/hippocampus/labelsTr \
+refuses 2 "--patients is for two tables" $nephron evaluate tests/data/hippocampus/labelsTr \
     tests/data/hippocampus/labelsTr --patients "$work/patients.csv"
+refuses 2 "--tolerance is for label maps" $nephron evaluate "$work/a.csv" "$work/a.csv" --tolerance 2
+refuses 2 "--metric is for label maps" $nephron compare "$work/a.csv" "$work/b.csv" --metric IoU
 refuses 1 "has 3 classes; --validation" $nephron evaluate "$work/m.csv" "$work/m.csv" --validation \
     "$work/validation.csv"
 grep -v '^p.7,' "$work/a.csv" >"$work/fewer.csv"

@@ -261,6 +261,14 @@ $nephron convert "$work/nan.safetensors" "$work/nan.npz" 2>"$work/err" >"$work/o
     grep -q "tensor w has 1 values that are NaN" "$work/err"
 ok "a NaN in weights is told" $?
 
+# ---- options of another conversion, and what is assumed of the input ---------------------------------------
+refuses 2 "--fold is for weights" $nephron convert tests/data/images/grey.png "$work/g.nii.gz" --fold 0
+refuses 2 "--series is for images" $nephron convert "$work/none" "$work/g.npz" --series 1.2
+refuses 2 "--as needs --like" $nephron convert tests/data/images/grey.png "$work/g.nii.gz" --as seg
+$nephron convert tests/data/images/grey.png "$work/g.nii.gz" >"$work/out" 2>"$work/err"
+grep -q "note: tests/data/images/grey.png: assumed .*spacing 1 mm" "$work/err"
+ok "what is assumed is of the input: $(cat "$work/err")" $?
+
 # ---- sealed files ------------------------------------------------------------------------------------------
 # A converted checkpoint takes the place of the one it is of; one with a flipped bit is no file of weights to
 # anybody.

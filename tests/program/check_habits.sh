@@ -233,7 +233,77 @@ says "other features with --resume alone" "--base-features 8" "$nephron" train -
 says "another patch with --resume" "--patch" "$nephron" train --resume tiny --patch 32,32,32
 check "a refused --resume changed something" sha256sum -c --quiet tiny.before
 check "--resume with the same words" "$nephron" train one -o tiny $small --resume
+says "momentum of an optimiser that has none" "adamw has none" "$nephron" train one -o other $small \
+    --optimizer adamw --momentum 0.9
+says "probabilities without the validation they are of" "--no-validation leaves out" "$nephron" train one \
+    -o other $small --probabilities
 test ! -e other
 ok "what was refused left no folder" $?
+
+# A training that has come to its end says so, be it a quiet one.
+check "a quiet training" "$nephron" train one -o quiet $small --quiet
+check "resumed at its end" "$nephron" train --resume quiet
+holds "and it is told" "was trained to its end before, 1 of 1 epochs; --epochs N" err
+
+# What a plan says of its network beside what is read would be another network: refused by name.
+mkdir strange && cp one/dataset.json strange/
+plan_says() { # a member, what stands there instead, what the error says
+    cp -r tiny/. strange
+    sed "s#$1#$2#" tiny/plans.json >strange/plans.json
+    cmp -s tiny/plans.json strange/plans.json && fail "plans.json has no $1"
+    says "a plan with $2" "$3" "$nephron" predict strange -i one/imagesTr -o none --step 1 --no-mirror
+}
+plan_says '"inplace": true' '"inplace": true, "negative_slope": 0.2' "negative_slope"
+plan_says '"conv_bias": true' '"conv_bias": true, "squeeze_excitation": true' "squeeze_excitation"
+plan_says '"conv_bias": true' '"conv_bias": true, "nonlin_first": true' "nonlin_first"
+plan_says '"affine": true' '"affine": true, "track_running_stats": true' "track_running_stats"
+plan_says 'torch.nn.LeakyReLU' 'torch.nn.ReLU' "nonlin 'torch.nn.ReLU'"
+plan_says '"force_separate_z": null' '"force_separate_z": false' "force_separate_z"
+plan_says 'DefaultPreprocessor' 'MyPreprocessor' "preprocessor_name 'MyPreprocessor'"
+plan_says '"LabelManager"' '"MyManager"' "label_manager 'MyManager'"
+plan_says '"SimpleITKIO"' '"MyIO"' "image_reader_writer 'MyIO'"
+plan_says '"plans_name"' '"transpose_backward": [1, 2, 0], "plans_name"' "transpose_backward"
+sed 's#torch.nn.LeakyReLU#torch.nn.modules.activation.LeakyReLU#' tiny/plans.json >strange/plans.json
+check "another way to the same class" "$nephron" predict strange -i one/imagesTr -o strange1 --step 1 \
+    --no-mirror
+
+# Readers that turn images to RAS: a case that lies otherwise gets the same labels, in its own order.
+sed 's#"SimpleITKIO"#"NibabelIOWithReorient"#' tiny/plans.json >strange/plans.json
+mkdir lying
+{
+    printf 'ObjectType = Image\nNDims = 3\nDimSize = 12 13 14\nElementType = MET_UCHAR\n'
+    printf 'ElementSpacing = 1 1 1\nOffset = 0 0 0\nElementDataFile = LOCAL\n'
+    head -c 2184 "$data/imagesTr/${first}_0000.nii.gz"
+} >lying/ras.mha
+for k in ras lps; do # the same numbers in the same order, of the other directions
+    turn="-1 0 0 0 -1 0 0 0 1"
+    [ $k = lps ] && turn="1 0 0 0 1 0 0 0 1"
+    sed "s/^Offset/TransformMatrix = $turn\nOffset/" lying/ras.mha >lying/$k.tmp
+    "$nephron" convert lying/$k.tmp lying/$k.nii.gz >out 2>err
+    "$nephron" predict strange -i lying/$k.nii.gz -o turned_$k.nii.gz --step 1 --no-mirror --quiet 2>err
+    ok "predict of an image in $k: $(head -n 1 err)" $?
+    "$nephron" predict tiny -i lying/$k.nii.gz -o plain_$k.nii.gz --step 1 --no-mirror --quiet 2>err
+done
+for k in ras lps; do
+    "$nephron" convert turned_$k.nii.gz turned_$k.mha >out && tail -c 200 turned_$k.mha >turned_$k
+    "$nephron" convert plain_$k.nii.gz plain_$k.mha >out && tail -c 200 plain_$k.mha >plain_$k
+done
+same "an image in RAS is not turned" turned_ras plain_ras
+same "without the reader the directions do not count" plain_ras plain_lps
+cmp -s turned_lps plain_lps
+[ $? -ne 0 ]
+ok "with it an image in LPS is turned" $?
+
+# What dataset.json says and the files do not bear out is told; --strict refuses it.
+cp -r one stale && sed 's/"numTraining": 4/"numTraining": 9/' one/dataset.json >stale/dataset.json
+check "numTraining of other files" "$nephron" plan stale
+holds "is told" "numTraining is 9, imagesTr has 4 cases" err
+says "and refused with --strict" "numTraining is 9" "$nephron" plan stale --strict
+cp one/dataset.json stale/dataset.json && rm "stale/imagesTr/${first}_0000.nii.gz"
+check "a label map without its image" "$nephron" plan stale
+holds "is told too" "1 label map has no image in imagesTr, the first is $first" err
+printf '{"channel_names":{"0":"MRI"},"labels":{"background":1,"x":0,"y":2},"numTraining":3,%s}' \
+    '"file_ending":".nii.gz"' >stale/dataset.json
+says "a background of another value" "the background is 0" "$nephron" plan stale
 
 finish

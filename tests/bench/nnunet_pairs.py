@@ -8,17 +8,20 @@ Needs nnunetv2 2.8.1 and torch; nnunetv2 predicts in this process, without its s
 set size, looked at every 50 ms; nnunetv2's the peak of this process, which has read the weights and nothing else of size."""
 import argparse
 import glob
+import inspect
 import json
 import os
 import resource
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
 
 import nibabel
 import numpy as np
 import torch
+from nnunetv2.inference import predict_from_raw_data
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
@@ -111,6 +114,20 @@ def theirs_of(folder, images, out, mirror, previous):
     return time.time() - start, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def sum_in_single():
+    """nnunetv2 adds windows, and their Gaussian weights, in half precision: here in single, all else as it is."""
+    name = "_internal_predict_sliding_window_return_logits"
+    source = textwrap.dedent(inspect.getsource(getattr(nnUNetPredictor, name)))
+    halves = source.count("torch.half")
+    source = source.replace("torch.half", "torch.float32").replace("value_scaling_factor=10,",
+                                                                   "value_scaling_factor=10, dtype=torch.float32,")
+    space = dict(vars(predict_from_raw_data))
+    exec(source, space)
+    if halves != 2 or "dtype=torch.float32,\n" not in source:
+        sys.exit("nnunetv2 sums windows in another way than 2.8.1")
+    setattr(nnUNetPredictor, name, space[name])
+
+
 def compare(ours, theirs):
     dice, differ, voxels, foreground = [], 0, 0, 0
     for name in sorted(glob.glob(theirs + "/*.nii.gz")):
@@ -134,9 +151,12 @@ def main():
     p.add_argument("--cases", type=int, default=3)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--mirror", action="store_true", help="all mirrors too: eight times as long")
+    p.add_argument("--single", action="store_true", help="nnunetv2 sums windows in single precision, not in half")
     p.add_argument("--only", type=int, help="one row; the cascade needs that of 3d_lowres before it")
     a = p.parse_args()
     before = a.prefix.split()
+    if a.single:
+        sum_in_single()
     os.environ.update(OMP_NUM_THREADS=str(a.threads), nnUNet_compile="0", nnUNet_n_proc_DA="1", nnUNet_raw=a.work, nnUNet_preprocessed=a.work,
                       nnUNet_results=a.work)
     os.makedirs(a.work + "/in", exist_ok=True)

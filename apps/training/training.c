@@ -68,7 +68,7 @@ static int check_task(const struct training *t, struct error *e)
 {
     const int planned = t->options.task->planned;
     const struct optimizer_method *o = t->options.optimizer;
-    if (t->args.momentum >= 0 && o->standard.momentum == 0)
+    if (t->args.momentum > 0 && o->standard.momentum == 0)
         return error_set(e, "--momentum: %s has none", o->name);
     if (t->args.probabilities && !t->args.validate_at_end)
         return error_set(e, "--probabilities are those of the validation at the end, which --no-validation "

@@ -247,8 +247,11 @@ refuses 2 "is for files" $nephron convert --prefix a $model "$work/x"
 head -c 40000 $model/fold_0/checkpoint_final.pth >"$work/cut.pth"
 refuses 1 "cut.pth: archive: no zip archive, or cut off" $nephron convert "$work/cut.pth" "$work/x.npz"
 cp -r $model "$work/model" &&
-    sed -i.old 's/"features_per_stage": \[/"features_per_stage": [ 3,/' "$work/model/plans.json"
+    tr -d '\n' <$model/plans.json | sed 's/"features_per_stage": \[ *[0-9]*/"features_per_stage": [ 3/' \
+        >"$work/model/plans.json"
 refuses 1 "the network needs" $nephron convert "$work/model" "$work/wrong"
+sed -i.old 's/"features_per_stage": \[/"features_per_stage": [ 3,/' "$work/model/plans.json"
+refuses 1 "features_per_stage is not a list of" $nephron convert "$work/model" "$work/wrong1"
 rm "$work/model/fold_0/checkpoint_final.pth"
 refuses 1 "no fold_" $nephron convert "$work/model" "$work/none"
 [ ! -e "$work/x.npz" ] && [ ! -e "$work/x.txt" ]

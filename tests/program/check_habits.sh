@@ -262,7 +262,7 @@ plan_says '"force_separate_z": null' '"force_separate_z": false' "force_separate
 plan_says 'DefaultPreprocessor' 'MyPreprocessor' "preprocessor_name 'MyPreprocessor'"
 plan_says '"LabelManager"' '"MyManager"' "label_manager 'MyManager'"
 plan_says '"SimpleITKIO"' '"MyIO"' "image_reader_writer 'MyIO'"
-plan_says '"plans_name"' '"transpose_backward": [1, 2, 0], "plans_name"' "transpose_backward"
+plan_says '"transpose_backward"' '"transpose_backward": [1, 2, 0], "was"' "transpose_backward"
 sed 's#torch.nn.LeakyReLU#torch.nn.modules.activation.LeakyReLU#' tiny/plans.json >strange/plans.json
 check "another way to the same class" "$nephron" predict strange -i one/imagesTr -o strange1 --step 1 \
     --no-mirror

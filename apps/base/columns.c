@@ -129,30 +129,52 @@ void columns_add_number(struct column_table *c, int decimals, double v)
 }
 
 /* Where a terminal is narrower than the table, the widest of the left-aligned columns gives a place, until it
- * fits or all are down to LEAST. */
+ * fits. Where that is not to be reached with LEAST for each, all stay as they are but a first one that would
+ * fill the half of it. */
 static void narrow(int *width, const struct column_table *c, int columns, int most)
 {
-    int total = c->indent + GAP * (columns - 1);
+    int given[COLUMNS_MAX], total = c->indent + GAP * (columns - 1);
+    memcpy(given, width, sizeof given);
     for (int k = 0; k < columns; k++) total += width[k];
-    for (; most > 0 && total > most; total--) {
+    for (; total > most; total--) {
         int widest = -1;
         for (int k = 0; k < columns; k++)
             if (c->align[k] == 'l' && width[k] > LEAST && (widest < 0 || width[k] > width[widest]))
                 widest = k;
-        if (widest < 0) return;
+        if (widest < 0) break;
         width[widest]--;
     }
+    if (total <= most) return;
+    const int half = most / 2 > LEAST ? most / 2 : LEAST;
+    memcpy(width, given, sizeof given);
+    if (c->align[0] == 'l' && width[0] > half) width[0] = half;
 }
 
-static void print_rows(const struct column_table *c, const int *width, int columns)
+/* The first column, and those from `from` to before `to`. */
+static void print_rows(const struct column_table *c, const int *width, int columns, int from, int to)
 {
     const char *cell = c->cells.data;
     for (int i = 0; i < c->count; i++, cell += strlen(cell) + 1) {
-        const int k = i % columns, last = k == columns - 1;
+        const int k = i % columns, last = k == (to > from ? to - 1 : 0);
+        if (k && (k < from || k >= to)) continue;
         printf("%*s", k ? GAP : c->indent, "");
         put_cell(cell, width[k], c->align[k], last);
         if (last) printf("\n");
     }
+}
+
+/* Of a table that the terminal is still too narrow for, as many columns at a time as fit beside the first. */
+static void print_parts(const struct column_table *c, const int *width, int columns, int most)
+{
+    int from = 1, to;
+    do {
+        int total = c->indent + width[0];
+        for (to = from; to < columns && (to == from || !most || total + GAP + width[to] <= most); to++)
+            total += GAP + width[to];
+        if (from > 1) printf("\n");
+        print_rows(c, width, columns, from, to);
+        from = to;
+    } while (from < columns);
 }
 
 void columns_print(struct column_table *c)
@@ -163,8 +185,9 @@ void columns_print(struct column_table *c)
     const char *cell = c->cells.data;
     for (int i = 0; cell && i < c->count; i++, cell += strlen(cell) + 1)
         if (width_of(cell) > width[i % columns]) width[i % columns] = width_of(cell);
-    if (isatty(STDOUT_FILENO)) narrow(width, c, columns, console_columns());
-    if (cell) print_rows(c, width, columns);
+    const int most = isatty(STDOUT_FILENO) ? console_columns() : 0;
+    if (most) narrow(width, c, columns, most);
+    if (cell) print_parts(c, width, columns, most);
     else if (c->count) console_lose();
     free(text_take(&c->cells));
     *c = (struct column_table){0};

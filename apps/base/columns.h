@@ -3,7 +3,8 @@
  * The cells are collected, row by row, and printed together. Widths are of characters on a terminal (a letter
  * of several bytes is one, a Chinese one two); names are shown as by console.h. Nothing is cut but where a
  * terminal is narrower than the table: there the left-aligned columns give way, widest first and to no less
- * than 12 characters, and an ellipsis stands for what is missing.
+ * than 12 characters, and an ellipsis stands for what is missing; a table that is too wide even so comes in
+ * parts, each with the first column.
  */
 #ifndef APPS_COLUMNS_H
 #define APPS_COLUMNS_H

@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "io/base/file.h"
 
 int app_fail(const struct error *e)
 {
@@ -329,6 +332,58 @@ static int set_option(const char *command, const struct option_spec *s, const ch
     return 0;
 }
 
+/* ---- outputs ------------------------------------------------------------------------------------------- */
+
+/* An option that names a file to be written. */
+static int is_output(const struct option_spec *s)
+{
+    static const char *const names[] = {"json", "output", "csv", "write-fingerprint"};
+    for (size_t i = 0; s->kind == OPTION_TEXT && i < sizeof names / sizeof *names; i++)
+        if (strcmp(s->name, names[i]) == 0) return 1;
+    return 0;
+}
+
+static int same_file(const struct stat *out, const char *path)
+{
+    struct stat in;
+    return stat(path, &in) == 0 && in.st_dev == out->st_dev && in.st_ino == out->st_ino;
+}
+
+/* Is it the input, or what describes the dataset that the input is, or is a folder of? */
+static int replaces(const struct stat *out, const char *input)
+{
+    static const char *const kept[] = {"dataset.json", "../dataset.json", "splits_final.json"};
+    char path[2048];
+    int found = same_file(out, input);
+    for (size_t i = 0; !found && file_is_dir(input) && i < sizeof kept / sizeof *kept; i++)
+        found = snprintf(path, sizeof path, "%s/%s", input, kept[i]) < (int)sizeof path &&
+                same_file(out, path);
+    return found;
+}
+
+/* A file that is read must not be written: 0, or the exit code. */
+static int check_outputs(const char *command, const struct operands *o)
+{
+    struct stat out;
+    for (int i = 0; i < o->options; i++) {
+        const char *path = is_output(o->option[i]) ? *(const char *const *)o->option[i]->value : NULL;
+        if (!path || stat(path, &out) || !S_ISREG(out.st_mode)) continue;
+        const char *input = NULL;
+        for (int k = 0; k < o->count; k++)
+            if (replaces(&out, o->text[k])) input = o->text[k];
+        for (int k = 0; k < o->options; k++) {
+            const struct option_spec *s = o->option[k];
+            const int reads = s->kind == OPTION_TEXT && !is_output(s);
+            const char *text = reads ? *(const char *const *)s->value : NULL;
+            if (text && replaces(&out, text)) input = text;
+        }
+        if (input)
+            return app_usage(command, "--%s %s: would replace what is read, %s", o->option[i]->name, path,
+                             input);
+    }
+    return 0;
+}
+
 int options_parse(struct operands *o, int argc, char **argv, const struct command_help *help,
                   int min_operands, int max_operands, int *status)
 {
@@ -392,6 +447,7 @@ int options_parse(struct operands *o, int argc, char **argv, const struct comman
         *status = app_usage(command, "usage: nephron %s", help->usage);
         return 0;
     }
+    if ((*status = check_outputs(command, o))) return 0;
     if (common.quiet && !freopen("/dev/null", "w", stdout)) /* a command that only prints */
         return *status = app_usage(command, "--quiet: /dev/null: %s", strerror(errno)), 0;
     return 1;

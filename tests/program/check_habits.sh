@@ -294,6 +294,14 @@ cmp -s turned_lps plain_lps
 [ $? -ne 0 ]
 ok "with it an image in LPS is turned" $?
 
+# A file that is read is not written.
+sha256sum one/dataset.json >one.before
+for command in "plan one --json" "plan one -o" "info one --json" "init one --overwrite --json" \
+    "evaluate one/labelsTr one/labelsTr -o"; do
+    says "$command one/dataset.json" "would replace what is read" "$nephron" $command one/dataset.json
+done
+check "dataset.json is as it was" sha256sum -c --quiet one.before
+
 # What dataset.json says and the files do not bear out is told; --strict refuses it.
 cp -r one stale && sed 's/"numTraining": 4/"numTraining": 9/' one/dataset.json >stale/dataset.json
 check "numTraining of other files" "$nephron" plan stale

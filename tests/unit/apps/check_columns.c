@@ -83,23 +83,47 @@ static void check_file(void)
     CHECK(strstr(text, "  -  end"), "NaN is a dash");
 }
 
-/* A pseudo-terminal of so many columns; nothing where there are none. */
-static void check_terminal(int columns, int want_width)
+/* What a pseudo-terminal of so many columns shows; 0 where there are none. */
+static int captured_on_terminal(char *text, size_t size, int columns)
 {
-    char text[8192], where[40];
     struct winsize w = {.ws_row = 24, .ws_col = (unsigned short)columns};
     const int master = posix_openpt(O_RDWR | O_NOCTTY);
-    if (master < 0 || grantpt(master) || unlockpt(master)) return;
+    if (master < 0 || grantpt(master) || unlockpt(master)) return 0;
     const int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
-    if (slave < 0) return;
+    if (slave < 0) return 0;
     ioctl(slave, TIOCSWINSZ, &w);
     capture(print_names, slave);
     ssize_t n = 0, got;
     fcntl(master, F_SETFL, O_NONBLOCK);
-    while ((got = read(master, text + n, sizeof text - 1 - (size_t)n)) > 0) n += got;
+    while ((got = read(master, text + n, size - 1 - (size_t)n)) > 0) n += got;
     text[n] = 0;
     close(slave);
     close(master);
+    return 1;
+}
+
+/* Too narrow for the three columns: two tables, each with the names, cut, and one of the others. */
+static void check_parts(void)
+{
+    char text[8192], row[512];
+    int rows = 0;
+    if (!captured_on_terminal(text, sizeof text, 24)) return;
+    for (const char *line = text, *end; *line; line = end + 1, rows++) {
+        end = strchr(line, '\n');
+        snprintf(row, sizeof row, "%.*s", (int)(end - line), line);
+        row[strcspn(row, "\r")] = 0;
+        const int want = rows == NAMES ? 0 : rows < NAMES ? 1 + 12 + 2 + 6 : 1 + 12 + 2 + 3;
+        CHECK(columns_width(row) == want, "row %d has %d places, not %d: %s", rows, columns_width(row), want,
+              row);
+        CHECK((strstr(row, "end") != NULL) == (rows > NAMES), "row %d: %s", rows, row);
+    }
+    CHECK(rows == 2 * NAMES + 1, "%d rows in two parts", rows);
+}
+
+static void check_terminal(int columns, int want_width)
+{
+    char text[8192], where[40];
+    if (!captured_on_terminal(text, sizeof text, columns)) return;
     snprintf(where, sizeof where, "a terminal of %d", columns);
     check_rows(text, want_width, where);
     CHECK(strstr(text, "hippocampus"), "%s: so much of a name stays", where);
@@ -147,6 +171,6 @@ int main(void)
     check_terminal(72, 72);
     check_terminal(50, 50);
     check_terminal(30, 30);
-    check_terminal(10, 1 + 12 + 2 + 6 + 2 + 3); /* no name is cut to less than 12 */
+    check_parts();
     return check_done("check_columns");
 }

@@ -361,25 +361,44 @@ static int replaces(const struct stat *out, const char *input)
     return found;
 }
 
+/* A dataset's own dataset.json, whatever is read. */
+static int describes_dataset(const char *path)
+{
+    char images[2048];
+    const int folder = (int)(file_name(path) - path);
+    return strcmp(file_name(path), "dataset.json") == 0 &&
+           snprintf(images, sizeof images, "%.*simagesTr", folder, path) < (int)sizeof images &&
+           file_is_dir(images);
+}
+
+/* What of the command line the file would replace, or NULL. */
+static const char *replaced(const char *path, const struct operands *o)
+{
+    struct stat out;
+    if (stat(path, &out) || !S_ISREG(out.st_mode)) return NULL;
+    for (int k = 0; k < o->count; k++)
+        if (replaces(&out, o->text[k])) return o->text[k];
+    for (int k = 0; k < o->options; k++) {
+        const struct option_spec *s = o->option[k];
+        const struct option_texts *several = s->kind == OPTION_TEXTS ? s->value : NULL;
+        const int reads = s->kind == OPTION_TEXT && !is_output(s);
+        const char *text = reads ? *(const char *const *)s->value : NULL;
+        if (text && replaces(&out, text)) return text;
+        for (int i = 0; several && i < several->count; i++)
+            if (replaces(&out, several->text[i])) return several->text[i];
+    }
+    return describes_dataset(path) ? path : NULL;
+}
+
 /* A file that is read must not be written: 0, or the exit code. */
 static int check_outputs(const char *command, const struct operands *o)
 {
-    struct stat out;
     for (int i = 0; i < o->options; i++) {
         const char *path = is_output(o->option[i]) ? *(const char *const *)o->option[i]->value : NULL;
-        if (!path || stat(path, &out) || !S_ISREG(out.st_mode)) continue;
-        const char *input = NULL;
-        for (int k = 0; k < o->count; k++)
-            if (replaces(&out, o->text[k])) input = o->text[k];
-        for (int k = 0; k < o->options; k++) {
-            const struct option_spec *s = o->option[k];
-            const int reads = s->kind == OPTION_TEXT && !is_output(s);
-            const char *text = reads ? *(const char *const *)s->value : NULL;
-            if (text && replaces(&out, text)) input = text;
-        }
-        if (input)
+        const char *lost = path ? replaced(path, o) : NULL;
+        if (lost)
             return app_usage(command, "--%s %s: would replace what is read, %s", o->option[i]->name, path,
-                             input);
+                             lost);
     }
     return 0;
 }

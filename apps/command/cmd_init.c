@@ -70,7 +70,11 @@ static int find_folders(struct init *w, struct error *e)
     if (find_folder(w->images, w, images, e) || find_folder(w->labels, w, labels, e) ||
         find_folder(w->test, w, tests, e))
         return -1;
-    if (!w->images[0]) return error_set(e, "%s: no folder imagesTr or images", w->folder);
+    if (!w->images[0])
+        return error_set(e,
+                         "%s: no folder imagesTr or images (all images lie in one folder, all label maps in "
+                         "another: a folder a case is not read)",
+                         w->folder);
     if (file_join(path, sizeof path, w->folder, "labels.csv", e)) return -1;
     w->classify = file_exists(path);
     if (!w->labels[0] && !w->classify)
@@ -204,6 +208,18 @@ static int look_at_file(struct volume *v, int *held, struct init *w, const char 
     return first ? grids_check(&grids, first, first_path, v, path, e) : 0;
 }
 
+/* Drawing programs and scripts write masks of 0 and 255. */
+static int refuse_value(const char *path, const uint8_t *seen, int value, struct error *e)
+{
+    int others = 0;
+    for (int v = 1; v < LABEL_VALUES; v++) others += v != value && seen[v];
+    if (!others)
+        return error_set(e, "%s: holds 0 and %d alone: a label of a dataset is 1 there, not %d", path, value,
+                         value);
+    return error_set(e, "%s: holds the label value %d; values are consecutive from 0, and at most %d", path,
+                     value, LABELS_MAX - 1);
+}
+
 static int look_at_case(struct init *w, int i, uint8_t *seen, struct error *e)
 {
     struct found_case *c = &w->item[i];
@@ -226,10 +242,7 @@ static int look_at_case(struct init *w, int i, uint8_t *seen, struct error *e)
         if (!status) status = labelmap_values(seen, c->label, e);
         for (int value = 0; !status && value < LABEL_VALUES; value++) {
             if (!seen[value]) continue;
-            if (value >= LABELS_MAX)
-                status = error_set(
-                    e, "%s: holds the label value %d; values are consecutive from 0, and at most %d",
-                    c->label, value, LABELS_MAX - 1);
+            if (value >= LABELS_MAX) status = refuse_value(c->label, seen, value, e);
             else w->seen_in[value]++;
             if (!status && value >= w->values) w->values = value + 1;
         }

@@ -41,7 +41,7 @@ static int read_voxels(struct volume *v, const char *path, struct error *e)
 {
     if (volume_read_choice(v, NULL, path, NULL, VOLUME_WHOLE | VOLUME_EXACT, e)) return -1;
     if (v->size[3] != 1)
-        error_set(e, "%s: has %lld volumes; a label map is one", path, (long long)v->size[3]);
+        error_set(e, "%s: has %lld volumes or colours; a label map is one", path, (long long)v->size[3]);
     else if (v->whole || !voxels_check(v, VOXEL_F32, e)) return 0;
     else error_prefix(e, "%s", path);
     volume_free(v);

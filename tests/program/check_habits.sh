@@ -43,6 +43,17 @@ check "plan of it" "$nephron" plan laid
 rm "own/masks/${first}_seg.nii.gz"
 says "a missing label map" "case $first: no label map" "$nephron" init own -o laid2
 
+# A mask of 0 and 255, and a folder a case: said in words that help.
+mkdir -p grey/images grey/masks nested/case
+printf 'NDims = 2\nDimSize = 2 2\nElementSpacing = 1 1\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n' \
+    >grey/images/a.mha
+cp grey/images/a.mha grey/masks/a.mha
+printf 'abcd' >>grey/images/a.mha
+printf '\000\377\000\377' >>grey/masks/a.mha
+says "a mask of 0 and 255" "holds 0 and 255 alone: a label of a dataset is 1 there" "$nephron" init grey \
+    -o white
+says "a folder a case" "a folder a case is not read" "$nephron" init nested
+
 # Digits at the end of a name are the case's where a label map has them too.
 mkdir -p digits/images digits/masks
 cp own/images/$first.nii.gz digits/images/a_0001.nii.gz &&
@@ -297,7 +308,8 @@ ok "with it an image in LPS is turned" $?
 # A file that is read is not written.
 sha256sum one/dataset.json >one.before
 for command in "plan one --json" "plan one -o" "info one --json" "init one --overwrite --json" \
-    "evaluate one/labelsTr one/labelsTr -o"; do
+    "evaluate one/labelsTr one/labelsTr -o" "compare v1.json v1.json --json" \
+    "predict tiny -i one/imagesTr/${first}_0000.nii.gz -o none --json"; do
     says "$command one/dataset.json" "would replace what is read" "$nephron" $command one/dataset.json
 done
 check "dataset.json is as it was" sha256sum -c --quiet one.before

@@ -85,9 +85,9 @@ IO_WEIGHTS = io/weights/npy.o io/weights/npz_weights.o io/weights/onnx.o io/weig
 	io/weights/seal.o io/weights/weights_format.o
 IO_FORMATS = io/formats/image_formats.o io/formats/weights_formats.o
 NN_DATA = nn/data/components.o nn/data/covariates.o nn/data/crop.o nn/data/dataset.o nn/data/dataset_json.o \
-	nn/data/labelmap.o nn/data/nnunet_paths.o nn/data/orientation.o nn/data/previous_map.o \
+	nn/data/labelmap.o nn/data/nnunet_paths.o nn/data/previous_map.o \
 	nn/data/roles.o nn/data/sample.o nn/data/sample_files.o nn/data/sites.o nn/data/splits.o
-NN_PLAN = nn/plan/fingerprint.o nn/plan/outputs.o nn/plan/plan.o
+NN_PLAN = nn/plan/fingerprint.o nn/plan/orientation.o nn/plan/outputs.o nn/plan/plan.o
 NN_BASELINE = nn/baseline/boosting.o nn/baseline/logistic.o
 NN_STATS = nn/stats/stats.o nn/stats/stats_agreement.o nn/stats/stats_auc.o nn/stats/stats_auc_delong.o \
 	nn/stats/stats_auc_interval.o nn/stats/stats_bootstrap.o nn/stats/stats_calibration.o \

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "nn/data/orientation.h"
+#include "nn/plan/orientation.h"
 #include "tensor/ops/ops.h"
 
 enum { MARGIN = 2, SCALE = 2, BINS = 4096 };

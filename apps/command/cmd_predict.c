@@ -463,20 +463,6 @@ static int run_previous(struct predict *p, struct error *e)
     return status;
 }
 
-/* Options of the other task: what a classification passes over is told, for scripts go over runs of both; a
- * segmentation without the mask that was asked for would be another one. */
-static int check_task(const struct predict *p, struct error *e)
-{
-    const int planned = p->run.options.task->planned;
-    if (planned && p->of_classification)
-        return error_set(e, "--%s is for classification, %s is a segmentation", p->of_classification,
-                         p->run_path);
-    if (!planned && p->of_segmentation)
-        console_to(stderr, "nephron: note: --%s is for segmentation, %s is a classification: it changes "
-                           "nothing\n", p->of_segmentation, p->run_path);
-    return 0;
-}
-
 static int run_predict(struct predict *p, struct error *e)
 {
     struct model *model[FOLDS_MAX] = {NULL};
@@ -486,7 +472,7 @@ static int run_predict(struct predict *p, struct error *e)
     for (int k = 0; !status && k < p->fold_count; k++)
         if (!(model[k] = run_model(&p->run, p->folds[k], p->checkpoint, e))) status = -1;
         else model_drop_gradients(model[k]);
-    if (!status) status = check_task(p, e);
+    if (!status) status = predict_check_task(p, e);
     if (!status && p->to_file && !p->run.options.task->planned)
         status = error_set(e, "-o %s: %s is a classification, OUT is a folder", p->out, p->run_path);
     if (!status) status = p->run.options.task->planned ? segment(p, model, e) : classify(p, model, e);

@@ -45,6 +45,8 @@ void predict_record_print(const struct predict *p);
 /* The options of the prediction that was begun in `out`. *record keeps their texts and is to be freed after
  * p, also after an error. */
 int predict_resume(struct predict *p, const char *out, struct json **record, struct error *e);
+/* Options of the other task: told, or an error where the result would be another. */
+int predict_check_task(const struct predict *p, struct error *e);
 double predict_peak_bytes(void);
 
 #endif

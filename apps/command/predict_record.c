@@ -193,3 +193,17 @@ double predict_peak_bytes(void)
     getrusage(RUSAGE_SELF, &u);
     return (double)u.ru_maxrss * 1024;
 }
+
+/* Options of the other task: what a classification passes over is told, for scripts go over runs of both; a
+ * segmentation without the mask that was asked for would be another one. */
+int predict_check_task(const struct predict *p, struct error *e)
+{
+    const int planned = p->run.options.task->planned;
+    if (planned && p->of_classification)
+        return error_set(e, "--%s is for classification, %s is a segmentation", p->of_classification,
+                         p->run_path);
+    if (!planned && p->of_segmentation)
+        console_to(stderr, "nephron: note: --%s is for segmentation, %s is a classification: it changes "
+                           "nothing\n", p->of_segmentation, p->run_path);
+    return 0;
+}

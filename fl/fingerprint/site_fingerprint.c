@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "nn/data/crop.h"
-#include "nn/data/orientation.h"
+#include "nn/plan/orientation.h"
 #include "nn/data/roles.h"
 
 /* Bins are the highest BIN_BITS bits of a float, mapped so that keys sort as values do: sign, exponent, 12

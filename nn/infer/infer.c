@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/data/orientation.h"
+#include "nn/plan/orientation.h"
 #include "nn/prepare/previous.h"
 #include "nn/prepare/restore.h"
 #include "tensor/base/check.h"

@@ -10,7 +10,7 @@
 #include "nn/plan/fingerprint.h"
 #include "nn/plan/plan.h"
 #include "nn/data/crop.h"
-#include "nn/data/orientation.h"
+#include "nn/plan/orientation.h"
 #include "nn/data/splits.h"
 
 /* nnU-Net draws 10^8 foreground voxels in all, the same number of each case, with replacement. What it keeps

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/data/orientation.h"
+#include "nn/plan/orientation.h"
 #include "nn/prepare/resample.h"
 #include "tensor/base/check.h"
 

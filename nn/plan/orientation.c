@@ -1,5 +1,5 @@
 /* orientation.c - which way the axes of an array run in the patient. */
-#include "nn/data/orientation.h"
+#include "nn/plan/orientation.h"
 
 #include <math.h>
 

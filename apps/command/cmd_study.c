@@ -209,6 +209,13 @@ static int write_reports(struct study *s, struct error *e)
     return status;
 }
 
+/* What --task did not leave out and the data do not allow, also where the run is quiet. */
+static void say_absent(const char *name, const struct study_task *t, int skipped)
+{
+    if (!t->present && !skipped)
+        console_to(stderr, "nephron: warning: no %s: %s\n", name, t->why_not);
+}
+
 static int run_study(struct study *s, struct error *e)
 {
     char data[1300];
@@ -233,6 +240,8 @@ static int run_study(struct study *s, struct error *e)
         return error_set(e, "%s: nothing to study: segmentation: %.150s; classification: %.150s", s->data,
                          s->segment.why_not, s->classify.why_not);
     if (s->estimate) return study_announce_total(s), 0;
+    say_absent("segmentation", &s->segment, s->skip_segment);
+    say_absent("classification", &s->classify, s->skip_classify);
     return write_reports(s, e);
 }
 

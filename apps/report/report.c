@@ -154,6 +154,13 @@ static void print_wrapped(const char *text)
     printf("\n");
 }
 
+static void put_or_blank(struct column_table *table, int present, double value)
+{
+    if (present) columns_add_number(table, 3, value);
+    else columns_add(table, "%s", "");
+}
+
+/* A task that is not present has no results (r->segment.arm, r->classify.arm). */
 void report_print(const struct study *s, const struct results *r)
 {
     char time[32];
@@ -165,13 +172,11 @@ void report_print(const struct study *s, const struct results *r)
     columns_add(&table, "%s", auc ? "AUC" : "");
     for (int a = 0; a < s->arms; a++) {
         char name[80];
-        const double value[3] = {r->segment.arm[a].mean, r->segment.arm[a].seed_sd, r->classify.arm[a].c.auc};
         study_arm_name(name, s, a);
         columns_add(&table, "%s", name);
-        for (int k = 0; k < 3; k++) {
-            if (k < 2 ? dice : auc) columns_add_number(&table, 3, value[k]);
-            else columns_add(&table, "%s", "");
-        }
+        put_or_blank(&table, dice, dice ? r->segment.arm[a].mean : NAN);
+        put_or_blank(&table, dice, dice ? r->segment.arm[a].seed_sd : NAN);
+        put_or_blank(&table, auc, auc ? r->classify.arm[a].c.auc : NAN);
     }
     printf("\n");
     columns_print(&table);

@@ -223,15 +223,23 @@ static int split_patients(int *role, const int *strata, const struct dataset *d,
     return status ? error_set(e, "out of memory for the split of %d cases", d->cases) : 0;
 }
 
+/* Of a case of a site and a class (-1: none). The classes of every other site stand in reverse order: taken at
+ * even distances, two test cases of two sites are then not both of one class. */
+static int stratum_of(int site, int target, int classes)
+{
+    const int place = target + 1;
+    return site * (classes + 1) + (site % 2 ? classes - place : place);
+}
+
 int study_roles(struct study *s, struct error *e)
 {
     const struct dataset *d = &s->dataset;
-    int n = d->cases, classes = d->classes + 1;
+    int n = d->cases;
     int *strata = malloc(((size_t)n + 1) * sizeof *strata), *role = malloc(((size_t)n + 1) * sizeof *role);
     int status = strata && role ? 0 : error_set(e, "out of memory for %d cases", n);
     for (int i = 0; !status && i < n; i++) {
         int usable = s->item[i].site >= 0 && (d->item[i].has_label_map || d->item[i].target >= 0);
-        strata[i] = usable ? s->item[i].site * classes + d->item[i].target + 1 : -1;
+        strata[i] = usable ? stratum_of(s->item[i].site, d->item[i].target, d->classes) : -1;
     }
     if (!status) status = split_patients(role, strata, d, s->seed, e);
     for (int i = 0; !status && i < n; i++)

@@ -103,6 +103,9 @@ sweep() { # command...: it writes to $work/out
     FAIL_COUNT=$work/count LD_PRELOAD=$work/fail.so "$@" >/dev/null 2>"$work/err" ||
         { fail "without a failure: $(head -c 200 "$work/err"): $*"; return; }
     mv "$work/out" "$work/want"
+    for file in $keep; do
+        [ -e "$work/want/$file" ] || { fail "without a failure, $file is not there: $*"; return; }
+    done
     total=$(cat "$work/count")
     [ "$total" -gt 0 ] || return # such as a kill at a rename of what writes nothing
     step=$(((total * weight + most - 1) / most)) # a command of greater weight takes longer
@@ -221,7 +224,7 @@ sed 's/"numTraining": *[0-9]*/"numTraining": 18/' $data/dataset.json >"$work/min
 sed -n '2,19s/,.*//p' $data/sites.csv |
     awk 'BEGIN { print "case,label" } { print $1 "," int((NR - 1) / 2) % 2 }' >"$work/mini/labels.csv"
 sed -n '2,19s/,.*//p' $data/sites.csv |
-    awk 'BEGIN { print "case,site" } { print $1 "," (NR % 3 ? "b" : "a") }' >"$work/mini/sites.csv"
+    awk 'BEGIN { print "case,site" } { print $1 "," (NR % 2 ? "a" : "b") }' >"$work/mini/sites.csv"
 study="--data $work/mini --rounds 1 --local-iterations 1 --base-features 4 --patch-voxels 8000 --step 1 --class-rounds 1 \
     --class-iterations 1 --base 4 --crop 8,8,8 --class-batch 4 --seeds 1 --arms federated --quiet --threads $threads"
 keep="cases.csv sites.csv predictions/classification/federated.csv"

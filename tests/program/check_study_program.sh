@@ -175,14 +175,18 @@ ok "study of three classes" $?
 
 rm "$work/data/sites.csv"
 mv "$work/data/labels.csv" "$work"
-$nephron study -o "$work/c" --data "$work/data" $tiny &&
+loud=${tiny%--quiet}
+$nephron study -o "$work/c" --data "$work/data" $loud >"$work/said" 2>"$work/err" &&
+    grep -q 'warning: no classification: the dataset has no labels.csv' "$work/err" &&
+    grep -q 'report.html: done' "$work/said" &&
     grep -q '"classification_absent"' "$work/c/report.json" &&
     grep -q '"sites_drawn_at_random": true' "$work/c/report.json" &&
     grep -q 'dealt at random' "$work/c/report.html"
 ok "without labels.csv and sites.csv" $?
 
 # The synthetic dataset: as asked for, used again, and not mixed up with another one.
-$nephron study -o "$work/s" --cases 40 --difficulty 0.5 --task classify $tiny &&
+$nephron study -o "$work/s" --cases 40 --difficulty 0.5 --task classify $loud >"$work/said" 2>"$work/err" &&
+    grep -q 'report.html: done' "$work/said" && [ ! -s "$work/err" ] &&
     grep -q '"difficulty": 0.5' "$work/s/data/phantom.json" &&
     grep -q '"size": "kidneys-small"' "$work/s/data/phantom.json" &&
     grep -q '"segmentation_absent"' "$work/s/report.json"

@@ -223,8 +223,8 @@ static int split_patients(int *role, const int *strata, const struct dataset *d,
     return status ? error_set(e, "out of memory for the split of %d cases", d->cases) : 0;
 }
 
-/* Of a case of a site and a class (-1: none). The classes of every other site stand in reverse order: taken at
- * even distances, two test cases of two sites are then not both of one class. */
+/* Of a case of a site and a class (-1: none). The classes of every other site stand in reverse order: taken
+ * at even distances, two test cases of two sites are then not both of one class. */
 static int stratum_of(int site, int target, int classes)
 {
     const int place = target + 1;

@@ -108,8 +108,8 @@ static const struct {
 static int elem_bench(void)
 {
     const size_t n = (size_t)BENCH_N * BENCH_VOXELS * BENCH_C;
-    struct bench b = {.s = {BENCH_N, BENCH_VOXELS, BENCH_C, ELEM_F32},
-                      .loss = {BENCH_N, BENCH_VOXELS, BENCH_CLASSES, NULL}};
+    struct bench b = {.s = {.sets = BENCH_N, .rows = BENCH_VOXELS, .c = BENCH_C, .type = ELEM_F32},
+                      .loss = {.n = BENCH_N, .voxels = BENCH_VOXELS, .c = BENCH_CLASSES}};
     struct problem p = {0};
     b.x = problem_in(&p, 0, n, 0.5f, 1.0f);
     b.dy = problem_in(&p, 1, n, 0.0f, 1.0f);

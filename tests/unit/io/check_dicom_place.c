@@ -10,7 +10,7 @@
 #include "tests/unit/io/dicom_build.h"
 
 static char folder[] = "/tmp/nephron_check_XXXXXX";
-static const unsigned char frames[7 * 12 * 2] = {1, 0, 2}; /* of 3 rows of 4 */
+enum { FRAMES = 7, FRAME_BYTES = 24 }; /* of 3 rows of 4 values of 16 bits */
 
 static void put_vector(struct bytes *b, uint32_t tag, const int *v, int n)
 {
@@ -23,9 +23,9 @@ static int parse(struct volume *v, const char *count, const char *position, cons
                  const struct bytes *extra, struct error *e)
 {
     static struct bytes b;
-    static unsigned char pixels[sizeof frames];
+    static unsigned char pixels[FRAMES * FRAME_BYTES];
     struct image m = plain();
-    for (int k = 0; k < 7; k++) pixels[24 * k] = (unsigned char)k;
+    for (int k = 0; k < FRAMES; k++) pixels[FRAME_BYTES * k] = (unsigned char)k;
     m.frames = count;
     m.position = position;
     m.orientation = orientation;

@@ -82,7 +82,7 @@ static int write_tensors(const struct safetensors *s, const char *path, struct e
 static int convert_file(const char *in, const char *out, const char *prefix, struct error *e)
 {
     const struct weights_format *f = weights_format_named(out);
-    struct weights w;
+    struct weights w = {0};
     struct safetensors chosen = {0};
     if (f && f->of_network)
         return error_set(e,
@@ -138,7 +138,7 @@ static int copy_file(const char *from, const char *to, const char *name, struct 
 static int convert_checkpoint(struct model_folder *m, int fold, int kind, struct error *e)
 {
     char from[1300], to[1300], folder[1200];
-    struct weights w;
+    struct weights w = {0};
     struct safetensors chosen = {0};
     if (checkpoint_path(from, sizeof from, m->in, fold, kind, "pth", e)) return -1;
     if (!file_exists(from)) return 0;

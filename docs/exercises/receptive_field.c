@@ -26,7 +26,7 @@ int main(void)
     struct tensor *loss = op_cross_entropy(g, x, label, NULL);
     graph_keep(g, image);
     if (model_finish(m) || graph_plan(g) || graph_bind(g)) return 1;
-    init_he(m, 1, 1, 0);
+    init_he(m, 1, 1, 0, NULL);
     for (int i = 0; i < SIZE; i++) tensor_f32(image)[i] = 1;
     /* All voxels of the third stage are ignored but the one in the middle. */
     for (int i = 0; i < SIZE / 4; i++) ((uint8_t *)label->data)[i] = i == SIZE / 8 ? 1 : LABEL_IGNORE;

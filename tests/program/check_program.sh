@@ -308,7 +308,7 @@ fresh() { # a small dataset to break
         cp $data/imagesTr/hippocampus_${c}_0000.nii.gz "$bad/imagesTr"
         cp $data/labelsTr/hippocampus_$c.nii.gz "$bad/labelsTr"
     done
-    cp $data/dataset.json "$bad"
+    sed 's/"numTraining": *[0-9]*/"numTraining": 4/' $data/dataset.json >"$bad/dataset.json"
     chmod -R u+w "$bad"
 }
 go="-o $work/x --overwrite --epochs 1 --iterations 1 --base-features 4 --quiet"

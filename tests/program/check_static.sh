@@ -20,9 +20,10 @@ variables() { # of archives: file and name of what can be written
 # sha256: whether the processor has SHA instructions, found once as cpu's level is.
 # cpu: the level, found once (atomic, the same for whoever finds it). volume: the limit of --max-gb, set
 # before threads begin. options: the common options of a command that has no place of its own for them.
-# interrupt: what a signal handler may write. info_images: text that is printed at once by the one thread
-# there is.
+# interrupt: what a signal handler may write. console: that a text was lost for want of memory, which main
+# asks for at the end, as of a stream. info_images: text that is printed at once by the one thread there is.
 cat >"$work/allowed" <<'END'
+console.o lost
 info_images.o text
 info_images.o turn
 cpu.o cached_hardware

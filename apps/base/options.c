@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "io/base/file.h"
 
@@ -294,6 +293,7 @@ static int set_option(const char *command, const struct option_spec *s, const ch
     case OPTION_FLAG: *(int *)s->value = 1; return 0;
     case OPTION_NOFLAG: *(int *)s->value = 0; return 0;
     case OPTION_TEXT:
+    case OPTION_OUTPUT:
         if (s->choices && !is_choice(s->choices, text))
             return app_usage(command, "--%s is '%s', must be one of %s", s->name, text, s->choices);
         *(const char **)s->value = text;
@@ -334,30 +334,15 @@ static int set_option(const char *command, const struct option_spec *s, const ch
 
 /* ---- outputs ------------------------------------------------------------------------------------------- */
 
-/* An option that names a file to be written. */
-static int is_output(const struct option_spec *s)
-{
-    static const char *const names[] = {"json", "output", "csv", "write-fingerprint"};
-    for (size_t i = 0; s->kind == OPTION_TEXT && i < sizeof names / sizeof *names; i++)
-        if (strcmp(s->name, names[i]) == 0) return 1;
-    return 0;
-}
-
-static int same_file(const struct stat *out, const char *path)
-{
-    struct stat in;
-    return stat(path, &in) == 0 && in.st_dev == out->st_dev && in.st_ino == out->st_ino;
-}
-
 /* Is it the input, or what describes the dataset that the input is, or is a folder of? */
-static int replaces(const struct stat *out, const char *input)
+static int replaces(const char *out, const char *input)
 {
     static const char *const kept[] = {"dataset.json", "../dataset.json", "splits_final.json"};
     char path[2048];
-    int found = same_file(out, input);
+    int found = file_is_same(out, input);
     for (size_t i = 0; !found && file_is_dir(input) && i < sizeof kept / sizeof *kept; i++)
         found = snprintf(path, sizeof path, "%s/%s", input, kept[i]) < (int)sizeof path &&
-                same_file(out, path);
+                file_is_same(out, path);
     return found;
 }
 
@@ -374,18 +359,16 @@ static int describes_dataset(const char *path)
 /* What of the command line the file would replace, or NULL. */
 static const char *replaced(const char *path, const struct operands *o)
 {
-    struct stat out;
-    if (stat(path, &out) || !S_ISREG(out.st_mode)) return NULL;
+    if (!file_exists(path) || file_is_dir(path)) return NULL;
     for (int k = 0; k < o->count; k++)
-        if (replaces(&out, o->text[k])) return o->text[k];
+        if (replaces(path, o->text[k])) return o->text[k];
     for (int k = 0; k < o->options; k++) {
         const struct option_spec *s = o->option[k];
         const struct option_texts *several = s->kind == OPTION_TEXTS ? s->value : NULL;
-        const int reads = s->kind == OPTION_TEXT && !is_output(s);
-        const char *text = reads ? *(const char *const *)s->value : NULL;
-        if (text && replaces(&out, text)) return text;
+        const char *text = s->kind == OPTION_TEXT ? *(const char *const *)s->value : NULL;
+        if (text && replaces(path, text)) return text;
         for (int i = 0; several && i < several->count; i++)
-            if (replaces(&out, several->text[i])) return several->text[i];
+            if (replaces(path, several->text[i])) return several->text[i];
     }
     return describes_dataset(path) ? path : NULL;
 }
@@ -394,11 +377,10 @@ static const char *replaced(const char *path, const struct operands *o)
 static int check_outputs(const char *command, const struct operands *o)
 {
     for (int i = 0; i < o->options; i++) {
-        const char *path = is_output(o->option[i]) ? *(const char *const *)o->option[i]->value : NULL;
+        const struct option_spec *s = o->option[i];
+        const char *path = s->kind == OPTION_OUTPUT ? *(const char *const *)s->value : NULL;
         const char *lost = path ? replaced(path, o) : NULL;
-        if (lost)
-            return app_usage(command, "--%s %s: would replace what is read, %s", o->option[i]->name, path,
-                             lost);
+        if (lost) return app_usage(command, "--%s %s: would replace what is read, %s", s->name, path, lost);
     }
     return 0;
 }

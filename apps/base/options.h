@@ -7,7 +7,7 @@
  *     int n = 1; const char *out = NULL; int quiet = 0;
  *     struct option_spec spec[] = {
  *         {"cases", 0, OPTION_INT, &n, "N", "how many cases", .min = 1, .max = 1e6},
- *         {"output", 'o', OPTION_TEXT, &out, "FILE", "where to write"},
+ *         {"output", 'o', OPTION_OUTPUT, &out, "FILE", "where to write"},
  *         {"quiet", 'q', OPTION_FLAG, &quiet, NULL, "print errors only"},
  *         {0}};
  *     struct command_help help = {"phantom OUT", "writes a synthetic dataset", "longer text", spec};
@@ -27,6 +27,7 @@ enum option_kind {
     OPTION_SEED,   /* uint64_t * */
     OPTION_NUMBER, /* double * */
     OPTION_TEXT,   /* const char ** */
+    OPTION_OUTPUT, /* const char **: to be written; refused where it would replace what the command reads */
     OPTION_TEXTS,  /* struct option_texts *: may be given several times */
     OPTION_SIZE3,  /* int[3]: Z,Y,X */
     OPTION_GROUP   /* no option: a heading in the help above those that follow */

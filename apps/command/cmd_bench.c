@@ -68,8 +68,8 @@ int cmd_bench(int argc, char **argv)
     struct scaling_options scaling = {.bandwidth = 300};
     int threads = 0;
     struct option_spec spec[] = {
-        {"csv", 0, OPTION_TEXT, &csv, "FILE", "also as a table", 0, 0, 0},
-        {"json", 0, OPTION_TEXT, &json, "FILE", "the table as JSON, a list of rows", 0, 0, 0},
+        {"csv", 0, OPTION_OUTPUT, &csv, "FILE", "also as a table", 0, 0, 0},
+        {"json", 0, OPTION_OUTPUT, &json, "FILE", "the table as JSON, a list of rows", 0, 0, 0},
         {"case", 0, OPTION_TEXT, &filter, "NAME", "only the cases with this in their name", 0, 0, 0},
         {"precision", 0, OPTION_TEXT, &precision, "P", "fp32 or bf16 alone (default: both)", 0, 0,
          "fp32|bf16"},

@@ -224,7 +224,7 @@ int cmd_best(int argc, char **argv)
     const char *out = NULL, *ref = NULL;
     int ensembles = 1, threads = 0, quiet = 0;
     struct option_spec spec[] = {
-        {"output", 'o', OPTION_TEXT, &out, "OUT",
+        {"output", 'o', OPTION_OUTPUT, &out, "OUT",
          "folder of best.json, postprocessing.json and the ensembles' label maps", 0, 0, 0},
         {"ref", 'r', OPTION_TEXT, &ref, "DIR", "folder of the references (default: where summary.json says)",
          0, 0, 0},

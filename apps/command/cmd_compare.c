@@ -88,7 +88,7 @@ int cmd_compare(int argc, char **argv)
     char choices[METRIC_CHOICES_SIZE];
     metric_choices(choices);
     struct option_spec spec[] = {
-        {"json", 0, OPTION_TEXT, &c.out, "FILE", "write the results as JSON", 0, 0, 0},
+        {"json", 0, OPTION_OUTPUT, &c.out, "FILE", "write the results as JSON", 0, 0, 0},
         {"margin", 0, OPTION_NUMBER, &c.margin, "X",
          "test equivalence within +-X, and whether A is worse by less (of the metric, or of the AUC)", 0, 1e6,
          0},

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "apps/command/commands.h"
 #include "nn/infer/ensemble.h"
@@ -129,10 +128,8 @@ static int check_others(const struct ensemble *v, struct error *e)
 /* What goes to one of the folders would replace the predictions that it is made of. */
 static int check_output(const struct ensemble *v, struct error *e)
 {
-    struct stat out, in;
-    if (stat(v->out, &out)) return 0;
     for (int k = 0; k < v->c.folders; k++)
-        if (stat(v->c.folder[k], &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+        if (file_is_same(v->out, v->c.folder[k]))
             return error_set(e, "-o %s: is one of the folders to combine, whose label maps would be replaced",
                              v->out);
     return 0;
@@ -171,7 +168,7 @@ int cmd_ensemble(int argc, char **argv)
 {
     struct ensemble v = {0};
     struct option_spec spec[] = {
-        {"output", 'o', OPTION_TEXT, &v.out, "OUT", "folder of the label maps", 0, 0, 0},
+        {"output", 'o', OPTION_OUTPUT, &v.out, "OUT", "folder of the label maps", 0, 0, 0},
         {"dataset", 0, OPTION_TEXT, &v.dataset_path, "FILE",
          "dataset.json with the labels (default: of the first folder)", 0, 0, 0},
         {"postprocessing", 0, OPTION_TEXT, &v.postprocessing, "FILE", "postprocessing.json to apply", 0, 0,

@@ -38,8 +38,8 @@ int cmd_evaluate(int argc, char **argv)
         .tolerance = 1, .boundary = EVALUATION_BOUNDARY_MM, .threshold = 0.5, .sensitivity = 0.9};
     const char *json = NULL;
     struct option_spec spec[] = {
-        {"output", 'o', OPTION_TEXT, &o.out, "FILE", "write the results as JSON (summary.json)", 0, 0, 0},
-        {"json", 0, OPTION_TEXT, &json, "FILE", "the same", 0, 0, 0},
+        {"output", 'o', OPTION_OUTPUT, &o.out, "FILE", "write the results as JSON (summary.json)", 0, 0, 0},
+        {"json", 0, OPTION_OUTPUT, &json, "FILE", "the same", 0, 0, 0},
         {OPTION_HEADING("label maps")},
         {"dataset", 0, OPTION_TEXT, &o.dataset, "FILE", "dataset.json with the labels", 0, 0, 0},
         {"tolerance", 0, OPTION_NUMBER, &o.tolerance, "MM", "of the normalised surface distance, NSD (1)", 0,

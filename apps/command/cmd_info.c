@@ -218,7 +218,7 @@ int cmd_info(int argc, char **argv)
          "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
         {"series", 0, OPTION_TEXT, &series, "UID",
          "of a folder with several DICOM series: the one to tell (default: all)", 0, 0, 0},
-        {"json", 0, OPTION_TEXT, &json, "FILE", "what is told, as JSON: {\"files\": [...]}", 0, 0, 0},
+        {"json", 0, OPTION_OUTPUT, &json, "FILE", "what is told, as JSON: {\"files\": [...]}", 0, 0, 0},
         {0}};
     const struct command_help help = {
         "info FILE...",

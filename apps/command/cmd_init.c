@@ -511,7 +511,7 @@ int cmd_init(int argc, char **argv)
 {
     struct init w = {.grids = GRID_WARNINGS_NONE};
     struct option_spec spec[] = {
-        {"output", 'o', OPTION_TEXT, &w.out, "OUT",
+        {"output", 'o', OPTION_OUTPUT, &w.out, "OUT",
          "a dataset in nnU-Net's layout, of links to the files (needed where they are named otherwise)", 0, 0,
          0},
         {"channels", 0, OPTION_TEXT, &w.channels_text, "NAMES", "names of the channels in order, as T2,T1c",
@@ -521,7 +521,7 @@ int cmd_init(int argc, char **argv)
         {"name", 0, OPTION_TEXT, &w.name, "NAME", "of the dataset (default: the folder's)", 0, 0, 0},
         OPTION_STRICT(w.grids.strict),
         {"overwrite", 0, OPTION_FLAG, &w.overwrite, NULL, "replace a dataset.json that is there", 0, 0, 0},
-        {"json", 0, OPTION_TEXT, &w.json, "FILE", "write what was found here too", 0, 0, 0},
+        {"json", 0, OPTION_OUTPUT, &w.json, "FILE", "write what was found here too", 0, 0, 0},
         OPTION_QUIET(w.quiet),
         {0}};
     const struct command_help help = {

@@ -309,7 +309,7 @@ int cmd_plan(int argc, char **argv)
     network_preset_names(presets);
     struct plan_options *o = &w.options;
     const struct option_spec spec[] = {
-        {"output", 'o', OPTION_TEXT, &w.output, "FILE", "write plans.json here", 0, 0, 0},
+        {"output", 'o', OPTION_OUTPUT, &w.output, "FILE", "write plans.json here", 0, 0, 0},
         {"configuration", 0, OPTION_TEXT, &w.configuration, "C",
          "print only this one: 2d, 3d_fullres, 3d_lowres, 3d_cascade_fullres", 0, 0, 0},
         {"network", 0, OPTION_TEXT, &network, "NAME", "that is planned (default: unet)", 0, 0, networks},
@@ -330,14 +330,14 @@ int cmd_plan(int argc, char **argv)
          "dataset_fingerprint.json instead of reading images", 0, 0, 0},
         {"dataset", 0, OPTION_TEXT, &w.dataset_json, "FILE",
          "dataset.json instead of DATASET, with --fingerprint", 0, 0, 0},
-        {"write-fingerprint", 0, OPTION_TEXT, &w.fingerprint_out, "FILE",
+        {"write-fingerprint", 0, OPTION_OUTPUT, &w.fingerprint_out, "FILE",
          "write dataset_fingerprint.json here", 0, 0, 0},
         {"layers", 0, OPTION_FLAG, &w.layers, NULL,
          "a table of the convolutions: shapes, the algorithm of each pass on this machine, scratch", 0, 0, 0},
         {"precision", 0, OPTION_TEXT, &w.precision, "P", "of the step that --layers shows (default: fp32)", 0,
          0, "fp32|bf16"},
         OPTION_STRICT(grids.strict),
-        {"json", 0, OPTION_TEXT, &w.json, "FILE", "what is printed, as JSON", 0, 0, 0},
+        {"json", 0, OPTION_OUTPUT, &w.json, "FILE", "what is printed, as JSON", 0, 0, 0},
         OPTION_THREADS(w.threads),
         OPTION_QUIET(w.quiet),
         {0}};

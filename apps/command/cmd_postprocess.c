@@ -31,7 +31,7 @@ int cmd_postprocess(int argc, char **argv)
     int threads = 0, quiet = 0;
     struct option_spec spec[] = {{"ref", 'r', OPTION_TEXT, &ref, "DIR",
                                   "folder of the references (default: where summary.json says)", 0, 0, 0},
-                                 {"output", 'o', OPTION_TEXT, &out, "FILE",
+                                 {"output", 'o', OPTION_OUTPUT, &out, "FILE",
                                   "default: RUN/postprocessing.json, which predict applies", 0, 0, 0},
                                  OPTION_THREADS(threads),
                                  OPTION_QUIET(quiet),

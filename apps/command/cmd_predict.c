@@ -71,12 +71,10 @@ static int check_outputs(const struct predict *p, const struct image_cases *case
     if (file_join(record, sizeof record, p->out, "prediction.json", e)) return -1;
     int ours = !p->to_file && file_exists(record);
     for (int i = 0; i < cases->count; i++) {
-        struct stat from, to;
         if (output_paths(path, npz, p, &cases->item[i], e)) return -1;
-        if (stat(path, &to)) continue;
+        if (!file_exists(path)) continue;
         for (int k = 0; cases->item[i].path[k][0]; k++)
-            if (stat(cases->item[i].path[k], &from) == 0 && from.st_dev == to.st_dev &&
-                from.st_ino == to.st_ino)
+            if (file_is_same(cases->item[i].path[k], path))
                 return error_set(e, "%s: is an image to predict, the label map would replace it", path);
         if (!ours && !p->overwrite)
             return error_set(e, "%s: is there already, and %s; --overwrite replaces it", path,
@@ -510,14 +508,14 @@ int cmd_predict(int argc, char **argv)
     struct option_spec spec[] = {
         {"input", 'i', OPTION_TEXTS, &p.inputs, "IMAGES",
          "folder of images, image, dataset or .npz; may be given several times", 0, 0, 0},
-        {"output", 'o', OPTION_TEXT, &p.out, "OUT",
+        {"output", 'o', OPTION_OUTPUT, &p.out, "OUT",
          "folder of the results, or the label map of one image (out.nii.gz)", 0, 0, 0},
         {"overwrite", 0, OPTION_FLAG, &p.overwrite, NULL,
          "replace label maps in OUT that are no predictions of ours", 0, 0, 0},
         {"resume", 0, OPTION_TEXT, &resume, "OUT",
          "go on with the prediction that was begun in OUT; it knows its options", 0, 0, 0},
-        {"json", 0, OPTION_TEXT, &p.json, "FILE", "volumes of every case and what predicted them, as JSON", 0,
-         0, 0},
+        {"json", 0, OPTION_OUTPUT, &p.json, "FILE", "volumes of every case and what predicted them, as JSON",
+         0, 0, 0},
         {"folds", 'f', OPTION_TEXT, &p.folds_text, "LIST",
          "folds to average, as 0,1,2; all: the one trained on all cases (default: those found)", 0, 0, 0},
         {"fold", 0, OPTION_TEXT, &p.folds_text, "K", "the same", 0, 0, 0},

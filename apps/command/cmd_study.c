@@ -342,7 +342,7 @@ int cmd_study(int argc, char **argv)
     snprintf(arms_text, sizeof arms_text,
              "ways of training, separated by commas, of %s (federated and centralised always)", names);
     const struct option_spec spec[] = {
-        {"output", 'o', OPTION_TEXT, &s->out, "OUT", "folder of the study (study)", 0, 0, 0},
+        {"output", 'o', OPTION_OUTPUT, &s->out, "OUT", "folder of the study (study)", 0, 0, 0},
         {"preset", 0, OPTION_TEXT, &preset, "NAME", "how much", 0, 0, "quick|standard|paper|full"},
         {"data", 0, OPTION_TEXT, &s->data, "DATASET",
          "an nnU-Net dataset (default: a synthetic one in OUT/data)", 0, 0, 0},

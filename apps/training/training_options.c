@@ -42,7 +42,7 @@ static const char details[] =
 static struct option_spec *add_data(struct option_spec *s, struct training_arguments *a)
 {
     ADD(OPTION_HEADING("data and run"));
-    ADD("output", 'o', OPTION_TEXT, &a->run, "RUN", "folder of the run", 0, 0, 0);
+    ADD("output", 'o', OPTION_OUTPUT, &a->run, "RUN", "folder of the run", 0, 0, 0);
     ADD("task", 0, OPTION_TEXT, &a->task, "TASK", "default: by the network, or by what the data have", 0, 0,
         "segment|classify");
     ADD("network", 0, OPTION_TEXT, &a->network, "NAME", "default: unet, or resnet for classification", 0, 0,

@@ -330,6 +330,12 @@ static int is_same(const struct stat *a, const struct stat *b)
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
+int file_is_same(const char *a, const char *b)
+{
+    struct stat sa, sb;
+    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && is_same(&sa, &sb);
+}
+
 int file_is_inside(const char *path, const char *folder)
 {
     char at[4096];

@@ -250,6 +250,13 @@ static int check_operations(const struct plan *p, const struct json *k, struct e
     return error_set(e, "conv_bias %s is not supported", n->conv_bias ? "false" : "true");
 }
 
+/* Keyword arguments are an object, null, or not there: the members of a list have no names. */
+static int check_kwargs(const struct json *k, const char *name, struct error *e)
+{
+    const struct json *m = json_get(k, name);
+    return !m || m->type == JSON_OBJECT || m->type == JSON_NULL ? 0 : error_set(e, "%s is no object", name);
+}
+
 /* Members beside those that are read elsewhere; null or false asks for nothing. */
 static int check_members(const struct plan *p, const struct json *k, struct error *e)
 {
@@ -325,14 +332,15 @@ static int read_architecture(struct plan *p, const struct json *a, struct error 
 {
     const struct json *k = json_get(a, "arch_kwargs");
     const char *name = json_text(a, "network_class_name", NULL);
-    if (!name || !k)
+    if (!name || !k || k->type != JSON_OBJECT)
         return error_set(e, "no network_class_name with arch_kwargs (plans of nnU-Net before 2.4 have to be "
                             "converted there)");
     const struct network *n = p->network = network_of_class(name);
     if (!n) return error_set(e, "network_class_name: network '%.200s' is not supported", name);
     const char *convs = n->encoder_key;
     if (read_ints(&p->stages, json_get(k, "n_stages"), "n_stages", 1, 2, STAGES_MAX, e) ||
-        check_operations(p, k, e) ||
+        check_operations(p, k, e) || check_kwargs(k, "norm_op_kwargs", e) ||
+        check_kwargs(k, "nonlin_kwargs", e) ||
         read_ints(p->features, json_get(k, "features_per_stage"), "features_per_stage", p->stages, 1, 4096,
                   e) ||
         read_stages(p->kernel, json_get(k, "kernel_sizes"), "kernel_sizes", p, 7, e) ||

@@ -273,6 +273,10 @@ plan_says '"force_separate_z": null' '"force_separate_z": false' "force_separate
 plan_says 'DefaultPreprocessor' 'MyPreprocessor' "preprocessor_name 'MyPreprocessor'"
 plan_says '"LabelManager"' '"MyManager"' "label_manager 'MyManager'"
 plan_says '"SimpleITKIO"' '"MyIO"' "image_reader_writer 'MyIO'"
+for name in norm_op_kwargs nonlin_kwargs; do
+    plan_says "\"$name\"" "\"$name\": [1], \"was_$name\"" "$name is no object"
+done
+plan_says '"arch_kwargs"' '"arch_kwargs": [1], "was"' "with arch_kwargs"
 plan_says '"transpose_backward"' '"transpose_backward": [1, 2, 0], "was"' "transpose_backward"
 sed 's#torch.nn.LeakyReLU#torch.nn.modules.activation.LeakyReLU#' tiny/plans.json >strange/plans.json
 check "another way to the same class" "$nephron" predict strange -i one/imagesTr -o strange1 --step 1 \

@@ -202,7 +202,8 @@ CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_ciphers tests/un
 	tests/unit/fl/check_rounds tests/unit/fl/check_secure tests/unit/fl/check_secure_round \
 	tests/unit/fl/check_stops tests/unit/fl/check_strategies
 CHECKS_APPS = tests/unit/apps/check_columns tests/unit/apps/check_overlay tests/unit/apps/check_phantom \
-	tests/unit/apps/check_phantom_shapes tests/unit/apps/check_study tests/unit/apps/check_upright
+	tests/unit/apps/check_phantom_shapes tests/unit/apps/check_progress tests/unit/apps/check_study \
+	tests/unit/apps/check_upright
 CHECKS_FUZZ = tests/fuzz/check_fuzz
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS) \
 	$(CHECKS_FUZZ)

@@ -42,14 +42,16 @@ void progress_update(struct progress *p, double done, double of, const char *not
     double now = clock_seconds(), elapsed = now - p->start;
     int percent = (int)(100 * done / of);
     char left[32];
-    progress_time(left, done > 0 ? elapsed * (of - done) / done : 0);
+    const int known = done > p->from;
+    progress_time(left, known ? elapsed * (of - done) / (done - p->from) : 0);
+    if (!known) snprintf(left, sizeof left, "?");
     if (p->terminal) {
         if (now - p->shown < 0.1 && done < of) return;
         char bar[31];
         int filled = (int)(30 * done / of);
         for (int i = 0; i < 30; i++) bar[i] = i < filled ? '#' : '.';
         bar[30] = 0;
-        fprintf(stderr, "\r%s [%s] %3d %% %s left%s%s\033[K", p->title, bar, percent, done > 0 ? left : "?",
+        fprintf(stderr, "\r%s [%s] %3d %% %s left%s%s\033[K", p->title, bar, percent, left,
                 note[0] ? ", " : "", note);
         fflush(stderr);
         p->drawn = 1;
@@ -59,6 +61,17 @@ void progress_update(struct progress *p, double done, double of, const char *not
         p->shown_percent = percent;
         p->shown = now;
     }
+}
+
+void progress_steps(struct progress *p, double done, double of, double loss)
+{
+    char note[48];
+    snprintf(note, sizeof note, "loss %.4f", loss);
+    if (!p->stepped++) {
+        p->from = done;
+        p->start = clock_seconds();
+    }
+    progress_update(p, done, of, note);
 }
 
 void progress_callback(void *arg, int done, int of)

@@ -7,7 +7,8 @@ struct progress {
     const char *title;
     int quiet, terminal;
     double start, shown;   /* seconds, monotonic */
-    int shown_percent, drawn;
+    double from;           /* work that was done at start: by a run that this one continues */
+    int shown_percent, drawn, stepped;
 };
 
 /* "12 days" (from three on), "1:02:03", "4:05" or "12.3 s". */
@@ -15,6 +16,9 @@ void progress_time(char buf[32], double seconds);
 struct progress progress_begin(const char *title, int quiet);
 /* done of `of`; note: short text behind the bar, or "". */
 void progress_update(struct progress *p, double done, double of, const char *note);
+/* Steps of a training, behind the bar its loss. The first call tells where the run goes on, so that steps of
+ * before do not make the rest look short. */
+void progress_steps(struct progress *p, double done, double of, double loss);
 /* As a callback void (*)(void *, int, int) with arg = struct progress *. */
 void progress_callback(void *arg, int done, int of);
 /* Of work on several cases: where inside of one it is. */

@@ -108,6 +108,7 @@ struct study_run {
     int records;
     uint64_t hash;                /* of the final weights */
     double seconds;               /* of training */
+    int rounds_here;              /* of training by this process; others by the one that it continues */
     double test_seconds;
     double bytes;                 /* moved between sites and server, both ways */
 };
@@ -128,6 +129,7 @@ struct study_task {
     double step_seconds;          /* of training, measured; 0: not yet */
     double expected;              /* seconds, announced; 0: not yet */
     double began, done;           /* clock at the first training; share of the task's steps that is done */
+    double done_here;             /* of these, by this process; the others by the one that it continues */
 };
 
 struct study {
@@ -219,7 +221,7 @@ int arm_weights_load(struct arm_weights *w, const struct study *s, const char *t
 void arm_weights_use(struct arm_weights *w, int site);
 void arm_weights_free(struct arm_weights *w); /* the model stays */
 /* One line after a training: how much of the task is done, by steps, and about how long the rest takes. */
-void study_progress(const struct study *s, struct study_task *t, int arm);
+void study_progress(const struct study *s, struct study_task *t, int arm, int seed);
 
 /* ---- study_protocol.c ---- */
 /* The command line that began the study in OUT, for `study --resume OUT`; json_free what keeps its texts. */

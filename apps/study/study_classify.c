@@ -348,7 +348,7 @@ static int run_arms(struct study *s, struct class_cases *m, struct error *e)
         for (int arm = 0; arm < t->arms; arm++) {
             if (study_stops(s)) return error_set(e, "stopped");
             if (run_arm(s, m, arm, seed, e) || print_arm(s, arm, seed, e)) return -1;
-            study_progress(s, t, arm);
+            study_progress(s, t, arm, seed);
         }
     return 0;
 }

@@ -107,7 +107,7 @@ static int run_arms(struct study *s, const struct learner_data *train, const str
             model_destroy(m);
             if (status) return -1;
             print_arm(s, arm, seed);
-            study_progress(s, t, arm);
+            study_progress(s, t, arm, seed);
         }
     return 0;
 }

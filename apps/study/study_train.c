@@ -97,11 +97,21 @@ static int on_stop(void *arg)
     return interrupt_signal();
 }
 
+struct training_events {
+    struct progress bar;
+    int rounds;                   /* that this process trained */
+};
+
 static void on_step(void *arg, double done, double of, double loss)
 {
-    char note[48];
-    snprintf(note, sizeof note, "loss %.4f", loss);
-    progress_update(arg, done, of, note);
+    progress_steps(&((struct training_events *)arg)->bar, done, of, loss);
+}
+
+static void on_round(void *arg, const struct round_record *global, int rounds)
+{
+    (void)global;
+    (void)rounds;
+    ((struct training_events *)arg)->rounds++;
 }
 
 /* A covariate that no case of an arm has is the mean of all arms' cases there: the network never sees it
@@ -135,7 +145,7 @@ static int fit_covariates(struct train_options *o, const struct study *s, int ar
 
 static int train_clients(struct federate_result *r, struct federate_options *f, const struct study *s,
                          int arm, const struct learner_data *train, const struct learner_data *validation,
-                         const char *title, struct error *e)
+                         const char *title, int *rounds, struct error *e)
 {
     int most = train->store.cases > validation->store.cases ? train->store.cases : validation->store.cases;
     int *part = malloc(((size_t)most + 1) * sizeof *part);
@@ -154,10 +164,12 @@ static int train_clients(struct federate_result *r, struct federate_options *f, 
         part_cases(part, s, validation, arm);
         if (!status) status = learner_view(&f->client[k].validation, validation, part, k, e);
     }
-    struct progress bar = progress_begin(title, s->quiet);
-    struct federate_events events = {.step_done = on_step, .stop = on_stop, .arg = &bar};
+    struct training_events here = {.bar = progress_begin(title, s->quiet)};
+    struct federate_events events = {
+        .step_done = on_step, .round_done = on_round, .stop = on_stop, .arg = &here};
     if (!status) status = federate_run(r, f, NULL, &events, e);
-    progress_end(&bar);
+    progress_end(&here.bar);
+    *rounds = here.rounds;
     for (int k = 0; k < f->clients; k++) {
         learner_view_free(&f->client[k].data);
         learner_view_free(&f->client[k].validation);
@@ -314,28 +326,35 @@ int study_announce(struct study *s, struct study_task *t, const struct learner_d
     return 0;
 }
 
-void study_progress(const struct study *s, struct study_task *t, int arm)
+void study_progress(const struct study *s, struct study_task *t, int arm, int seed)
 {
     char left[32];
     int rounds, iterations;
-    double all = 0, mine = 0;
+    double all = 0, mine = 0, here = 0;
     for (int a = 0; a < t->arms; a++) {
         arm_effort(&rounds, &iterations, s, t, a);
         const double steps = (double)rounds * iterations * arm_clients(s, a);
         all += steps;
-        if (a == arm) mine = steps;
+        if (a != arm) continue;
+        mine = steps;
+        here = steps * t->run[arm][seed].rounds_here / rounds;
     }
     t->done += mine / all / t->seeds;
+    t->done_here += here / all / t->seeds;
     if (s->quiet || t->done > 1 - 1e-9) return;
     /* Of the other task, as much slower than announced as this one has been. */
     const int segments = t->options.task->planned, more = segments && s->classify.present;
-    const double each = (clock_seconds() - t->began) / t->done, then = more ? s->classify.expected : 0;
-    progress_time(left, each * (1 - t->done) + (t->expected > 0 ? then * each / t->expected : 0));
-    printf("  %s: %.0f %% done, about %s left%s\n", segments ? "segmentation" : "classification",
-           100 * t->done, left,
-           !more      ? ""
-           : then > 0 ? ", classification included"
-                      : "; then classification");
+    const double then = more ? s->classify.expected : 0;
+    printf("  %s: %.0f %% done", segments ? "segmentation" : "classification", 100 * t->done);
+    if (t->done_here > 0) {
+        const double each = (clock_seconds() - t->began) / t->done_here;
+        progress_time(left, each * (1 - t->done) + (t->expected > 0 ? then * each / t->expected : 0));
+        printf(", about %s left%s", left,
+               !more      ? ""
+               : then > 0 ? ", classification included"
+                          : "; then classification");
+    }
+    printf("\n");
     fflush(stdout);
 }
 
@@ -386,7 +405,9 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
         f.strategy = strategy_find(design->strategy);
         strategy_standard(f.option, f.strategy);
     }
-    if (train_clients(&r, &f, s, arm, train, validation, title, e)) return error_prefix(e, "%s", title);
+    struct study_run *run = &t->run[arm][seed];
+    if (train_clients(&r, &f, s, arm, train, validation, title, &run->rounds_here, e))
+        return error_prefix(e, "%s", title);
     if (r.stopped) {
         federate_result_free(&r);
         s->stopped = 1;
@@ -394,7 +415,7 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
     }
     *model = r.model;
     r.model = NULL;
-    keep_records(&t->run[arm][seed], &r);
+    keep_records(run, &r);
     federate_result_free(&r);
     return 0;
 }

@@ -410,9 +410,7 @@ static int load_data(struct site_data *d, const struct carried *c, const struct 
 
 static void on_step(void *arg, int done, int of, double loss)
 {
-    char note[48];
-    snprintf(note, sizeof note, "loss %.4f", loss);
-    progress_update(arg, done, of, note);
+    progress_steps(arg, done, of, loss);
 }
 
 static int on_stop(void *arg)

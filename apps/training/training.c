@@ -126,9 +126,7 @@ struct report {
 static void on_step(void *arg, double done, double of, double loss)
 {
     struct report *r = arg;
-    char note[48];
-    snprintf(note, sizeof note, "loss %.4f", loss);
-    progress_update(&r->bar, done, of, note);
+    progress_steps(&r->bar, done, of, loss);
 }
 
 static void on_round(void *arg, const struct round_record *g, int rounds)

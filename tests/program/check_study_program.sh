@@ -92,6 +92,10 @@ rm "$work/k/runs/segmentation/federated_seed_1/checkpoint_latest.safetensors"
 $nephron study -o "$work/k" --data "$work/data" $tiny --resume
 [ "$(hashes "$work/k")" = "$(hashes "$work/a")" ]
 ok "--resume gives other weights" $?
+# Where nothing is trained again, no time that is left can be told from what this process needed.
+$nephron study -o "$work/k" --data "$work/data" ${tiny% --quiet} --resume >"$work/again"
+grep -q ' % done$' "$work/again" && ! grep -q ' % done, about' "$work/again"
+ok "a study that only reads its trainings tells a time that is left" $?
 [ -z "$(find "$maps/federated_seed_1" -name '*.nii.gz' ! -newer "$work/before")" ] &&
     cmp "$work/k/cases.csv" "$work/a/cases.csv"
 ok "maps of other weights are predicted again" $?

@@ -99,15 +99,15 @@ static void case_job(void *arg, int job, int thread)
     free(p);
 }
 
-/* In batches of one case a thread, so that the bar can move; the pool's partition is static. */
+/* In turns, so that the bar can move. */
 static int write_images(struct work *w, struct pool *pool, struct error *e)
 {
     struct progress bar = progress_begin("phantom", w->quiet);
-    const int step = pool_threads(pool);
+    const int step = pool_turn(pool);
     int status = 0;
     for (w->first = 0; w->first < w->cases && !status; w->first += step) {
         const int jobs = w->cases - w->first < step ? w->cases - w->first : step;
-        pool_run(pool, jobs, case_job, w);
+        pool_take(pool, jobs, case_job, w);
         for (int i = 0; i < jobs && !status; i++)
             if (w->failed[i]) {
                 *e = w->error[i];
@@ -395,8 +395,8 @@ static int make_dataset(struct work *w, int threads, struct error *e)
     if (!pool) return error_set(e, "cannot start %d threads", threads);
     w->assigned = calloc((size_t)w->cases, sizeof *w->assigned);
     w->record = calloc((size_t)w->cases, sizeof *w->record);
-    w->failed = calloc((size_t)threads, sizeof *w->failed);
-    w->error = calloc((size_t)threads, sizeof *w->error);
+    w->failed = calloc((size_t)pool_turn(pool), sizeof *w->failed);
+    w->error = calloc((size_t)pool_turn(pool), sizeof *w->error);
     int status = -1;
     if (w->assigned && w->record && w->failed && w->error) {
         assign_cases(w->assigned, w->cases, w->options.seed);

@@ -32,7 +32,7 @@ static const struct study_sizes presets[] = {
      .local_iterations = 60,
      .base_features = 16,
      .batch = 1,
-     .patch_voxels = 60000,
+     .patch_voxels = 64000, /* 20 x 40 x 80: most cases in one window */
      .step = 0.9,
      .class_rounds = 12,
      .class_iterations = 25,
@@ -194,17 +194,22 @@ static void measure(struct study *s)
     getrusage(RUSAGE_SELF, &u);
     s->peak_bytes = (double)u.ru_maxrss * 1024;
     s->seconds = clock_seconds() - s->start;
+    study_stage(s, s->stage);
 }
 
 static int write_reports(struct study *s, struct error *e)
 {
     struct results r;
+    char text[STAGES_TEXT];
+    study_stage(s, STAGE_STATISTICS);
     int status = results_make(&r, s, e);
     measure(s);
     if (!status) status = tables_csv(s, &r, e);
     if (!status) status = tables_json(s, &r, e);
     if (!status) status = report_write(s, &r, e);
     if (!status && !s->quiet) report_print(s, &r);
+    study_stage(s, STAGE_PREPARE);
+    if (!status && !s->quiet) printf("  %s\n", study_stages(text, s->spent));
     results_free(&r);
     return status;
 }
@@ -222,7 +227,11 @@ static int run_study(struct study *s, struct error *e)
     if (!s->data && (s->estimate || !s->quiet) && study_estimate(s, e)) return -1;
     if (!s->data && s->estimate) return 0;
     if (file_mkdirs(s->out, e)) return -1;
-    if (!s->data && make_phantom(s, data, sizeof data, e)) return -1;
+    if (!s->data) {
+        study_stage(s, STAGE_DATA);
+        if (make_phantom(s, data, sizeof data, e)) return -1;
+        study_stage(s, STAGE_PREPARE);
+    }
     if (study_open(s, e) || study_roles(s, e) || arms_choose(s, s->sizes.arms, e) || study_measure(s, e))
         return -1;
     if (!s->quiet) {
@@ -327,7 +336,9 @@ int cmd_study(int argc, char **argv)
                         .threads = cpu_count(),
                         .dice_margin = 0.05,
                         .auc_margin = 0.05,
-                        .start = clock_seconds()};
+                        .start = clock_seconds(),
+                        .stage = STAGE_PREPARE,
+                        .stage_began = clock_seconds()};
     if (argc > WORDS || !(argc = choose_words(words, WORDS, argc, argv, &kept, &e))) {
         free(s);
         return argc ? app_usage("study", "more than %d words", WORDS) : app_fail(&e);

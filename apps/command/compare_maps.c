@@ -185,6 +185,7 @@ static int take_values(struct values *v, const struct pairing *p, const struct c
 struct measured {
     char name[64];
     int n, finite, infinite[2], clusters;
+    int units; /* of the means: finite pairs, or patients who have some */
     double mean[2], difference, percentile[2], bca[2];
     struct wilcoxon wilcoxon, clustered;
     struct hodges_lehmann shift;
@@ -207,6 +208,7 @@ static int test_values(struct measured *r, const struct values *v, const struct 
         strcmp(c->zeros, "pratt") == 0 ? WILCOXON_ZEROS_PRATT : WILCOXON_ZEROS_WILCOX;
     r->n = v->n;
     r->finite = v->finite;
+    r->units = v->units;
     memcpy(r->infinite, v->infinite, sizeof r->infinite);
     for (int arm = 0; arm < 2; arm++) r->mean[arm] = stats_mean(v->finite_mean[arm], v->units);
     r->difference = stats_mean(v->difference, v->units);
@@ -221,6 +223,7 @@ static int test_values(struct measured *r, const struct values *v, const struct 
         stats_noninferiority_paired(&r->noninferiority, v->finite_mean[0], v->finite_mean[1], v->units,
                                     c->margin, better_of(c) < 0 ? -1 : 1, 0.025))
         return -1;
+    if (v->n < STATS_LEAST_CASES) r->shift.ci[0] = r->shift.ci[1] = NAN;
     if (v->finite < v->n) { /* a margin says nothing where some differences have no size */
         r->tost = (struct tost){NAN, {NAN, NAN}, NAN, 0};
         r->noninferiority = (struct noninferiority){NAN, NAN, NAN, 0.025, 0};
@@ -287,14 +290,15 @@ static void print_effects(const struct compare *c, const struct measured *r, int
     struct column_table t = columns_begin(0, "lrrrrrrr");
     for (int k = 0; k < 8; k++) columns_add(&t, "%s", heading[k]);
     for (int k = 0; k < n; k++, r++) {
+        char text[STATS_RANGE_TEXT];
         columns_add(&t, "%s", r->name);
         columns_add(&t, "%d", r->n);
         columns_add(&t, "%.4f", r->mean[0]);
         columns_add(&t, "%.4f", r->mean[1]);
         columns_add(&t, "%.4f", r->difference);
-        columns_add(&t, "%.4f, %.4f", r->bca[0], r->bca[1]);
+        columns_add(&t, "%s", stats_range_text(text, r->bca, 4));
         columns_add(&t, "%.4f", r->shift.shift);
-        columns_add(&t, "%.4f, %.4f", r->shift.ci[0], r->shift.ci[1]);
+        columns_add(&t, "%s", stats_range_text(text, r->shift.ci, 4));
     }
     columns_print(&t);
     printf(
@@ -388,6 +392,7 @@ static void say_all(struct json *j, const struct compare *c, const struct measur
     say_infinite(j, c, r);
     compare_say_difference(j, c, c->metric, c->patients ? "Wilcoxon by patients," : "Wilcoxon", shift, w->p,
                            r->n, better_of(c), &r->power);
+    compare_say_few(j, r->units, 0, 0);
     if (r->finite == r->n) compare_say_margin(j, c, &r->tost, &r->noninferiority);
     if (c->arm[0].seeds == 1)
         compare_say(j, "This holds for these two trained models. Whether another seed would say the same "
@@ -566,6 +571,7 @@ static int compare_unpaired(struct json *j, const struct pairing *p, const struc
         compare_add_power(
             j, c, &basis,
             "rank-sum test of normal values with the deviations seen, 3/pi of the cases (A.R.E.)");
+        compare_say_few(j, r.n_a + r.n_b, 0, 0);
         if (r.p >= 0.05 && found > 0)
             compare_say(j, "A true difference of the means of %.4g would be found %g times in 100.", found,
                         100 * c->power);

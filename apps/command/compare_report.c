@@ -159,6 +159,24 @@ void compare_say_difference(struct json *j, const struct compare *c, const char 
                     n, found, 100 * c->power);
 }
 
+void compare_say_few(struct json *j, int cases, int positives, int negatives)
+{
+    const int fewer = positives < negatives ? positives : negatives, areas = positives + negatives > 0;
+    if (areas && fewer < STATS_LEAST_OF_CLASS)
+        compare_say(j,
+                    "Too few to say how sure this is: %d cases of one class, where an area's error, interval and "
+                    "p need %d of each.",
+                    fewer, STATS_LEAST_OF_CLASS);
+    else if (!areas && cases < STATS_LEAST_CASES)
+        compare_say(j, "Too few to say how sure this is: %d cases, where an interval needs %d.", cases,
+                    STATS_LEAST_CASES);
+    if (cases < STATS_LEAST_FOR_POWER)
+        compare_say(j,
+                    "Too few to say what could have been shown: %d cases, where a power, a detectable "
+                    "difference and a margin need %d.",
+                    cases, STATS_LEAST_FOR_POWER);
+}
+
 void compare_say_margin(struct json *j, const struct compare *c, const struct tost *t,
                         const struct noninferiority *n)
 {
@@ -168,6 +186,7 @@ void compare_say_margin(struct json *j, const struct compare *c, const struct to
                        "whether A is worse by less than X.");
         return;
     }
+    if (isnan(t->p)) return; /* compare_say_few says why */
     compare_say(
         j,
         "%s: that A and B are equivalent within %g (two one-sided tests, %s; 90 %% interval %.4g to %.4g).",
@@ -218,7 +237,7 @@ static void say_seeds_margin(struct json *j, const struct compare *c, int better
     struct tost equal;
     struct noninferiority worse;
     char text[32], again[32];
-    if (c->margin <= 0) return;
+    if (c->margin <= 0 || t->cases < STATS_LEAST_FOR_POWER || isnan(t->se)) return;
     stats_tost_estimate(&equal, t->difference, t->se, t->df, c->margin);
     stats_noninferiority_estimate(&worse, t->difference, t->se, t->df, c->margin, better < 0 ? -1 : 1, 0.025);
     struct json *o = json_add_object(j, "seeds_margin");
@@ -242,7 +261,7 @@ void compare_report_seeds(struct json *j, const struct compare *c, const char *w
                           int better, const struct seeds_test *t, const struct seeds_bootstrap *b)
 {
     struct seeds_strict both;
-    char text[32], again[32];
+    char text[32], again[32], range[STATS_RANGE_TEXT];
     stats_seeds_strict(&both, t, b);
     json_add_number(j, "seeds_p_stricter", both.p);
     compare_say(j,
@@ -256,8 +275,9 @@ void compare_report_seeds(struct json *j, const struct compare *c, const char *w
     printf(
         "\nPatients and seeds as random: A %.4f (SD between seeds %.4f), B %.4f (%.4f), A - B %.4f (%.4f)\n",
         t->a, t->sd_a, t->b, t->sd_b, t->difference, t->sd_difference);
-    printf("  %-34s %s, df %.1f, 95 %% interval %.4f to %.4f\n", method, compare_p(text, t->p), t->df,
-           t->ci[0], t->ci[1]);
-    printf("  %-34s %s, %g %% interval %.4f to %.4f\n", "crossed bootstrap", compare_p(again, b->p),
-           100 * c->level, b->ci[0], b->ci[1]);
+    printf("  %-34s %s, ", method, compare_p(text, t->p));
+    if (!isnan(t->df)) printf("df %.1f, ", t->df);
+    printf("95 %% interval %s\n", stats_range_text(range, t->ci, 4));
+    printf("  %-34s %s, %g %% interval %s\n", "crossed bootstrap", compare_p(again, b->p), 100 * c->level,
+           stats_range_text(range, b->ci, 4));
 }

@@ -222,18 +222,20 @@ static int add_areas(struct json *j, const struct tables *t, const struct delong
         json_add_number(o, "auc", auc);
         compare_add_range(o, "ci_logit", logit);
         compare_add_range(o, "ci_bca", bca);
+        char text[STATS_RANGE_TEXT], again[STATS_RANGE_TEXT];
         if (!c->quiet)
-            printf("%-12c %6.4f  %6.4f to %6.4f     %6.4f to %6.4f\n", "AB"[arm], auc, logit[0], logit[1],
-                   bca[0], bca[1]);
+            printf("%-12c %6.4f  %-20s %s\n", "AB"[arm], auc, stats_range_text(text, logit, 4),
+                   stats_range_text(again, bca, 4));
     }
     return 0;
 }
 
 static void print_delong(const char *name, const struct delong *d)
 {
-    char text[32];
-    console("%-18s A - B %7.4f, 95 %% interval %.4f to %.4f, se %.4f, z %.3f, %s\n", name, d->difference,
-           d->ci[0], d->ci[1], d->se, d->z, compare_p(text, d->p));
+    char text[32], range[STATS_RANGE_TEXT];
+    console("%-18s A - B %7.4f, 95 %% interval %s", name, d->difference, stats_range_text(range, d->ci, 4));
+    if (!isnan(d->se)) printf(", se %.4f, z %.3f", d->se, d->z);
+    printf(", %s\n", compare_p(text, d->p));
 }
 
 static int compare_seeds(struct json *j, const struct tables *t, const struct compare *c, struct error *e)
@@ -268,30 +270,33 @@ static int compare_two_classes(struct json *j, const struct tables *t, const str
     if (isnan(plain.auc_a))
         return error_set(e, "%s: all %d paired cases are of one class", c->arm[0].name, t->n);
     const struct delong *d = c->patients ? &clustered : &plain;
-    const struct power_basis basis = {d->se, INFINITY};
+    const struct power_basis basis = stats_power_areas(d->se, t->n);
+    int positives = 0;
+    for (int i = 0; i < t->n; i++) positives += t->label[i];
     add_delong(j, "delong", &plain);
     if (c->patients) add_delong(j, "delong_clustered", &clustered);
     if (add_areas(j, t, d, c, e)) return -1;
     if (!c->quiet) print_delong("DeLong, paired", &plain);
     if (!c->quiet && c->patients) print_delong("by patients", &clustered);
     compare_add_power(j, c, &basis, "DeLong's test with the standard error seen; normal");
-    if (!c->quiet && d->se > 0)
+    if (!c->quiet && basis.se > 0)
         printf("power              a true difference of %.4f would be found with a power of %g\n",
-               stats_detectable_effect(c->power, d->se, INFINITY, 0.05), c->power);
-    stats_tost_estimate(&equal, d->difference, d->se, INFINITY, c->margin);
-    stats_noninferiority_estimate(&worse, d->difference, d->se, INFINITY, c->margin, 1, 0.025);
+               stats_detectable_effect(c->power, basis.se, INFINITY, 0.05), c->power);
+    stats_tost_estimate(&equal, d->difference, basis.se, INFINITY, c->margin);
+    stats_noninferiority_estimate(&worse, d->difference, basis.se, INFINITY, c->margin, 1, 0.025);
     if (c->margin > 0) {
         compare_add_tost(j, c, &equal);
         compare_add_noninferiority(j, c, &worse);
-        if (!c->quiet)
+        if (!c->quiet && basis.se > 0)
             printf("margin %-11g power if that is the difference %.3f; of showing equivalence if the areas "
                    "are equal %.3f\n",
-                   c->margin, stats_power_two_sided(c->margin, d->se, INFINITY, 0.05),
-                   stats_power_tost(0, c->margin, d->se, INFINITY, 0.05));
+                   c->margin, stats_power_two_sided(c->margin, basis.se, INFINITY, 0.05),
+                   stats_power_tost(0, c->margin, basis.se, INFINITY, 0.05));
     }
     compare_shares(j, t, c);
     compare_say_difference(j, c, "AUC", c->patients ? "DeLong by patients (Obuchowski)," : "DeLong",
                            d->difference, d->p, t->n, 1, &basis);
+    compare_say_few(j, t->n, positives, t->n - positives);
     compare_say_margin(j, c, &equal, &worse);
     return compare_seeds(j, t, c, e);
 }
@@ -319,6 +324,7 @@ static int compare_macro(struct json *j, const struct tables *t, const struct co
     double auc[SCORE_CLASSES_MAX];
     struct json *o = json_add_object(j, "macro_auc");
     for (int arm = 0; arm < 2; arm++) {
+        char text[STATS_RANGE_TEXT];
         struct macro_auc r;
         if (stats_auc_macro(&r, auc, t->label, t->mean[arm], t->n, t->classes))
             return error_set(e, "out of memory for %d cases", t->n);
@@ -327,8 +333,8 @@ static int compare_macro(struct json *j, const struct tables *t, const struct co
         json_add_number(one, "se", r.se);
         compare_add_range(one, "ci", r.ci);
         if (!c->quiet)
-            printf("macro AUC %c  %.4f  (%.4f to %.4f), mean of %d classes against the rest\n", "AB"[arm],
-                   r.macro, r.ci[0], r.ci[1], r.classes);
+            printf("macro AUC %c  %.4f  (%s), mean of %d classes against the rest\n", "AB"[arm], r.macro,
+                   stats_range_text(text, r.ci, 4), r.classes);
     }
     return 0;
 }
@@ -388,16 +394,27 @@ static int compare_unpaired(struct json *j, const struct tables *t, const struct
     if (!status && stats_delong_unpaired(&d, label[0], score[0], t->file[0][0].count, label[1], score[1],
                                          t->file[1][0].count))
         status = error_set(e, "out of memory");
-    if (!status && isnan(d.p))
+    if (!status && (isnan(d.auc_a) || isnan(d.auc_b)))
         status = error_set(e, "%s, %s: one has a single class", c->arm[0].name, c->arm[1].name);
     if (!status) {
-        const struct power_basis basis = {d.se, INFINITY};
+        const int n_a = t->file[0][0].count, n_b = t->file[1][0].count;
+        const struct power_basis basis = stats_power_areas(d.se, n_a + n_b);
+        int fewest[2] = {0, 0}; /* of class 1 and of class 0, of the file that has fewer */
+        for (int k = 0; k < 2; k++)
+            for (int arm = 0; arm < 2; arm++) {
+                int count = 0;
+                for (int i = 0; i < (arm ? n_b : n_a); i++) count += (label[arm][i] != 0) != k;
+                fewest[k] = !arm || count < fewest[k] ? count : fewest[k];
+            }
         add_delong(j, "delong_unpaired", &d);
         if (!c->quiet) compare_print_head(c, j, "", 0);
-        if (!c->quiet) printf("AUC A %.4f (se %.4f), B %.4f (se %.4f)\n", d.auc_a, d.se_a, d.auc_b, d.se_b);
+        if (!c->quiet && !isnan(d.se))
+            printf("AUC A %.4f (se %.4f), B %.4f (se %.4f)\n", d.auc_a, d.se_a, d.auc_b, d.se_b);
+        else if (!c->quiet) printf("AUC A %.4f, B %.4f\n", d.auc_a, d.auc_b);
         if (!c->quiet) print_delong("DeLong, unpaired", &d);
         compare_say_difference(j, c, "AUC", "DeLong, unpaired,", d.difference, d.p,
-                               t->file[0][0].count + t->file[1][0].count, 1, &basis);
+                               n_a + n_b, 1, &basis);
+        compare_say_few(j, n_a + n_b, fewest[0], fewest[1]);
         if (!c->quiet) compare_print_headline(j);
     }
     for (int arm = 0; arm < 2; arm++) {

@@ -166,11 +166,11 @@ static int run_all(struct work *v, pool_job *job, const char *title, struct erro
 {
     struct turn t = {job, v, 0};
     struct progress bar = progress_begin(title, v->o->quiet);
-    int status = 0, jobs = 4 * v->o->threads;
+    int status = 0, jobs = pool_turn(v->pool);
     for (; !status && t.first < v->pairs; t.first += jobs) {
         int now = v->pairs - t.first < jobs ? v->pairs - t.first : jobs;
         progress_update(&bar, t.first, v->pairs, v->pair[t.first].id);
-        pool_run(v->pool, now, turn_job, &t);
+        pool_take(v->pool, now, turn_job, &t);
         for (int i = t.first; !status && i < t.first + now; i++)
             if (v->error[i].text[0]) status = error_set(e, "%s", v->error[i].text);
     }

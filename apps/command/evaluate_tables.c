@@ -238,6 +238,7 @@ static int report_area(struct json *j, const struct evaluate *o, const struct ta
                        const struct classification *c, struct error *e)
 {
     double percentile[2], bca[2], ci[2];
+    char text[STATS_RANGE_TEXT], again[STATS_RANGE_TEXT];
     struct delong d;
     json_add_number(j, "auc", c->auc);
     json_add_number(j, "auc_se", c->auc_se);
@@ -246,18 +247,23 @@ static int report_area(struct json *j, const struct evaluate *o, const struct ta
         return error_set(e, "out of memory for %d cases", t->n);
     add_range(j, "auc_ci_bca", bca);
     if (!o->quiet)
-        printf("%d cases, %d positive\n\n%-18s %.4f  (%.4f to %.4f, DeLong on the logit scale; %.4f to %.4f, "
-               "BCa bootstrap)\n",
-               c->n, c->positives, "AUC", c->auc, c->auc_ci[0], c->auc_ci[1], bca[0], bca[1]);
+        printf("%d cases, %d positive\n\n%-18s %.4f  (%s, DeLong on the logit scale; %s, BCa bootstrap)\n",
+               c->n, c->positives, "AUC", c->auc, stats_range_text(text, c->auc_ci, 4),
+               stats_range_text(again, bca, 4));
+    const int negatives = c->n - c->positives;
+    if (!o->quiet && (c->positives < STATS_LEAST_OF_CLASS || negatives < STATS_LEAST_OF_CLASS))
+        printf("%-18s %d cases of one class are too few to say how sure it is: %d of each are the least\n", "",
+               c->positives < negatives ? c->positives : negatives, STATS_LEAST_OF_CLASS);
     if (!o->patients) return 0;
     if (stats_delong_clustered(&d, t->label, t->probability, t->probability, t->cluster, t->n, clusters))
         return error_set(e, "out of memory for %d cases", t->n);
-    stats_auc_interval(ci, d.auc_a, d.se_a, c->positives, c->n - c->positives, 0.95);
+    if (isnan(d.se_a)) ci[0] = ci[1] = NAN; /* of too few patients */
+    else stats_auc_interval(ci, d.auc_a, d.se_a, c->positives, negatives, 0.95);
     json_add_int(j, "patients", clusters);
     json_add_number(j, "auc_se_by_patients", d.se_a);
     add_range(j, "auc_ci_by_patients", ci);
     if (!o->quiet)
-        printf("%-18s (%.4f to %.4f, %d patients, Obuchowski 1997)\n", "  by patients", ci[0], ci[1],
+        printf("%-18s (%s, %d patients, Obuchowski 1997)\n", "  by patients", stats_range_text(text, ci, 4),
                clusters);
     return 0;
 }
@@ -283,6 +289,7 @@ static int report_more_classes(struct json *j, const struct evaluate *o, const s
 {
     struct macro_auc r;
     double auc[SCORE_CLASSES_MAX];
+    char text[STATS_RANGE_TEXT];
     int right = 0;
     if (stats_auc_macro(&r, auc, t->label, t->probability, t->n, t->classes))
         return error_set(e, "out of memory for %d cases", t->n);
@@ -291,8 +298,8 @@ static int report_more_classes(struct json *j, const struct evaluate *o, const s
     add_range(j, "auc_ci", r.ci);
     struct json *each = json_add_array(j, "auc_one_versus_rest"), *confusion = json_add_array(j, "confusion");
     if (!o->quiet)
-        printf("%d cases, %d classes\n\n%-18s %.4f  (%.4f to %.4f), mean of %d classes against the rest\n",
-               t->n, t->classes, "macro AUC", r.macro, r.ci[0], r.ci[1], r.classes);
+        printf("%d cases, %d classes\n\n%-18s %.4f  (%s), mean of %d classes against the rest\n", t->n,
+               t->classes, "macro AUC", r.macro, stats_range_text(text, r.ci, 4), r.classes);
     for (int k = 0; k < t->classes; k++) {
         struct json *row = json_add_array(confusion, NULL);
         int count[SCORE_CLASSES_MAX] = {0}, total = 0;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "apps/report/report.h"
+#include "nn/stats/stats.h"
 #include "tensor/base/check.h"
 
 static void put_arms(struct text *t, const struct study *s, const struct class_results *r)
@@ -183,12 +184,18 @@ static void put_roc(struct text *t, const struct study *s, const struct class_re
     for (int i = 0; i < ROC_POINTS; i++) x[i] = (double)i / (ROC_POINTS - 1);
     plot_begin(&p, t, arm ? "ROC, centralised" : "ROC, federated", "1 − specificity", "sensitivity");
     plot_rule(&p, 0, 0, 1, 1, 1);
-    plot_band(&p, arm, x, a->roc.low, a->roc.high, ROC_POINTS);
+    const int sure = isfinite(a->c.auc_ci[0]); /* not of too few cases */
+    if (sure) plot_band(&p, arm, x, a->roc.low, a->roc.high, ROC_POINTS);
     plot_line(&p, arm, a->roc.fpr, a->roc.tpr, a->roc.points);
     const double fpr = 1 - a->c.specificity, tpr = a->c.sensitivity;
     plot_points(&p, arm, &fpr, &tpr, 1);
-    char caption[5 * PLOT_NUMBER], v[3][PLOT_NUMBER];
-    snprintf(caption, sizeof caption,
+    char caption[6 * PLOT_NUMBER], v[3][PLOT_NUMBER];
+    if (!sure)
+        snprintf(caption, sizeof caption,
+                 "AUC %s; interval and band are not estimable of fewer than %d cases of a class; point: "
+                 "threshold 0.5.",
+                 plot_number(v[0], a->c.auc, 3), STATS_LEAST_OF_CLASS);
+    else snprintf(caption, sizeof caption,
              "AUC %s (%s to %s); band: 95 %% pointwise, 1000 bootstrap samples of the %d cases; point: "
              "threshold 0.5.",
              plot_number(v[0], a->c.auc, 3), plot_number(v[1], a->c.auc_ci[0], 3),

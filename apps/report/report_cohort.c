@@ -169,13 +169,19 @@ static void put_kinds(struct text *t, const struct study *s)
         text_puts(t, "<th>");
         html_escaped(t, s->site_name[site]);
     }
+    if (s->external) {
+        text_puts(t, "<th>");
+        html_escaped(t, s->external);
+        text_puts(t, ", external");
+    }
     for (int k = 0; k < kinds; k++) {
         text_puts(t, "\n<tr><th>");
         html_escaped(t, kind[k]);
-        for (int site = 0; site < s->sites; site++) {
+        for (int column = 0; column < s->sites + (s->external != NULL); column++) {
+            const int site = column < s->sites ? column : -1;
             int n = 0;
             for (int i = 0; i < s->dataset.cases; i++)
-                n += s->item[i].site == site && strcmp(s->item[i].kind, kind[k]) == 0;
+                n += is_of(&s->item[i], site) && strcmp(s->item[i].kind, kind[k]) == 0;
             text_printf(t, "<td>%d", n);
         }
     }

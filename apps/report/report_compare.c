@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "apps/report/report.h"
+#include "nn/stats/stats.h"
 
 /* ---- rows ---------------------------------------------------------------------------------------------- */
 
@@ -94,6 +95,10 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
         cell_p(t, c->p);
         cell_number(t, c->detectable, 3);
         cell_number(t, c->power_margin, 2);
+        if (c->n < STATS_LEAST_FOR_POWER) {
+            text_puts(t, "<td>too few to say<td>too few to say\n");
+            continue;
+        }
         text_printf(t, "<td>%s<td>%s\n",
                     c->noninferior   ? "shown"
                     : c->worse_shown ? "not claimed"
@@ -137,36 +142,9 @@ void report_unseen(struct text *t, const struct study *s, const struct compariso
     text_puts(t, "</table></div>\n");
 }
 
-/* The two sides of the main comparison: trained models, and ways of training. */
-void report_conditional_begin(struct text *t, const struct comparison *c)
+/* What is said within the margin, and what could have been; ends the list. */
+static void put_margins(struct text *t, const struct comparison *c)
 {
-    text_puts(t, "<h3>Federated against centralised</h3>\n"
-                 "<div class=pair><div class=half><h4>Do the ways of training differ?</h4>");
-    if (c->seeds > 1) {
-        text_printf(t,
-                    "<p>Patients and %d seeds as random. What is claimed is said by both, the %s and the "
-                    "bootstrap.</p><ul><li>Difference, %s: ",
-                    c->seeds, c->random_name, c->random_name);
-        html_interval(t, c->random.difference, c->random.ci, 3);
-        text_puts(t, ", ");
-        html_p(t, c->random.p);
-        text_puts(t, ", ");
-        html_number(t, c->random.df, 1);
-        text_puts(t, " degrees of freedom.<li>SD between seeds: federated ");
-        html_number(t, c->random.sd_a, 3);
-        text_puts(t, ", centralised ");
-        html_number(t, c->random.sd_b, 3);
-        text_puts(t, ", of the difference ");
-        html_number(t, c->random.sd_difference, 3);
-        text_puts(t, ".<li>Crossed bootstrap of patients and seeds: ");
-        html_interval(t, c->bootstrap.difference, c->bootstrap.ci95, 3);
-        text_puts(t, ", ");
-        html_p(t, c->bootstrap.p);
-        text_puts(t, ".");
-    } else {
-        text_puts(t, "<p>One seed cannot say: trained again with another, both models would differ from "
-                     "themselves. Margins and power below hold for these two models.</p><ul>");
-    }
     text_puts(t, "<li>Not worse by the margin of ");
     html_number(t, c->margin, 3);
     text_puts(t, " (one-sided, alpha 0.025): at least ");
@@ -207,7 +185,46 @@ void report_conditional_begin(struct text *t, const struct comparison *c)
     html_number(t, c->power_worse, 2);
     text_puts(t, "<tr><th>power of equivalence, if there is none<td>");
     html_number(t, c->power_equal, 2);
-    text_puts(t, "</table></div><div class=half><h4>Do these trained models differ?</h4><p>Conditional on "
+    text_puts(t, "</table>");
+}
+
+/* The two sides of the main comparison: trained models, and ways of training. */
+void report_conditional_begin(struct text *t, const struct comparison *c)
+{
+    text_puts(t, "<h3>Federated against centralised</h3>\n"
+                 "<div class=pair><div class=half><h4>Do the ways of training differ?</h4>");
+    if (c->seeds > 1) {
+        text_printf(t,
+                    "<p>Patients and %d seeds as random. What is claimed is said by both, the %s and the "
+                    "bootstrap.</p><ul><li>Difference, %s: ",
+                    c->seeds, c->random_name, c->random_name);
+        html_interval(t, c->random.difference, c->random.ci, 3);
+        text_puts(t, ", ");
+        html_p(t, c->random.p);
+        text_puts(t, ", ");
+        html_number(t, c->random.df, 1);
+        text_puts(t, " degrees of freedom.<li>SD between seeds: federated ");
+        html_number(t, c->random.sd_a, 3);
+        text_puts(t, ", centralised ");
+        html_number(t, c->random.sd_b, 3);
+        text_puts(t, ", of the difference ");
+        html_number(t, c->random.sd_difference, 3);
+        text_puts(t, ".<li>Crossed bootstrap of patients and seeds: ");
+        html_interval(t, c->bootstrap.difference, c->bootstrap.ci95, 3);
+        text_puts(t, ", ");
+        html_p(t, c->bootstrap.p);
+        text_puts(t, ".");
+    } else {
+        text_puts(t, "<p>One seed cannot say: trained again with another, both models would differ from "
+                     "themselves. Margins and power below hold for these two models.</p><ul>");
+    }
+    if (c->n < STATS_LEAST_FOR_POWER)
+        text_printf(t,
+                    "<li>Margins, power and detectable difference: too few to say; %d cases, where these need "
+                    "%d.</ul>",
+                    c->n, STATS_LEAST_FOR_POWER);
+    else put_margins(t, c);
+    text_puts(t, "</div><div class=half><h4>Do these trained models differ?</h4><p>Conditional on "
                  "the models that were trained: another seed may say otherwise.</p><ul>");
 }
 
@@ -270,5 +287,6 @@ void report_subgroups(struct text *t, const struct study *s, const char *caption
     put_subgroups(t, s, caption, subgroups_of, r, 0);
     if (s->hospitals > 0) put_subgroups(t, s, caption, subgroups_of, r, 1);
     text_puts(t, "<p class=soft>Shaded: the institution that a model has alone seen, or has not seen. An en "
-                 "dash: too few cases, or one class.</p>\n");
+                 "dash: no case, or one class. Not estimable: an interval of fewer than ");
+    text_printf(t, "%d cases, or of fewer than %d of a class.</p>\n", STATS_LEAST_CASES, STATS_LEAST_OF_CLASS);
 }

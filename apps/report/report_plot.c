@@ -42,6 +42,10 @@ void html_number(struct text *t, double v, int decimals)
 void html_interval(struct text *t, double v, const double ci[2], int decimals)
 {
     html_number(t, v, decimals);
+    if (isfinite(v) && (isnan(ci[0]) || isnan(ci[1]))) {
+        text_puts(t, " <span class=ci>(not estimable)</span>");
+        return;
+    }
     text_puts(t, " <span class=ci>(");
     html_number(t, ci[0], decimals);
     text_puts(t, " to ");

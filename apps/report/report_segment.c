@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apps/report/report.h"
+#include "nn/stats/stats.h"
 
 /* ---- shared -------------------------------------------------------------------------------------------- */
 
@@ -234,6 +235,7 @@ static void put_bland_altman(struct text *t, const struct study *s, const struct
         return;
     }
     const struct bland_altman *b = &r->volume[arm];
+    const int limits = isfinite(b->limits[0]); /* not of too few cases */
     struct plot p = {.x0 = 0, .x1 = 1, .y0 = fmin(b->limits[0], 0), .y1 = fmax(b->limits[1], 0)};
     for (int k = 0; k < n; k++) {
         x[k] = (r->volume_ml[arm][k] + r->reference_ml[k]) / 2;
@@ -249,14 +251,19 @@ static void put_bland_altman(struct text *t, const struct study *s, const struct
     plot_begin(&p, t, arm ? "Volume, centralised" : "Volume, federated",
                "mean of predicted and reference, ml", "predicted − reference, ml");
     plot_rule(&p, p.x0, b->bias, p.x1, b->bias, 0);
-    plot_rule(&p, p.x0, b->limits[0], p.x1, b->limits[0], 1);
-    plot_rule(&p, p.x0, b->limits[1], p.x1, b->limits[1], 1);
+    for (int k = 0; limits && k < 2; k++) plot_rule(&p, p.x0, b->limits[k], p.x1, b->limits[k], 1);
     plot_points(&p, arm, x, y, n);
-    char caption[5 * PLOT_NUMBER], v[4][PLOT_NUMBER];
-    snprintf(caption, sizeof caption,
-             "Bland–Altman: bias %s ml, limits of agreement %s to %s ml; ICC(2,1) %s.",
-             plot_number(v[0], b->bias, 1), plot_number(v[1], b->limits[0], 1),
-             plot_number(v[2], b->limits[1], 1), plot_number(v[3], b->icc, 3));
+    char caption[6 * PLOT_NUMBER], v[4][PLOT_NUMBER];
+    if (limits)
+        snprintf(caption, sizeof caption,
+                 "Bland–Altman: bias %s ml, limits of agreement %s to %s ml; ICC(2,1) %s.",
+                 plot_number(v[0], b->bias, 1), plot_number(v[1], b->limits[0], 1),
+                 plot_number(v[2], b->limits[1], 1), plot_number(v[3], b->icc, 3));
+    else
+        snprintf(caption, sizeof caption,
+                 "Bland–Altman: bias %s ml; limits of agreement and ICC are not estimable of fewer than %d "
+                 "cases.",
+                 plot_number(v[0], b->bias, 1), STATS_LEAST_CASES);
     plot_end(&p, caption);
     free(x);
     free(y);

@@ -132,6 +132,9 @@ struct study_task {
     double done_here;             /* of these, by this process; the others by the one that it continues */
 };
 
+/* What the time goes into: announced before (expected_stage) and told after (spent). */
+enum study_stage { STAGE_DATA, STAGE_PREPARE, STAGE_TRAIN, STAGE_TEST, STAGE_STATISTICS, STAGES };
+
 struct study {
     const char *out, *data, *sites_file, *command;
     struct study_sizes sizes;
@@ -162,6 +165,8 @@ struct study {
     const struct plan *plan;
     struct study_task segment, classify;
     double start, seconds, peak_bytes;
+    enum study_stage stage;       /* since stage_began */
+    double stage_began, spent[STAGES], expected_stage[STAGES]; /* seconds */
     double expected_seconds, expected_bytes, expected_disk; /* what the tasks announced: sum, maximum, sum */
 };
 
@@ -243,6 +248,11 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
 int study_announce(struct study *s, struct study_task *t, const struct learner_data *train, struct error *e);
 /* After a step that may be the last one: whether a signal came. s->stopped is set then. */
 int study_stops(struct study *s);
+/* The time since the last call went into the stage that ends here; another begins. Returns the one that ends. */
+enum study_stage study_stage(struct study *s, enum study_stage next);
+/* "data 0:31, preparing 0:12, ..." of seconds by stage; those of nothing are left out. */
+enum { STAGES_TEXT = 200 };
+const char *study_stages(char text[STAGES_TEXT], const double seconds[STAGES]);
 /* The sum of what was announced. */
 void study_announce_total(const struct study *s);
 

@@ -146,7 +146,7 @@ static void load_job(void *arg, int job, int thread)
 static int load_cases(struct learner_data *d, const struct study *s, const float *value, int arm, int seed,
                       const int *item, int n, struct error *e)
 {
-    const int turn = 4 * pool_threads(s->pool);
+    const int turn = pool_turn(s->pool);
     struct loading l = {d, s, value, arm, seed, 0, calloc((size_t)turn, sizeof *l.error)};
     int status = 0;
     memset(d, 0, sizeof *d);
@@ -162,7 +162,7 @@ static int load_cases(struct learner_data *d, const struct study *s, const float
     }
     for (; !status && l.first < n; l.first += turn) {
         const int jobs = n - l.first < turn ? n - l.first : turn;
-        pool_run(s->pool, jobs, load_job, &l);
+        pool_take(s->pool, jobs, load_job, &l);
         for (int j = 0; !status && j < jobs; j++)
             if (l.error[j].text[0]) status = error_set(e, "%s", l.error[j].text);
     }
@@ -333,7 +333,9 @@ static int run_arm(struct study *s, struct class_cases *m, int arm, int seed, st
     if (!status) status = learner_view_join(&train, &m->train, &found, e);
     if (!status) status = study_train(s, t, "classification", arm, seed, &train, &m->validation, &model, e);
     learner_view_free(&train);
+    const enum study_stage before = study_stage(s, STAGE_TEST);
     if (!status) status = test_arm(s, model, arm, seed, m, &piped, e);
+    study_stage(s, before);
     if (model) model_destroy(model);
     classify_free(&found);
     classify_free(&piped);

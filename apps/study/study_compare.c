@@ -17,13 +17,14 @@ enum { RESAMPLES = 2000 };
 /* useful: arm b does better than nothing by this endpoint. */
 static void read_off(struct comparison *c, int useful)
 {
-    c->no_claim = c->n < STUDY_PATIENTS ? "too few patients to know how differences scatter"
+    const int few = c->n < STATS_LEAST_FOR_POWER;
+    c->no_claim = few ? "too few patients to know how differences scatter"
                   : !(c->random.se > 0) ? "the error of the difference cannot be estimated"
                   : !useful             ? "the arms do so badly that to lie within the margin says nothing"
                   : c->seeds < 2        ? "one seed does not tell how far another training would lie"
                                         : NULL;
     c->equivalent = c->noninferior = c->equal_shown = c->worse_shown = 0;
-    const double se = c->random.se, df = c->random.df;
+    const double se = few ? NAN : c->random.se, df = c->random.df;
     stats_seeds_strict(&c->strict, &c->random, &c->bootstrap);
     c->main_p = c->seeds > 1 ? c->strict.p : c->p;
     memcpy(c->main_ci, c->seeds > 1 ? c->strict.ci95 : c->ci, sizeof c->main_ci);
@@ -96,7 +97,7 @@ static int test_means(struct comparison *c, double *const v[2], double *mean[2],
         stats_seeds_mean(&c->random, v[0], v[1], seeds, n) ||
         stats_seeds_bootstrap_mean(&c->bootstrap, v[0], v[1], seeds, n, NULL, 0, RESAMPLES, seed, 0.95);
     c->p = c->wilcoxon.p;
-    if (n < STUDY_INTERVAL) c->ci[0] = c->ci[1] = c->shift.ci[0] = c->shift.ci[1] = NAN;
+    if (n < STATS_LEAST_CASES) c->ci[0] = c->ci[1] = c->shift.ci[0] = c->shift.ci[1] = NAN;
     free(difference);
     return status ? -1 : 0;
 }
@@ -193,6 +194,10 @@ void comparison_p(struct text *t, double p)
 
 static void put_interval(struct text *t, const double ci[2])
 {
+    if (isnan(ci[0]) || isnan(ci[1])) {
+        text_puts(t, "not estimable");
+        return;
+    }
     comparison_number(t, ci[0], 3);
     text_puts(t, " to ");
     comparison_number(t, ci[1], 3);
@@ -240,7 +245,7 @@ static void say_one_seed(struct text *t, const struct comparison *c, const char 
     text_puts(t, " So neither non-inferiority within the margin of ");
     comparison_number(t, c->margin, 3);
     text_puts(t, " nor equivalence is claimed");
-    if (c->n < STUDY_PATIENTS) {
+    if (c->n < STATS_LEAST_FOR_POWER) {
         text_printf(t, "; and there are %s.", c->no_claim);
         return;
     }

@@ -17,10 +17,8 @@
 #include "nn/stats/stats_rank.h"
 #include "nn/stats/stats_seeds.h"
 
-enum { STUDY_PATIENTS = 20 }; /* fewer than so many claim nothing within a margin */
-/* Of fewer patients a mean has no interval: a bootstrap of five values knows too little of how they scatter,
- * and no p of Wilcoxon's two-sided test is below 0.05. */
-enum { STUDY_INTERVAL = 6 };
+/* Patients: of fewer than STATS_LEAST_CASES a difference has no interval, of fewer than STATS_LEAST_FOR_POWER no
+ * power, and nothing is said within a margin (nn/stats/stats.h). */
 #define STUDY_POWER 0.8 /* that a test should have before its "not" is taken for more than a lack of cases */
 
 struct comparison {

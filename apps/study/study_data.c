@@ -334,13 +334,13 @@ static int choose_window(struct study *s, struct error *e)
 
 int study_measure(struct study *s, struct error *e)
 {
-    int n = s->dataset.cases, turn = 4 * pool_threads(s->pool), status = 0;
+    int n = s->dataset.cases, turn = pool_turn(s->pool), status = 0;
     struct measuring m = {s, 0, calloc((size_t)turn, sizeof *m.error)};
     if (!m.error) return error_set(e, "out of memory");
     struct progress bar = progress_begin("read cases", s->quiet);
     for (; !status && m.first < n; m.first += turn) {
         int jobs = n - m.first < turn ? n - m.first : turn;
-        pool_run(s->pool, jobs, measure_job, &m);
+        pool_take(s->pool, jobs, measure_job, &m);
         for (int j = 0; !status && j < jobs; j++)
             if (m.error[j].text[0]) status = error_set(e, "%s", m.error[j].text);
         progress_update(&bar, m.first + jobs, n, "");

@@ -200,7 +200,7 @@ static int predict_cases(struct predicting *p, const char *title, struct error *
 {
     struct study *s = p->s;
     int status = 0;
-    p->turn = 4 * pool_threads(s->pool);
+    p->turn = pool_turn(s->pool);
     p->order = malloc(((size_t)p->items + 1) * sizeof *p->order);
     p->error = calloc((size_t)p->turn, sizeof *p->error);
     if (!p->order || !p->error) status = error_set(e, "out of memory for %d cases", p->items);
@@ -209,7 +209,7 @@ static int predict_cases(struct predicting *p, const char *title, struct error *
     for (int jobs = p->first = 0; !status && p->first < p->items; p->first += jobs) {
         progress_update(&bar, p->first, p->items, s->dataset.item[p->item[p->order[p->first]]].id);
         jobs = next_turn(p);
-        pool_run(s->pool, jobs, predict_job, p);
+        pool_take(s->pool, jobs, predict_job, p);
         for (int j = 0; !status && j < jobs; j++)
             if (p->error[j].text[0]) status = error_set(e, "%s", p->error[j].text);
         if (!status && study_stops(s)) status = error_set(e, "stopped");
@@ -323,6 +323,7 @@ int segment_test(struct study *s, struct model *m, int arm, int seed, struct err
     struct arm_weights weights;
     struct predicting p = {.s = s, .weights = &weights, .arm = arm, .seed = seed};
     const double start = clock_seconds();
+    const enum study_stage before = study_stage(s, STAGE_TEST);
     if (begin_maps(s, arm, seed, e) || arm_weights_load(&weights, s, "segmentation", arm, seed, m, e))
         return -1;
     int status = make_segmenters(&p, m, e);
@@ -332,5 +333,6 @@ int segment_test(struct study *s, struct model *m, int arm, int seed, struct err
     free(p.seg);
     arm_weights_free(&weights);
     s->segment.run[arm][seed].test_seconds = clock_seconds() - start;
+    study_stage(s, before);
     return status;
 }

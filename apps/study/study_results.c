@@ -70,7 +70,6 @@ static int mean_interval(double *mean, double ci[2], const double *v, int n, uin
         *mean = stats_mean(some, count);
         status = stats_bootstrap_mean(percentile, ci, some, count, RESAMPLES, seed, 0.95);
     }
-    if (count < STUDY_INTERVAL) ci[0] = ci[1] = NAN;
     free(some);
     return status ? -1 : 0;
 }

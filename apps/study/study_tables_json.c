@@ -483,6 +483,9 @@ int tables_json(const struct study *s, const struct results *r, struct error *e)
     add_hashes(hashes, s, &s->segment, "segmentation");
     add_hashes(hashes, s, &s->classify, "classification");
     json_add_number(j, "wall_seconds", s->seconds);
+    static const char *const stage[STAGES] = {"data", "prepare", "train", "test", "statistics"};
+    struct json *spent = json_add_object(j, "stage_seconds");
+    for (int k = 0; k < STAGES; k++) json_add_number(spent, stage[k], s->spent[k]);
     json_add_number(j, "processor_seconds", clock_cpu_seconds());
     json_add_number(j, "peak_memory_bytes", s->peak_bytes);
     int status = file_join(path, sizeof path, s->out, "report.json", e) ? -1 : json_write(j, path, e);

@@ -358,6 +358,31 @@ void study_progress(const struct study *s, struct study_task *t, int arm, int se
     fflush(stdout);
 }
 
+enum study_stage study_stage(struct study *s, enum study_stage next)
+{
+    const enum study_stage before = s->stage;
+    const double now = clock_seconds();
+    s->spent[before] += now - s->stage_began;
+    s->stage_began = now;
+    s->stage = next;
+    return before;
+}
+
+const char *study_stages(char text[STAGES_TEXT], const double seconds[STAGES])
+{
+    static const char *const name[STAGES] = {"data", "reading and preparing", "training", "testing",
+                                             "statistics"};
+    char time[32];
+    int n = 0;
+    text[0] = 0;
+    for (int k = 0; k < STAGES; k++) {
+        if (!(seconds[k] >= 0.05)) continue;
+        progress_time(time, seconds[k]);
+        n += snprintf(text + n, (size_t)(STAGES_TEXT - n), "%s%s %s", n ? ", " : "", name[k], time);
+    }
+    return text;
+}
+
 void study_announce_total(const struct study *s)
 {
     char time[32];
@@ -406,8 +431,10 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
         strategy_standard(f.option, f.strategy);
     }
     struct study_run *run = &t->run[arm][seed];
-    if (train_clients(&r, &f, s, arm, train, validation, title, &run->rounds_here, e))
-        return error_prefix(e, "%s", title);
+    const enum study_stage before = study_stage(s, STAGE_TRAIN);
+    const int failed = train_clients(&r, &f, s, arm, train, validation, title, &run->rounds_here, e);
+    study_stage(s, before);
+    if (failed) return error_prefix(e, "%s", title);
     if (r.stopped) {
         federate_result_free(&r);
         s->stopped = 1;

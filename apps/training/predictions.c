@@ -9,6 +9,7 @@
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "nn/measure/classification.h"
+#include "nn/stats/stats.h"
 #include "nn/train/classifier.h"
 
 int predictions_create(struct predictions *p, int cases, int classes, struct error *e)
@@ -78,10 +79,11 @@ void predictions_print(const struct predictions *p, const char *path)
     double *positive = malloc(((size_t)p->cases + 1) * sizeof *positive);
     if (labels_known(p) && p->classes == 2 && positive) {
         struct classification c;
+        char text[STATS_RANGE_TEXT];
         for (int i = 0; i < p->cases; i++) positive[i] = p->probability[2 * i + 1];
         if (!metrics_classification(&c, p->label, positive, p->cases, 0.5))
-            printf(", AUC %.3f (95 %% CI %.3f to %.3f), accuracy %.3f, sensitivity %.3f, specificity %.3f",
-                   c.auc, c.auc_ci[0], c.auc_ci[1], c.accuracy, c.sensitivity, c.specificity);
+            printf(", AUC %.3f (95 %% CI %s), accuracy %.3f, sensitivity %.3f, specificity %.3f", c.auc,
+                   stats_range_text(text, c.auc_ci, 3), c.accuracy, c.sensitivity, c.specificity);
     }
     printf("\n");
     free(positive);

@@ -81,6 +81,11 @@ static float f32_value(uint32_t bits)
 
 float safetensors_value(const struct safetensor *t, size_t i)
 {
+    if (memcmp(t->dtype, "F32", 4) == 0) { /* nearly always: without a look into the table */
+        float v;
+        memcpy(&v, (const unsigned char *)t->data + 4 * i, sizeof v);
+        return v;
+    }
     size_t bytes = safetensors_dtype_bytes(t->dtype);
     if (bytes == 0) return NAN; /* packed below a byte */
     unsigned char element[8];

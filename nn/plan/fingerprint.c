@@ -225,13 +225,14 @@ static void extract_job(void *arg, int job, int thread)
     x->failed[k] = extract_case(x, k, thread, &x->error[k]) != 0;
 }
 
-/* A case a thread at a time, so that progress is told by the caller's thread. The error told is that of the
+/* In turns, so that progress is told by the caller's thread. The error told is that of the
  * first case. */
 static int extract_cases(struct extraction *x, struct error *e)
 {
-    for (x->first = 0; x->first < x->cases; x->first += x->threads) {
-        const int left = x->cases - x->first, jobs = left < x->threads ? left : x->threads;
-        pool_run(x->how->pool, jobs, extract_job, x);
+    const int turn = pool_turn(x->how->pool);
+    for (x->first = 0; x->first < x->cases; x->first += turn) {
+        const int left = x->cases - x->first, jobs = left < turn ? left : turn;
+        pool_take(x->how->pool, jobs, extract_job, x);
         for (int k = x->first; k < x->first + jobs; k++)
             if (x->failed[k]) {
                 *e = x->error[k];

@@ -176,15 +176,15 @@ static size_t store_bytes(const struct case_store *c)
     return bytes;
 }
 
-/* A few cases a thread at a time, so that progress is told by the caller's thread. The error told is that of
+/* In turns, so that progress is told by the caller's thread. The error told is that of
  * the first case. */
 static int load_all(struct load_job *j, struct error *e)
 {
     const struct reading *how = j->how;
-    int cases = j->store->cases, step = 2 * pool_threads(how->pool);
+    int cases = j->store->cases, step = pool_turn(how->pool);
     for (j->first = 0; j->first < cases; j->first += step) {
         int jobs = cases - j->first < step ? cases - j->first : step;
-        pool_run(how->pool, jobs, load_job_run, j);
+        pool_take(how->pool, jobs, load_job_run, j);
         for (int k = j->first; k < j->first + jobs; k++)
             if (j->failed[k]) {
                 *e = j->error[k];

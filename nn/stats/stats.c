@@ -75,6 +75,13 @@ void stats_p_text(char text[STATS_P_TEXT], double p)
     else snprintf(text, STATS_P_TEXT, "%.*f", p < 0.1 ? 4 : 3, p);
 }
 
+const char *stats_range_text(char text[STATS_RANGE_TEXT], const double range[2], int decimals)
+{
+    if (isnan(range[0]) || isnan(range[1])) return "not estimable";
+    snprintf(text, STATS_RANGE_TEXT, "%.*f to %.*f", decimals, range[0], decimals, range[1]);
+    return text;
+}
+
 /* The k-th smallest p times the number of those not smaller, never below an earlier one. O(n^2): n is a
  * handful. */
 void stats_holm(double *adjusted, const double *p, int n)

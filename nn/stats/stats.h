@@ -15,6 +15,20 @@
 
 #include <stddef.h>
 
+/* What fewer cases cannot bear is NaN too, whoever asks ("not estimable"). Values and exact p-values stand for
+ * any number. */
+enum {
+    /* An interval, or a p or a standard error from how the cases scatter: of five values a bootstrap knows too
+     * little of that, and no p of Wilcoxon's two-sided test is below 0.05. */
+    STATS_LEAST_CASES = 6,
+    /* Cases of each class, of an area's standard error, interval and p: the exact test of four and four
+     * hardly reaches 0.05, and DeLong's is an approximation for many. */
+    STATS_LEAST_OF_CLASS = 5,
+    /* A power, a detectable difference, a statement within a margin, a test of calibration: they take the
+     * deviation that was seen for the true one, which 20 cases know to a sixth. */
+    STATS_LEAST_FOR_POWER = 20
+};
+
 double stats_mean(const double *x, int n);
 double stats_median(const double *x, int n); /* O(n^2), without memory */
 double stats_sd(const double *x, int n);     /* n - 1 */
@@ -32,6 +46,9 @@ double stats_p_floor(double p); /* NaN stays NaN; never below STATS_P_FLOOR, nev
 /* "0.0421", "< 0.0001", "undefined": four decimals below 0.1, three from there on. */
 enum { STATS_P_TEXT = 16 };
 void stats_p_text(char text[STATS_P_TEXT], double p);
+/* "0.12 to 0.34", or "not estimable": an interval for people. */
+enum { STATS_RANGE_TEXT = 64 };
+const char *stats_range_text(char text[STATS_RANGE_TEXT], const double range[2], int decimals);
 /* Holm 1979. NaN stays NaN and does not count. */
 void stats_holm(double *adjusted, const double *p, int n);
 

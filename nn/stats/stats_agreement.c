@@ -42,5 +42,6 @@ int stats_bland_altman(struct bland_altman *r, const double *a, const double *b,
     r->limits[0] = r->bias - 1.96 * r->sd;
     r->limits[1] = r->bias + 1.96 * r->sd;
     r->icc = intraclass(a, b, n);
+    if (pairs < STATS_LEAST_CASES) r->limits[0] = r->limits[1] = r->icc = NAN;
     return 0;
 }

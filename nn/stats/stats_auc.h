@@ -1,7 +1,8 @@
 /* stats_auc.h - areas under ROC curves and their differences.
  *
  * The area is the share of (positive, negative) pairs in the right order, ties counting half. label 0 or not;
- * a NaN among the scores, or one class only, makes the area NaN. Functions that return int return -1 when
+ * a NaN among the scores, or one class only, makes the area NaN; standard errors, intervals and p are NaN with
+ * fewer than STATS_LEAST_OF_CLASS cases of a class (of clusters: patients who have one). Functions that return int return -1 when
  * memory is out.
  */
 #ifndef NN_STATS_AUC_H
@@ -44,7 +45,7 @@ int stats_delong_clustered(struct delong *r, const int *label, const double *a, 
 void stats_auc_interval(double ci[2], double auc, double se, int positives, int negatives, double level);
 
 /* Percentile and BCa intervals of an area: cases are drawn within each class, so that every resample has both
- * (as pROC does). NaN with fewer than two cases of a class. Where every resample is the estimate (a perfect
+ * (as pROC does). Where every resample is the estimate (a perfect
  * separation) both are stats_auc_interval's. */
 int stats_bootstrap_auc(double percentile[2], double bca[2], const int *label, const double *score, int n,
                         int resamples, uint64_t seed, double level);

@@ -53,6 +53,13 @@ static void compare_certain(struct delong *r, struct classes of_a, struct classe
     r->p = p_of(r->z);
 }
 
+/* Areas and their difference stand; how sure they are, so few cases do not say. */
+static void forget_errors(struct delong *r, struct classes of)
+{
+    if (of.positives >= STATS_LEAST_OF_CLASS && of.negatives >= STATS_LEAST_OF_CLASS) return;
+    r->se = r->se_a = r->se_b = r->covariance = r->z = r->p = r->ci[0] = r->ci[1] = NAN;
+}
+
 static int are_equal(const double *a, const double *b, int n)
 {
     int i = 0;
@@ -73,6 +80,7 @@ int stats_delong(struct delong *r, const int *label, const double *a, const doub
     if (!failed) compare_areas(r, stats_auc_covariance(label, v, v, n), stats_auc_covariance(label, w, w, n));
     if (!failed && r->se == 0 && !are_equal(a, b, n))
         compare_certain(r, count_classes(label, n), count_classes(label, n));
+    forget_errors(r, count_classes(label, n));
     free(v);
     return failed ? -1 : 0;
 }
@@ -91,6 +99,8 @@ int stats_delong_unpaired(struct delong *r, const int *label_a, const double *a,
     if (!failed)
         compare_areas(r, stats_auc_covariance(label_a, v, v, n_a), stats_auc_covariance(label_b, w, w, n_b));
     if (!failed && r->se == 0) compare_certain(r, count_classes(label_a, n_a), count_classes(label_b, n_b));
+    forget_errors(r, count_classes(label_a, n_a));
+    forget_errors(r, count_classes(label_b, n_b));
     free(v);
     free(w);
     return failed ? -1 : 0;
@@ -157,6 +167,10 @@ int stats_delong_clustered(struct delong *r, const int *label, const double *a, 
             compare_areas(r, clustered_covariance(&s, s.a, s.a, classes.positives, classes.negatives),
                           clustered_covariance(&s, s.b, s.b, classes.positives, classes.negatives));
         if (!failed && r->se == 0 && !are_equal(a, b, n)) compare_certain(r, classes, classes);
+        struct classes patients = {0, 0};
+        for (int c = 0; c < clusters; c++)
+            patients.positives += s.count[1][c] > 0, patients.negatives += s.count[0][c] > 0;
+        forget_errors(r, patients);
     }
     free(v);
     free(sum);

@@ -38,7 +38,7 @@ void stats_auc_interval(double ci[2], double auc, double se, int positives, int 
 {
     const double z = stats_normal_quantile(0.5 + level / 2);
     ci[0] = ci[1] = NAN;
-    if (isnan(auc) || positives < 1 || negatives < 1) return;
+    if (isnan(auc) || positives < STATS_LEAST_OF_CLASS || negatives < STATS_LEAST_OF_CLASS) return;
     if (se > 0 && auc > 0 && auc < 1) {
         const double middle = vmath_log_d(auc / (1 - auc)), half = z * se / (auc * (1 - auc));
         ci[0] = expit(middle - half);
@@ -90,7 +90,7 @@ int stats_bootstrap_auc(double percentile[2], double bca[2], const int *label, c
     const int positives = by_class(class, work, label, score, n);
     const double auc = stats_auc_placements(placement, class, work, n);
     percentile[0] = percentile[1] = bca[0] = bca[1] = NAN;
-    if (positives > 1 && n - positives > 1 && isfinite(auc)) {
+    if (positives >= STATS_LEAST_OF_CLASS && n - positives >= STATS_LEAST_OF_CLASS && isfinite(auc)) {
         leave_one_out(jackknife, class, placement, auc, n, positives);
         for (int b = 0; b < resamples; b++) {
             struct rng rng = rng_stream(seed, 1, (uint64_t)b, RNG_BOOTSTRAP);
@@ -142,8 +142,8 @@ static double variance_of_parts(const double *part, const int *label, int n, int
             if (label[i] == class) sum += part[i], count++;
         for (int i = 0; i < n; i++)
             if (label[i] == class) square += (part[i] - sum / count) * (part[i] - sum / count);
-        if (count > 1) variance += count * square / (count - 1);
-        else if (count == 1) variance = NAN;
+        if (count >= STATS_LEAST_OF_CLASS) variance += count * square / (count - 1);
+        else if (count > 0) variance = NAN;
     }
     return variance;
 }
@@ -165,7 +165,8 @@ int stats_auc_macro(struct macro_auc *r, double *auc, const int *label, const do
         const double k = r->classes;
         r->macro = sum / k;
         r->se = sqrt(variance_of_parts(work, label, n, classes)) / k;
-        stats_auc_interval(r->ci, r->macro, r->se, n / r->classes, n - n / r->classes, 0.95);
+        if (!isnan(r->se))
+            stats_auc_interval(r->ci, r->macro, r->se, n / r->classes, n - n / r->classes, 0.95);
     }
     free(work);
     free(is);

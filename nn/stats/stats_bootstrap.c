@@ -58,6 +58,7 @@ int stats_bootstrap_mean(double percentile[2], double bca[2], const double *x, i
     }
     if (!failed)
         stats_bootstrap_intervals(percentile, bca, sum / n, resampled, resamples, jackknife, n, level);
+    if (n < STATS_LEAST_CASES) percentile[0] = percentile[1] = bca[0] = bca[1] = NAN;
     free(resampled);
     free(jackknife);
     return failed ? -1 : 0;

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/* Of the mean. n >= 1. Returns -1 when memory is out. */
+/* Of the mean. n >= 1; NaN of fewer than STATS_LEAST_CASES. Returns -1 when memory is out. */
 int stats_bootstrap_mean(double percentile[2], double bca[2], const double *x, int n, int resamples,
                          uint64_t seed, double level);
 /* From given resamples (which are sorted in place) of any estimate; jackknife: the n leave-one-out

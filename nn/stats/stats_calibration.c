@@ -40,7 +40,7 @@ int stats_hosmer_lemeshow(struct hosmer_lemeshow *r, const int *label, const dou
         if (d != 0) sum += d * d / variance; /* what was certain and did not happen: infinite */
     }
     free(f);
-    if (n < groups) return 0;
+    if (n < groups || n < STATS_LEAST_FOR_POWER) return 0;
     r->statistic = sum;
     r->p = stats_p_floor(stats_chi2_upper(sum, groups));
     return 0;

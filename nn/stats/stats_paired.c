@@ -14,7 +14,7 @@ static int paired_mean(double *mean, double *se, double *df, const double *a, co
     double *d = stats_differences(&pairs, a, b, n);
     if (!d) return -1;
     *mean = stats_mean(d, pairs);
-    *se = stats_sd(d, pairs) / sqrt(pairs);
+    *se = pairs < STATS_LEAST_FOR_POWER ? NAN : stats_sd(d, pairs) / sqrt(pairs);
     *df = pairs - 1;
     free(d);
     return 0;

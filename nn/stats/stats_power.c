@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "nn/stats/stats.h"
 #include "nn/stats/stats_distributions.h"
 
 double stats_power_two_sided(double effect, double se, double df, double alpha)
@@ -57,21 +58,30 @@ double stats_detectable_margin(double power, double se, double df, double alpha)
     return smallest(power_of_margin, power, se, df, alpha);
 }
 
-struct power_basis stats_power_t(double sd, int n) { return (struct power_basis){sd / sqrt(n), n - 1}; }
+static struct power_basis basis(double se, double df, int n)
+{
+    return (struct power_basis){n < STATS_LEAST_FOR_POWER ? NAN : se, df};
+}
+
+struct power_basis stats_power_t(double sd, int n) { return basis(sd / sqrt(n), n - 1, n); }
 
 struct power_basis stats_power_wilcoxon(double sd, int n)
 {
     const double pi = 3.14159265358979323846, pairs = n * 3 / pi;
-    return (struct power_basis){sd / sqrt(pairs), pairs - 1};
+    return basis(sd / sqrt(pairs), pairs - 1, n);
 }
 
 struct power_basis stats_power_mann_whitney(double sd_a, int n_a, double sd_b, int n_b)
 {
-    const struct power_basis a = stats_power_wilcoxon(sd_a, n_a), b = stats_power_wilcoxon(sd_b, n_b);
-    return (struct power_basis){hypot(a.se, b.se), a.df + b.df};
+    const double pi = 3.14159265358979323846, a = n_a * 3 / pi, b = n_b * 3 / pi;
+    const int fewer = n_a < n_b ? n_a : n_b;
+    return basis(hypot(sd_a / sqrt(a), sd_b / sqrt(b)), a + b - 2,
+                 fewer < STATS_LEAST_CASES ? 0 : n_a + n_b);
 }
 
 struct power_basis stats_power_mcnemar(int b, int c, int n)
 {
-    return (struct power_basis){sqrt((double)b + c) / n, INFINITY};
+    return basis(sqrt((double)b + c) / n, INFINITY, n);
 }
+
+struct power_basis stats_power_areas(double se, int n) { return basis(se, INFINITY, n); }

@@ -21,7 +21,8 @@ double stats_power_tost(double effect, double margin, double se, double df, doub
 /* The smallest margin with at least that power when the truth is 0. */
 double stats_detectable_margin(double power, double se, double df, double alpha);
 
-/* Standard error and degrees of freedom that stand for n paired differences with this deviation. Of the
+/* se is NaN, and so is every power, of fewer than STATS_LEAST_FOR_POWER cases.
+ * Standard error and degrees of freedom that stand for n paired differences with this deviation. Of the
  * signed-rank test: as many pairs as its asymptotic relative efficiency leaves, 3/pi of them for normal
  * differences (Lehmann 2006; the A.R.E. method of G*Power). */
 struct power_basis {
@@ -34,5 +35,7 @@ struct power_basis stats_power_mann_whitney(double sd_a, int n_a, double sd_b, i
 /* Of McNemar's test: the difference of the two shares, whose variance without a difference is (b + c) / n^2
  * (Connor 1987). Normal; the exact test finds a little less. */
 struct power_basis stats_power_mcnemar(int b, int c, int n);
+/* Of a difference of areas over n cases with this standard error. */
+struct power_basis stats_power_areas(double se, int n);
 
 #endif

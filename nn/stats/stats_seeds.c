@@ -22,6 +22,21 @@ static void finish(struct seeds_test *r)
     r->ci[1] = r->difference + half;
 }
 
+/* What the estimates are stands; how far they might lie off, so few cases do not say. */
+static void forget_errors(struct seeds_test *r)
+{
+    r->se = r->df = r->t = r->p = r->ci[0] = r->ci[1] = NAN;
+}
+
+/* Whether the cases, or those of each class, are too few for a standard error. */
+static int too_few(const int *label, int n)
+{
+    int positives = 0;
+    if (!label) return n < STATS_LEAST_CASES;
+    for (int i = 0; i < n; i++) positives += label[i] != 0;
+    return positives < STATS_LEAST_OF_CLASS || n - positives < STATS_LEAST_OF_CLASS;
+}
+
 /* Means and deviations between seeds; estimate [2][seeds]. */
 static int describe(struct seeds_test *r, const double *estimate, int seeds)
 {
@@ -97,6 +112,7 @@ static int by_cases(struct seeds_test *r, const int *label, const double *a, con
         }
     if (!failed) failed = describe(r, estimate, seeds);
     if (!failed) obuchowski_rockette(r, covariance, seeds);
+    if (too_few(label, n)) forget_errors(r);
     free(work);
     return 0;
 }
@@ -176,6 +192,7 @@ int stats_seeds_mean(struct seeds_test *r, const double *a, const double *b, int
         free(d);
     }
     if (!failed) finish(r);
+    if (too_few(NULL, n)) forget_errors(r);
     free(estimate);
     return 0;
 }
@@ -231,6 +248,11 @@ int stats_seeds_bootstrap_mean(struct seeds_bootstrap *r, const double *a, const
         resampled[t] = total / (cases * seeds);
     }
     interval(r, resampled, resamples, level);
+    if (groups < STATS_LEAST_CASES) {
+        const double difference = r->difference;
+        *r = stats_seeds_no_bootstrap;
+        r->difference = difference;
+    }
     free(sum);
     return 0;
 }
@@ -279,6 +301,8 @@ int stats_seeds_bootstrap_auc(struct seeds_bootstrap *r, const int *label, const
     if (positives > 0 && positives < n) {
         for (int k = 0; k < seeds; k++) times[k] = 1;
         r->difference = drawn_difference(score, class, label, a, b, order, times, seeds, n);
+    }
+    if (!too_few(label, n)) {
         for (int t = 0; t < resamples; t++) {
             struct rng rng = rng_stream(seed, 3, (uint64_t)t, RNG_BOOTSTRAP);
             memset(times, 0, (size_t)seeds * sizeof *times);

@@ -151,7 +151,10 @@ static void check_comparison(void)
      * of so few. */
     double few_a[4] = {0.061, 0.059, 0.073, 0.047}, few_b[4] = {0.06, 0.06, 0.06, 0.06};
     CHECK(comparison_means(&c, few_a, few_b, 1, 4, patient, 4, 0.012, 1) == 0, "memory");
-    CHECK(!c.equivalent && c.power_equal < STUDY_POWER, "four cases: equivalent, power %g", c.power_equal);
+    CHECK(!c.equivalent && isnan(c.power_equal) && isnan(c.power_margin) && isnan(c.power_worse) &&
+              isnan(c.detectable) && isnan(c.equal.p) && isnan(c.worse.p),
+          "four cases: power %g, detectable %g", c.power_equal, c.detectable);
+    check_words(&c, "interval not estimable", "would have been found", "four cases");
     check_words(&c, "4 test cases, 1 seed", "Within the margin the two", "four cases");
     CHECK(isnan(c.ci[0]) && isnan(c.ci[1]) && isnan(c.shift.ci[0]) && isnan(c.shift.ci[1]),
           "an interval of four cases: %g to %g", c.ci[0], c.ci[1]);

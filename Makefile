@@ -154,7 +154,7 @@ APPS_PHANTOM = apps/phantom/anatomy.o apps/phantom/body.o apps/phantom/lattice.o
 	apps/phantom/receiver.o apps/phantom/render.o apps/phantom/scanners.o apps/phantom/signal.o \
 	apps/phantom/tumour.o
 APPS_STUDY = apps/study/study_arms.o apps/study/study_baseline.o apps/study/study_classify.o \
-	apps/study/study_compare.o apps/study/study_data.o apps/study/study_estimate.o \
+	apps/study/study_compare.o apps/study/study_cost.o apps/study/study_data.o apps/study/study_estimate.o \
 	apps/study/study_multiclass.o apps/study/study_predict.o apps/study/study_protocol.o \
 	apps/study/study_region.o apps/study/study_results.o apps/study/study_segment.o \
 	apps/study/study_tables_csv.o apps/study/study_tables_json.o apps/study/study_train.o

@@ -11,6 +11,7 @@
 #include "apps/base/progress.h"
 #include "apps/command/commands.h"
 #include "apps/report/report.h"
+#include "apps/study/study_cost.h"
 #include "apps/study/study_tables.h"
 #include "io/base/file.h"
 #include "io/base/json.h"
@@ -32,7 +33,7 @@ static const struct study_sizes presets[] = {
      .local_iterations = 60,
      .base_features = 16,
      .batch = 1,
-     .patch_voxels = 64000, /* 20 x 40 x 80: most cases in one window */
+     .patch_voxels = 60000,
      .step = 0.9,
      .class_rounds = 12,
      .class_iterations = 25,
@@ -242,13 +243,17 @@ static int run_study(struct study *s, struct error *e)
         fflush(stdout);
     }
     classify_plan(s);
+    if (s->estimate && cost_of_dataset(s, e)) return -1;
     if (!s->estimate && study_protocol(s, e)) return -1;
     interrupt_begin();
     if (segment_run(s, e) || classify_run(s, e)) return -1;
     if (!s->segment.present && !s->classify.present)
         return error_set(e, "%s: nothing to study: segmentation: %.150s; classification: %.150s", s->data,
                          s->segment.why_not, s->classify.why_not);
-    if (s->estimate) return study_announce_total(s), 0;
+    if (s->estimate) {
+        s->expected_stage[STAGE_PREPARE] += s->dataset.cases * (s->cost.read + s->cost.features) / s->threads;
+        return study_announce_total(s), 0;
+    }
     say_absent("segmentation", &s->segment, s->skip_segment);
     say_absent("classification", &s->classify, s->skip_classify);
     return write_reports(s, e);

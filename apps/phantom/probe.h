@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "io/base/error.h"
+#include "nn/data/sample.h"
 
 enum { PROBES = 6, PROBE_CHANNELS = 2, PROBE_INSTITUTIONS = 3 };
 
@@ -13,10 +13,12 @@ struct phantom_probe { /* of a hospital */
     double share;      /* of all cases */
     int size[3];       /* d, h, w */
     double spacing[3]; /* mm */
+    double make, read; /* processor seconds: drawn and packed as in its files; unpacked */
 };
 
-/* size: of `nephron phantom --size`. -1 when memory is out. */
-int phantom_probe(struct phantom_probe probe[PROBES], const char *size, double difficulty, uint64_t seed,
+/* size: of `nephron phantom --size`. *typical receives the case of the hospital that has most. -1 when memory is
+ * out. */
+int phantom_probe(struct phantom_probe probe[PROBES], struct sample *typical, const char *size, double difficulty, uint64_t seed,
                   struct error *e);
 
 #endif

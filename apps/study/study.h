@@ -132,6 +132,13 @@ struct study_task {
     double done_here;             /* of these, by this process; the others by the one that it continues */
 };
 
+/* Processor seconds of what becomes of a case, measured on one (study_cost.h). */
+struct study_cost {
+    struct sample typical;
+    int there;
+    double read, features;
+};
+
 /* What the time goes into: announced before (expected_stage) and told after (spent). */
 enum study_stage { STAGE_DATA, STAGE_PREPARE, STAGE_TRAIN, STAGE_TEST, STAGE_STATISTICS, STAGES };
 
@@ -166,8 +173,9 @@ struct study {
     struct study_task segment, classify;
     double start, seconds, peak_bytes;
     enum study_stage stage;       /* since stage_began */
+    struct study_cost cost;
     double stage_began, spent[STAGES], expected_stage[STAGES]; /* seconds */
-    double expected_seconds, expected_bytes, expected_disk; /* what the tasks announced: sum, maximum, sum */
+    double expected_bytes, expected_disk; /* what the tasks announced: the maximum, the sum */
 };
 
 /* ---- study_data.c ---- */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "apps/base/progress.h"
-#include "apps/study/study.h"
+#include "apps/study/study_cost.h"
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "nn/data/sites.h"
@@ -416,6 +416,7 @@ void study_close(struct study *s)
     for (int i = 0; s->item && i < s->dataset.cases; i++) free(s->item[i].intensity);
     free(s->item);
     free(s->patient);
+    cost_free(&s->cost);
     study_task_free(&s->segment);
     study_task_free(&s->classify);
     plans_free(&s->plans);

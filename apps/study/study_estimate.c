@@ -7,6 +7,7 @@
 #include "apps/training/budget.h"
 #include "apps/phantom/probe.h"
 #include "apps/study/study.h"
+#include "apps/study/study_cost.h"
 #include "nn/train/learner_data.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/rng.h"
@@ -139,9 +140,14 @@ int study_estimate(struct study *s, struct error *e)
         free(g);
         return -1;
     }
-    double start = clock_cpu_seconds();
-    int status = phantom_probe(probe, s->sizes.phantom_size, s->sizes.difficulty, s->seed, e);
-    double patient = (clock_cpu_seconds() - start) / PROBES;
+    struct sample typical = {.channels = 0};
+    int status = phantom_probe(probe, &typical, s->sizes.phantom_size, s->sizes.difficulty, s->seed, e);
+    double make = 0, read = 0;
+    for (int h = 0; !status && h < PROBES; h++) {
+        make += probe[h].share * probe[h].make;
+        read += probe[h].share * probe[h].read;
+    }
+    if (!status) status = cost_of_case(g, &typical, read, e);
     if (!status) status = make_fingerprint(&f, probe, e);
     if (!status && !s->skip_segment) count_cases(&g->segment, g, s->sizes.segment_seeds);
     if (!status && !s->skip_classify) count_cases(&g->classify, g, s->sizes.classify_seeds);
@@ -151,7 +157,8 @@ int study_estimate(struct study *s, struct error *e)
         double voxels = (double)probe[0].size[0] * probe[0].size[1] * probe[0].size[2];
         /* Noisy 16-bit images hardly compress; a case that is being prepared is held raw and resampled by
          * each thread. */
-        g->expected_seconds += patient * s->sizes.cases / s->threads;
+        g->expected_stage[STAGE_DATA] = make * s->sizes.cases / s->threads;
+        g->expected_stage[STAGE_PREPARE] += (read + g->cost.features) * s->sizes.cases / s->threads;
         g->expected_disk += voxels * 2 * PROBE_CHANNELS * s->sizes.cases;
         g->expected_bytes += voxels * 6 * sizeof(float) * s->threads;
         study_announce_total(g);
@@ -159,6 +166,7 @@ int study_estimate(struct study *s, struct error *e)
     s->segment.step_seconds = g->segment.step_seconds;
     s->classify.step_seconds = g->classify.step_seconds;
     s->classify.expected = g->classify.expected;
+    cost_free(&g->cost);
     fingerprint_free(&f);
     plans_free(&g->plans);
     dataset_close(&g->dataset);

@@ -8,6 +8,7 @@
 #include "apps/base/interrupt.h"
 #include "apps/base/progress.h"
 #include "apps/study/study.h"
+#include "apps/study/study_cost.h"
 #include "nn/infer/infer.h"
 #include "nn/train/learner_data.h"
 #include "nn/train/train_covariates.h"
@@ -305,12 +306,13 @@ int study_announce(struct study *s, struct study_task *t, const struct learner_d
         steps += (double)t->seeds * rounds * iterations * arm_clients(s, a);
         states += arm_clients(s, a);
     }
-    double seconds = (steps + validation_steps(s, t) + test_steps(s, t, p)) * t->step_seconds;
+    const double trains = (steps + validation_steps(s, t)) * t->step_seconds;
+    const double tests = test_steps(s, t, p) * t->step_seconds, seconds = trains + tests;
+    if (cost_of_task(s, t, trains, tests, e)) return -1;
     const double memory =
         fmax((double)federate_bytes(&f, t->step_bytes, t->parameters, 1), (double)t->test_bytes) +
         (double)t->case_bytes;
     int moments = t->options.optimizer->moments;
-    s->expected_seconds += seconds;
     t->expected = seconds;
     if (memory > s->expected_bytes) s->expected_bytes = memory;
     s->expected_disk +=
@@ -385,11 +387,13 @@ const char *study_stages(char text[STAGES_TEXT], const double seconds[STAGES])
 
 void study_announce_total(const struct study *s)
 {
-    char time[32];
-    progress_time(time, s->expected_seconds);
-    printf("expected in all: about %s of computing on %d free core%s (reading, writing and statistics come "
-           "on top), %.2f GB of memory, %.2f GB of disk\n",
-           time, s->threads, s->threads > 1 ? "s" : "", s->expected_bytes * 1e-9, s->expected_disk * 1e-9);
+    char time[32], stages[STAGES_TEXT];
+    double seconds = 0;
+    for (int k = 0; k < STAGES; k++) seconds += s->expected_stage[k];
+    progress_time(time, seconds);
+    printf("expected in all: about %s on %d free core%s (%s), %.2f GB of memory, %.2f GB of disk\n", time,
+           s->threads, s->threads > 1 ? "s" : "", study_stages(stages, s->expected_stage),
+           s->expected_bytes * 1e-9, s->expected_disk * 1e-9);
     fflush(stdout);
 }
 

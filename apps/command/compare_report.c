@@ -164,17 +164,17 @@ void compare_say_few(struct json *j, int cases, int positives, int negatives)
     const int fewer = positives < negatives ? positives : negatives, areas = positives + negatives > 0;
     if (areas && fewer < STATS_LEAST_OF_CLASS)
         compare_say(j,
-                    "Too few to say how sure this is: %d cases of one class, where an area's error, interval and "
-                    "p need %d of each.",
-                    fewer, STATS_LEAST_OF_CLASS);
+                    "Too few to say how sure this is: %d case%s of one class, where an area's error, interval "
+                    "and p need %d of each.",
+                    fewer, fewer == 1 ? "" : "s", STATS_LEAST_OF_CLASS);
     else if (!areas && cases < STATS_LEAST_CASES)
-        compare_say(j, "Too few to say how sure this is: %d cases, where an interval needs %d.", cases,
-                    STATS_LEAST_CASES);
+        compare_say(j, "Too few to say how sure this is: %d case%s, where an interval needs %d.", cases,
+                    cases == 1 ? "" : "s", STATS_LEAST_CASES);
     if (cases < STATS_LEAST_FOR_POWER)
         compare_say(j,
-                    "Too few to say what could have been shown: %d cases, where a power, a detectable "
+                    "Too few to say what could have been shown: %d case%s, where a power, a detectable "
                     "difference and a margin need %d.",
-                    cases, STATS_LEAST_FOR_POWER);
+                    cases, cases == 1 ? "" : "s", STATS_LEAST_FOR_POWER);
 }
 
 void compare_say_margin(struct json *j, const struct compare *c, const struct tost *t,

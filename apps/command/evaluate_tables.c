@@ -252,7 +252,7 @@ static int report_area(struct json *j, const struct evaluate *o, const struct ta
                stats_range_text(again, bca, 4));
     const int negatives = c->n - c->positives;
     if (!o->quiet && (c->positives < STATS_LEAST_OF_CLASS || negatives < STATS_LEAST_OF_CLASS))
-        printf("%-18s %d cases of one class are too few to say how sure it is: %d of each are the least\n", "",
+        printf("%-18s too few to say how sure it is: %d of one class, where %d of each are the least\n", "",
                c->positives < negatives ? c->positives : negatives, STATS_LEAST_OF_CLASS);
     if (!o->patients) return 0;
     if (stats_delong_clustered(&d, t->label, t->probability, t->probability, t->cluster, t->n, clusters))

@@ -62,8 +62,36 @@ for k in 1 2 3; do
     summary Dice c0:0.7$k c1:0.6$k c2:0.8$k c3:0.5$k c4:0.7$k c5:0.6 >"$work/a$k.json"
     summary Dice c0:0.6$k c1:0.6 c2:0.78 c3:0.5$k c4:0.6$k c5:0.5$k >"$work/b$k.json"
 done
+# Fewer cases than a statement needs: it is not made, and said why.
 $nephron compare "$work/a1.json,$work/a2.json,$work/a3.json" "$work/b1.json,$work/b2.json,$work/b3.json" \
     --margin 0.05 --json "$work/j.json" >"$work/out" &&
+    grep -q "^- Too few to say what could have been shown: 6 cases" "$work/out" &&
+    ! grep -q "within 0.05\|is found 80 times\|how sure this is" "$work/out" &&
+    grep -q '"detectable_difference": NaN' "$work/j.json" && grep -q '"equivalent": false' "$work/j.json" &&
+    ! grep -q "nan\|not estimable" "$work/out"
+ok "six cases have intervals, and no power or margin" $?
+summary Dice c0:0.7 c1:0.6 c2:0.8 >"$work/three.json"
+summary Dice c0:0.6 c1:0.7 c2:0.7 >"$work/other.json"
+for more in "" --unpaired; do
+    $nephron compare "$work/three.json" "$work/other.json" --margin 0.5 $more >"$work/out" &&
+        grep -q "^- Too few to say what could have been shown: [36] cases" "$work/out" &&
+        ! grep -q "nan\|equivalent within\|worse than B\|80 times" "$work/out"
+    ok "three cases against three $more" $?
+done
+$nephron compare "$work/three.json" "$work/other.json" >"$work/out" &&
+    grep -q "^foreground mean .*not estimable .*not estimable" "$work/out" &&
+    grep -q "^- Too few to say how sure this is: 3 cases" "$work/out"
+ok "three cases have no interval" $?
+for arm in a b; do
+    for k in 1 2 3; do
+        summary Dice $(awk -v k=$k -v arm=$arm 'BEGIN { for (i = 0; i < 20; i++)
+            printf "c%d:%.3f ", i, 0.5 + i * 7 % 11 / 40 + (arm == "a") * i * 3 % 5 / 60 + k * (i % 3) / 100 }') \
+            >"$work/$arm$k.20.json"
+    done
+done
+$nephron compare "$work/a1.20.json,$work/a2.20.json,$work/a3.20.json" \
+    "$work/b1.20.json,$work/b2.20.json,$work/b3.20.json" \
+    --margin 0.05 --json "$work/j.json" >"$work/out" && ! grep -q "Too few" "$work/out" &&
     grep -q '"seeds_margin"' "$work/j.json" &&
     grep -q "^- Of the two ways of training, within 0.05" "$work/out" &&
     grep -q "Patients and seeds as random" "$work/out" && grep -q '"seeds_mixed_model"' "$work/j.json" &&
@@ -108,6 +136,20 @@ ok "tables by patients and seeds" $?
 $nephron compare "$work/a.csv" "$work/b.csv" --unpaired --json "$work/j.json" >/dev/null &&
     grep -q '"delong_unpaired"' "$work/j.json"
 ok "tables --unpaired" $?
+# Of two cases an area is a number, and nothing says how sure it is.
+sed -n '1p;2p;5p' "$work/a.csv" >"$work/two.csv"
+sed -n '1p;2p;5p' "$work/b.csv" >"$work/two_b.csv"
+for more in "" --unpaired; do
+    $nephron compare "$work/two.csv" "$work/two_b.csv" --margin 0.2 --json "$work/j.json" $more >"$work/out" &&
+        grep -q "95 % interval not estimable, p undefined" "$work/out" &&
+        grep -q "^- Too few to say how sure this is: 1 case of one class" "$work/out" &&
+        grep -q '"p": NaN' "$work/j.json" && ! grep -q "nan\|equivalent within" "$work/out"
+    ok "areas of two cases $more" $?
+done
+$nephron evaluate "$work/two.csv" "$work/two.csv" --json "$work/j.json" >"$work/out" &&
+    grep -q "^AUC .*(not estimable, DeLong on the logit scale; not estimable, BCa" "$work/out" &&
+    grep -q "too few to say how sure it is: 1 of one class, where 5 of each" "$work/out" && ! grep -q "nan" "$work/out"
+ok "evaluate: the area of two cases" $?
 # Perfect separation: no interval of one point, no p of 0.
 awk 'NR == 1 || 1 { n = split($0, v, ","); if (NR > 1) v[3] = v[2] ? 0.9 : 0.1;
     print v[1] "," v[2] "," v[3] }' "$work/a.csv" >"$work/perfect.csv"

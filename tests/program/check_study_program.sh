@@ -41,6 +41,12 @@ grep -q 'with one seed there is one model of each' "$work/a/report.html" &&
     grep -q 'too few patients' "$work/a/report.html" &&
     ! grep -q 'the two are equivalent' "$work/a/report.html"
 ok "a study of one seed and few cases says so, and claims no equivalence" $?
+[ "$(grep -c 'Margins, power and detectable difference: too few to say' "$work/a/report.html")" -eq 2 ] &&
+    grep -q 'class=ci>(not estimable)' "$work/a/report.html" &&
+    ! grep -q 'power, if the difference is the margin\|would have been found' "$work/a/report.html" &&
+    [ "$(grep -c '"detectable_difference": NaN' "$work/a/report.json")" -ge 2 ] &&
+    ! grep -q '"detectable_difference": [0-9]' "$work/a/report.json" && ! grep -qi '[( ]nan\b' "$work/a/report.html"
+ok "of few cases neither power nor a detectable difference, and no interval" $?
 ! grep -qE '<script|<link|src="?http' "$work/a/report.html"
 ok "report.html needs nothing from outside" $?
 grep -q 'data:image/png;base64,iVBOR' "$work/a/report.html"
@@ -113,8 +119,8 @@ fi
 
 # Every arm, two seeds, an external hospital; its cases are in no training. In check-all.
 if [ -n "$CHECK_ALL" ]; then
-    (echo case,hospital; sed -n '2,$p' $data/sites.csv |
-        awk -F, '{ print $1 "," (NR % 8 == 0 ? "far" : "near") }') >"$work/data/clinical.csv"
+    (echo case,hospital,histology; sed -n '2,$p' $data/sites.csv |
+        awk -F, '{ print $1 "," (NR % 8 == 0 ? "far,rare" : "near,usual") }') >"$work/data/clinical.csv"
     arms=alone,federated_equal_images,centralised_long,fedprox,fedbn,leave_one_out
     $nephron study -o "$work/m" --data "$work/data" $tiny --seeds 2 --local-iterations 3 --arms $arms \
         --external far >/dev/null
@@ -131,6 +137,9 @@ if [ -n "$CHECK_ALL" ]; then
         "$work/m/report.html" &&
         grep -q 'Institutions that did not train' "$work/m/report.html"
     ok "external cases in the flow, the cohort and the comparisons" $?
+    grep -q '<th>far, external$' "$work/m/report.html" &&
+        grep -A 1 '^<tr><th>rare' "$work/m/report.html" | grep -q '<td>0<td>0.*<td>5'
+    ok "histology of the external hospital" $?
     sed -n 's/^segmentation,\(centralised[a-z_ ]*\),1,1,all,\([0-9]*\),.*/\1 \2/p' "$work/m/rounds.csv" |
         sort >"$work/out"
     [ "$(wc -l <"$work/out")" -eq 2 ] && grep -q "without: " "$work/m/rounds.csv"

@@ -43,7 +43,8 @@ LIBS_ZLIB_1 = -lz
 
 # The library, in reading order: nothing includes from a folder below its own (tests/check_layers.sh).
 TENSOR_BASE = tensor/base/amx.o tensor/base/check.o tensor/base/clock.o tensor/base/cpu.o tensor/base/pool.o \
-	tensor/base/pool_take.o tensor/base/rng.o tensor/base/rng_normals.o tensor/base/vmath.o tensor/base/vmath_many.o
+	tensor/base/pool_take.o tensor/base/rng.o tensor/base/rng_normals.o tensor/base/vmath.o \
+	tensor/base/vmath_many.o
 TENSOR_REFERENCE = tensor/reference/conv_ref.o
 TENSOR_CONV = tensor/conv/conv.o tensor/conv/conv_algorithm.o tensor/conv/conv_avx2.o \
 	tensor/conv/conv_avx512.o tensor/conv/conv_bias.o tensor/conv/conv_kernels.o tensor/conv/conv_neon.o \
@@ -154,10 +155,11 @@ APPS_PHANTOM = apps/phantom/anatomy.o apps/phantom/body.o apps/phantom/lattice.o
 	apps/phantom/receiver.o apps/phantom/render.o apps/phantom/scanners.o apps/phantom/signal.o \
 	apps/phantom/tumour.o
 APPS_STUDY = apps/study/study_arms.o apps/study/study_baseline.o apps/study/study_classify.o \
-	apps/study/study_compare.o apps/study/study_cost.o apps/study/study_data.o apps/study/study_estimate.o \
-	apps/study/study_multiclass.o apps/study/study_predict.o apps/study/study_protocol.o \
-	apps/study/study_region.o apps/study/study_results.o apps/study/study_segment.o \
-	apps/study/study_tables_csv.o apps/study/study_tables_json.o apps/study/study_train.o
+	apps/study/study_compare.o apps/study/study_cost.o apps/study/study_data.o \
+	apps/study/study_estimate.o apps/study/study_multiclass.o apps/study/study_predict.o \
+	apps/study/study_protocol.o apps/study/study_region.o apps/study/study_results.o \
+	apps/study/study_segment.o apps/study/study_tables_csv.o apps/study/study_tables_json.o \
+	apps/study/study_train.o
 APPS_REPORT = apps/report/report.o apps/report/report_checklists.o apps/report/report_classify.o \
 	apps/report/report_cohort.o apps/report/report_compare.o apps/report/report_methods.o \
 	apps/report/report_multiclass.o apps/report/report_paper.o apps/report/report_pictures.o \

@@ -184,8 +184,7 @@ static int take_values(struct values *v, const struct pairing *p, const struct c
 
 struct measured {
     char name[64];
-    int n, finite, infinite[2], clusters;
-    int units; /* of the means: finite pairs, or patients who have some */
+    int n, finite, infinite[2], clusters, units; /* units: of the means */
     double mean[2], difference, percentile[2], bca[2];
     struct wilcoxon wilcoxon, clustered;
     struct hodges_lehmann shift;

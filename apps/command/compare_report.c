@@ -164,8 +164,8 @@ void compare_say_few(struct json *j, int cases, int positives, int negatives)
     const int fewer = positives < negatives ? positives : negatives, areas = positives + negatives > 0;
     if (areas && fewer < STATS_LEAST_OF_CLASS)
         compare_say(j,
-                    "Too few to say how sure this is: %d case%s of one class, where an area's error, interval "
-                    "and p need %d of each.",
+                    "Too few to say how sure this is: %d case%s of one class, where an area's error, "
+                    "interval and p need %d of each.",
                     fewer, fewer == 1 ? "" : "s", STATS_LEAST_OF_CLASS);
     else if (!areas && cases < STATS_LEAST_CASES)
         compare_say(j, "Too few to say how sure this is: %d case%s, where an interval needs %d.", cases,

@@ -16,9 +16,9 @@ struct phantom_probe { /* of a hospital */
     double make, read; /* processor seconds: drawn and packed as in its files; unpacked */
 };
 
-/* size: of `nephron phantom --size`. *typical receives the case of the hospital that has most. -1 when memory is
- * out. */
-int phantom_probe(struct phantom_probe probe[PROBES], struct sample *typical, const char *size, double difficulty, uint64_t seed,
-                  struct error *e);
+/* size: of `nephron phantom --size`. *typical receives the case of the hospital that has most. -1 when memory
+ * is out. */
+int phantom_probe(struct phantom_probe probe[PROBES], struct sample *typical, const char *size,
+                  double difficulty, uint64_t seed, struct error *e);
 
 #endif

@@ -220,8 +220,8 @@ void report_conditional_begin(struct text *t, const struct comparison *c)
     }
     if (c->n < STATS_LEAST_FOR_POWER)
         text_printf(t,
-                    "<li>Margins, power and detectable difference: too few to say; %d cases, where these need "
-                    "%d.</ul>",
+                    "<li>Margins, power and detectable difference: too few to say; %d cases, where these "
+                    "need %d.</ul>",
                     c->n, STATS_LEAST_FOR_POWER);
     else put_margins(t, c);
     text_puts(t, "</div><div class=half><h4>Do these trained models differ?</h4><p>Conditional on "
@@ -288,5 +288,6 @@ void report_subgroups(struct text *t, const struct study *s, const char *caption
     if (s->hospitals > 0) put_subgroups(t, s, caption, subgroups_of, r, 1);
     text_puts(t, "<p class=soft>Shaded: the institution that a model has alone seen, or has not seen. An en "
                  "dash: no case, or one class. Not estimable: an interval of fewer than ");
-    text_printf(t, "%d cases, or of fewer than %d of a class.</p>\n", STATS_LEAST_CASES, STATS_LEAST_OF_CLASS);
+    text_printf(t, "%d cases, or of fewer than %d of a class.</p>\n", STATS_LEAST_CASES,
+                STATS_LEAST_OF_CLASS);
 }

@@ -17,8 +17,8 @@
 #include "nn/stats/stats_rank.h"
 #include "nn/stats/stats_seeds.h"
 
-/* Patients: of fewer than STATS_LEAST_CASES a difference has no interval, of fewer than STATS_LEAST_FOR_POWER no
- * power, and nothing is said within a margin (nn/stats/stats.h). */
+/* Patients: of fewer than STATS_LEAST_CASES a difference has no interval, of fewer than STATS_LEAST_FOR_POWER
+ * no power, and nothing is said within a margin (nn/stats/stats.h). */
 #define STUDY_POWER 0.8 /* that a test should have before its "not" is taken for more than a lack of cases */
 
 struct comparison {

@@ -38,7 +38,8 @@ static int time_features(struct study_cost *c, struct error *e)
 {
     double feature[REGION_FEATURES];
     const double start = clock_cpu_seconds();
-    if (region_features(feature, &c->typical) < 0) return error_set(e, "out of memory for features of a case");
+    if (region_features(feature, &c->typical) < 0)
+        return error_set(e, "out of memory for features of a case");
     c->features = clock_cpu_seconds() - start;
     return 0;
 }
@@ -113,7 +114,8 @@ static int add_segmentation(struct study *s, const struct study_task *t, struct 
         for (int k = 0; k < s->sites; k++) sites += arm_client(s, a, k) >= 0;
         predicted += (double)t->seeds * t->trained * sites / s->sites;
     }
-    /* The fingerprint reads training cases once more; a map goes back to the case's grid as it came from it. */
+    /* The fingerprint reads training cases once more; a map goes back to the case's grid as it came from it.
+     * */
     s->expected_stage[STAGE_PREPARE] +=
         (t->trained * c->read + (t->trained + t->validated) * (c->read + preparing)) / s->threads;
     s->expected_stage[STAGE_TEST] +=
@@ -173,7 +175,8 @@ double cost_of_statistics(const struct study *s, const struct study_task *t)
         const int failed =
             segments ? comparison_means(&c, v, v + room, t->seeds, n, label + n, n, s->dice_margin, 1)
                      : comparison_areas(&c, label, v, v + room, t->seeds, n, label + n, n, s->auc_margin, 1);
-        /* Every arm with both main ones; an arm's own intervals and curves take no more than its comparisons. */
+        /* Every arm with both main ones; an arm's own intervals and curves take no more than its comparisons.
+         * */
         if (!failed) seconds = (clock_cpu_seconds() - start) * 3 * t->arms;
     }
     free(label);

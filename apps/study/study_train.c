@@ -195,17 +195,18 @@ static void keep_records(struct study_run *run, struct federate_result *r)
     }
 }
 
-/* Seconds of a step on free cores: processor time by threads, which other programs hardly change. The least
- * of up to five steps within five seconds. */
+/* Seconds of a step on free cores: processor time by threads, which other programs change less than the
+ * clock. The mean of up to five steps within five seconds, without the first one, which warms up. */
 static double time_steps(struct learner *l, int threads)
 {
-    double start = clock_cpu_seconds(), least = INFINITY;
-    for (int i = 0; i < 5 && clock_cpu_seconds() - start < 5; i++) {
-        double before = clock_cpu_seconds();
+    double start = clock_cpu_seconds(), begun = start;
+    int steps = 0;
+    for (int i = 0; i < 6 && (i < 2 || clock_cpu_seconds() - start < 5 * threads); i++) {
+        if (i == 1) begun = clock_cpu_seconds();
         learner_step(l, (uint64_t)i, 1e-6f);
-        least = fmin(least, (clock_cpu_seconds() - before) / threads);
+        steps += i > 0;
     }
-    return least;
+    return (clock_cpu_seconds() - begun) / threads / steps;
 }
 
 /* Of segmentation: every thread has a network and a case of its own (study_predict.c). Cases are as large as
@@ -405,6 +406,18 @@ static int checkpoint_rounds(const struct study_task *t, const struct federate_o
     return round * fifth > 120 ? (int)fmax(1, 120 / round) : fifth;
 }
 
+/* What went wrong, and how to go on: nothing of what is done is lost, and a report can do without an arm or a
+ * task. */
+static int tell_failed(const struct study *s, int segment, const char *title, struct error *e)
+{
+    const struct error why = *e;
+    return error_set(e,
+                     "%s, %s %g: %.300s; what is done stays in %.200s: --resume goes on there, without what "
+                     "--arms or --task leave out",
+                     title, segment ? "--lr" : "--class-lr", segment ? s->sizes.lr : s->sizes.class_lr,
+                     why.text, s->out);
+}
+
 int study_train(struct study *s, struct study_task *t, const char *task, int arm, int seed,
                 const struct learner_data *train, const struct learner_data *validation, struct model **model,
                 struct error *e)
@@ -438,7 +451,7 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
     const enum study_stage before = study_stage(s, STAGE_TRAIN);
     const int failed = train_clients(&r, &f, s, arm, train, validation, title, &run->rounds_here, e);
     study_stage(s, before);
-    if (failed) return error_prefix(e, "%s", title);
+    if (failed) return tell_failed(s, segment, title, e);
     if (r.stopped) {
         federate_result_free(&r);
         s->stopped = 1;

@@ -130,9 +130,10 @@ static int check_clipped(const struct server *s, const struct update *u, struct 
 static int check_values(const struct server *s, const float *weights, struct error *e)
 {
     double most = vector_max_abs(weights, s->global->count);
-    if (isinf(most)) return error_set(e, "weights are not finite");
+    if (isinf(most)) return error_set(e, "weights are not finite: the training diverged");
     if (s->f->sites > 1 && most > UPDATE_LARGEST)
-        return error_set(e, "weights up to %g are larger than %g", most, UPDATE_LARGEST);
+        return error_set(e, "weights up to %g are larger than %g: the training diverged", most,
+                         UPDATE_LARGEST);
     return 0;
 }
 

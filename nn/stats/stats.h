@@ -15,11 +15,11 @@
 
 #include <stddef.h>
 
-/* What fewer cases cannot bear is NaN too, whoever asks ("not estimable"). Values and exact p-values stand for
- * any number. */
+/* What fewer cases cannot bear is NaN too, whoever asks ("not estimable"). Values and exact p-values stand
+ * for any number. */
 enum {
-    /* An interval, or a p or a standard error from how the cases scatter: of five values a bootstrap knows too
-     * little of that, and no p of Wilcoxon's two-sided test is below 0.05. */
+    /* An interval, or a p or a standard error from how the cases scatter: of five values a bootstrap knows
+     * too little of that, and no p of Wilcoxon's two-sided test is below 0.05. */
     STATS_LEAST_CASES = 6,
     /* Cases of each class, of an area's standard error, interval and p: the exact test of four and four
      * hardly reaches 0.05, and DeLong's is an approximation for many. */

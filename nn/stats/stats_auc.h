@@ -1,9 +1,9 @@
 /* stats_auc.h - areas under ROC curves and their differences.
  *
  * The area is the share of (positive, negative) pairs in the right order, ties counting half. label 0 or not;
- * a NaN among the scores, or one class only, makes the area NaN; standard errors, intervals and p are NaN with
- * fewer than STATS_LEAST_OF_CLASS cases of a class (of clusters: patients who have one). Functions that return int return -1 when
- * memory is out.
+ * a NaN among the scores, or one class only, makes the area NaN; standard errors, intervals and p are NaN
+ * with fewer than STATS_LEAST_OF_CLASS cases of a class (of clusters: patients who have one). Functions that
+ * return int return -1 when memory is out.
  */
 #ifndef NN_STATS_AUC_H
 #define NN_STATS_AUC_H

@@ -8,8 +8,8 @@ struct tost {
     double p;                 /* larger of the two one-sided p */
     int equivalent;           /* p < 0.05 */
 };
-/* Paired t (Schuirmann 1987): is mean(a - b) within (-margin, margin)? Pairs with NaN are left out. NaN of fewer
- * than STATS_LEAST_FOR_POWER pairs. Returns -1 when memory is out. */
+/* Paired t (Schuirmann 1987): is mean(a - b) within (-margin, margin)? Pairs with NaN are left out. NaN of
+ * fewer than STATS_LEAST_FOR_POWER pairs. Returns -1 when memory is out. */
 int stats_tost_paired(struct tost *r, const double *a, const double *b, int n, double margin);
 /* The same of any estimate with a standard error and degrees of freedom (INFINITY: normal, as a difference of
  * areas). */

@@ -4,8 +4,9 @@
  * A test that takes the trained models as given tells of these models only ("conditional"). These tell of the
  * way of training: another seed would have given other models, as in a study of several readers, whose
  * methods they are; a seed is a reader. Seed k of both arms belongs together. a, b: [seeds][n]. Cases must be
- * the same for all seeds, without NaN. Of fewer than STATS_LEAST_CASES cases or patients, or STATS_LEAST_OF_CLASS
- * of a class, standard errors, intervals and p are NaN. Functions that return int return -1 when memory is out.
+ * the same for all seeds, without NaN. Of fewer than STATS_LEAST_CASES cases or patients, or
+ * STATS_LEAST_OF_CLASS of a class, standard errors, intervals and p are NaN. Functions that return int return
+ * -1 when memory is out.
  */
 #ifndef NN_STATS_SEEDS_H
 #define NN_STATS_SEEDS_H

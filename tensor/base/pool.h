@@ -20,8 +20,8 @@ int pool_threads(const struct pool *pool);
 /* Runs fn(arg, 0..jobs-1, thread) and returns when all are done. pool NULL runs all in the caller.
  * A pool runs one pool_run at a time; a job must not call pool_run on its own pool. */
 void pool_run(struct pool *pool, int jobs, pool_job *fn, void *arg);
-/* The same without a partition, for long jobs of unequal length (a case each): a thread that is free takes the
- * next one. Which thread runs a job is left to chance, what it computes is not. */
+/* The same without a partition, for long jobs of unequal length (a case each): a thread that is free takes
+ * the next one. Which thread runs a job is left to chance, what it computes is not. */
 void pool_take(struct pool *pool, int jobs, pool_job *fn, void *arg);
 /* Jobs of a pool_take between which the caller shows progress and looks at errors: so many that the threads
  * that wait for the last ones lose little. */

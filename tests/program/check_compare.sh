@@ -85,7 +85,8 @@ ok "three cases have no interval" $?
 for arm in a b; do
     for k in 1 2 3; do
         summary Dice $(awk -v k=$k -v arm=$arm 'BEGIN { for (i = 0; i < 20; i++)
-            printf "c%d:%.3f ", i, 0.5 + i * 7 % 11 / 40 + (arm == "a") * i * 3 % 5 / 60 + k * (i % 3) / 100 }') \
+            printf "c%d:%.3f ", i,
+                0.5 + i * 7 % 11 / 40 + (arm == "a") * i * 3 % 5 / 60 + k * (i % 3) / 100 }') \
             >"$work/$arm$k.20.json"
     done
 done
@@ -140,7 +141,8 @@ ok "tables --unpaired" $?
 sed -n '1p;2p;5p' "$work/a.csv" >"$work/two.csv"
 sed -n '1p;2p;5p' "$work/b.csv" >"$work/two_b.csv"
 for more in "" --unpaired; do
-    $nephron compare "$work/two.csv" "$work/two_b.csv" --margin 0.2 --json "$work/j.json" $more >"$work/out" &&
+    $nephron compare "$work/two.csv" "$work/two_b.csv" --margin 0.2 --json "$work/j.json" $more \
+        >"$work/out" &&
         grep -q "95 % interval not estimable, p undefined" "$work/out" &&
         grep -q "^- Too few to say how sure this is: 1 case of one class" "$work/out" &&
         grep -q '"p": NaN' "$work/j.json" && ! grep -q "nan\|equivalent within" "$work/out"
@@ -148,7 +150,8 @@ for more in "" --unpaired; do
 done
 $nephron evaluate "$work/two.csv" "$work/two.csv" --json "$work/j.json" >"$work/out" &&
     grep -q "^AUC .*(not estimable, DeLong on the logit scale; not estimable, BCa" "$work/out" &&
-    grep -q "too few to say how sure it is: 1 of one class, where 5 of each" "$work/out" && ! grep -q "nan" "$work/out"
+    grep -q "too few to say how sure it is: 1 of one class, where 5 of each" "$work/out" &&
+    ! grep -q "nan" "$work/out"
 ok "evaluate: the area of two cases" $?
 # Perfect separation: no interval of one point, no p of 0.
 awk 'NR == 1 || 1 { n = split($0, v, ","); if (NR > 1) v[3] = v[2] ? 0.9 : 0.1;

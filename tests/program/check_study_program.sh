@@ -45,7 +45,8 @@ ok "a study of one seed and few cases says so, and claims no equivalence" $?
     grep -q 'class=ci>(not estimable)' "$work/a/report.html" &&
     ! grep -q 'power, if the difference is the margin\|would have been found' "$work/a/report.html" &&
     [ "$(grep -c '"detectable_difference": NaN' "$work/a/report.json")" -ge 2 ] &&
-    ! grep -q '"detectable_difference": [0-9]' "$work/a/report.json" && ! grep -qi '[( ]nan\b' "$work/a/report.html"
+    ! grep -q '"detectable_difference": [0-9]' "$work/a/report.json" &&
+    ! grep -qi '[( ]nan\b' "$work/a/report.html"
 ok "of few cases neither power nor a detectable difference, and no interval" $?
 ! grep -qE '<script|<link|src="?http' "$work/a/report.html"
 ok "report.html needs nothing from outside" $?
@@ -105,6 +106,24 @@ ok "a study that only reads its trainings tells a time that is left" $?
 [ -z "$(find "$maps/federated_seed_1" -name '*.nii.gz' ! -newer "$work/before")" ] &&
     cmp "$work/k/cases.csv" "$work/a/cases.csv"
 ok "maps of other weights are predicted again" $?
+
+# A task whose training diverges: the error says so and how to go on; what was done is not done again, and
+# gives a report without the rest.
+diverging="$tiny --class-rounds 30 --class-iterations 30 --class-lr 10"
+$nephron study -o "$work/v" --data "$work/data" $diverging 2>"$work/err"
+[ $? -eq 1 ] && grep -q "classification, federated, .*--class-lr 10: .*diverged; what is done stays in .*/v: " \
+    "$work/err" && [ "$(wc -l <"$work/err")" -eq 1 ] && [ ! -e "$work/v/report.json" ]
+ok "a training that diverges: $(cat "$work/err")" $?
+touch "$work/before" && sleep 0.05
+cp "$work/err" "$work/first"
+$nephron study --resume "$work/v" 2>"$work/err"
+[ $? -eq 1 ] && cmp -s "$work/err" "$work/first" &&
+    [ -z "$(find "$work/v/predictions/segmentation" -name '*.nii.gz' -newer "$work/before")" ]
+ok "resumed it says the same, and predicts nothing again" $?
+$nephron study -o "$work/v" --data "$work/data" $diverging --task segment --resume &&
+    [ "$(hashes "$work/v")" = "$(hashes "$work/a" | head -n 5)" ] &&
+    [ -z "$(find "$work/v/predictions/segmentation" -name '*.nii.gz' -newer "$work/before")" ]
+ok "without that task there is a report of the other one" $?
 
 # Prepared cases in files change nothing; bf16 does, and is told.
 if [ -n "$CHECK_ALL" ]; then

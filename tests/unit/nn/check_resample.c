@@ -23,6 +23,28 @@ static void check_resample(const struct json *g)
           in[2], out[0], out[1], out[2], order, separate, worst);
 }
 
+/* Both neighbours of every output voxel are voxels of the input, those whose centres lie at most one voxel
+ * below and above; beyond the outermost centre both are the edge. */
+static void check_points(void)
+{
+    struct resample_point point[9];
+    for (int n_in = 1; n_in <= 7; n_in++)
+        for (int n_out = 1; n_out <= 9; n_out++)
+            for (int order = 0; order <= 1; order++) {
+                int wrong = 0;
+                resample_linear_axis(point, n_out, n_in, order);
+                for (int i = 0; i < n_out; i++) {
+                    const int *at = point[i].at, last = n_in - 1;
+                    const double *w = point[i].weight;
+                    const double x = fmin(fmax((i + 0.5) * n_in / n_out - 0.5, 0), last);
+                    wrong += at[0] < 0 || at[1] < at[0] || at[1] > last || fabs(w[0] + w[1] - 1) > 1e-12;
+                    if (order == 1) wrong += fabs(w[0] * at[0] + w[1] * at[1] - x) > 1e-9;
+                    else wrong += at[0] != at[1] || fabs(at[0] - x) > 0.5 + 1e-9;
+                }
+                CHECK(wrong == 0, "%d of %d points of %d on %d, order %d", wrong, n_out, n_in, n_out, order);
+            }
+}
+
 static void check_resample_label(const struct json *g)
 {
     int in[3], out[3], separate = (int)json_integer(g, "separate", 0), differ = 0;
@@ -129,6 +151,7 @@ int main(void)
     CHECK(list->count == 7 && labels->count == 5, "groups of %s", golden_data);
     for (int i = 0; i < list->count; i++) check_resample(list->item[i]);
     for (int i = 0; i < labels->count; i++) check_resample_label(labels->item[i]);
+    check_points();
     check_separate_axis();
     check_crop();
     json_free(golden);

@@ -32,7 +32,7 @@ find Makefile tensor nn fl io apps tests/fuzz \( -name '*.[ch]' -o -name '*.sh' 
 watched=-fsanitize=address,undefined,fuzzer-no-link
 (
     cd "$tree" || exit 1
-    kernels=$(printf 'include Makefile\nprint:\n\t@echo $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_ELEM)\n' | make -s -f - print)
+    kernels=$(printf 'include Makefile\nprint:\n\t@echo $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_DIRECT) $(TENSOR_WINOGRAD) $(TENSOR_TILES) $(TENSOR_ELEM)\n' | make -s -f - print)
     make -s -j"$jobs" $kernels CC="${CC:-cc}" &&
         make -s -j"$jobs" build/apps.a libnephron.a CC="${FUZZ_CC:-clang}" \
             CFLAGS="-O1 -g -fno-sanitize-recover=undefined $watched" &&

@@ -15,6 +15,7 @@
 #include "apps/study/study.h"
 #include "io/base/file.h"
 #include "io/base/json.h"
+#include "io/formats/image_formats.h"
 #include "io/weights/safetensors.h"
 #include "io/weights/seal.h"
 #include "tests/fuzz/fuzz.h"
@@ -136,8 +137,32 @@ static void make_root(void)
     atexit(remove_root);
 }
 
+/* The middle of an image: what commands do with its voxels is not what is fuzzed. */
+static void copy_middle(const char *to, const char *from)
+{
+    static const int64_t want[3] = {12, 16, 12};
+    struct volume v;
+    struct error e;
+    int64_t size[3], first[3];
+    size_t n = 0;
+    fuzz_must(volume_read(&v, from, &e) == 0, from);
+    for (int a = 0; a < 3; a++) {
+        size[a] = v.size[a];
+        fuzz_must(size[a] >= want[a], from);
+        first[a] = (size[a] - want[a]) / 2;
+        v.size[a] = want[a];
+    }
+    for (int64_t z = 0; z < want[2]; z++) /* what is read lies behind what is written */
+        for (int64_t y = 0; y < want[1]; y++)
+            for (int64_t x = 0; x < want[0]; x++)
+                v.voxel[n++] =
+                    v.voxel[((first[2] + z) * size[1] + first[1] + y) * size[0] + first[0] + x];
+    fuzz_must(volume_write(&v, to, v.type, &e) == 0, to);
+    volume_free(&v);
+}
+
 /* data/ with the first cases of the sample. */
-static void put_cases(int cases)
+static void put_cases(int cases, void (*copy)(const char *to, const char *from))
 {
     struct file_list list;
     struct error e;
@@ -150,11 +175,11 @@ static void put_cases(int cases)
         const int n = (int)strcspn(list.name[i], ".");
         snprintf(path, sizeof path, "data/labelsTr/%s", list.name[i]);
         snprintf(from, sizeof from, "%s/tests/data/hippocampus/labelsTr/%s", home, list.name[i]);
-        copy_file(path, from);
+        copy(path, from);
         snprintf(path, sizeof path, "data/imagesTr/%.*s_0000.nii.gz", n, list.name[i]);
         snprintf(from, sizeof from, "%s/tests/data/hippocampus/imagesTr/%.*s_0000.nii.gz", home, n,
                  list.name[i]);
-        copy_file(path, from);
+        copy(path, from);
     }
     file_list_free(&list);
     snprintf(json, sizeof json,
@@ -176,7 +201,7 @@ static void enter(const char *folder)
 static void make_base(void)
 {
     struct error e;
-    put_cases(2);
+    put_cases(2, copy_file);
     fuzz_must(!file_mkdirs("images", &e), e.text);
     copy_file("images/x_0000.nii.gz", "data/imagesTr/hippocampus_001_0000.nii.gz");
     put_text("data/sites.csv", "case,site\nhippocampus_001,a\nhippocampus_003,b\n");
@@ -211,7 +236,7 @@ static void make_base(void)
 /* A study of the fewest cases that one has, at its end. */
 static void make_study(void)
 {
-    put_cases(16);
+    put_cases(16, copy_middle);
     make(STUDY);
 }
 
@@ -320,6 +345,16 @@ static void run_info(const char *name, const uint8_t *data, size_t size)
     json_free(told);
 }
 
+/* What was stated before: any bytes are the margins of this study, or an error. */
+static void run_study_protocol(const uint8_t *data, size_t size)
+{
+    const struct study s = {.out = ".", .resume = 1, .dice_margin = 0.05, .auc_margin = 0.05};
+    struct error e = {""};
+    enter("protocol");
+    put("protocol.json", data, size);
+    fuzz_said(study_protocol(&s, &e), e.text);
+}
+
 static void run_onnx(const uint8_t *data, size_t size) { run_info("network.onnx", data, size); }
 static void run_structures(const uint8_t *data, size_t size) { run_info("structures.dcm", data, size); }
 
@@ -358,7 +393,7 @@ const struct fuzz_target fuzz_files[] = {
     {"run_dataset", NULL, "run/dataset.json", 0, {"info run", PREDICT}},
     {"postprocessing", NULL, "run/postprocessing.json", 0, {PREDICT}},
     {"plans", NULL, "run/plans.json", 0, {"info run/plans.json", TRAIN, PREDICT}},
-    {"study_protocol", NULL, "study/protocol.json", 0, {STUDY " --resume"}},
+    {.name = "study_protocol", .run = run_study_protocol},
     {.name = "study_arguments", .run = run_study_arguments},
     {"study_checkpoint",
      NULL,

@@ -1,4 +1,4 @@
-/* probe.c - what the phantom's images will be like, and what they cost, from one patient of each hospital. */
+/* probe.c - what the phantom's images will be like, and what they cost, from some of its patients. */
 #include "apps/phantom/probe.h"
 
 #include <stdlib.h>
@@ -9,8 +9,10 @@
 #include "io/pack/gzip.h"
 #include "tensor/base/clock.h"
 
-_Static_assert((int)PROBES == (int)HOSPITALS && (int)PROBE_CHANNELS == (int)CHANNELS &&
-                   (int)PROBE_INSTITUTIONS == (int)INSTITUTIONS,
+/* Every sixteenth one is drawn as it will be, and its cost measured; of the others the geometry is enough. */
+enum { MEASURED = 16 };
+
+_Static_assert((int)PROBE_CHANNELS == (int)CHANNELS && (int)PROBE_INSTITUTIONS == (int)INSTITUTIONS,
                "probe.h says what sites.h and signal.h say");
 
 /* As a file's voxels, packed and unpacked again. */
@@ -35,11 +37,11 @@ static int time_file(double *pack, double *unpack, const struct volume *v, enum 
     return status;
 }
 
-static int time_files(struct phantom_probe *probe, const struct phantom_case *p, struct error *e)
+static int time_files(struct phantom_cost *cost, const struct phantom_case *p, struct error *e)
 {
     for (int c = 0; c < CHANNELS; c++)
-        if (time_file(&probe->make, &probe->read, &p->channel[c], VOXEL_I16, e)) return -1;
-    return time_file(&probe->make, &probe->read, &p->label, VOXEL_U8, e);
+        if (time_file(&cost->make, &cost->read, &p->channel[c], VOXEL_I16, e)) return -1;
+    return time_file(&cost->make, &cost->read, &p->label, VOXEL_U8, e);
 }
 
 /* The case as a dataset would give it. */
@@ -63,32 +65,41 @@ static int take_case(struct sample *s, const struct phantom_case *p, struct erro
     return 0;
 }
 
-int phantom_probe(struct phantom_probe probe[PROBES], struct sample *typical, const char *size,
-                  double difficulty, uint64_t seed, struct error *e)
+/* Drawn, its geometry kept; of one that is measured its costs added. */
+static int look_at(struct phantom_probe *probe, struct phantom_cost *cost, struct phantom_case *p,
+                   const struct phantom_options *o, int index, const struct assignment *is, struct error *e)
+{
+    struct phantom_options coarse = *o;
+    if (!cost) coarse.samples_xy = coarse.samples_z = 1;
+    const double start = clock_cpu_seconds();
+    if (phantom_render(p, &coarse, index, is, NULL, e)) return -1;
+    if (cost) cost->make += clock_cpu_seconds() - start;
+    for (int a = 0; a < 3; a++) {
+        probe->size[a] = (int)p->label.size[2 - a];
+        probe->spacing[a] = p->label.spacing[2 - a];
+    }
+    return cost ? time_files(cost, p, e) : 0;
+}
+
+int phantom_probe(struct phantom_probe probe[PROBES], struct phantom_cost *cost, struct sample *typical,
+                  const char *size, double difficulty, uint64_t seed, int cases, struct error *e)
 {
     struct phantom_options o = {.seed = seed, .difficulty = (float)difficulty};
     struct phantom_case *p = malloc(sizeof *p);
-    int status = p ? 0 : error_set(e, "out of memory");
-    double most = 0;
+    struct assignment *is = malloc(((size_t)cases + 1) * sizeof *is);
+    int status = p && is ? 0 : error_set(e, "out of memory");
+    *cost = (struct phantom_cost){0, 0};
     phantom_size(&o, size);
-    for (int h = 0; !status && h < HOSPITALS; h++) {
-        const struct assignment is = {.hospital = h};
-        const double start = clock_cpu_seconds();
-        if ((status = phantom_render(p, &o, h, &is, NULL, e))) break;
-        probe[h].make = clock_cpu_seconds() - start;
-        probe[h].read = 0;
-        probe[h].share = (double)hospital_get(h)->share;
-        for (int a = 0; a < 3; a++) {
-            probe[h].size[a] = (int)p->label.size[2 - a];
-            probe[h].spacing[a] = p->label.spacing[2 - a];
-        }
-        status = time_files(&probe[h], p, e);
-        if (!status && probe[h].share > most) {
-            most = probe[h].share;
-            status = take_case(typical, p, e);
-        }
+    if (!status) assign_cases(is, cases, seed);
+    for (int k = 0; !status && k < PROBES; k++) {
+        const int index = (int)((long long)k * cases / PROBES), measured = k % MEASURED == 0;
+        if ((status = look_at(&probe[k], measured ? cost : NULL, p, &o, index, &is[index], e))) break;
+        if (k == 0) status = take_case(typical, p, e);
         phantom_free(p);
     }
+    cost->make *= (double)MEASURED / PROBES;
+    cost->read *= (double)MEASURED / PROBES;
+    free(is);
     free(p);
     return status;
 }

@@ -1,4 +1,4 @@
-/* probe.h - what the phantom's images will be like, before they are made: one patient of each hospital.
+/* probe.h - what the phantom's images will be like, before they are made: some of its patients.
  */
 #ifndef APPS_PHANTOM_PROBE_H
 #define APPS_PHANTOM_PROBE_H
@@ -7,18 +7,19 @@
 
 #include "nn/data/sample.h"
 
-enum { PROBES = 6, PROBE_CHANNELS = 2, PROBE_INSTITUTIONS = 3 };
+enum { PROBES = 96, PROBE_CHANNELS = 2, PROBE_INSTITUTIONS = 3 };
 
-struct phantom_probe { /* of a hospital */
-    double share;      /* of all cases */
+struct phantom_probe { /* a patient */
     int size[3];       /* d, h, w */
     double spacing[3]; /* mm */
-    double make, read; /* processor seconds: drawn and packed as in its files; unpacked */
+};
+struct phantom_cost { /* processor seconds a case */
+    double make, read; /* drawn and packed as in its files; unpacked */
 };
 
-/* size: of `nephron phantom --size`. *typical receives the case of the hospital that has most. -1 when memory
- * is out. */
-int phantom_probe(struct phantom_probe probe[PROBES], struct sample *typical, const char *size,
-                  double difficulty, uint64_t seed, struct error *e);
+/* Patients of the phantom of so many cases, evenly over it. size: of `nephron phantom --size`. *typical
+ * receives one of them. -1 when memory is out. */
+int phantom_probe(struct phantom_probe probe[PROBES], struct phantom_cost *cost, struct sample *typical,
+                  const char *size, double difficulty, uint64_t seed, int cases, struct error *e);
 
 #endif

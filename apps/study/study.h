@@ -266,8 +266,8 @@ const char *study_stages(char text[STAGES_TEXT], const double seconds[STAGES]);
 void study_announce_total(const struct study *s);
 
 /* ---- study_estimate.c ---- */
-/* What a study on the phantom will cost, before the phantom is made: geometry from one patient of each
- * hospital, steps of the real size on noise. Writes nothing. */
+/* What a study on the phantom will cost, before the phantom is made: geometry from some of its patients,
+ * steps of the real size on noise. Writes nothing. */
 int study_estimate(struct study *s, struct error *e);
 
 /* Test cases of the task into t->test, with room for every run's values. usable: [cases]. */

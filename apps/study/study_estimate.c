@@ -12,24 +12,19 @@
 #include "tensor/base/clock.h"
 #include "tensor/base/rng.h"
 
-enum { PERCENT = 100 }; /* cases of the fingerprint: each hospital with its share */
-
 static int make_fingerprint(struct fingerprint *f, const struct phantom_probe probe[PROBES], struct error *e)
 {
     memset(f, 0, sizeof *f);
     f->channels = PROBE_CHANNELS;
     f->median_relative_size = 1;
-    f->spacing = calloc(PERCENT, sizeof *f->spacing);
-    f->shape = calloc(PERCENT, sizeof *f->shape);
+    f->spacing = calloc(PROBES, sizeof *f->spacing);
+    f->shape = calloc(PROBES, sizeof *f->shape);
     if (!f->spacing || !f->shape) return error_set(e, "out of memory");
-    double share = 0;
-    for (int h = 0; h < PROBES; h++) {
-        share += probe[h].share;
-        for (; f->cases < PERCENT && (f->cases < PERCENT * share - 0.5 || h == PROBES - 1); f->cases++) {
-            memcpy(f->spacing[f->cases], probe[h].spacing, sizeof probe[h].spacing);
-            memcpy(f->shape[f->cases], probe[h].size, sizeof probe[h].size);
-        }
+    for (int k = 0; k < PROBES; k++) {
+        memcpy(f->spacing[k], probe[k].spacing, sizeof probe[k].spacing);
+        memcpy(f->shape[k], probe[k].size, sizeof probe[k].size);
     }
+    f->cases = PROBES;
     return 0;
 }
 
@@ -141,13 +136,10 @@ int study_estimate(struct study *s, struct error *e)
         return -1;
     }
     struct sample typical = {.channels = 0};
-    int status = phantom_probe(probe, &typical, s->sizes.phantom_size, s->sizes.difficulty, s->seed, e);
-    double make = 0, read = 0;
-    for (int h = 0; !status && h < PROBES; h++) {
-        make += probe[h].share * probe[h].make;
-        read += probe[h].share * probe[h].read;
-    }
-    if (!status) status = cost_of_case(g, &typical, read, e);
+    struct phantom_cost cost;
+    int status = phantom_probe(probe, &cost, &typical, s->sizes.phantom_size, s->sizes.difficulty, s->seed,
+                               s->sizes.cases, e);
+    if (!status) status = cost_of_case(g, &typical, cost.read, e);
     if (!status) status = make_fingerprint(&f, probe, e);
     if (!status && !s->skip_segment) count_cases(&g->segment, g, s->sizes.segment_seeds);
     if (!status && !s->skip_classify) count_cases(&g->classify, g, s->sizes.classify_seeds);
@@ -157,8 +149,8 @@ int study_estimate(struct study *s, struct error *e)
         double voxels = (double)probe[0].size[0] * probe[0].size[1] * probe[0].size[2];
         /* Noisy 16-bit images hardly compress; a case that is being prepared is held raw and resampled by
          * each thread. */
-        g->expected_stage[STAGE_DATA] = make * s->sizes.cases / s->threads;
-        g->expected_stage[STAGE_PREPARE] += (read + g->cost.features) * s->sizes.cases / s->threads;
+        g->expected_stage[STAGE_DATA] = cost.make * s->sizes.cases / s->threads;
+        g->expected_stage[STAGE_PREPARE] += (cost.read + g->cost.features) * s->sizes.cases / s->threads;
         g->expected_disk += voxels * 2 * PROBE_CHANNELS * s->sizes.cases;
         g->expected_bytes += voxels * 6 * sizeof(float) * s->threads;
         study_announce_total(g);

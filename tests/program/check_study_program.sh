@@ -229,13 +229,19 @@ ok "the same synthetic data again" $?
 # What it would cost: of a dataset, and of the phantom without making it; standard through the same code with
 # small networks.
 $nephron study -o "$work/e" --data "$work/data" $tiny --estimate |
-    grep -q 'expected in all: about .* GB of memory, .* GB of disk' && [ ! -e "$work/e/report.json" ]
+    grep -q 'expected in all: about .* cores* (.*training .*testing .*) *, .* GB of memory, .* GB of disk' &&
+    [ ! -e "$work/e/report.json" ]
 ok "--estimate of a dataset" $?
+# Every second of a study is in one of the stages that it tells.
+awk -F '[:,]' '/"wall_seconds"/ { all = $2 }
+    /"stage_seconds"/ { inside = 1; next } inside && /}/ { inside = 0 } inside { stages++; sum += $2 }
+    END { exit !(stages == 5 && sum > 0 && sum <= all + 0.001 && sum >= all - 0.1) }' "$work/a/report.json"
+ok "the stages' seconds are all of them" $?
 for preset in quick standard; do
     $nephron study -o "$work/n" --preset $preset --estimate --patch-voxels 8000 --base-features 4 --base 4 \
         --crop 8,8,8 >"$work/out" && [ ! -e "$work/n" ] &&
         grep -q '^segmentation: U-Net' "$work/out" && grep -q '^classification: ResNet' "$work/out" &&
-        grep -q 'expected in all' "$work/out"
+        grep -q 'expected in all: about .* (data .*, reading and preparing .*, training .*, testing .*)' "$work/out"
     ok "--estimate of preset $preset" $?
 done
 if [ -n "$CHECK_ALL" ]; then

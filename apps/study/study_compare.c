@@ -192,7 +192,7 @@ void comparison_p(struct text *t, double p)
     else text_puts(t, "p = "), comparison_number(t, p, p < 0.001 ? 4 : 3);
 }
 
-static void put_interval(struct text *t, const double ci[2])
+void comparison_interval(struct text *t, const double ci[2])
 {
     if (isnan(ci[0]) || isnan(ci[1])) {
         text_puts(t, "not estimable");
@@ -228,7 +228,7 @@ static void say_margin(struct text *t, const struct comparison *c, const char *n
     text_printf(t, "%s ", c->random_name);
     comparison_p(t, c->equal.p);
     text_puts(t, ", the bootstrap's 90 % interval ");
-    put_interval(t, c->bootstrap.ci90);
+    comparison_interval(t, c->bootstrap.ci90);
     text_puts(t, "; power ");
     comparison_number(t, c->power_equal, 2);
     text_puts(t, ").");
@@ -288,12 +288,12 @@ void comparison_say(struct text *t, const struct comparison *c, const char *what
     text_printf(t, ", %d seed%s: %s less %s ", c->seeds, many ? "s" : "", name_a, name_b);
     comparison_number(t, difference, 3);
     text_puts(t, " (95 % interval ");
-    put_interval(t, many ? c->random.ci : c->ci);
+    comparison_interval(t, many ? c->random.ci : c->ci);
     text_puts(t, ", ");
     comparison_p(t, many ? c->random.p : c->p);
     if (many) {
         text_printf(t, " by the %s; ", c->random_name);
-        put_interval(t, c->bootstrap.ci95);
+        comparison_interval(t, c->bootstrap.ci95);
         text_puts(t, ", ");
         comparison_p(t, c->bootstrap.p);
         text_puts(t, " by the crossed bootstrap; patients and seeds as random). ");

@@ -66,5 +66,7 @@ void comparison_say(struct text *t, const struct comparison *c, const char *what
 /* A number in plain text: fixed decimals, "-" where it is not finite. "p = 0.03" or "p < 0.0001". */
 void comparison_number(struct text *t, double v, int decimals);
 void comparison_p(struct text *t, double p);
+/* "0.010 to 0.060", or "not estimable". */
+void comparison_interval(struct text *t, const double ci[2]);
 
 #endif

@@ -77,9 +77,7 @@ void multiclass_say(struct text *t, const struct study *s, const struct class_re
                 s->classify.seeds > 1 ? "s" : "");
     comparison_number(t, d->difference, 3);
     text_puts(t, " (95 % interval ");
-    comparison_number(t, d->ci[0], 3);
-    text_puts(t, " to ");
-    comparison_number(t, d->ci[1], 3);
+    comparison_interval(t, d->ci);
     text_puts(t, ", ");
     comparison_p(t, d->p);
     text_puts(t, ", of the mean probabilities over seeds: patients as random, the models as they are). ");

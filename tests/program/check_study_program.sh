@@ -202,6 +202,7 @@ chmod -R u+w "$work/whole"
 $nephron study -o "$work/three" --data "$work/whole" $tiny --task classify &&
     grep -q '"auc_one_vs_rest"' "$work/three/report.json" &&
     grep -q 'Macro AUC (mean of' "$work/three/report.html" &&
+    grep -q '(95 % interval not estimable, p not defined, of the mean' "$work/three/report.html" &&
     head -1 "$work/three/predictions/classification/federated.csv" | grep -q probability_2
 ok "study of three classes" $?
 

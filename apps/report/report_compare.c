@@ -58,6 +58,13 @@ static void put_difference(struct text *t, const struct comparison *c)
     html_interval(t, c->seeds > 1 ? c->random.difference : c->difference, c->main_ci, 3);
 }
 
+/* An area or a Dice cannot differ by more than 1. */
+static void put_detectable(struct text *t, const struct comparison *c)
+{
+    if (c->detectable > 1) text_puts(t, "none up to 1");
+    else html_number(t, c->detectable, 3);
+}
+
 void report_pairs(struct text *t, const struct study *s, const struct comparison *pair, int n,
                   const char *test, const char *what)
 {
@@ -93,7 +100,8 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
         cell_p(t, c->main_p);
         cell_p(t, c->holm);
         cell_p(t, c->p);
-        cell_number(t, c->detectable, 3);
+        text_puts(t, "<td>");
+        put_detectable(t, c);
         cell_number(t, c->power_margin, 2);
         if (c->n < STATS_LEAST_FOR_POWER) {
             text_puts(t, "<td>too few to say<td>too few to say\n");
@@ -178,7 +186,7 @@ static void put_margins(struct text *t, const struct comparison *c)
         text_puts(t, "<li>Why equivalence is not claimed: power below 0.8.");
     text_puts(t, "</ul><table><caption><span>What these tests could show</span></caption><tr><th>a "
                  "difference found in 80 of 100 such studies<td>");
-    html_number(t, c->detectable, 3);
+    put_detectable(t, c);
     text_puts(t, "<tr><th>power, if the difference is the margin<td>");
     html_number(t, c->power_margin, 2);
     text_puts(t, "<tr><th>power of non-inferiority, if there is none<td>");

@@ -270,8 +270,9 @@ static void say_difference(struct text *t, const struct comparison *c, double di
         text_printf(t, "A difference %swas not shown, which is no sign that there is none",
                     many ? "" : "between these two trained models ");
     if (isfinite(c->detectable)) {
-        text_puts(t, ": one of ");
-        comparison_number(t, c->detectable, 3);
+        text_puts(t, ": ");
+        if (c->detectable > 1) text_puts(t, "none up to 1"); /* an area or a Dice differs by no more */
+        else text_puts(t, "one of "), comparison_number(t, c->detectable, 3);
         text_printf(t, " would have been found in 80 of 100 such %s", many ? "studies" : "test sets");
         if (many) text_printf(t, " by the %s", c->random_name);
     }

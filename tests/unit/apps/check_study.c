@@ -250,6 +250,15 @@ static void check_areas(void)
     CHECK_NEAR(c.difference, 0.5, 1e-12, "a perfect and a constant score");
     CHECK(c.p > 0 && c.ci[0] < c.ci[1], "no p of 0, no interval of one point: %g, %g to %g", c.p, c.ci[0],
           c.ci[1]);
+    /* Two seeds that say opposite things: what could have been found is more than an area can differ by. */
+    for (int i = 0; i < N; i++) {
+        b[N + i] = a[i] + 0.001 * (i % 3);
+        a[N + i] = 0.5 + 0.001 * (i % 11);
+    }
+    CHECK(comparison_areas(&c, label, a, b, 2, N, patient, N, 0.05, 1) == 0 && c.detectable > 1,
+          "detectable %g", c.detectable);
+    check_words(&c, ": none up to 1 would have been found in 80 of 100 such studies", ": one of",
+                "two seeds");
 }
 
 /* The difference of macro areas is DeLong's for two classes; of three it has a sign, and is 0 to itself. */

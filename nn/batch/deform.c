@@ -150,16 +150,17 @@ struct stretch {
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* The arithmetic of find_corners. x: the first voxel's place from the row's middle. */
+/* The arithmetic of find_corners. x: the first voxel's place from the row's middle. flat: the row lies in a
+ * slice of the case; then only four of the eight voxels weigh anything, and the slice may be the last. */
 INLINE void find_stretch(struct stretch *t, const float row[3], const float step[3], int x, float middle,
-                         const int size[3])
+                         const int size[3], int flat)
 {
     float high[3][STRETCH];
     for (int i = 0; i < STRETCH; i++) t->inside[i] = t->reached[i] = 1;
     for (int i = 0; i < STRETCH; i++) t->at[i] = 0;
     for (int a = 0; a < 3; a++) {
         const float begin = row[a], by = step[a], end = (float)size[a];
-        const int last = size[a] - 1;
+        const int last = size[a] - 1, bound = last + (a == 0 && flat);
         for (int i = 0; i < STRETCH; i++) {
             const float from = (float)(x + i) - middle, point = begin + by * from;
             float near = point < -1.0f ? -1.0f : point;
@@ -167,7 +168,7 @@ INLINE void find_stretch(struct stretch *t, const float row[3], const float step
             const int first = (int)(near + 1.0f) - 1;
             t->point[a][i] = point;
             high[a][i] = point - (float)first;
-            t->inside[i] &= (uint32_t)(first >= 0) & (uint32_t)(first < last);
+            t->inside[i] &= (uint32_t)(first >= 0) & (uint32_t)(first < bound);
             t->reached[i] &= (uint32_t)(point > -1.0f) & (uint32_t)(point < end);
             t->at[i] = t->at[i] * (uint32_t)(last + 1) + (uint32_t)first;
         }
@@ -190,23 +191,23 @@ INLINE void find_stretch(struct stretch *t, const float row[3], const float step
 #if ISA_X86
 ISA_BEGIN(ISA_FEATURES_AVX2)
 static void find_stretch_avx2(struct stretch *t, const float row[3], const float step[3], int x, float middle,
-                              const int size[3])
+                              const int size[3], int flat)
 {
-    find_stretch(t, row, step, x, middle, size);
+    find_stretch(t, row, step, x, middle, size, flat);
 }
 ISA_END
 #endif
 
 static void find_stretch_any(struct stretch *t, const float row[3], const float step[3], int x, float middle,
-                             const int size[3])
+                             const int size[3], int flat)
 {
 #if ISA_X86
     if (cpu_isa() >= ISA_AVX2) {
-        find_stretch_avx2(t, row, step, x, middle, size);
+        find_stretch_avx2(t, row, step, x, middle, size, flat);
         return;
     }
 #endif
-    find_stretch(t, row, step, x, middle, size);
+    find_stretch(t, row, step, x, middle, size, flat);
 }
 
 /* The label of all eight voxels, or -1 where they differ. */
@@ -240,9 +241,12 @@ static int vote_of_two(const uint8_t value[8], const float weight[8])
     return value[nearest];
 }
 
-static void take_label(uint8_t *out, const uint8_t *label, const struct stretch *t, int i, const int size[3])
+/* In a flat row the voxels of the next slice, which may not be there, have no weight: those of this one again
+ * change nothing. */
+static void take_label(uint8_t *out, const uint8_t *label, const struct stretch *t, int i, const int size[3],
+                       int flat)
 {
-    const size_t row = (size_t)size[2], slice = (size_t)size[1] * row;
+    const size_t row = (size_t)size[2], slice = flat ? 0 : (size_t)size[1] * row;
     const uint8_t *first = label + t->at[i];
     int chosen = common_label(first, row, slice);
     if (chosen < 0) {
@@ -263,8 +267,8 @@ static void take_label(uint8_t *out, const uint8_t *label, const struct stretch 
 }
 
 /* Channel v of the n voxels that are inside. */
-static void take_channel(float *out, const float *v, size_t channels, const struct stretch *t, int n,
-                         const int size[3])
+INLINE void take_channel(float *out, const float *v, size_t channels, const struct stretch *t, int n,
+                         const int size[3], int flat)
 {
     const size_t row = (size_t)size[2] * channels, slice = (size_t)size[1] * row;
     for (int i = 0; i < n; i++) {
@@ -275,6 +279,10 @@ static void take_channel(float *out, const float *v, size_t channels, const stru
         sum += t->weight[1][i] * a[channels];
         sum += t->weight[2][i] * a[row];
         sum += t->weight[3][i] * a[row + channels];
+        if (flat) {
+            out[i] = sum;
+            continue;
+        }
         sum += t->weight[4][i] * b[0];
         sum += t->weight[5][i] * b[channels];
         sum += t->weight[6][i] * b[row];
@@ -283,11 +291,29 @@ static void take_channel(float *out, const float *v, size_t channels, const stru
     }
 }
 
-static void take_stretch(const struct patch *p, const struct prepared *s, const struct stretch *t, size_t at,
-                         int n)
+/* n voxels, none of which reaches into the case. */
+static void leave_out_stretch(const struct patch *p, size_t at, size_t n)
 {
     for (int c = 0; c < p->channels; c++)
-        take_channel(p->plane + (size_t)c * p->voxels + at, s->image + c, (size_t)p->channels, t, n, s->size);
+        memset(p->plane + (size_t)c * p->voxels + at, 0, n * sizeof *p->plane);
+    if (p->label) memset(p->label + at, LABEL_OUTSIDE, n);
+    if (p->previous) memset(p->previous + at, LABEL_OUTSIDE, n);
+}
+
+static void take_stretch(const struct patch *p, const struct prepared *s, const struct stretch *t, size_t at,
+                         int n, int flat)
+{
+    uint32_t reached = 0;
+    for (int i = 0; i < n; i++) reached |= t->reached[i];
+    if (!reached) {
+        leave_out_stretch(p, at, (size_t)n);
+        return;
+    }
+    for (int c = 0; c < p->channels; c++) {
+        float *out = p->plane + (size_t)c * p->voxels + at;
+        if (flat) take_channel(out, s->image + c, (size_t)p->channels, t, n, s->size, 1);
+        else take_channel(out, s->image + c, (size_t)p->channels, t, n, s->size, 0);
+    }
     for (int i = 0; i < n; i++) {
         if (!t->reached[i]) {
             leave_out(p, at + (size_t)i);
@@ -295,8 +321,8 @@ static void take_stretch(const struct patch *p, const struct prepared *s, const 
             const float point[3] = {t->point[0][i], t->point[1][i], t->point[2][i]};
             deform_voxel(p, s, point, at + (size_t)i);
         } else {
-            if (p->label) take_label(p->label + at + i, s->label, t, i, s->size);
-            if (p->previous) take_label(p->previous + at + i, s->previous, t, i, s->size);
+            if (p->label) take_label(p->label + at + i, s->label, t, i, s->size, flat);
+            if (p->previous) take_label(p->previous + at + i, s->previous, t, i, s->size, flat);
         }
     }
 }
@@ -315,11 +341,13 @@ void patch_deform(const struct patch *p, const struct prepared *s, const struct 
                         from_y = (float)y - 0.5f * (float)(p->size[1] - 1);
             float row[3];
             for (int a = 0; a < 3; a++) row[a] = d->m[a][0] * from_z + d->m[a][1] * from_y + centre[a];
+            const int flat = step[0] == 0 && row[0] >= 0 && row[0] < (float)s->size[0] &&
+                             row[0] == (float)(int)row[0];
             for (int x = 0, n; x < p->size[2]; x += n, at += (size_t)n) {
                 struct stretch t;
                 n = p->size[2] - x < STRETCH ? p->size[2] - x : STRETCH;
-                find_stretch_any(&t, row, step, x, middle, s->size);
-                take_stretch(p, s, &t, at, n);
+                find_stretch_any(&t, row, step, x, middle, s->size, flat);
+                take_stretch(p, s, &t, at, n, flat);
             }
         }
 }

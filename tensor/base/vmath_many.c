@@ -1,5 +1,5 @@
 /* vmath_many.c - elementary functions of many numbers, in loops that the compiler makes vectors of, compiled
- * for AVX2 too. */
+ * for AVX2 and AVX-512 too. */
 #include <math.h>
 
 #include "tensor/base/cpu.h"
@@ -31,11 +31,19 @@ static int pow_block_avx2(float *out, const float *v, double y)
     return pow_block(out, v, y);
 }
 ISA_END
+
+ISA_BEGIN(ISA_FEATURES_AVX512)
+static int pow_block_avx512(float *out, const float *v, double y)
+{
+    return pow_block(out, v, y);
+}
+ISA_END
 #endif
 
 static int pow_block_any(float *out, const float *v, double y)
 {
 #if ISA_X86
+    if (cpu_isa() >= ISA_AVX512) return pow_block_avx512(out, v, y);
     if (cpu_isa() >= ISA_AVX2) return pow_block_avx2(out, v, y);
 #endif
     return pow_block(out, v, y);

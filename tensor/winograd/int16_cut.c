@@ -9,19 +9,25 @@ enum {
     LEAST_TILES = 32, /* of a weight gradient: with fewer, its 108 sums for 27 weights are loaded and stored
                          too often */
     LEAST_ROWS = 7,      /* fewer tiles in a batch leave the products waiting for weights */
-    SMALL_TILES = 72     /* over all planes: x and the sums of a panel, 5 KB a tile each, stay in the second
+    SMALL_TILES = 72,    /* over all planes: x and the sums of a panel, 5 KB a tile each, stay in the second
                             cache with the weights of a block */
+    WEIGHT_BYTES = 900 << 10, /* a panel's: more do not stay in the second cache from one plane of y to the
+                                 next, and a batch of tiles is little work for reading them again */
+    ALL_X_BYTES = 24 << 20    /* so much of x is read from the third cache for each panel instead */
 };
 
 #if ISA_X86
 
 /* ---- sizes --------------------------------------------------------------------------------------------- */
 
-/* Whether panels are the jobs. */
+/* Whether panels are the jobs: each block of their weights is read once for all tiles. */
 static int by_panels(const struct int16_call *s, int threads)
 {
-    return s->columns * s->g->x_size[0] <= SMALL_TILES &&
-           (s->panels % threads == 0 || s->panels >= 4 * threads);
+    const size_t tiles = (size_t)s->columns * (size_t)s->g->x_size[0],
+                 channel = PLANE_POINTS * sizeof(int16_t), /* of a tile */
+        c = (size_t)s->g->c, weights = c * (size_t)s->planes * CONV_PANEL * channel;
+    return (s->panels % threads == 0 || s->panels >= 4 * threads) &&
+           (tiles <= SMALL_TILES || (weights > WEIGHT_BYTES && tiles * c * channel <= ALL_X_BYTES));
 }
 
 static struct int16_call plan(const struct gather *g, int threads)

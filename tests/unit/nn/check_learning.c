@@ -118,7 +118,7 @@ static void check_stretches(void)
             int wrong = 0;
             make_deformation(&d, angle, k ? 0.7f : 0.9f, flats[k]);
             for (int j = 0; j < 2; j++)
-                p[j] = (struct patch){.size = {D, H, W}, .channels = 2, .voxels = N, .begin = {1, 0, -8},
+                p[j] = (struct patch){.size = {D, H, W}, .channels = 2, .voxels = N, .begin = {3, 0, -8},
                                       .plane = plane[j], .label = label[j], .previous = previous[j],
                                       .previous_labels = 3, .spare = spare};
             patch_deform(&p[0], &s, &d);

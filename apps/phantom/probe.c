@@ -78,7 +78,9 @@ static int look_at(struct phantom_probe *probe, struct phantom_cost *cost, struc
         probe->size[a] = (int)p->label.size[2 - a];
         probe->spacing[a] = p->label.spacing[2 - a];
     }
-    return cost ? time_files(cost, p, e) : 0;
+    const int status = cost ? time_files(cost, p, e) : 0;
+    if (status) phantom_free(p);
+    return status;
 }
 
 int phantom_probe(struct phantom_probe probe[PROBES], struct phantom_cost *cost, struct sample *typical,

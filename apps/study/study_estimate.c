@@ -158,6 +158,7 @@ int study_estimate(struct study *s, struct error *e)
     s->segment.step_seconds = g->segment.step_seconds;
     s->classify.step_seconds = g->classify.step_seconds;
     s->classify.expected = g->classify.expected;
+    sample_free(&typical); /* empty where the costs have it */
     cost_free(&g->cost);
     fingerprint_free(&f);
     plans_free(&g->plans);

@@ -6,8 +6,16 @@
 # pays where the processor multiplies it); RIVALS="torch,onnxruntime,openvino" with OpenVINO. STEPS, LARGE and
 # INFERENCE name other cases, SECONDS_EACH and ROUNDS measure each for longer or shorter. DATASET=FOLDER, in
 # nnU-Net's raw format, adds what data cost beside nnU-Net's, and the start of the program (PYTHON has
-# nnunetv2 too).
+# nnunetv2 too). ALL=1: every table of the page, both precisions, all rivals (PYTHON has openvino) and cases
+# (FLAT, the anisotropic plan, in fp32); with rivals that slow, some twenty minutes.
 set -e
+if [ "$ALL" ]; then
+    PRECISIONS=${PRECISIONS:-fp32,bf16}
+    RIVALS=${RIVALS:-torch,onnxruntime,openvino}
+    INFERENCE=${INFERENCE:-infer_unet5_128,infer_resnet18_28_b32}
+    FLAT=${FLAT:-unet7_20x256x224_b2}
+    DATASET=${DATASET:-tests/data/hippocampus}
+fi
 python=${1:-python3}
 precisions=${PRECISIONS:-fp32}
 seconds=${SECONDS_EACH:-6}
@@ -20,6 +28,8 @@ echo "commit $(git rev-parse --short HEAD), $processor, load $(cut -d' ' -f1 /pr
 $compare steps --cases "${STEPS:-unet_hippo_b2,unet5_64}" --forms "kept blocks" \
     --precisions "$precisions" --rounds "${ROUNDS:-2}" --seconds "$seconds"
 $compare steps --cases "${LARGE:-resnet18_28}" --forms "kept blocks" --precisions "$precisions" --rounds 1 \
+    --seconds "$seconds"
+[ -z "$FLAT" ] || $compare steps --cases "$FLAT" --forms "kept blocks" --precisions fp32 --rounds 1 \
     --seconds "$seconds"
 $compare inference --cases "${INFERENCE:-infer_unet5_128}" --rivals "${RIVALS:-torch,onnxruntime}" \
     --forms "kept blocks" --precisions "$precisions" --rounds 1 --seconds "$seconds"

@@ -22,7 +22,7 @@ nn/stats/stats_paired.c tests/unit/nn/check_tests
 nn/stats/stats_rank.c tests/unit/nn/check_tests tests/unit/nn/check_stats
 nn/stats/stats_proportion.c tests/unit/nn/check_stats
 nn/stats/stats_calibration.c tests/unit/nn/check_stats
-nn/stats/stats_distributions.c tests/unit/nn/check_stats
+nn/stats/stats_distributions.c tests/unit/nn/check_stats tests/unit/nn/check_tests
 nn/measure/surface.c tests/unit/nn/check_metrics
 nn/measure/overlap.c tests/unit/nn/check_metrics
 nn/prepare/resample.c tests/unit/nn/check_resample

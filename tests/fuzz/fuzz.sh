@@ -2,8 +2,8 @@
 # fuzz.sh SECONDS [TARGET...] - fuzzes each target (all of check_fuzz --list) for so long with libFuzzer, ASan
 # and UBSan, from the corpus of tests/fuzz/corpus and what earlier runs kept in build/fuzz/corpus. Prints
 # target, executions, processor seconds, edges reached and findings, as rows of a table; what crashed lies in
-# build/fuzz/found. Kernels (tensor/) are built without instrumentation: they take no bytes of others, and
-# clang needs minutes for each. An input that takes longer than TIMEOUT (60) seconds on the clock is a
+# build/fuzz/found. Kernels are built without instrumentation: they take no bytes of others, and clang
+# needs minutes for each. ccache is used where it is installed. An input that takes longer than TIMEOUT (60) seconds on the clock is a
 # finding.
 # MERGE=1 only minimises: build/fuzz/merged/TARGET has the fewest inputs that reach as much.
 # TABLE=1 prints docs/testing.md's table of all runs so far (build/fuzz/runs.tsv), without running anything.
@@ -29,12 +29,14 @@ rm -rf build/fuzz/base
 mkdir -p "$tree" build/fuzz/found build/fuzz/base
 find Makefile tensor nn fl io apps tests/fuzz \( -name '*.[ch]' -o -name '*.sh' -o -name Makefile \) |
     tar cf - -T - | tar xf - -C "$tree"
+cache=
+if command -v ccache >/dev/null; then cache='ccache '; fi
 watched=-fsanitize=address,undefined,fuzzer-no-link
 (
     cd "$tree" || exit 1
     kernels=$(printf 'include Makefile\nprint:\n\t@echo $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_DIRECT) $(TENSOR_WINOGRAD) $(TENSOR_TILES) $(TENSOR_ELEM)\n' | make -s -f - print)
-    make -s -j"$jobs" $kernels CC="${CC:-cc}" &&
-        make -s -j"$jobs" build/apps.a libnephron.a CC="${FUZZ_CC:-clang}" \
+    make -s -j"$jobs" $kernels CC="$cache${CC:-cc}" &&
+        make -s -j"$jobs" build/apps.a libnephron.a CC="$cache${FUZZ_CC:-clang}" \
             CFLAGS="-O1 -g -fno-sanitize-recover=undefined $watched" &&
         clang -O1 -g -std=c11 -D_GNU_SOURCE -I. -DLIBFUZZER -fsanitize=address,undefined,fuzzer \
             -fno-sanitize-recover=undefined -pthread \

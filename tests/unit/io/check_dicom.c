@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "io/dicom/dicom.h"
+#include "io/dicom/dicom_file.h"
 #include "io/base/file.h"
 #include "io/pack/gzip.h"
 #include "io/jpeg/jpeg_lossless.h"
@@ -189,6 +190,29 @@ static void check_stack(void)
 
 /* Without preamble and meta information, also after a stray byte; sequences within sequences and private
  * elements on the way. */
+/* What the last digit of a decimal text is worth: of its own characters, not of one behind them. */
+static void check_units(void)
+{
+    static const struct {
+        const char *text; /* all of the buffer */
+        size_t size;      /* of the value */
+        double unit[3];   /* 0: there is none */
+    } test[] = {{"1.25", 4, {0.01, 0, 0}},         {"1.257", 4, {0.01, 0, 0}},
+                {"-3.25e-1", 8, {1e-3, 0, 0}},     {"-3.25e-12", 8, {1e-3, 0, 0}},
+                {"3.5E2", 5, {10, 0, 0}},          {"7", 1, {1, 0, 0}},
+                {"1\\-2.5\\ 1.125 9", 13, {1, 0.1, 1e-3}}, {"1\\\\0.5", 6, {1, 0, 0.1}}};
+    for (size_t i = 0; i < sizeof test / sizeof *test; i++) {
+        struct dicom_element element[DICOM_FIELDS] = {0};
+        double unit[3];
+        element[DICOM_IMAGE_POSITION].value.data = (const unsigned char *)test[i].text;
+        element[DICOM_IMAGE_POSITION].value.size = test[i].size;
+        dicom_units(unit, 3, element, DICOM_IMAGE_POSITION);
+        for (int k = 0; k < 3; k++)
+            CHECK_NEAR(unit[k], test[i].unit[k], 1e-12 * test[i].unit[k], "unit %d of '%.*s'", k,
+                       (int)test[i].size, test[i].text);
+    }
+}
+
 static void check_heads(void)
 {
     struct volume v;
@@ -551,6 +575,7 @@ int main(void)
     check_named();
     check_bits();
     check_stack();
+    check_units();
     check_heads();
     check_bare();
     check_rle();

@@ -62,6 +62,12 @@ static void check_special(void)
     CHECK(stats_normal_quantile(0) == -INFINITY && stats_normal_quantile(1) == INFINITY &&
               isnan(stats_normal_quantile(1.5)),
           "ends of the normal quantile");
+    CHECK(stats_t_quantile(0, 9) == -INFINITY && stats_t_quantile(1, 9) == INFINITY &&
+              stats_t_quantile(0.5, 9) == 0 && isnan(stats_t_quantile(-0.1, 9)) &&
+              isnan(stats_t_quantile(1.1, 9)) && isnan(stats_t_quantile(NAN, 9)) &&
+              isnan(stats_t_quantile(0.3, 0)) &&
+              stats_t_quantile(0.3, INFINITY) == stats_normal_quantile(0.3),
+          "ends of the t quantile");
     CHECK(isnan(stats_t_cdf(NAN, 3)) && stats_t_cdf(INFINITY, 3) == 1 && isnan(stats_beta_cdf(0.5, 0, 1)),
           "ends of t and beta");
 }

@@ -268,7 +268,7 @@ nephron-mpi: apps/mpi/main_mpi.c build/apps.a libnephron.a
 
 $(CHECKS): build/apps.a libnephron.a
 FUZZ = tests/fuzz/check_fuzz.c tests/fuzz/fuzz_bytes.c tests/fuzz/fuzz_files.c \
-	tests/fuzz/fuzz_values.c
+	tests/fuzz/fuzz_readers.c tests/fuzz/fuzz_values.c
 tests/fuzz/check_fuzz: $(FUZZ) tests/fuzz/fuzz.h
 	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ $(FUZZ) build/apps.a libnephron.a $(LIBS)
 

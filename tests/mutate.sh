@@ -1,11 +1,13 @@
 #!/bin/sh
-# mutate.sh [N] [SEED] - plants N faults (default 40), one at a time, in kernels, statistics and readers,
-# builds only the program of checks that should find it, and prints the share found. A fault is an operator, a
+# mutate.sh [N] [SEED] [FIRST] - plants N faults (default 40), one at a time, in kernels, statistics and
+# readers, builds only the program of checks that should find it, tells of each whether it was found, and
+# prints the share at the end. FIRST: the number of the first fault (default 1), to go on with a sample. A fault is an operator, a
 # constant or a limit of a loop changed on a line of code; which ones is a function of SEED (default 1). Works
 # on a copy in build/mutate. What is not found is printed as a patch: a test is missing, or the fault changes
 # nothing that can be seen (then it is one of docs/testing.md's).
 n=${1:-40}
 seed=${2:-1}
+first=${3:-1}
 root=$(pwd)
 copy=$root/build/mutate
 seconds=${SECONDS_MOST:-300} # a check that takes longer hangs: found
@@ -14,14 +16,14 @@ trap 'rm -rf "$tmp"' EXIT
 
 # Files and the checks that are about them.
 cat >"$tmp/pairs" <<'END'
-nn/stats/stats_auc.c tests/unit/nn/check_stats
-nn/stats/stats_auc_delong.c tests/unit/nn/check_stats
-nn/stats/stats_auc_interval.c tests/unit/nn/check_stats
-nn/stats/stats_bootstrap.c tests/unit/nn/check_stats
-nn/stats/stats_paired.c tests/unit/nn/check_tests
-nn/stats/stats_rank.c tests/unit/nn/check_tests tests/unit/nn/check_stats
-nn/stats/stats_proportion.c tests/unit/nn/check_stats
-nn/stats/stats_calibration.c tests/unit/nn/check_stats
+nn/stats/stats_auc.c tests/unit/nn/check_stats tests/unit/nn/check_tests
+nn/stats/stats_auc_delong.c tests/unit/nn/check_stats tests/unit/nn/check_tests
+nn/stats/stats_auc_interval.c tests/unit/nn/check_stats tests/unit/nn/check_tests
+nn/stats/stats_bootstrap.c tests/unit/nn/check_stats tests/unit/nn/check_tests
+nn/stats/stats_paired.c tests/unit/nn/check_stats tests/unit/nn/check_tests
+nn/stats/stats_rank.c tests/unit/nn/check_stats tests/unit/nn/check_tests
+nn/stats/stats_proportion.c tests/unit/nn/check_stats tests/unit/nn/check_tests
+nn/stats/stats_calibration.c tests/unit/nn/check_stats tests/unit/nn/check_tests
 nn/stats/stats_distributions.c tests/unit/nn/check_stats tests/unit/nn/check_tests
 nn/measure/surface.c tests/unit/nn/check_metrics
 nn/measure/overlap.c tests/unit/nn/check_metrics
@@ -86,7 +88,7 @@ choose() { # number of the fault, file
 found=0
 planted=0
 pairs=$(wc -l <"$tmp/pairs")
-for number in $(seq "$n"); do
+for number in $(seq "$first" $((first + n - 1))); do
     set -- $(sed -n "$(((number * 13 + seed) % pairs + 1))p" "$tmp/pairs")
     file=$1
     shift
@@ -94,20 +96,25 @@ for number in $(seq "$n"); do
     choose "$number" "$file" >"$tmp/choice"
     [ -s "$tmp/choice" ] || continue
     at=$(head -n 1 "$tmp/choice")
-    cp "$file" "$tmp/whole"
+    cp -p "$file" "$tmp/whole"
+    cp -p "${file%.c}.o" "$tmp/whole.o"
     awk -v at="$at" 'NR == FNR { if (NR == 2) fault = $0; next } FNR == at { print fault; next } { print }' \
         "$tmp/choice" "$tmp/whole" >"$file"
-    if make -s $checks CFLAGS="${CFLAGS:--O2 -g}" CC="${CC:-cc}" >"$tmp/log" 2>&1; then
+    if make -s $checks CFLAGS="${CFLAGS:--O1}" CC="${CC:-cc}" >"$tmp/log" 2>&1; then
         planted=$((planted + 1))
         missed=1
         for check in $checks; do timeout "$seconds" "$check" >"$tmp/log" 2>&1 || missed=0; done
         if [ $missed -eq 1 ]; then
-            echo "not found by $checks:"
+            echo "$number: not found by $checks:"
             diff "$tmp/whole" "$file" | sed "s|^[0-9].*|$file:&|"
-        else found=$((found + 1)); fi
+        else
+            found=$((found + 1))
+            echo "$number: found in $file, line $at"
+        fi
     fi # else: it does not compile, which finds it too, but is no fault of this kind
-    cp "$tmp/whole" "$file"
-    touch "$file"
-    make -s "${file%.c}.o" CFLAGS="${CFLAGS:--O2 -g}" CC="${CC:-cc}" >/dev/null 2>&1
+    # The archive keeps the fault until the next one's file has another time than it.
+    cp -p "$tmp/whole" "$file"
+    cp -p "$tmp/whole.o" "${file%.c}.o"
 done
+rm -f libnephron.a build/apps.a
 echo "mutate: $found of $planted planted faults found (seed $seed)"

@@ -142,8 +142,13 @@ int info_pth(const char *path, struct json *j, struct error *e)
     struct pth p;
     struct safetensors network = {0};
     if (pth_read(&p, path, e)) return -1;
-    int nnunet = json_get(p.values, NNUNET_NETWORK) && nnunet_network(&network, &p, path, e) == 0 &&
-                 network.count > 0;
+    const int has_network = json_get(p.values, NNUNET_NETWORK) != NULL;
+    if (has_network && nnunet_network(&network, &p, path, e)) {
+        safetensors_free(&network);
+        pth_free(&p);
+        return -1;
+    }
+    const int nnunet = has_network && network.count > 0;
     const struct safetensors *shown = nnunet ? &network : &p.tensors;
     console("%s: PyTorch %s, %d tensors\n", path, nnunet ? "checkpoint of nnU-Net" : "file", p.tensors.count);
     info_print_members(p.values, 100);

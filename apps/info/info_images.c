@@ -10,6 +10,7 @@
 #include "io/base/file.h"
 #include "io/base/text.h"
 #include "io/formats/image_formats.h"
+#include "io/image/voxels.h"
 
 /* Text of a file, safe for a terminal. One of four buffers, taken in turn. */
 const char *info_shown(const char *s)
@@ -131,12 +132,12 @@ static void print_series(const struct image_info *d, struct json *j)
            d->syntax_uid[0] ? ")" : "");
 }
 
-/* Numbers beyond 2^53 are told rounded, which is said. */
+/* Numbers beyond 2^53 are told rounded, which is said; any other error stays. */
 static int read_exact(struct volume *v, struct image_info *d, const char *path,
                       const struct image_choice *choice, struct error *e)
 {
     if (!volume_read_choice(v, d, path, choice, VOLUME_EXACT, e)) return 0;
-    if (volume_read_choice(v, d, path, choice, 0, e)) return -1;
+    if (!strstr(e->text, VOXELS_BEYOND) || volume_read_choice(v, d, path, choice, 0, e)) return -1;
     volume_assume(v, "values rounded to float32: some are beyond 2^53");
     return 0;
 }

@@ -47,7 +47,9 @@ int weights_read(struct weights *w, const char *path, struct error *e)
     memset(w, 0, sizeof *w);
     if (!f || !f->read) return unknown(path, 0, e);
     if (f->read(w, path, e)) return -1;
-    return w->tensors.failed ? error_set(e, "%s: out of memory for the names of its tensors", path) : 0;
+    if (!w->tensors.failed) return 0;
+    weights_free(w);
+    return error_set(e, "%s: out of memory for the names of its tensors", path);
 }
 
 int weights_write(const struct safetensors *s, const char *path, size_t *changed, struct error *e)

@@ -114,7 +114,7 @@ int voxels_decode_exact(double *out, const unsigned char *in, size_t n, enum vox
         double v = number_of(p, type, bytes, big, 0);
         uint64_t bits = bytes_get(p, bytes, big), size = type == VOXEL_I64 && bits >> 63 ? 0 - bits : bits;
         if ((type == VOXEL_U64 || type == VOXEL_I64) && size > (uint64_t)1 << 53)
-            return error_set(e, "voxel %zu is %s%llu: whole numbers beyond 2^53 are not read exactly", i,
+            return error_set(e, "voxel %zu is %s%llu: " VOXELS_BEYOND, i,
                              size == bits ? "" : "-", (unsigned long long)size);
         out[i] = v * slope + inter;
     }

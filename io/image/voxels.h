@@ -14,7 +14,8 @@ double bytes_get_f64(const unsigned char *p, int big);
 /* out[i] = slope * in[i] + inter in double, rounded once; slope 1 and inter 0 leave the number. */
 void voxels_decode(float *out, const unsigned char *in, size_t n, enum voxel_type type, int big, double slope,
                    double inter);
-/* The same in double, without a rounding. A 64-bit integer beyond 2^53 is an error. */
+/* The same in double, without a rounding. A 64-bit integer beyond 2^53 is an error, whose message ends so. */
+#define VOXELS_BEYOND "whole numbers beyond 2^53 are not read exactly"
 int voxels_decode_exact(double *out, const unsigned char *in, size_t n, enum voxel_type type, int big,
                         double slope, double inter, struct error *e);
 /* Memory for v->size voxels of v->type; also v->exact where `what` asks for it and values of the type, scaled

@@ -282,7 +282,9 @@ static int walk_archive(struct walk *w, size_t size)
     if (status) return error_prefix(w->e, "data.pkl");
     w->budget = 64 * (uint64_t)length + 65536;
     w->copies = 4 * (uint64_t)size + (1 << 24);
-    status = emit(w, pickle.root) || check_unique(&w->out->tensors, w->e) ? -1 : 0;
+    status = emit(w, pickle.root);
+    if (!status && w->out->tensors.failed) status = error_set(w->e, "out of memory for the names of its tensors");
+    if (!status) status = check_unique(&w->out->tensors, w->e);
     pickle_free(&pickle);
     return status;
 }

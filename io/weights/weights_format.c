@@ -9,6 +9,7 @@
 
 void weights_view(struct safetensors *view, const struct safetensors *from)
 {
+    view->failed |= from->failed;
     for (int i = 0; i < from->metas; i++) safetensors_add_meta(view, from->meta_key[i], from->meta_value[i]);
     for (int i = 0; i < from->count; i++) {
         const struct safetensor *t = &from->tensor[i];

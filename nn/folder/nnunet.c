@@ -28,6 +28,7 @@ int nnunet_network(struct safetensors *out, const struct pth *p, const char *pat
         const char *name = nnunet_tensor_name(t->name + n + 1);
         if (name != NULL) safetensors_add(out, name, t->dtype, t->ndim, t->dim, t->data);
     }
+    if (out->failed) return error_set(e, "%s: out of memory for the names of its tensors", path);
     return 0;
 }
 

@@ -2,7 +2,7 @@
  *
  *   check_fuzz [FOLDER...]     every file of tests/fuzz/corpus/NAME, and of each FOLDER/NAME, goes to the
  *                              target NAME
- *   check_fuzz --list          the names
+ *   check_fuzz --list          the names of what fuzz.sh fuzzes: not of those that are replayed alone
  *   check_fuzz --seeds FOLDER  FOLDER/NAME/seed of what the program writes itself
  *
  *   check_fuzz --values N      besides, each value of those texts is once each of a list of others; every
@@ -22,11 +22,21 @@
 #include "io/base/file.h"
 #include "tests/fuzz/fuzz.h"
 
+enum { TABLES = 3 };
+
+static void list_names(void)
+{
+    const struct fuzz_target *const table[] = {fuzz_bytes, fuzz_readers, fuzz_files};
+    for (int k = 0; k < TABLES; k++)
+        for (const struct fuzz_target *t = table[k]; t->name; t++)
+            if (!(t->how & REPLAYED)) puts(t->name);
+}
+
 #ifdef LIBFUZZER
 static const struct fuzz_target *find(const char *name)
 {
-    const struct fuzz_target *const table[] = {fuzz_bytes, fuzz_files};
-    for (int k = 0; k < 2; k++)
+    const struct fuzz_target *const table[] = {fuzz_bytes, fuzz_readers, fuzz_files};
+    for (int k = 0; k < TABLES; k++)
         for (const struct fuzz_target *t = table[k]; t->name; t++)
             if (strcmp(t->name, name) == 0) return t;
     return NULL;
@@ -38,6 +48,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
+    if (getenv("FUZZ_LIST")) {
+        list_names();
+        exit(0);
+    }
     const char *name = getenv("FUZZ_TARGET");
     target = find(name ? name : "");
     fuzz_must(target != NULL, "FUZZ_TARGET names none");
@@ -95,7 +109,7 @@ static int replay(const struct fuzz_target *t, const char *folder)
     return files;
 }
 
-/* Files of commands that are text: every `step`-th change of a value. */
+/* What is text, of commands and readers: every `step`-th change of a value. */
 static int change_values(const struct fuzz_target *t, const char *folder, size_t step)
 {
     struct error e;
@@ -104,6 +118,7 @@ static int change_values(const struct fuzz_target *t, const char *folder, size_t
     size_t size;
     int runs = 0;
     snprintf(path, sizeof path, "%s/seed", folder);
+    if (t->run && !file_exists(path)) return 0;
     fuzz_must(file_read(path, 0, &data, &size, &e) == 0, e.text);
     const size_t all = memchr(data, 0, size) ? 0 : fuzz_values(data, size) * fuzz_changes();
     uint8_t *changed = malloc(size + 100);
@@ -129,14 +144,13 @@ static void absolute(char out[1200], const char *home, const char *folder, const
 
 int main(int argc, char **argv)
 {
-    const struct fuzz_target *const table[] = {fuzz_bytes, fuzz_files};
+    const struct fuzz_target *const table[] = {fuzz_bytes, fuzz_readers, fuzz_files};
     char home[500], path[1200];
     int passed = 0, failed = 0;
     const size_t step = argc > 2 && strcmp(argv[1], "--values") == 0 ? (size_t)atol(argv[2]) : 0;
     const char *only = getenv("FUZZ_TARGET");
     if (argc > 1 && strcmp(argv[1], "--list") == 0) {
-        for (int k = 0; k < 2; k++)
-            for (const struct fuzz_target *t = table[k]; t->name; t++) puts(t->name);
+        list_names();
         return 0;
     }
     if (argc > 2 && strcmp(argv[1], "--seeds") == 0) {
@@ -149,20 +163,21 @@ int main(int argc, char **argv)
             fuzz_seed(t, path);
         }
         fuzz_seeds_of_sites(argv[2]);
+        fuzz_seeds_of_readers(argv[2]);
         return 0;
     }
     fuzz_must(getcwd(home, sizeof home) != NULL, "no current folder");
     fflush(stdout);
     const int out = dup(1), nowhere = open("/dev/null", O_WRONLY); /* what commands print */
     dup2(nowhere, 1);
-    for (int k = 0; k < 2; k++)
+    for (int k = 0; k < TABLES; k++)
         for (const struct fuzz_target *t = table[k]; t->name; t++) {
             if (only && strcmp(only, t->name) != 0) continue;
             absolute(path, home, "tests/fuzz/corpus", t->name);
             const int files = replay(t, path);
             passed += files;
             if (files == 0) failed++, dprintf(out, "FAILED %s has no corpus\n", t->name);
-            if (!t->run && step) passed += change_values(t, path, step);
+            if (k > 0 && step) passed += change_values(t, path, step);
             for (int i = step ? 3 : 1; i < argc; i++) {
                 absolute(path, home, argv[i], t->name);
                 passed += replay(t, path);

@@ -2,9 +2,9 @@
 # fuzz.sh SECONDS [TARGET...] - fuzzes each target (all of check_fuzz --list) for so long with libFuzzer, ASan
 # and UBSan, from the corpus of tests/fuzz/corpus and what earlier runs kept in build/fuzz/corpus. Prints
 # target, executions, processor seconds, edges reached and findings, as rows of a table; what crashed lies in
-# build/fuzz/found. Kernels are built without instrumentation: they take no bytes of others, and clang
-# needs minutes for each. ccache is used where it is installed. An input that takes longer than TIMEOUT (60) seconds on the clock is a
-# finding.
+# build/fuzz/found. Kernels are built without instrumentation: they take no bytes of others, and clang needs
+# minutes for each. ccache is used where it is installed. An input that takes longer than TIMEOUT (60) seconds
+# on the clock is a finding.
 # MERGE=1 only minimises: build/fuzz/merged/TARGET has the fewest inputs that reach as much.
 # TABLE=1 prints docs/testing.md's table of all runs so far (build/fuzz/runs.tsv), without running anything.
 runs_so_far=build/fuzz/runs.tsv
@@ -42,8 +42,7 @@ watched=-fsanitize=address,undefined,fuzzer-no-link
             -fno-sanitize-recover=undefined -pthread \
             -o "$root/build/fuzz/fuzzer" tests/fuzz/*.c build/apps.a libnephron.a -lm
 ) >build/fuzz/log 2>&1 || { tail -n 5 build/fuzz/log; exit 1; }
-[ $# -gt 0 ] || set -- $(sed -n 's/.*{\(\.name = \)\{0,1\}"\([a-z_0-9]*\)",.*/\2/p' tests/fuzz/fuzz_bytes.c \
-    tests/fuzz/fuzz_files.c)
+[ $# -gt 0 ] || set -- $(FUZZ_LIST=1 build/fuzz/fuzzer)
 found=0
 for target in "$@"; do
     corpus=build/fuzz/corpus/$target

@@ -62,7 +62,7 @@ static int command(const char *line, char *said, size_t size)
 
 static char root[64]; /* has now/, a copy of a base with one file changed */
 
-static void put(const char *path, const void *data, size_t size)
+void fuzz_put(const char *path, const void *data, size_t size)
 {
     FILE *f = fopen(path, "wb");
     fuzz_must(f && fwrite(data, 1, size, f) == size, path);
@@ -75,7 +75,7 @@ static void copy_file(const char *to, const char *from)
     size_t size;
     struct error e;
     fuzz_must(file_read(from, 0, &data, &size, &e) == 0, from);
-    put(to, data, size);
+    fuzz_put(to, data, size);
     free(data);
 }
 
@@ -107,7 +107,7 @@ static void make(const char *line)
 
 static void put_text(const char *path, const char *text)
 {
-    put(path, text, strlen(text));
+    fuzz_put(path, text, strlen(text));
 }
 
 static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
@@ -190,7 +190,7 @@ static void put_cases(int cases, void (*copy)(const char *to, const char *from))
 }
 
 /* Goes to a folder, of the root where it is not absolute; makes it. */
-static void enter(const char *folder)
+void fuzz_enter(const char *folder)
 {
     struct error e;
     make_root();
@@ -254,7 +254,7 @@ static const char *base_of(const struct fuzz_target *t)
     if (file_is_dir(path[study])) return path[study];
     snprintf(unfinished, sizeof unfinished, "%s.unfinished", path[study]);
     remove_tree(unfinished);
-    enter(unfinished);
+    fuzz_enter(unfinished);
     if (study) make_study();
     else make_base();
     fuzz_must(rename(unfinished, path[study]) == 0, path[study]);
@@ -272,7 +272,7 @@ void fuzz_seed(const struct fuzz_target *t, const char *path)
     struct safetensors s;
     struct error e;
     snprintf(from, sizeof from, "%s/%s", base_of(t), t->path);
-    if (!t->sealed) {
+    if (!(t->how & SEALED)) {
         copy_file(path, from);
         return;
     }
@@ -284,7 +284,7 @@ void fuzz_seed(const struct fuzz_target *t, const char *path)
 /* ---- one file in its place ----------------------------------------------------------------------------- */
 
 /* The file of the base with these metadata, sealed. */
-static void put_sealed(const char *path, const uint8_t *data, size_t size)
+void fuzz_put_sealed(const char *path, const uint8_t *data, size_t size)
 {
     struct safetensors from, to = {0};
     struct error e;
@@ -326,8 +326,8 @@ void fuzz_commands(const struct fuzz_target *t, const uint8_t *data, size_t size
     remove_tree("now");
     copy_tree("now", base);
     fuzz_must(chdir("now") == 0, "now");
-    if (t->sealed) put_sealed(t->path, data, size);
-    else put(t->path, data, size);
+    if (t->how & SEALED) fuzz_put_sealed(t->path, data, size);
+    else fuzz_put(t->path, data, size);
     for (const char *const *line = t->line; *line; line++) must_end(*line);
 }
 
@@ -336,8 +336,8 @@ static void run_info(const char *name, const uint8_t *data, size_t size)
 {
     char line[100];
     struct error e = {""};
-    enter("told");
-    put(name, data, size);
+    fuzz_enter("told");
+    fuzz_put(name, data, size);
     snprintf(line, sizeof line, "info %s --json told.json", name);
     must_end(line);
     struct json *told = json_read("told.json", &e);
@@ -350,27 +350,13 @@ static void run_study_protocol(const uint8_t *data, size_t size)
 {
     const struct study s = {.out = ".", .resume = 1, .dice_margin = 0.05, .auc_margin = 0.05};
     struct error e = {""};
-    enter("protocol");
-    put("protocol.json", data, size);
+    fuzz_enter("protocol");
+    fuzz_put("protocol.json", data, size);
     fuzz_said(study_protocol(&s, &e), e.text);
 }
 
 static void run_onnx(const uint8_t *data, size_t size) { run_info("network.onnx", data, size); }
 static void run_structures(const uint8_t *data, size_t size) { run_info("structures.dcm", data, size); }
-
-/* A study's own command line: any bytes are a list of texts or an error. */
-static void run_study_arguments(const uint8_t *data, size_t size)
-{
-    struct error e = {""};
-    enter("arguments");
-    put("protocol.json", data, size);
-    struct json *j = study_arguments(".", &e);
-    fuzz_said(j ? 0 : -1, e.text);
-    const struct json *list = json_get(j, "arguments");
-    for (int i = 0; j && i < list->count; i++)
-        fuzz_must(list->item[i]->type == JSON_STRING, "an argument is a text");
-    json_free(j);
-}
 
 #define TRAIN "train data -o t --plans run/plans.json --epochs 1 --iterations 1" TINY
 #define CLASSIFY                                                                                             \
@@ -392,29 +378,28 @@ const struct fuzz_target fuzz_files[] = {
     {"manifest", NULL, "run/manifest.json", 0, {"info run", PREDICT, "train --resume run --epochs 2"}},
     {"run_dataset", NULL, "run/dataset.json", 0, {"info run", PREDICT}},
     {"postprocessing", NULL, "run/postprocessing.json", 0, {PREDICT}},
-    {"plans", NULL, "run/plans.json", 0, {"info run/plans.json", TRAIN, PREDICT}},
+    {"plans", NULL, "run/plans.json", REPLAYED, {"info run/plans.json", TRAIN, PREDICT}},
     {.name = "study_protocol", .run = run_study_protocol},
-    {.name = "study_arguments", .run = run_study_arguments},
     {"study_checkpoint",
      NULL,
      "study/runs/segmentation/federated_seed_1/checkpoint_latest.safetensors",
-     1,
+     SEALED | REPLAYED,
      {STUDY " --resume"}},
     {"study_arm",
      NULL,
      "study/runs/segmentation/federated_seed_1/checkpoint_final.safetensors",
-     0,
+     REPLAYED,
      {STUDY " --resume"}},
     {"checkpoint",
      NULL,
      "run/fold_all/checkpoint_latest.safetensors",
-     1,
+     SEALED,
      {"info run", "train --resume run --epochs 2"}},
     {"checkpoint_file", NULL, "run/fold_all/checkpoint_final.safetensors", 0, {"info run", PREDICT}},
     {"federated_checkpoint",
      NULL,
      "fedrun/fold_all/checkpoint_latest.safetensors",
-     1,
+     SEALED,
      {"info fedrun", "federate --resume fedrun --rounds 2"}},
     {"federation",
      NULL,
@@ -425,13 +410,13 @@ const struct fuzz_target fuzz_files[] = {
     {"global",
      NULL,
      "fed/round_0000/global.safetensors",
-     1,
+     SEALED,
      {"federate data --as site a -o fed --state state2 --quiet --threads 1",
       "federate --as aggregate -o fed --quiet"}},
     {"update",
      NULL,
      "fed/round_0000/a.safetensors",
-     1,
+     SEALED,
      {"info fed/round_0000/a.safetensors", "federate --as aggregate -o fed --quiet"}},
     {"update_file",
      NULL,

@@ -126,6 +126,11 @@ static void check_nifti_headers(void)
     for (int i = 0; i < 3; i++)
         for (int k = 0; k < 4; k++) CHECK_NEAR(r.affine[i][k], v.affine[i][k], 1e-5, "qform [%d][%d]", i, k);
     volume_free(&r);
+    TRY((put16(data + 254, 0), put_float(data + 92, 0)), 0, ""); /* the step in time is no length of an axis */
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 4; k++)
+            CHECK_NEAR(r.affine[i][k], v.affine[i][k], 1e-5, "qform, no time: [%d][%d]", i, k);
+    volume_free(&r);
     TRY((put16(data + 254, 0), put16(data + 252, 0)), 0, ""); /* neither: spacing alone */
     CHECK_NEAR(r.affine[0][0], -0.5, 1e-6, "Analyze's x");
     CHECK_NEAR(r.affine[2][2], 3, 1e-6, "Analyze's z");

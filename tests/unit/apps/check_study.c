@@ -287,6 +287,8 @@ static void check_macro(void)
     CHECK_NEAR(d.difference, want.difference, 1e-12, "difference of two classes");
     CHECK_NEAR(d.se, want.se, 1e-12, "standard error of two classes");
     CHECK_NEAR(d.p, want.p, 1e-9, "p of two classes");
+    for (int k = 0; k < 2; k++)
+        CHECK_NEAR(d.ci[k], d.difference + (k ? 1 : -1) * 1.959963984540054 * d.se, 1e-12, "end %d", k);
     CHECK(stats_auc_macro_difference(&d, three, p, q, N, 3) == 0 && d.auc_a == 1 && d.difference > 0 &&
               d.p < 0.001 && d.ci[0] < d.difference && d.difference < d.ci[1],
           "three classes: %g, difference %g, p %g", d.auc_a, d.difference, d.p);

@@ -41,7 +41,9 @@ static void check_csv(void)
     CHECK(strcmp(csv_cell(&c, 0, 1), "two\r\nlines, one cell") == 0 && *csv_cell(&c, 1, 0) == 0 &&
               *csv_cell(&c, 1, 1) == 0,
           "cells");
-    CHECK(csv_column(&c, "x", &e) == 2 && csv_column(&c, "y", NULL) == -1, "columns");
+    CHECK(csv_column(&c, "case", &e) == 0 && csv_column(&c, "x", &e) == 2 &&
+              csv_column(&c, "y", NULL) == -1,
+          "columns");
     CHECK(csv_column(&c, "y", &e) == -1 && strstr(e.text, "case, site \"A\", x"), "%s", e.text);
     CHECK(csv_number(&c, "t.csv", 1, 2, &v, &e) == 0 && v == 1000, "%g", v);
     CHECK(csv_number(&c, "t.csv", 1, 1, &v, &e) && strstr(e.text, "t.csv: row 2: site \"A\" is ''"), "%s",

@@ -1,7 +1,8 @@
 #!/bin/sh
 # mutate.sh [N] [SEED] [FIRST] - plants N faults (default 40), one at a time, in kernels, statistics and
 # readers, builds only the program of checks that should find it, tells of each whether it was found, and
-# prints the share at the end. FIRST: the number of the first fault (default 1), to go on with a sample. A fault is an operator, a
+# prints the share at the end. FIRST: the number of the first fault (default 1), to go on with a sample. A
+# fault is an operator, a
 # constant or a limit of a loop changed on a line of code; which ones is a function of SEED (default 1). Works
 # on a copy in build/mutate. What is not found is printed as a patch: a test is missing, or the fault changes
 # nothing that can be seen (then it is one of docs/testing.md's).

@@ -36,7 +36,8 @@ static int run(struct compare *c, struct error *e)
     json_add_text(j, "b", c->arm[1].name);
     int status = tables ? compare_tables(j, c, e) : compare_maps(j, c, e);
     /* What is printed is taken from it: a comparison that was lost in part is none. */
-    if (!status && json_failed(j)) status = error_set(e, "out of memory: a part of the comparison is left out");
+    if (!status && json_failed(j))
+        status = error_set(e, "out of memory: a part of the comparison is left out");
     if (!status && c->out) status = json_write(j, c->out, e);
     json_free(j);
     return status;

@@ -283,7 +283,8 @@ static int walk_archive(struct walk *w, size_t size)
     w->budget = 64 * (uint64_t)length + 65536;
     w->copies = 4 * (uint64_t)size + (1 << 24);
     status = emit(w, pickle.root);
-    if (!status && w->out->tensors.failed) status = error_set(w->e, "out of memory for the names of its tensors");
+    if (!status && w->out->tensors.failed)
+        status = error_set(w->e, "out of memory for the names of its tensors");
     if (!status) status = check_unique(&w->out->tensors, w->e);
     pickle_free(&pickle);
     return status;

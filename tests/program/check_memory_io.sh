@@ -2,7 +2,8 @@
 # check_memory_io.sh - every allocation of reading and writing each file format fails once: the program must
 # end with a message and exit code 1, or do without; never crash, never be silent, never leave half a file
 # under a real name, and with exit code 0 have printed all that it prints. Tables of results too: one that is
-# lost is exit code 1, whatever was computed. Skipped where malloc cannot be preloaded (another libc, a static program, sanitizers).
+# lost is exit code 1, whatever was computed. Skipped where malloc cannot be preloaded (another libc, a
+# static program, sanitizers).
 . tests/program/lib.sh
 preload malloc $nephron info tests/data/images/packed.nrrd
 

@@ -126,7 +126,7 @@ static void check_nifti_headers(void)
     for (int i = 0; i < 3; i++)
         for (int k = 0; k < 4; k++) CHECK_NEAR(r.affine[i][k], v.affine[i][k], 1e-5, "qform [%d][%d]", i, k);
     volume_free(&r);
-    TRY((put16(data + 254, 0), put_float(data + 92, 0)), 0, ""); /* the step in time is no length of an axis */
+    TRY((put16(data + 254, 0), put_float(data + 92, 0)), 0, ""); /* no length of an axis */
     for (int i = 0; i < 3; i++)
         for (int k = 0; k < 4; k++)
             CHECK_NEAR(r.affine[i][k], v.affine[i][k], 1e-5, "qform, no time: [%d][%d]", i, k);

@@ -447,7 +447,9 @@ static int choose_patch(struct export *x, struct error *e)
     if (x->plan.dims == 2 && x->plan.patch[0] != 1)
         return error_set(e, "--patch: the first size is %d, but configuration %s is of single slices: 1",
                          x->plan.patch[0], x->plan.configuration);
-    return network_plan_check(&x->plan, e);
+    const int status = network_plan_check(&x->plan, e);
+    if (status && patch[0]) error_prefix(e, "--patch %d,%d,%d", patch[0], patch[1], patch[2]);
+    return status;
 }
 
 static int check_finite(const struct export *x, struct error *e)

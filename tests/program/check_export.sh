@@ -139,7 +139,7 @@ fi
 refuses 1 "no such run folder" $nephron export "$work/none" "$work/x"
 refuses 1 "is not empty" $nephron export "$work/unet" "$work/u"
 refuses 1 "no folder" $nephron export "$work/unet" "$work/cut"
-refuses 1 "patch_size\[0\] is 10, not a multiple" $nephron export "$work/unet" "$work/x" --patch 10,16,16
+refuses 1 "--patch 10,16,16: .*patch_size\[0\] is 10, not a multiple" $nephron export "$work/unet" "$work/x" --patch 10,16,16
 refuses 1 "the crop that it was trained with, 28,28,28" $nephron export "$work/resnet" "$work/x" --patch \
     32,32,32
 refuses 1 "fold_3" $nephron export "$work/unet" "$work/x" --fold 3

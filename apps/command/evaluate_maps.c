@@ -13,6 +13,7 @@
 #include "io/formats/image_formats.h"
 #include "nn/measure/evaluation.h"
 #include "nn/data/labelmap.h"
+#include "nn/stats/stats.h"
 #include "nn/stats/stats_agreement.h"
 #include "tensor/base/pool.h"
 
@@ -255,12 +256,14 @@ static int add_agreement(struct json *j, const struct evaluation *ev, int print,
         json_add_number(limits, NULL, r.limits[0]);
         json_add_number(limits, NULL, r.limits[1]);
         json_add_number(one, "icc", r.icc);
-        char icc[64] = "not defined: the volumes are all the same";
+        char icc[64] = "not defined: the volumes are all the same", limits_text[STATS_RANGE_TEXT];
         if (isfinite(r.icc)) snprintf(icc, sizeof icc, "%.3f", r.icc);
+        else if (ev->cases < STATS_LEAST_CASES)
+            snprintf(icc, sizeof icc, "not estimable: fewer than %d cases", STATS_LEAST_CASES);
         if (print)
-            console("volume of %s: predicted - reference %.3f ml, 95 %% limits of agreement %.3f to %.3f, "
-                   "ICC(2,1) %s\n",
-                   ev->of[k].name, r.bias, r.limits[0], r.limits[1], icc);
+            console("volume of %s: predicted - reference %.3f ml, 95 %% limits of agreement %s, "
+                    "ICC(2,1) %s\n",
+                    ev->of[k].name, r.bias, stats_range_text(limits_text, r.limits, 3), icc);
     }
     free(volume);
     return 0;

@@ -174,6 +174,22 @@ $nephron compare "$work/m.csv" "$work/n.csv" --json "$work/j.json" >/dev/null &&
 ok "three classes" $?
 refuses 1 "has 3 classes, .*a.csv 2" $nephron compare "$work/m.csv" "$work/a.csv"
 
+# ---- evaluate of maps --------------------------------------------------------------------------------------
+
+# Of three cases nothing is said of how volumes agree, and why; of seven against themselves they agree.
+agree() { # cases, what every label's line says
+    mkdir "$work/maps$1"
+    for map in $(ls tests/data/hippocampus/labelsTr | head -n "$1"); do
+        cp "tests/data/hippocampus/labelsTr/$map" "$work/maps$1"
+    done
+    $nephron evaluate "$work/maps$1" "$work/maps$1" -o "$work/agree.json" >"$work/out" &&
+        [ "$(grep -c 'volume of' "$work/out")" -eq 2 ] &&
+        [ "$(grep 'volume of' "$work/out" | grep -c "$2")" -eq 2 ] && ! grep -q nan "$work/out"
+    ok "evaluate: agreement of the volumes of $1 cases: $(grep 'volume of' "$work/out" | head -n 1)" $?
+}
+agree 3 "agreement not estimable, ICC(2,1) not estimable: fewer than 6 cases"
+agree 7 "agreement 0.000 to 0.000, ICC(2,1) 1.000"
+
 # ---- evaluate of tables ------------------------------------------------------------------------------------
 sed 's/^p/v/' "$work/b.csv" >"$work/validation.csv"
 $nephron evaluate "$work/a.csv" "$work/a.csv" --validation "$work/validation.csv" --patients \

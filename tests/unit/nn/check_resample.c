@@ -76,28 +76,6 @@ static void check_separate_axis(void)
     }
 }
 
-/* Neighbours of every point of short axes: inside, the nearer one where there is none beyond, weights that
- * give the position back. */
-static void check_points(void)
-{
-    struct resample_point point[9];
-    for (int n_in = 1; n_in <= 9; n_in++)
-        for (int n_out = 1; n_out <= 9; n_out++)
-            for (int order = 0; order < 2; order++) {
-                resample_linear_axis(point, n_out, n_in, order);
-                for (int i = 0; i < n_out; i++) {
-                    const double x = (i + 0.5) * n_in / n_out - 0.5, edge = fmax(0, fmin(n_in - 1, x));
-                    const double *w = point[i].weight;
-                    const int *at = point[i].at;
-                    CHECK(at[0] >= 0 && at[1] < n_in && at[0] <= at[1] && at[1] <= at[0] + 1 &&
-                              fabs(w[0] + w[1] - 1) < 1e-12 && w[0] >= 0 && w[1] >= 0 &&
-                              fabs(w[0] * at[0] + w[1] * at[1] - edge) < (order ? 1e-12 : 0.5 + 1e-12),
-                          "point %d of %d from %d, order %d: %d and %d by %g", i, n_out, n_in, order, at[0],
-                          at[1], w[0]);
-                }
-            }
-}
-
 /* ---- cropping ------------------------------------------------------------------------------------------ */
 
 /* A shell with a hole, an open tunnel in one variant, seen by brute force: repeated passes until nothing
@@ -175,7 +153,6 @@ int main(void)
     for (int i = 0; i < labels->count; i++) check_resample_label(labels->item[i]);
     check_points();
     check_separate_axis();
-    check_points();
     check_crop();
     json_free(golden);
     return check_done("check_resample");

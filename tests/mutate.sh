@@ -19,7 +19,7 @@ trap 'rm -rf "$tmp"' EXIT
 cat >"$tmp/pairs" <<'END'
 nn/stats/stats_auc.c tests/unit/nn/check_stats tests/unit/nn/check_tests
 nn/stats/stats_auc_delong.c tests/unit/nn/check_stats tests/unit/nn/check_tests
-nn/stats/stats_auc_interval.c tests/unit/nn/check_stats tests/unit/nn/check_tests
+nn/stats/stats_auc_interval.c tests/unit/nn/check_stats tests/unit/nn/check_tests tests/unit/apps/check_study
 nn/stats/stats_bootstrap.c tests/unit/nn/check_stats tests/unit/nn/check_tests
 nn/stats/stats_paired.c tests/unit/nn/check_stats tests/unit/nn/check_tests
 nn/stats/stats_rank.c tests/unit/nn/check_stats tests/unit/nn/check_tests

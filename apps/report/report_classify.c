@@ -195,11 +195,12 @@ static void put_roc(struct text *t, const struct study *s, const struct class_re
                  "AUC %s; interval and band are not estimable of fewer than %d cases of a class; point: "
                  "threshold 0.5.",
                  plot_number(v[0], a->c.auc, 3), STATS_LEAST_OF_CLASS);
-    else snprintf(caption, sizeof caption,
-             "AUC %s (%s to %s); band: 95 %% pointwise, 1000 bootstrap samples of the %d cases; point: "
-             "threshold 0.5.",
-             plot_number(v[0], a->c.auc, 3), plot_number(v[1], a->c.auc_ci[0], 3),
-             plot_number(v[2], a->c.auc_ci[1], 3), s->classify.tests);
+    else
+        snprintf(caption, sizeof caption,
+                 "AUC %s (%s to %s); band: 95 %% pointwise, 1000 bootstrap samples of the %d cases; point: "
+                 "threshold 0.5.",
+                 plot_number(v[0], a->c.auc, 3), plot_number(v[1], a->c.auc_ci[0], 3),
+                 plot_number(v[2], a->c.auc_ci[1], 3), s->classify.tests);
     plot_end(&p, caption);
 }
 

@@ -256,12 +256,6 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
 int study_announce(struct study *s, struct study_task *t, const struct learner_data *train, struct error *e);
 /* After a step that may be the last one: whether a signal came. s->stopped is set then. */
 int study_stops(struct study *s);
-/* The time since the last call went into the stage that ends here; another begins. Returns the one that ends.
- * */
-enum study_stage study_stage(struct study *s, enum study_stage next);
-/* "data 0:31, preparing 0:12, ..." of seconds by stage; those of nothing are left out. */
-enum { STAGES_TEXT = 200 };
-const char *study_stages(char text[STAGES_TEXT], const double seconds[STAGES]);
 /* The sum of what was announced. */
 void study_announce_total(const struct study *s);
 

@@ -10,6 +10,7 @@
 #include "apps/base/console.h"
 #include "apps/training/predictions.h"
 #include "apps/study/study.h"
+#include "apps/study/study_cost.h"
 #include "nn/train/classify.h"
 #include "nn/train/train_covariates.h"
 #include "nn/data/components.h"

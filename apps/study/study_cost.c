@@ -2,9 +2,11 @@
 #include "apps/study/study_cost.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/progress.h"
 #include "apps/study/study_compare.h"
 #include "nn/data/components.h"
 #include "nn/measure/evaluation.h"
@@ -160,7 +162,8 @@ static int add_classification(struct study *s, const struct study_task *t, struc
 
 /* ---- a task -------------------------------------------------------------------------------------------- */
 
-double cost_of_statistics(const struct study *s, const struct study_task *t)
+/* Seconds of the tests of a task, which one thread makes, from one comparison of two arms. */
+static double cost_of_statistics(const struct study *s, const struct study_task *t)
 {
     const int n = t->tests, segments = t->options.task->planned;
     const size_t room = (size_t)t->seeds * (size_t)n + 1;
@@ -191,4 +194,31 @@ int cost_of_task(struct study *s, struct study_task *t, double train, double tes
     s->expected_stage[STAGE_STATISTICS] += cost_of_statistics(s, t);
     if (!s->cost.there) return 0;
     return t->options.task->planned ? add_segmentation(s, t, e) : add_classification(s, t, e);
+}
+
+/* ---- what the time went into --------------------------------------------------------------------------- */
+
+enum study_stage study_stage(struct study *s, enum study_stage next)
+{
+    const enum study_stage before = s->stage;
+    const double now = clock_seconds();
+    s->spent[before] += now - s->stage_began;
+    s->stage_began = now;
+    s->stage = next;
+    return before;
+}
+
+const char *study_stages(char text[STAGES_TEXT], const double seconds[STAGES])
+{
+    static const char *const name[STAGES] = {"data", "reading and preparing", "training", "testing",
+                                             "statistics"};
+    char time[32];
+    int n = 0;
+    text[0] = 0;
+    for (int k = 0; k < STAGES; k++) {
+        if (!(seconds[k] >= 0.05)) continue;
+        progress_time(time, seconds[k]);
+        n += snprintf(text + n, (size_t)(STAGES_TEXT - n), "%s%s %s", n ? ", " : "", name[k], time);
+    }
+    return text;
 }

@@ -1,5 +1,5 @@
-/* study_cost.h - what becomes of a case beside the network, measured on one: reading, preparing, measuring.
- * */
+/* study_cost.h - what becomes of a case beside the network, measured on one: reading, preparing, measuring;
+ * and the clock of what the time went into. */
 #ifndef APPS_STUDY_STUDY_COST_H
 #define APPS_STUDY_STUDY_COST_H
 
@@ -14,7 +14,11 @@ void cost_free(struct study_cost *c);
 /* What a task adds beside its steps to s->expected_stage: forward passes of its test take `test` seconds,
  * with all threads. Segmentation's plan is there. */
 int cost_of_task(struct study *s, struct study_task *t, double train, double test, struct error *e);
-/* Seconds of the tests of a task, which one thread makes, from one comparison of two arms. */
-double cost_of_statistics(const struct study *s, const struct study_task *t);
+
+/* The time since the last call goes to the stage that ends here, which is returned; another begins. */
+enum study_stage study_stage(struct study *s, enum study_stage next);
+/* "data 0:31, reading and preparing 0:12, ..." of seconds by stage; those of nothing are left out. */
+enum { STAGES_TEXT = 200 };
+const char *study_stages(char text[STAGES_TEXT], const double seconds[STAGES]);
 
 #endif

@@ -10,6 +10,7 @@
 #include "apps/base/interrupt.h"
 #include "apps/base/progress.h"
 #include "apps/study/study.h"
+#include "apps/study/study_cost.h"
 #include "io/base/file.h"
 #include "nn/data/labelmap.h"
 #include "nn/infer/segmenter.h"

@@ -361,31 +361,6 @@ void study_progress(const struct study *s, struct study_task *t, int arm, int se
     fflush(stdout);
 }
 
-enum study_stage study_stage(struct study *s, enum study_stage next)
-{
-    const enum study_stage before = s->stage;
-    const double now = clock_seconds();
-    s->spent[before] += now - s->stage_began;
-    s->stage_began = now;
-    s->stage = next;
-    return before;
-}
-
-const char *study_stages(char text[STAGES_TEXT], const double seconds[STAGES])
-{
-    static const char *const name[STAGES] = {"data", "reading and preparing", "training", "testing",
-                                             "statistics"};
-    char time[32];
-    int n = 0;
-    text[0] = 0;
-    for (int k = 0; k < STAGES; k++) {
-        if (!(seconds[k] >= 0.05)) continue;
-        progress_time(time, seconds[k]);
-        n += snprintf(text + n, (size_t)(STAGES_TEXT - n), "%s%s %s", n ? ", " : "", name[k], time);
-    }
-    return text;
-}
-
 void study_announce_total(const struct study *s)
 {
     char time[32], stages[STAGES_TEXT];

@@ -97,7 +97,6 @@ float safetensors_value(const struct safetensor *t, size_t i)
         int shift = 64 - 8 * (int)bytes;
         return (float)((int64_t)(v << shift) >> shift);
     }
-    if (strcmp(d, "F32") == 0) return f32_value((uint32_t)v);
     if (strcmp(d, "BF16") == 0) return f32_value((uint32_t)v << 16);
     if (strcmp(d, "F16") == 0) return f16_value((unsigned)v);
     if (strcmp(d, "F8_E5M2") == 0) return f16_value((unsigned)v << 8); /* the upper byte of an F16 */

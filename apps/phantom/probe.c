@@ -1,4 +1,4 @@
-/* probe.c - what the phantom's images will be like, and what they cost, from some of its patients. */
+/* probe.c - what the phantom's images will be like, and what some of them cost. */
 #include "apps/phantom/probe.h"
 
 #include <stdlib.h>
@@ -9,8 +9,7 @@
 #include "io/pack/gzip.h"
 #include "tensor/base/clock.h"
 
-/* Every sixteenth one is drawn as it will be, and its cost measured; of the others the geometry is enough. */
-enum { MEASURED = 16 };
+enum { MEASURED = 6 }; /* cases that are drawn, evenly over all; of the others the geometry is enough */
 
 _Static_assert((int)PROBE_CHANNELS == (int)CHANNELS && (int)PROBE_INSTITUTIONS == (int)INSTITUTIONS,
                "probe.h says what sites.h and signal.h say");
@@ -65,43 +64,56 @@ static int take_case(struct sample *s, const struct phantom_case *p, struct erro
     return 0;
 }
 
-/* Drawn, its geometry kept; of one that is measured its costs added. */
-static int look_at(struct phantom_probe *probe, struct phantom_cost *cost, struct phantom_case *p,
-                   const struct phantom_options *o, int index, const struct assignment *is, struct error *e)
+/* Drawn and packed as it will be. */
+static int measure_case(struct phantom_cost *cost, struct sample *typical, const struct phantom_options *o,
+                        int index, const struct assignment *is, struct error *e)
 {
-    struct phantom_options coarse = *o;
-    if (!cost) coarse.samples_xy = coarse.samples_z = 1;
+    struct phantom_case *p = malloc(sizeof *p);
+    if (!p) return error_set(e, "out of memory");
     const double start = clock_cpu_seconds();
-    if (phantom_render(p, &coarse, index, is, NULL, e)) return -1;
-    if (cost) cost->make += clock_cpu_seconds() - start;
-    for (int a = 0; a < 3; a++) {
-        probe->size[a] = (int)p->label.size[2 - a];
-        probe->spacing[a] = p->label.spacing[2 - a];
+    int status = phantom_render(p, o, index, is, NULL, e);
+    if (!status) {
+        cost->make += clock_cpu_seconds() - start;
+        status = time_files(cost, p, e) || take_case(typical, p, e) ? -1 : 0;
+        phantom_free(p);
     }
-    const int status = cost ? time_files(cost, p, e) : 0;
-    if (status) phantom_free(p);
+    free(p);
     return status;
 }
 
-int phantom_probe(struct phantom_probe probe[PROBES], struct phantom_cost *cost, struct sample *typical,
+static int outline_cases(struct phantom_probe *probe, const struct phantom_options *o, int cases,
+                         const struct assignment *is, struct error *e)
+{
+    struct phantom_case *p = malloc(sizeof *p);
+    int status = p ? 0 : error_set(e, "out of memory");
+    for (int k = 0; !status && k < cases; k++) {
+        if ((status = phantom_outline(p, o, k, &is[k], e))) break;
+        for (int a = 0; a < 3; a++) {
+            probe[k].size[a] = (int)p->label.size[2 - a];
+            probe[k].spacing[a] = p->label.spacing[2 - a];
+        }
+        phantom_free(p);
+    }
+    free(p);
+    return status;
+}
+
+int phantom_probe(struct phantom_probe *probe, struct phantom_cost *cost, struct sample *typical,
                   const char *size, double difficulty, uint64_t seed, int cases, struct error *e)
 {
     struct phantom_options o = {.seed = seed, .difficulty = (float)difficulty};
-    struct phantom_case *p = malloc(sizeof *p);
     struct assignment *is = malloc(((size_t)cases + 1) * sizeof *is);
-    int status = p && is ? 0 : error_set(e, "out of memory");
     *cost = (struct phantom_cost){0, 0};
     phantom_size(&o, size);
-    if (!status) assign_cases(is, cases, seed);
-    for (int k = 0; !status && k < PROBES; k++) {
-        const int index = (int)((long long)k * cases / PROBES), measured = k % MEASURED == 0;
-        if ((status = look_at(&probe[k], measured ? cost : NULL, p, &o, index, &is[index], e))) break;
-        if (k == 0) status = take_case(typical, p, e);
-        phantom_free(p);
+    if (!is) return error_set(e, "out of memory for %d cases", cases);
+    assign_cases(is, cases, seed);
+    int status = outline_cases(probe, &o, cases, is, e);
+    for (int k = 0; !status && k < MEASURED; k++) {
+        const int index = (int)((long long)k * cases / MEASURED);
+        status = measure_case(cost, typical, &o, index, &is[index], e);
     }
-    cost->make *= (double)MEASURED / PROBES;
-    cost->read *= (double)MEASURED / PROBES;
+    cost->make /= MEASURED;
+    cost->read /= MEASURED;
     free(is);
-    free(p);
     return status;
 }

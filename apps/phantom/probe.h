@@ -1,5 +1,4 @@
-/* probe.h - what the phantom's images will be like, before they are made: some of its patients.
- */
+/* probe.h - what the phantom's images will be like, before they are made. */
 #ifndef APPS_PHANTOM_PROBE_H
 #define APPS_PHANTOM_PROBE_H
 
@@ -7,7 +6,7 @@
 
 #include "nn/data/sample.h"
 
-enum { PROBES = 96, PROBE_CHANNELS = 2, PROBE_INSTITUTIONS = 3 };
+enum { PROBE_CHANNELS = 2, PROBE_INSTITUTIONS = 3 };
 
 struct phantom_probe { /* a patient */
     int size[3];       /* d, h, w */
@@ -17,9 +16,9 @@ struct phantom_cost { /* processor seconds a case */
     double make, read; /* drawn and packed as in its files; unpacked */
 };
 
-/* Patients of the phantom of so many cases, evenly over it. size: of `nephron phantom --size`. *typical
- * receives one of them. -1 when memory is out. */
-int phantom_probe(struct phantom_probe probe[PROBES], struct phantom_cost *cost, struct sample *typical,
+/* probe: [cases] receives the geometry of every patient of a phantom of so many. size: of `nephron phantom
+ * --size`. *typical receives one that was drawn; sample_free. -1 when memory is out. */
+int phantom_probe(struct phantom_probe *probe, struct phantom_cost *cost, struct sample *typical,
                   const char *size, double difficulty, uint64_t seed, int cases, struct error *e);
 
 #endif

@@ -361,31 +361,52 @@ void phantom_size(struct phantom_options *o, const char *size)
     o->samples_z = 3;
 }
 
-int phantom_render(struct phantom_case *p, const struct phantom_options *o, int index,
-                   const struct assignment *is, uint8_t **tissue, struct error *e)
+/* Everything but the voxels. -1 without memory. */
+static int begin_case(struct phantom_case *p, struct signals *s, struct plane_size *g, float *z_first,
+                      const struct phantom_options *o, int index, const struct assignment *is)
 {
     const struct hospital *h = hospital_get(is->hospital);
     struct rng patient = stream(o, index, STREAM_PATIENT), body = stream(o, index, STREAM_BODY),
                scan = stream(o, index, STREAM_SCAN);
     struct rng tissues = stream(o, index, STREAM_TISSUES), tumour = stream(o, index, STREAM_TUMOUR);
-    struct plane_size g;
-    struct signals s;
-    float z_first;
     p->is = *is;
     for (int c = 0; c < CHANNELS; c++) p->channel[c].voxel = NULL;
     p->label.voxel = NULL;
-    if (tissue) *tissue = NULL;
     patient_draw(&p->patient, is->kind, &patient);
     anatomy_draw(&p->body, &p->patient, &body);
     scan_draw(&p->scan, h, h->field_of_view / (float)o->matrix, o->difficulty, &scan);
-    draw_signals(&s, &p->scan, &p->patient, &tissues);
-    tumour_draw(&p->tumour, is->kind, &p->body, &s.cortex, h->tesla3, p->scan.ce.phase, o->difficulty,
+    draw_signals(s, &p->scan, &p->patient, &tissues);
+    tumour_draw(&p->tumour, is->kind, &p->body, &s->cortex, h->tesla3, p->scan.ce.phase, o->difficulty,
                 &tumour);
-    if (make_grid(p, &g, &z_first, o, h) || render_slices(p, &s, o, index, &g, z_first, tissue)) {
-        phantom_free(p);
-        return error_set(e, "phantom: no memory for case %d (%d x %d samples a slice)", index, o->matrix,
-                         o->matrix);
-    }
+    return make_grid(p, g, z_first, o, h);
+}
+
+static int no_memory(struct phantom_case *p, const struct phantom_options *o, int index, struct error *e)
+{
+    phantom_free(p);
+    return error_set(e, "phantom: no memory for case %d (%d x %d samples a slice)", index, o->matrix,
+                     o->matrix);
+}
+
+int phantom_outline(struct phantom_case *p, const struct phantom_options *o, int index,
+                    const struct assignment *is, struct error *e)
+{
+    struct plane_size g;
+    struct signals s;
+    float z_first;
+    return begin_case(p, &s, &g, &z_first, o, index, is) ? no_memory(p, o, index, e) : 0;
+}
+
+int phantom_render(struct phantom_case *p, const struct phantom_options *o, int index,
+                   const struct assignment *is, uint8_t **tissue, struct error *e)
+{
+    struct plane_size g;
+    struct signals s;
+    float z_first;
+    if (tissue) *tissue = NULL;
+    if (begin_case(p, &s, &g, &z_first, o, index, is) ||
+        render_slices(p, &s, o, index, &g, z_first, tissue))
+        return no_memory(p, o, index, e);
     return 0;
 }
 

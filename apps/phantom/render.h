@@ -33,6 +33,10 @@ void phantom_size(struct phantom_options *o, const char *size);
  * label): for tests and pictures. Volumes are malloc'ed: phantom_free. -1 when memory is out. */
 int phantom_render(struct phantom_case *p, const struct phantom_options *o, int index,
                    const struct assignment *is, uint8_t **tissue, struct error *e);
+/* The same without drawing: patient, scan, sizes and spacings are those of phantom_render, the voxels hold
+ * nothing. */
+int phantom_outline(struct phantom_case *p, const struct phantom_options *o, int index,
+                    const struct assignment *is, struct error *e);
 void phantom_free(struct phantom_case *p);
 
 #endif

@@ -260,7 +260,7 @@ int study_stops(struct study *s);
 void study_announce_total(const struct study *s);
 
 /* ---- study_estimate.c ---- */
-/* What a study on the phantom will cost, before the phantom is made: geometry from some of its patients,
+/* What a study on the phantom will cost, before the phantom is made: the geometry of all its patients,
  * steps of the real size on noise. Writes nothing. */
 int study_estimate(struct study *s, struct error *e);
 

@@ -12,19 +12,20 @@
 #include "tensor/base/clock.h"
 #include "tensor/base/rng.h"
 
-static int make_fingerprint(struct fingerprint *f, const struct phantom_probe probe[PROBES], struct error *e)
+static int make_fingerprint(struct fingerprint *f, const struct phantom_probe *probe, int cases,
+                            struct error *e)
 {
     memset(f, 0, sizeof *f);
     f->channels = PROBE_CHANNELS;
     f->median_relative_size = 1;
-    f->spacing = calloc(PROBES, sizeof *f->spacing);
-    f->shape = calloc(PROBES, sizeof *f->shape);
+    f->spacing = calloc((size_t)cases + 1, sizeof *f->spacing);
+    f->shape = calloc((size_t)cases + 1, sizeof *f->shape);
     if (!f->spacing || !f->shape) return error_set(e, "out of memory");
-    for (int k = 0; k < PROBES; k++) {
+    for (int k = 0; k < cases; k++) {
         memcpy(f->spacing[k], probe[k].spacing, sizeof probe[k].spacing);
         memcpy(f->shape[k], probe[k].size, sizeof probe[k].size);
     }
-    f->cases = PROBES;
+    f->cases = cases;
     return 0;
 }
 
@@ -124,35 +125,43 @@ static int estimate_classify(struct study *g, struct error *e)
 int study_estimate(struct study *s, struct error *e)
 {
     struct study *g = malloc(sizeof *g);
-    struct phantom_probe probe[PROBES];
+    const int cases = s->sizes.cases;
+    struct phantom_probe *probe = malloc(((size_t)cases + 1) * sizeof *probe);
     struct fingerprint f = {0};
-    if (!g) return error_set(e, "out of memory");
+    if (!g || !probe) {
+        free(probe);
+        free(g);
+        return error_set(e, "out of memory for %d cases", cases);
+    }
     *g = *s;
     g->sites = PROBE_INSTITUTIONS;
     for (int k = 0; k < g->sites; k++) snprintf(g->site_name[k], SITE_NAME_MAX, "%c", 'A' + k);
-    if (describe_phantom(&g->dataset, s->sizes.cases, e) || arms_choose(g, g->sizes.arms, e)) {
+    if (describe_phantom(&g->dataset, cases, e) || arms_choose(g, g->sizes.arms, e)) {
         dataset_close(&g->dataset);
+        free(probe);
         free(g);
         return -1;
     }
     struct sample typical = {.channels = 0};
     struct phantom_cost cost;
     int status = phantom_probe(probe, &cost, &typical, s->sizes.phantom_size, s->sizes.difficulty, s->seed,
-                               s->sizes.cases, e);
+                               cases, e);
     if (!status) status = cost_of_case(g, &typical, cost.read, e);
-    if (!status) status = make_fingerprint(&f, probe, e);
+    if (!status) status = make_fingerprint(&f, probe, cases, e);
     if (!status && !s->skip_segment) count_cases(&g->segment, g, s->sizes.segment_seeds);
     if (!status && !s->skip_classify) count_cases(&g->classify, g, s->sizes.classify_seeds);
     if (!status && g->segment.present) status = estimate_segment(g, &f, e);
     if (!status && g->classify.present) status = estimate_classify(g, e);
     if (!status) {
-        double voxels = (double)probe[0].size[0] * probe[0].size[1] * probe[0].size[2];
+        double voxels = 0; /* of all cases */
+        for (int k = 0; k < cases; k++)
+            voxels += (double)probe[k].size[0] * probe[k].size[1] * probe[k].size[2];
         /* Noisy 16-bit images hardly compress; a case that is being prepared is held raw and resampled by
          * each thread. */
-        g->expected_stage[STAGE_DATA] = cost.make * s->sizes.cases / s->threads;
-        g->expected_stage[STAGE_PREPARE] += (cost.read + g->cost.features) * s->sizes.cases / s->threads;
-        g->expected_disk += voxels * 2 * PROBE_CHANNELS * s->sizes.cases;
-        g->expected_bytes += voxels * 6 * sizeof(float) * s->threads;
+        g->expected_stage[STAGE_DATA] = cost.make * cases / s->threads;
+        g->expected_stage[STAGE_PREPARE] += (cost.read + g->cost.features) * cases / s->threads;
+        g->expected_disk += voxels * 2 * PROBE_CHANNELS;
+        g->expected_bytes += voxels / cases * 6 * sizeof(float) * s->threads;
         study_announce_total(g);
     }
     s->segment.step_seconds = g->segment.step_seconds;
@@ -163,6 +172,7 @@ int study_estimate(struct study *s, struct error *e)
     fingerprint_free(&f);
     plans_free(&g->plans);
     dataset_close(&g->dataset);
+    free(probe);
     free(g);
     return status;
 }

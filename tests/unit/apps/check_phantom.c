@@ -324,6 +324,28 @@ static int label_centre(double mm[3], const struct volume *v)
     return count > 0;
 }
 
+static int same_grid(const struct volume *a, const struct volume *b)
+{
+    return memcmp(a->size, b->size, sizeof a->size) == 0 &&
+           memcmp(a->spacing, b->spacing, sizeof a->spacing) == 0 &&
+           memcmp(a->affine, b->affine, sizeof a->affine) == 0;
+}
+
+/* What is told without drawing is what is drawn. */
+static void check_outline(const struct phantom_case *drawn, const struct phantom_options *o, int index,
+                          const struct assignment *is)
+{
+    struct phantom_case *p = malloc(sizeof *p);
+    struct error e;
+    CHECK(phantom_outline(p, o, index, is, &e) == 0, "%s", e.text);
+    CHECK(same_grid(&p->label, &drawn->label), "case %d: the grid of its label", index);
+    for (int c = 0; c < CHANNELS; c++)
+        CHECK(same_grid(&p->channel[c], &drawn->channel[c]), "case %d: the grid of channel %d", index, c);
+    CHECK(memcmp(&p->patient, &drawn->patient, sizeof p->patient) == 0, "case %d: its patient", index);
+    phantom_free(p);
+    free(p);
+}
+
 /* The box around the kidneys is a part of the whole scan: the same patient, the same tumour at the same
  * place. */
 static void check_box(void)
@@ -336,8 +358,10 @@ static void check_box(void)
         struct error e;
         double a[3], b[3];
         CHECK(phantom_render(whole, &o, i, &is, NULL, &e) == 0, "%s", e.text);
+        check_outline(whole, &o, i, &is);
         o.kidneys_only = 1;
         CHECK(phantom_render(box, &o, i, &is, NULL, &e) == 0, "%s", e.text);
+        check_outline(box, &o, i, &is);
         CHECK(box->label.size[0] % 4 == 0 && box->label.size[1] % 4 == 0 &&
                   box->label.size[1] < box->label.size[0] && box->label.size[0] < whole->label.size[0],
               "box of %d x %d voxels", (int)box->label.size[0], (int)box->label.size[1]);

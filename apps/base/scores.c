@@ -37,8 +37,8 @@ static int read_probability(double *v, const struct scores *s, int row, int colu
 {
     if (csv_number(&s->csv, s->path, row, column, v, e)) return -1;
     if (*v >= 0 && *v <= 1) return 0;
-    return error_set(e, "%s: row %d: probability of case %s is %g, not from 0 to 1", s->path, row + 1,
-                     s->item[row].id, *v);
+    return error_set(e, "%s: line %d: probability of case %s is %g, not from 0 to 1", s->path,
+                     s->csv.line[row], s->item[row].id, *v);
 }
 
 static int read_row(struct scores *s, int row, const struct column_table *c, int need_label, struct error *e)
@@ -47,17 +47,18 @@ static int read_row(struct scores *s, int row, const struct column_table *c, int
     double v;
     *out = (struct score){csv_cell(&s->csv, row, c->id), -1, NAN, NULL};
     const int most = c->count > 2 ? c->count - 1 : c->count == 1 ? 1 : SCORE_CLASSES_MAX - 1;
-    if (!*out->id) return error_set(e, "%s: row %d: case is empty", s->path, row + 1);
+    if (!*out->id) return error_set(e, "%s: line %d: case is empty", s->path, s->csv.line[row]);
     if (c->label >= 0 && *csv_cell(&s->csv, row, c->label)) {
         if (csv_number(&s->csv, s->path, row, c->label, &v, e)) return -1;
         if (!(v >= 0 && v <= most && v == floor(v)))
-            return error_set(e, "%s: row %d: label of case %s is %g, not %s%d", s->path, row + 1, out->id, v,
-                             most == 1 ? "0 or " : "a whole number from 0 to ", most);
+            return error_set(e, "%s: line %d: label of case %s is %g, not %s%d", s->path,
+                             s->csv.line[row], out->id, v, most == 1 ? "0 or " : "a whole number from 0 to ",
+                             most);
         out->label = (int)v;
         if (out->label >= s->classes) s->classes = out->label + 1;
     }
     if (need_label && out->label < 0)
-        return error_set(e, "%s: row %d: label of case %s is empty", s->path, row + 1, out->id);
+        return error_set(e, "%s: line %d: label of case %s is empty", s->path, s->csv.line[row], out->id);
     for (int k = 0; k < c->count; k++) {
         double *of = c->count > 2 ? &s->room[(size_t)row * (size_t)c->count + (size_t)k] : &out->probability;
         if (read_probability(of, s, row, c->probability[k], e)) return -1;

@@ -17,6 +17,7 @@ struct reader {
     char *out;            /* next free byte of storage */
     const char *name;
     int line, line_cell;  /* of p, and where the cell began */
+    char separator;
     char **cell;
     size_t cells, capacity;
     struct error *e;
@@ -40,6 +41,21 @@ static void skip_line_end(struct reader *r)
     r->line++;
 }
 
+static int at_cell_end(const struct reader *r)
+{
+    return at_line_end(r) || *r->p == r->separator;
+}
+
+static int is_blank(const struct reader *r, char c)
+{
+    return c == ' ' || (c == '\t' && r->separator != '\t');
+}
+
+static void skip_blanks(struct reader *r)
+{
+    while (r->p < r->end && is_blank(r, *r->p)) r->p++;
+}
+
 static int read_quoted(struct reader *r)
 {
     for (r->p++;; r->p++) {
@@ -51,16 +67,18 @@ static int read_quoted(struct reader *r)
         if (*r->p == '\n') r->line++;
         *r->out++ = *r->p;
     }
-    if (!at_line_end(r) && *r->p != ',') return fail(r, "text after a closing quote");
-    return 0;
+    skip_blanks(r);
+    return at_cell_end(r) ? 0 : fail(r, "text after a closing quote");
 }
 
 static int read_plain(struct reader *r)
 {
-    while (!at_line_end(r) && *r->p != ',') {
+    char *cell = r->out;
+    while (!at_cell_end(r)) {
         if (*r->p == '"') return fail(r, "a quote inside a cell that does not begin with one");
         *r->out++ = *r->p++;
     }
+    while (r->out > cell && is_blank(r, r->out[-1])) r->out--;
     return 0;
 }
 
@@ -92,9 +110,10 @@ static int read_row(struct reader *r)
     for (;;) {
         char *cell = r->out;
         r->line_cell = r->line;
+        skip_blanks(r);
         int quoted = r->p < r->end && *r->p == '"';
         if (quoted ? read_quoted(r) : read_plain(r)) return -1;
-        int more = r->p < r->end && *r->p == ',';
+        int more = r->p < r->end && *r->p == r->separator;
         if (more) r->p++;
         else skip_line_end(r);
         *r->out++ = 0; /* after the step over the separator */
@@ -103,9 +122,30 @@ static int read_row(struct reader *r)
     }
 }
 
+/* The line's number; the capacity is the next power of two, so it need not be kept. */
+static int push_line(struct csv *c, struct reader *r, int line)
+{
+    const size_t n = (size_t)c->rows;
+    if ((n & (n - 1)) == 0) {
+        int *grown = realloc(c->line, (n ? 2 * n : 1) * sizeof *grown);
+        if (grown == NULL) return fail(r, "out of memory");
+        c->line = grown;
+    }
+    c->line[c->rows++] = line;
+    return 0;
+}
+
+static int row_is_empty(const struct reader *r, int n)
+{
+    for (int i = 1; i <= n; i++)
+        if (*r->cell[r->cells - (size_t)i]) return 0;
+    return n > 1;
+}
+
 static int read_rows(struct csv *c, struct reader *r)
 {
     while (r->p < r->end) {
+        skip_blanks(r);
         if (at_line_end(r)) { /* an empty line */
             skip_line_end(r);
             continue;
@@ -116,28 +156,69 @@ static int read_rows(struct csv *c, struct reader *r)
             c->columns = n;
             continue;
         }
-        c->rows++;
+        if (row_is_empty(r, n)) {
+            r->cells -= (size_t)n;
+            continue;
+        }
         if (n != c->columns)
-            return error_set(r->e, "%s: row %d (line %d) has %d cells, the header has %d", r->name, c->rows,
-                             line, n, c->columns);
+            return error_set(r->e, "%s: line %d has %d cells, the header has %d", r->name, line, n,
+                             c->columns);
+        if (push_line(c, r, line)) return -1;
     }
     if (c->columns == 0) return error_set(r->e, "%s: empty, no header", r->name);
+    return 0;
+}
+
+/* Of the header, which is the first line that is not empty. */
+static char find_separator(const char *p, const char *end)
+{
+    int semicolon = 0, tab = 0, quoted = 0;
+    while (p < end && strchr(" \n\r", *p)) p++;
+    for (; p < end && (quoted || (*p != '\n' && *p != '\r')); p++) {
+        if (*p == '"') quoted = !quoted;
+        if (quoted) continue;
+        if (*p == ',') return ',';
+        semicolon |= *p == ';';
+        tab |= *p == '\t';
+    }
+    return semicolon ? ';' : tab ? '\t' : ',';
+}
+
+static int check_utf8(const char *text, size_t size, const char *name, struct error *e)
+{
+    int line = 1;
+    for (const char *p = text, *end = text + size; p < end;) {
+        const int n = text_utf8_length(p, end);
+        if (n == 0)
+            return error_set(e, "%s: line %d has bytes that are not UTF-8; save the table as UTF-8", name,
+                             line);
+        line += *p == '\n' || (*p == '\r' && (p + 1 == end || p[1] != '\n'));
+        p += n;
+    }
     return 0;
 }
 
 int csv_parse(struct csv *c, const char *text, size_t size, const char *name, struct error *e)
 {
     *c = (struct csv){0};
+    if (text_is_utf16(text, size)) return error_set(e, "%s: is UTF-16; save the table as UTF-8", name);
     if (memchr(text, 0, size) != NULL)
         return error_set(e, "%s: has zero bytes, so it is no CSV in UTF-8 or ASCII", name);
     if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
         text += 3;
         size -= 3;
     }
+    if (check_utf8(text, size, name, e)) return -1;
     c->storage = malloc(size + 1);
     if (c->storage == NULL) return error_set(e, "%s: out of memory", name);
-    struct reader r = {
-        .p = text, .end = text + size, .out = c->storage, .name = name, .line = 1, .line_cell = 1, .e = e};
+    struct reader r = {.p = text,
+                       .end = text + size,
+                       .out = c->storage,
+                       .name = name,
+                       .line = 1,
+                       .line_cell = 1,
+                       .separator = find_separator(text, text + size),
+                       .e = e};
     int status = read_rows(c, &r);
     c->header = r.cell;
     if (status) csv_free(c);
@@ -160,6 +241,7 @@ void csv_free(struct csv *c)
 {
     free(c->header); /* the cells follow in the same block */
     free(c->storage);
+    free(c->line);
     *c = (struct csv){0};
 }
 
@@ -190,17 +272,20 @@ int csv_number(const struct csv *c, const char *name, int row, int column, doubl
     size_t n = strlen(p);
     while (n > 0 && p[n - 1] == ' ') n--;
     if (text_parse_double(v, p, n) == 0 && isfinite(*v)) return 0;
-    return error_set(e, "%s: row %d: %s is '%.100s', not a number", name, row + 1, c->header[column], cell);
+    return error_set(e, "%s: line %d: %s is '%.100s', not a number%s", name, c->line[row], c->header[column],
+                     cell, strchr(cell, ',') ? " (decimals follow a point)" : "");
 }
 
 int csv_quote(char *buf, size_t size, const char *text)
 {
     size_t n = 0;
     double number;
-    int quoted = strpbrk(text, "\",\r\n") != NULL;
+    const size_t length = strlen(text);
+    int quoted = strpbrk(text, "\",\r\n") != NULL ||
+                 (length && (strchr(" \t", *text) || strchr(" \t", text[length - 1])));
 #define PUT(c) do { if (n + 1 < size) buf[n] = (c); n++; } while (0)
     if (quoted) PUT('"');
-    if (begins_formula(text) && text_parse_double(&number, text, strlen(text)) != 0) PUT('\'');
+    if (begins_formula(text) && text_parse_double(&number, text, length) != 0) PUT('\'');
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
         if (c == '"') PUT('"');

@@ -1,4 +1,8 @@
-/* csv.h - tables of text (RFC 4180: quotes, CRLF or LF, optional UTF-8 BOM), first row the header. */
+/* csv.h - tables of text (RFC 4180: quotes, CRLF or LF, optional UTF-8 BOM), first row the header.
+ *
+ * Beyond that, as spreadsheets and people write them: where the header has no comma, semicolons or else tabs
+ * separate; blanks around a cell do not count, unless they are inside its quotes; a row of empty cells alone
+ * is no row. Bytes that are not UTF-8 are an error. */
 #ifndef IO_CSV_H
 #define IO_CSV_H
 
@@ -9,6 +13,7 @@ struct csv {
     int rows, columns;  /* rows without the header */
     char **header;      /* [columns] */
     char **cell;        /* [rows*columns], row-major */
+    int *line;          /* [rows]: of the file, counted from 1, where the row begins */
     char *storage;
 };
 
@@ -21,9 +26,9 @@ static inline const char *csv_cell(const struct csv *c, int row, int column)
 {
     return c->cell[row * c->columns + column];
 }
-/* The cell as a finite number; an error names file, row and column. */
+/* The cell as a finite number; an error names file, line and column. */
 int csv_number(const struct csv *c, const char *name, int row, int column, double *v, struct error *e);
-/* Appends text, quoted where needed, to buf (size bytes); returns its length as snprintf. Text that begins
+/* Writes text, quoted where needed, to buf (size bytes); returns its length as snprintf. Text that begins
  * with = + - @ or a tab, and is no number, gets an apostrophe in front, so that no spreadsheet runs it;
  * escape, delete, backspace and bell, which a terminal would obey, become \xNN.
  * csv_parse takes one apostrophe in front of these away again (and of others' files too), so that what was

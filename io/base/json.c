@@ -35,6 +35,16 @@ static void *fail(struct parser *s, const char *message)
     return NULL;
 }
 
+/* What people write and JSON does not have, or the message. */
+static const char *or_foreign(const struct parser *s, const char *message)
+{
+    const char *p = s->p;
+    if (p < s->end && (*p == '/' || *p == '#')) return "a comment, which JSON does not have";
+    if (p == s->end || (*p != '}' && *p != ']')) return message;
+    while (p > s->start && strchr(" \n\r\t", p[-1])) p--;
+    return p > s->start && p[-1] == ',' ? "a comma with nothing behind it" : message;
+}
+
 static void skip_space(struct parser *s)
 {
     while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t')) s->p++;
@@ -159,7 +169,7 @@ static int decode_string(struct parser *s, char *out)
 
 static char *parse_string(struct parser *s)
 {
-    if (!accept(s, '"')) return fail(s, "a string in double quotes expected");
+    if (!accept(s, '"')) return fail(s, or_foreign(s, "a string in double quotes expected"));
     const char *q = s->p;
     while (q < s->end && *q != '"') q += *q == '\\' && s->end - q > 1 ? 2 : 1;
     char *out = malloc((size_t)(q - s->p) + 1);
@@ -216,7 +226,7 @@ static struct json *parse_number(struct parser *s)
 {
     int whole;
     const char *end = scan_number(s->p, s->end, &whole);
-    if (end == NULL) return fail(s, "not a JSON value");
+    if (end == NULL) return fail(s, or_foreign(s, "not a JSON value"));
     struct json *j = new_value(s, JSON_DOUBLE);
     if (j == NULL) return NULL;
     if (whole && parse_int64(&j->integer, s->p, end)) {
@@ -360,7 +370,7 @@ static int parse_members(struct parser *s, struct json *j, char close)
         skip_space(s);
     } while (accept(s, ','));
     if (!accept(s, close)) {
-        fail(s, close == ']' ? "',' or ']' expected" : "',' or '}' expected");
+        fail(s, or_foreign(s, close == ']' ? "',' or ']' expected" : "',' or '}' expected"));
         return -1;
     }
     return j->type == JSON_OBJECT ? merge_duplicates(s, j) : 0;
@@ -395,13 +405,14 @@ static struct json *parse_value(struct parser *s)
 static struct json *parse(const char *text, size_t size, int unique, struct error *e)
 {
     struct parser s = {text, text, text + size, 0, unique, e};
+    if (text_is_utf16(text, size)) return fail(&s, "UTF-16; save the file as UTF-8");
     if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) s.start = s.p = text + 3; /* a byte order mark */
     struct json *j = parse_value(&s);
     if (j == NULL) return NULL;
     skip_space(&s);
     if (s.p == s.end) return j;
     json_free(j);
-    return fail(&s, "more text after the value");
+    return fail(&s, or_foreign(&s, "more text after the value"));
 }
 
 struct json *json_parse(const char *text, size_t size, struct error *e)
@@ -419,7 +430,7 @@ struct json *json_read(const char *path, struct error *e)
     unsigned char *data;
     size_t size;
     if (file_read(path, 0, &data, &size, e)) return NULL;
-    struct json *j = json_parse((char *)data, size, e);
+    struct json *j = json_parse_unique((char *)data, size, e);
     free(data);
     if (j == NULL) error_prefix(e, "%s", path);
     return j;

@@ -29,6 +29,7 @@ struct json {
 struct json *json_parse(const char *text, size_t size, struct error *e);
 /* The same, but a repeated key is an error. */
 struct json *json_parse_unique(const char *text, size_t size, struct error *e);
+/* Of a file, which people may have written: a repeated key is an error. */
 struct json *json_read(const char *path, struct error *e);
 void json_free(struct json *j);
 

@@ -231,6 +231,11 @@ char *text_take(struct text *t)
     return data;
 }
 
+int text_is_utf16(const char *text, size_t size)
+{
+    return size >= 2 && (memcmp(text, "\xFF\xFE", 2) == 0 || memcmp(text, "\xFE\xFF", 2) == 0);
+}
+
 /* ---- for people to see --------------------------------------------------------------------------------- */
 
 /* C0 and C1 control characters, and DEL. */
@@ -240,11 +245,15 @@ static int is_control(const char *s)
     return c[0] < 0x20 || c[0] == 0x7F || (c[0] == 0xC2 && c[1] >= 0x80 && c[1] < 0xA0);
 }
 
-int text_has_control(const char *s)
+const char *text_name_fault(const char *s)
 {
-    for (; *s; s++)
-        if (is_control(s)) return 1;
-    return 0;
+    const char *end = s + strlen(s);
+    for (int n; s < end; s += n) {
+        n = text_utf8_length(s, end);
+        if (n == 0) return "has bytes that are not UTF-8";
+        if (is_control(s)) return "has a control character";
+    }
+    return NULL;
 }
 
 char *text_shown(char *buf, size_t size, const char *s)

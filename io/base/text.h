@@ -51,7 +51,11 @@ char *text_take(struct text *t);
  * needs no change. */
 char *text_shown(char *buf, size_t size, const char *s);
 
-/* Whether s has control characters (as text_shown knows them): no name of a case, a patient or a site may. */
-int text_has_control(const char *s);
+/* Whether it begins with a byte order mark of UTF-16. */
+int text_is_utf16(const char *text, size_t size);
+
+/* What no name of a case, a patient or a site may have, to stand behind the name in a message: a control
+ * character (as text_shown knows them), bytes that are not UTF-8; NULL where there is nothing. */
+const char *text_name_fault(const char *s);
 
 #endif

@@ -106,7 +106,7 @@ static int take_table(float *value, int *done, const struct covariates *c, const
                            *at = bsearch(&key, order, (size_t)cases, sizeof *order, compare_named);
         if (!at) continue;
         if (seen[at->index]++) {
-            status = error_set(e, "%s: row %d: case '%s' is there twice", path, r + 2, key.id);
+            status = error_set(e, "%s: line %d: case '%s' is there twice", path, t->line[r], key.id);
             break;
         }
         for (int k = 0; !status && k < c->count; k++) {
@@ -117,8 +117,8 @@ static int take_table(float *value, int *done, const struct covariates *c, const
             float *kept = &value[(size_t)at->index * (size_t)c->count + (size_t)k];
             *kept = (float)v;
             if (!isfinite(*kept)) /* 1e39: not missing, and no number to compute with */
-                status =
-                    error_set(e, "%s: row %d: %s is %g, beyond a float's range", path, r + 2, c->name[k], v);
+                status = error_set(e, "%s: line %d: %s is %g, beyond a float's range", path, t->line[r],
+                                   c->name[k], v);
         }
     }
     free(seen);

@@ -56,7 +56,8 @@ static int take_image_name(struct dataset *d, const char *name, struct error *e)
                          unseen */
         return error_set(e, "does not end in '%s', dataset.json's file_ending", d->file_ending);
     }
-    if (text_has_control(name)) return error_set(e, "has a control character in its name");
+    const char *fault = text_name_fault(name);
+    if (fault) return error_set(e, "%s in its name", fault);
     size_t length = strlen(name) - strlen(d->file_ending);
     if (d->bare) {
         if (length >= ID_MAX) return error_set(e, "has a case id of more than %d characters", ID_MAX - 1);
@@ -203,13 +204,14 @@ static int read_targets(struct dataset *d, const struct csv *t, const char *path
         double v;
         const char *id = csv_cell(t, r, case_column);
         int i = dataset_find(d, id, e);
-        if (i < 0) return error_set(e, "%s: row %d: case '%s' has no image in imagesTr", path, r + 2, id);
+        if (i < 0)
+            return error_set(e, "%s: line %d: case '%s' has no image in imagesTr", path, t->line[r], id);
         if (csv_number(t, path, r, label_column, &v, e)) return -1;
         if (v < 0 || v >= LABELS_MAX || v != floor(v))
-            return error_set(e, "%s: row %d: label '%s' is not a class number from 0 to %d", path, r + 2,
-                             csv_cell(t, r, label_column), LABELS_MAX - 1);
+            return error_set(e, "%s: line %d: label '%s' is not a class number from 0 to %d", path,
+                             t->line[r], csv_cell(t, r, label_column), LABELS_MAX - 1);
         if (d->item[i].target >= 0)
-            return error_set(e, "%s: row %d: case '%s' is there twice", path, r + 2, id);
+            return error_set(e, "%s: line %d: case '%s' is there twice", path, t->line[r], id);
         d->item[i].target = (int)v;
         if ((int)v >= d->classes) d->classes = (int)v + 1;
     }
@@ -227,14 +229,15 @@ static int take_patients(struct dataset *d, const struct csv *t, const char *pat
     for (int r = 0; r < t->rows; r++) {
         const char *id = csv_cell(t, r, case_column), *patient = csv_cell(t, r, patient_column);
         int i = dataset_find(d, id, e);
-        if (i < 0) return error_set(e, "%s: row %d: case '%s' is not in the dataset", path, r + 2, id);
+        if (i < 0) return error_set(e, "%s: line %d: case '%s' is not in the dataset", path, t->line[r], id);
         if (!*patient || strlen(patient) >= ID_MAX)
-            return error_set(e, "%s: row %d: patient '%.60s' of case %s must have 1 to %d characters", path,
-                             r + 2, patient, id, ID_MAX - 1);
-        if (text_has_control(patient))
-            return error_set(e, "%s: row %d: patient '%.60s' has a control character", path, r + 2, patient);
+            return error_set(e, "%s: line %d: patient '%.60s' of case %s must have 1 to %d characters", path,
+                             t->line[r], patient, id, ID_MAX - 1);
+        const char *fault = text_name_fault(patient);
+        if (fault)
+            return error_set(e, "%s: line %d: patient '%.60s' %s", path, t->line[r], patient, fault);
         if (d->item[i].patient[0])
-            return error_set(e, "%s: row %d: case '%s' is there twice", path, r + 2, id);
+            return error_set(e, "%s: line %d: case '%s' is there twice", path, t->line[r], id);
         strcpy(d->item[i].patient, patient);
     }
     for (int i = 0; i < d->cases; i++)

@@ -55,13 +55,13 @@ static int collect_names(struct sites *s, const struct csv *c, int column, const
     for (int r = 0; r < c->rows; r++) {
         const char *name = csv_cell(c, r, column);
         if (!*name || strlen(name) >= SITE_NAME_MAX)
-            return error_set(e, "%s: row %d: site '%s' must have 1 to %d characters", path, r + 2, name,
+            return error_set(e, "%s: line %d: site '%s' must have 1 to %d characters", path, c->line[r], name,
                              SITE_NAME_MAX - 1);
-        if (text_has_control(name))
-            return error_set(e, "%s: row %d: site '%s' has a control character", path, r + 2, name);
+        const char *fault = text_name_fault(name);
+        if (fault) return error_set(e, "%s: line %d: site '%s' %s", path, c->line[r], name, fault);
         if (strcmp(name, "global") == 0)
-            return error_set(e, "%s: row %d: site 'global': in the tables this name stands for all sites",
-                             path, r + 2);
+            return error_set(e, "%s: line %d: site 'global': in the tables this name stands for all sites",
+                             path, c->line[r]);
         snprintf(s->name[r], SITE_NAME_MAX, "%s", name);
     }
     qsort(s->name, (size_t)c->rows, sizeof *s->name, compare_letters);
@@ -88,9 +88,9 @@ int sites_read(struct sites *s, const char *path, const struct dataset *d, struc
     int status = sites < 0 ? error_prefix(e, "%s", path) : collect_names(s, &c, sites, path, e);
     for (int r = 0; !status && r < c.rows; r++) {
         int i = dataset_find(d, csv_cell(&c, r, cases), e);
-        if (i < 0) status = error_prefix(e, "%s: row %d", path, r + 2);
+        if (i < 0) status = error_prefix(e, "%s: line %d", path, c.line[r]);
         else if (s->of[i] >= 0)
-            status = error_set(e, "%s: row %d: case %s stands twice", path, r + 2, d->item[i].id);
+            status = error_set(e, "%s: line %d: case %s stands twice", path, c.line[r], d->item[i].id);
         else s->of[i] = find_site(s, csv_cell(&c, r, sites));
     }
     csv_free(&c);

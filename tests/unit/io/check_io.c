@@ -46,7 +46,7 @@ static void check_csv(void)
           "columns");
     CHECK(csv_column(&c, "y", &e) == -1 && strstr(e.text, "case, site \"A\", x"), "%s", e.text);
     CHECK(csv_number(&c, "t.csv", 1, 2, &v, &e) == 0 && v == 1000, "%g", v);
-    CHECK(csv_number(&c, "t.csv", 1, 1, &v, &e) && strstr(e.text, "t.csv: row 2: site \"A\" is ''"), "%s",
+    CHECK(csv_number(&c, "t.csv", 1, 1, &v, &e) && strstr(e.text, "t.csv: line 5: site \"A\" is ''"), "%s",
           e.text);
     csv_free(&c);
     CHECK(parse_csv(&c, "a\n1e999\nnan\n0x1\n-7.5e-1\n", &e) == 0 && c.rows == 4, "%s", e.text);
@@ -63,15 +63,33 @@ static void check_csv(void)
     static const struct { const char *text, *message;
     } cases[] = {{"", "empty"},
                  {"\n\n", "empty"},
-                 {"a,b\n1,2\n3\n", "row 2 (line 3) has 1 cells, the header has 2"},
-                 {"a\n1,2\n", "row 1 (line 2) has 2"},
+                 {"a,b\n1,2\n3\n", "line 3 has 1 cells, the header has 2"},
+                 {"a\n1,2\n", "line 2 has 2"},
                  {"a\n\"1", "line 2: a quote that does not end"},
                  {"a\n\"1\"2", "line 2: text after"},
-                 {"a\n1\"2\"", "line 2: a quote inside"}};
+                 {"a\n1\"2\"", "line 2: a quote inside"},
+                 {"a,b\n1,2\n,,\n3,4,5\n", "line 4 has 3 cells"},
+                 {"a,b\r\n1,2\r\n3,M\xFCnchen\r\n", "line 3 has bytes that are not UTF-8"},
+                 {"\xFF\xFE" "a", "UTF-16"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         CHECK(parse_csv(&c, cases[i].text, &e) && strstr(e.text, cases[i].message), "%s: %s", cases[i].text,
               e.text);
     CHECK(csv_parse(&c, "a\0b", 3, "t.csv", &e) && strstr(e.text, "zero bytes"), "%s", e.text);
+    static const char *const same[] = {"case,site\nx,A b\ny,B\n", "case;site\nx;A b\ny;B",
+                                       "\n case , site \n x,A b \ny ,\tB\n , \n",
+                                       "case\tsite\r\nx\tA b\r\ny\tB\r\n",
+                                       "\"case\" , \"site\"\n\n \"x\" ,\"A b\" \n,\ny,B\n,\n"};
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        CHECK(parse_csv(&c, same[i], &e) == 0 && c.rows == 2 && c.columns == 2 &&
+                  strcmp(c.header[1], "site") == 0 && strcmp(csv_cell(&c, 0, 0), "x") == 0 &&
+                  strcmp(csv_cell(&c, 0, 1), "A b") == 0 && strcmp(csv_cell(&c, 1, 1), "B") == 0,
+              "%s: %d rows of %d: %s", same[i], c.rows, c.columns, e.text);
+        csv_free(&c);
+    }
+    CHECK(parse_csv(&c, "a;b\n1,5;2\n", &e) == 0 && csv_number(&c, "t.csv", 0, 0, &v, &e) &&
+              strstr(e.text, "line 2: a is '1,5', not a number (decimals follow a point)"),
+          "%s", e.text);
+    csv_free(&c);
     char buf[32];
     CHECK(csv_quote(buf, sizeof buf, "plain") == 5 && strcmp(buf, "plain") == 0, "%s", buf);
     CHECK(csv_quote(buf, sizeof buf, "a,\"b\"") == 9 && strcmp(buf, "\"a,\"\"b\"\"\"") == 0, "%s", buf);
@@ -230,7 +248,7 @@ static void check_svg(void)
 static void check_shown(void)
 {
     static const char *const cells[] = {"=1+2", "+x",   "-x",    "@cmd",     "\tx", "'=1", "''=1",
-                                        "'x",   "-3.5", "plain", "=\"a\",b", "-",   "'"};
+                                        "'x",   "-3.5", "plain", "=\"a\",b", "-",   "'",   " a ", "b\t"};
     char buf[64];
     struct error e;
     CHECK(strcmp(text_shown(buf, sizeof buf, "a\x1b[31mb\n\xc2\x9b\xff\xc3\xa9"),

@@ -151,7 +151,14 @@ static void check_json_errors(void)
                  {"\"\xC3\"", "UTF-8"},
                  {"[1,\n \"\xC3\xA9\", x]", "line 2 column 7"},
                  {"'a'", "not a JSON value"},
-                 {"[1]//", "more text"}};
+                 {"[1]//", "line 1 column 4: a comment"},
+                 {"{ # x\n}", "line 1 column 3: a comment"},
+                 {"[1, /* x */ 2]", "line 1 column 5: a comment"},
+                 {"[1 // x\n]", "line 1 column 4: a comment"},
+                 {"{\"a\": 1,\n}", "line 2 column 1: a comma with nothing behind it"},
+                 {"[1, ]", "a comma with nothing behind it"},
+                 {"[,]", "line 1 column 2: not a JSON value"},
+                 {"\xFF\xFE{", "UTF-16; save the file as UTF-8"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct error e = {""};
         struct json *j = parse_json(cases[i].text, strlen(cases[i].text), &e);

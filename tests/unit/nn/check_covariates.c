@@ -72,7 +72,7 @@ static void check_tables(void)
           "%s", e.text);
     CHECK(covariates_read(v, &c, id, 3, both, 0, &e) && strstr(e.text, "no table"), "%s", e.text);
     put(two, "case,sex\nc1,F\nc1,M\n");
-    CHECK(covariates_read(v, &c, id, 3, both, 2, &e) && strstr(e.text, two) && strstr(e.text, "row 3") &&
+    CHECK(covariates_read(v, &c, id, 3, both, 2, &e) && strstr(e.text, two) && strstr(e.text, "line 3") &&
               strstr(e.text, "twice"),
           "%s", e.text);
     put(two, "case,sex\nc1,F\nc3,unknown\n");
@@ -82,7 +82,7 @@ static void check_tables(void)
     put(one, "case,age\nc1,1e39\n");
     put(two, "case,sex\nc1,F\n");
     CHECK(covariates_read(v, &c, id, 3, both, 2, &e) && strstr(e.text, one) &&
-              strstr(e.text, "row 2: age is 1e+39"),
+              strstr(e.text, "line 2: age is 1e+39"),
           "%s", e.text);
     put(one, "case,age\n");
     put(two, "patient,sex\nc1,F\n");

@@ -213,6 +213,8 @@ static void check_refused_description(void)
         {"{\"file_ending\": \".nrrd\", " CHANNELS ", \"labels\": {\"background\": 0}}",
          "does not end in '.nrrd'"},
         {"{" ENDING ", " CHANNELS ", \"labels\": {\"background\": 0}, \"dataset\": {}}", "'dataset'"},
+        {"{" ENDING ", " CHANNELS ", " CHANNELS ", \"labels\": {\"background\": 0}}",
+         "the key \"channel_names\" is there twice"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) check_refused("dataset.json", bad[i][0], bad[i][1]);
 }
@@ -228,8 +230,9 @@ static void check_refused_files(void)
     check_refused("imagesTr/c0000.nii", "", "c0000.nii: is not named");
     check_refused("imagesTr/_0000.nii", "", "is not named");
     check_refused("imagesTr/c_0007.nii", "", "c_0007.nii: is of channel 7");
+    check_refused("imagesTr/M\xFCller_0000.nii", "", "_0000.nii: has bytes that are not UTF-8 in its name");
     check_refused("imagesTr/b_0001.nii", "no image at all", "b_0001.nii");
-    check_refused("labels.csv", "case,label\nzz,1\n", "row 2: case 'zz'");
+    check_refused("labels.csv", "case,label\nzz,1\n", "line 2: case 'zz'");
     check_refused("labels.csv", "case,klass\nb,1\n", "label");
     check_refused("labels.csv", "case,label\nb,x\n", "labels.csv");
     check_refused("labels.csv", "case,label\nb,-1\n", "label '-1'");

@@ -42,7 +42,7 @@ static int check_folders(const struct ensemble *v, const struct file_list *first
     return 0;
 }
 
-static int run_case(struct ensemble *v, const char *name, struct error *e)
+static int run_case(const struct ensemble *v, const char *name, struct error *e)
 {
     char id[ID_MAX], path[1400], npz[1400];
     if (snprintf(id, sizeof id, "%.*s", (int)(strlen(name) - 4), name) >= (int)sizeof id)
@@ -50,8 +50,9 @@ static int run_case(struct ensemble *v, const char *name, struct error *e)
     if (snprintf(path, sizeof path, "%s/%s%s", v->out, id, v->dataset.file_ending) >= (int)sizeof path ||
         snprintf(npz, sizeof npz, "%s/%s", v->out, name) >= (int)sizeof npz)
         return error_set(e, "%s: path is too long", v->out);
-    v->c.id = id;
-    return ensemble_run(&v->c, &v->dataset, &v->post, path, v->probabilities ? npz : NULL, NULL, e);
+    struct ensemble_case c = v->c;
+    c.id = id;
+    return ensemble_run(&c, &v->dataset, &v->post, path, v->probabilities ? npz : NULL, NULL, e);
 }
 
 static int run_cases(struct ensemble *v, struct error *e)

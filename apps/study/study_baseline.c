@@ -64,7 +64,7 @@ static int fit_and_test(struct baseline *b, const struct study *s, const int *co
         b->present = fit == 0;
         if (trees && fit < 0) status = -1;
     }
-    for (int i = 0; b->present && i < test.n; i++)
+    for (int i = 0; !status && b->present && i < test.n; i++)
         b->probability[i] = trees ? boosting_probability(forest, test.x + i * columns)
                                   : logistic_probability(&line, test.x + i * columns);
     free(train.x);

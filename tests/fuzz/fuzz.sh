@@ -51,14 +51,15 @@ for target in "$@"; do
     export FUZZ_TARGET=$target FUZZ_BASE=$root/build/fuzz/base
     options="-rss_limit_mb=3000 -timeout=${TIMEOUT:-60} -max_len=20000 -artifact_prefix=$root/build/fuzz/found/$target-"
     if [ -n "$MERGE" ]; then
+        rm -rf "build/fuzz/merged/$target"
         mkdir -p "build/fuzz/merged/$target"
-        build/fuzz/fuzzer -merge=1 $options "$root/build/fuzz/merged/$target" "$root/$corpus" \
+        "$root/build/fuzz/fuzzer" -merge=1 $options "$root/build/fuzz/merged/$target" "$root/$corpus" \
             "$root/tests/fuzz/corpus/$target" >"$log" 2>&1
         echo "$target: $(ls "build/fuzz/merged/$target" | wc -l) inputs"
         continue
     fi
     (
-        build/fuzz/fuzzer -max_total_time="$seconds" -print_final_stats=1 $options "$root/$corpus" \
+        "$root/build/fuzz/fuzzer" -max_total_time="$seconds" -print_final_stats=1 $options "$root/$corpus" \
             "$root/tests/fuzz/corpus/$target" >"$log" 2>&1
         echo $? >build/fuzz/code
         times >build/fuzz/time

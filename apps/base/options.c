@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "io/base/file.h"
+#include "io/formats/image_formats.h"
+#include "nn/folder/run.h"
 
 int app_fail(const struct error *e)
 {
@@ -346,14 +348,22 @@ static int replaces(const char *out, const char *input)
     return found;
 }
 
-/* A dataset's own dataset.json, whatever is read. */
-static int describes_dataset(const char *path)
+/* A dataset's own dataset.json, or what a run is known by, whatever is read. */
+static int describes_folder(const char *path)
 {
-    char images[2048];
-    const int folder = (int)(file_name(path) - path);
-    return strcmp(file_name(path), "dataset.json") == 0 &&
-           snprintf(images, sizeof images, "%.*simagesTr", folder, path) < (int)sizeof images &&
-           file_is_dir(images);
+    static const char *const of_run[] = {"dataset.json", "plans.json", "manifest.json", "splits_final.json"};
+    const char *name = file_name(path);
+    const int folder = (int)(name - path);
+    char beside[2048];
+    int known = 0;
+    for (size_t i = 0; i < sizeof of_run / sizeof *of_run; i++) known |= strcmp(name, of_run[i]) == 0;
+    if (!known) return 0;
+    if (strcmp(name, "dataset.json") == 0 &&
+        snprintf(beside, sizeof beside, "%.*simagesTr", folder, path) < (int)sizeof beside &&
+        file_is_dir(beside))
+        return 1;
+    return snprintf(beside, sizeof beside, "%.*s.", folder, path) < (int)sizeof beside &&
+           run_is_folder(beside);
 }
 
 /* What of the command line the file would replace, or NULL. */
@@ -370,7 +380,7 @@ static const char *replaced(const char *path, const struct operands *o)
         for (int i = 0; several && i < several->count; i++)
             if (replaces(path, several->text[i])) return several->text[i];
     }
-    return describes_dataset(path) ? path : NULL;
+    return describes_folder(path) ? path : NULL;
 }
 
 /* A file that is read must not be written: 0, or the exit code. */
@@ -381,6 +391,9 @@ static int check_outputs(const char *command, const struct operands *o)
         const char *path = s->kind == OPTION_OUTPUT ? *(const char *const *)s->value : NULL;
         const char *lost = path ? replaced(path, o) : NULL;
         if (lost) return app_usage(command, "--%s %s: would replace what is read, %s", s->name, path, lost);
+        if (path && strcmp(s->argument, "FILE") == 0 && volume_suffix(path) && file_exists(path) &&
+            !file_is_dir(path))
+            return app_usage(command, "--%s %s: is an image, which a table would replace", s->name, path);
     }
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apps/command/commands.h"
+#include "nn/folder/run.h"
 #include "nn/infer/ensemble.h"
 #include "apps/base/console.h"
 #include "apps/base/options.h"
@@ -13,7 +14,7 @@
 
 struct ensemble {
     const char *out, *dataset_path, *postprocessing;
-    int probabilities, quiet;
+    int probabilities, overwrite, quiet;
     struct ensemble_case c;
     struct dataset dataset;
     struct postprocessing post;
@@ -42,17 +43,40 @@ static int check_folders(const struct ensemble *v, const struct file_list *first
     return 0;
 }
 
+/* Of CASE.npz: CASE, its label map and its probabilities in OUT. */
+static int output_paths(char id[ID_MAX], char path[1400], char npz[1400], const struct ensemble *v,
+                        const char *name, struct error *e)
+{
+    if (snprintf(id, ID_MAX, "%.*s", (int)(strlen(name) - 4), name) >= ID_MAX)
+        return error_set(e, "%s: name is too long", name);
+    if (snprintf(path, 1400, "%s/%s%s", v->out, id, v->dataset.file_ending) >= 1400 ||
+        snprintf(npz, 1400, "%s/%s", v->out, name) >= 1400)
+        return error_set(e, "%s: path is too long", v->out);
+    return 0;
+}
+
 static int run_case(const struct ensemble *v, const char *name, struct error *e)
 {
     char id[ID_MAX], path[1400], npz[1400];
-    if (snprintf(id, sizeof id, "%.*s", (int)(strlen(name) - 4), name) >= (int)sizeof id)
-        return error_set(e, "%s: name is too long", name);
-    if (snprintf(path, sizeof path, "%s/%s%s", v->out, id, v->dataset.file_ending) >= (int)sizeof path ||
-        snprintf(npz, sizeof npz, "%s/%s", v->out, name) >= (int)sizeof npz)
-        return error_set(e, "%s: path is too long", v->out);
+    if (output_paths(id, path, npz, v, name, e)) return -1;
     struct ensemble_case c = v->c;
     c.id = id;
     return ensemble_run(&c, &v->dataset, &v->post, path, v->probabilities ? npz : NULL, NULL, e);
+}
+
+/* OUT, before anything is written there: made, neither a dataset nor a run, and without the label maps that
+ * are to come. */
+static int take_folder(const struct ensemble *v, const struct file_list *files, struct error *e)
+{
+    char id[ID_MAX], path[1400], npz[1400];
+    if (dataset_spare(v->out, e) || run_spare(v->out, e) || file_mkdirs(v->out, e)) return -1;
+    for (int i = 0; i < files->count; i++) {
+        if (!file_has_suffix(files->name[i], ".npz")) continue;
+        if (output_paths(id, path, npz, v, files->name[i], e)) return -1;
+        if (!v->overwrite && file_exists(path))
+            return error_set(e, "%s: is there already; --overwrite replaces it", path);
+    }
+    return 0;
 }
 
 static int run_cases(struct ensemble *v, struct error *e)
@@ -60,7 +84,7 @@ static int run_cases(struct ensemble *v, struct error *e)
     struct file_list files;
     int done = 0, total = 0;
     if (file_list(v->c.folder[0], &files, e)) return -1;
-    int status = check_folders(v, &files, e) || dataset_spare(v->out, e) || file_mkdirs(v->out, e) ? -1 : 0;
+    int status = check_folders(v, &files, e) || take_folder(v, &files, e) ? -1 : 0;
     for (int i = 0; i < files.count; i++) total += file_has_suffix(files.name[i], ".npz");
     if (!status && !total)
         status = error_set(e, "%s: no CASE.npz with probabilities (predict --probabilities writes them)",
@@ -97,7 +121,7 @@ static int check_labels(const struct ensemble *v, const char *path, struct error
                      ? 0
                      : error_set(e, "%s: has %d labels and %d regions, %s has %d and %d", path, other.labels,
                                  other.regions, d->path, d->labels, d->regions);
-    for (int k = 0; !status && k < d->labels; k++) {
+    for (int k = 0; !status && !d->regions && k < d->labels; k++) {
         const int there = value_named(&other, d->label_name[k]);
         if (there == k) continue;
         if (there >= 0)
@@ -107,10 +131,15 @@ static int check_labels(const struct ensemble *v, const char *path, struct error
             console_to(stderr, "nephron: warning: %s: label %d is called %s, in %s %s\n", path, k,
                        other.label_name[k], d->path, d->label_name[k]);
     }
-    for (int r = 0; !status && r < d->regions; r++)
-        if (!label_set_equal(&d->region[r].labels, &other.region[r].labels))
-            status = error_set(e, "%s: region %d, %s, has other labels than %s of %s", path, r,
-                               other.region[r].name, d->region[r].name, d->path);
+    for (int r = 0; !status && r < d->regions; r++) {
+        const struct region *a = &d->region[r], *b = &other.region[r];
+        if (!label_set_equal(&a->labels, &b->labels))
+            status = error_set(e, "%s: region %d, %s, has other labels than %s of %s", path, r, b->name,
+                               a->name, d->path);
+        else if (strcmp(a->name, b->name) != 0)
+            console_to(stderr, "nephron: warning: %s: region %d is called %s, in %s %s\n", path, r, b->name,
+                       d->path, a->name);
+    }
     dataset_close(&other);
     return status;
 }
@@ -176,6 +205,7 @@ int cmd_ensemble(int argc, char **argv)
          0},
         {"probabilities", 0, OPTION_FLAG, &v.probabilities, NULL, "also CASE.npz with the mean probabilities",
          0, 0, 0},
+        {"overwrite", 0, OPTION_FLAG, &v.overwrite, NULL, "replace label maps that are in OUT", 0, 0, 0},
         OPTION_QUIET(v.quiet),
         {0}};
     struct command_help help = {"ensemble FOLDER FOLDER... -o OUT [OPTIONS]",

@@ -16,6 +16,7 @@
 #include "io/formats/image_formats.h"
 #include "io/base/file.h"
 #include "io/base/text.h"
+#include "nn/folder/run.h"
 #include "nn/train/classify.h"
 #include "nn/data/labelmap.h"
 #include "nn/train/learner_data.h"
@@ -81,6 +82,9 @@ static int check_outputs(const struct predict *p, const struct image_cases *case
                              p->to_file ? "may be somebody's work"
                                         : "no prediction.json tells that it is a prediction");
     }
+    for (int k = 0; !p->to_file && k < p->inputs.count; k++)
+        if (file_is_same(p->out, p->inputs.text[k]))
+            return error_set(e, "-o %s: is the folder of the images: give another", p->out);
     return 0;
 }
 
@@ -192,7 +196,8 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     for (int k = 0; !status && k < p->fold_count; k++) status = segmenter_add(&s, model[k], p->pool, e);
     if (!status) status = announce_peak(&announced, p, &s, &cases, model, e);
     if (!status) status = predict_record_begin(p, model, e);
-    if (!status && !p->to_file) status = dataset_spare(p->out, e) || file_mkdirs(p->out, e) ? -1 : 0;
+    if (!status && !p->to_file)
+        status = dataset_spare(p->out, e) || run_spare(p->out, e) || file_mkdirs(p->out, e) ? -1 : 0;
     if (!status) status = predict_record_write(p, e);
     if (!status) status = run_previous(p, e);
     if (!status && !p->quiet) {

@@ -204,11 +204,17 @@ static int list_files(struct image_cases *c, const char *folder, const struct fi
     if (c->count) return 0;
     if (image_format_of(folder)) return list_one(c, folder, "", d, e);
     if (list_any_names(c, folder, files, d, e)) return -1;
-    return c->count ? 0
-                    : error_set(e,
-                                "%s: no images (CASE_0000%s or of any other name), no DICOM series, no "
-                                "folder CASE_0000 of one",
-                                folder, d->file_ending);
+    if (c->count) return 0;
+    for (int i = 0; i < files->count; i++)
+        if (strcmp(files->name[i], "imagesTs") == 0 || strcmp(files->name[i], "imagesTr") == 0)
+            return error_set(e, "%s: is a dataset; give the folder of its images, as %s/%s", folder, folder,
+                             files->name[files->count > i + 1 && strcmp(files->name[i + 1], "imagesTs") == 0
+                                             ? i + 1
+                                             : i]);
+    return error_set(e,
+                     "%s: no images (CASE_0000%s or of any other name), no DICOM series, no folder CASE_0000 "
+                     "of one",
+                     folder, d->file_ending);
 }
 
 static int list_folder(struct image_cases *c, const char *folder, const struct dataset *d, struct error *e)

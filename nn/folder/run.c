@@ -19,6 +19,29 @@ int run_fold_path(char *buf, size_t size, const char *run, const char *fold, str
     return file_join(buf, size, run, name, e);
 }
 
+int run_is_folder(const char *folder)
+{
+    struct file_list names;
+    struct error ignored;
+    char path[1400];
+    int plan = 0, fold = 0;
+    if (!file_is_dir(folder) || file_list(folder, &names, &ignored)) return 0;
+    for (int i = 0; i < names.count; i++) {
+        plan |= strcmp(names.name[i], "plans.json") == 0 || strcmp(names.name[i], "manifest.json") == 0;
+        if (strncmp(names.name[i], "fold_", 5) == 0)
+            fold |= file_join(path, sizeof path, folder, names.name[i], &ignored) == 0 && file_is_dir(path);
+    }
+    file_list_free(&names);
+    return plan && fold;
+}
+
+int run_spare(const char *folder, struct error *e)
+{
+    return run_is_folder(folder)
+               ? error_set(e, "%s: is a run, whose plans.json would be lost: give another folder", folder)
+               : 0;
+}
+
 /* ---- checkpoints --------------------------------------------------------------------------------------- */
 
 int run_checkpoint(char *path, size_t size, const struct run *r, const char *fold, const char *kind)

@@ -40,6 +40,10 @@ struct model *run_model(const struct run *r, const char *fold, const char *check
 /* Folders fold_K of the run that hold the checkpoint, K in the order of numbers; "all" only where there is no
  * other, as nnU-Net finds them. Names without "fold_", at most max. */
 int run_folds(char fold[][16], int max, const struct run *r, const char *checkpoint);
+/* Is it a run or nnU-Net's model folder: plans.json or manifest.json beside folders fold_K? */
+int run_is_folder(const char *folder);
+/* Nothing, or the error that the folder is a run, which label maps with their plans.json would spoil. */
+int run_spare(const char *folder, struct error *e);
 /* "fold_K" below the run. */
 int run_fold_path(char *buf, size_t size, const char *run, const char *fold, struct error *e);
 

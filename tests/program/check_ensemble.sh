@@ -101,6 +101,33 @@ cp -r "$work/p4" "$work/other"
 sed 's/: 1\([,}]*\)$/: 9\1/; s/: 2\([,}]*\)$/: 1\1/; s/: 9\([,}]*\)$/: 2\1/' "$work/p4/dataset.json" \
     >"$work/other/dataset.json"
 refuses 1 "their probabilities have no mean" $nephron ensemble "$work/p4" "$work/other" -o "$work/x" --quiet
+sed 's/Anterior/Front/' "$work/p4/dataset.json" >"$work/other/dataset.json"
+check "another name of a label" $nephron ensemble "$work/p4" "$work/other" -o "$work/named" --quiet
+holds "is told" "other/dataset.json: label 1 is called Front, in $work/p4/dataset.json Anterior" "$work/err"
+cmp -s "$work/named/hippocampus_001.nii.gz" "$work/p4/hippocampus_001.nii.gz"
+ok "and changes no label map" $?
+cp -r "$work/p4" "$work/parts"
+sed 's/"Anterior": *1/"Whole": [1, 2]/; s/^{/{"regions_class_order": [1, 2],/' "$work/p4/dataset.json" \
+    >"$work/parts/dataset.json"
+sed 's/"Posterior": *2/"Whole": [1, 2]/; s/^{/{"regions_class_order": [1, 2],/' "$work/p4/dataset.json" \
+    >"$work/other/dataset.json"
+refuses 1 "region 0, Anterior, has other labels than Whole of $work/parts/dataset.json" $nephron ensemble \
+    "$work/parts" "$work/other" -o "$work/x" --quiet
+refuses 1 "has 3 labels and 0 regions, $work/parts/dataset.json has" $nephron ensemble "$work/parts" \
+    "$work/p4" -o "$work/x" --quiet
+sed 's/Whole/All/' "$work/parts/dataset.json" >"$work/other/dataset.json"
+says "another name of a region" "region 0 is called All, in $work/parts/dataset.json Whole" $nephron ensemble \
+    "$work/parts" "$work/other" -o "$work/x" --quiet
+cp -r $data/labelsTr "$work/refs"
+refuses 1 "refs/hippocampus_001.nii.gz: is there already" $nephron ensemble "$work/p4" "$work/p4" \
+    -o "$work/refs" --quiet
+cmp -s "$work/refs/hippocampus_001.nii.gz" $data/labelsTr/hippocampus_001.nii.gz
+ok "a reference is left as it is" $?
+check "ensemble --overwrite" $nephron ensemble "$work/p4" "$work/p4" -o "$work/refs" --overwrite --quiet
+cmp -s "$work/refs/hippocampus_001.nii.gz" "$work/p4/hippocampus_001.nii.gz"
+ok "ensemble --overwrite replaces" $?
+refuses 1 "r4: is a run, whose plans.json would be lost" $nephron ensemble "$work/p4" "$work/p4" \
+    -o "$work/r4" --quiet
 rm "$work/other/dataset.json"
 refuses 1 "it tells what label each output is" $nephron ensemble "$work/other" "$work/p4" -o "$work/x" --quiet
 refuses 2 "needs -o" $nephron best "$work/r4"

@@ -317,6 +317,17 @@ for command in "plan one --json" "plan one -o" "info one --json" "init one --ove
     says "$command one/dataset.json" "would replace what is read" "$nephron" $command one/dataset.json
 done
 check "dataset.json is as it was" sha256sum -c --quiet one.before
+image=one/labelsTr/${first}.nii.gz
+says "a table in the place of an image" "$image: is an image" "$nephron" evaluate one/labelsTr one/labelsTr \
+    -o $image
+says "a table in the place of a run's plan" "would replace what is read" "$nephron" compare v1.json v1.json \
+    --json tiny/plans.json
+says "label maps in the folder of a run" "tiny: is a run, whose plans.json would be lost" "$nephron" predict \
+    tiny -i one/imagesTr -o tiny
+says "label maps among the images" "-o one/imagesTr: is the folder of the images" "$nephron" predict tiny \
+    -i one/imagesTr -o one/imagesTr --overwrite
+says "a dataset in the place of its images" "give the folder of its images, as one/imagesTr" "$nephron" \
+    predict tiny -i one -o none
 
 # What dataset.json says and the files do not bear out is told; --strict refuses it.
 cp -r one stale && sed 's/"numTraining": 4/"numTraining": 9/' one/dataset.json >stale/dataset.json

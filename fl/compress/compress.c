@@ -89,11 +89,6 @@ int compress_check(const struct compressor *c, const struct compress_options *o,
     return c->check ? c->check(o, e) : 0;
 }
 
-size_t compress_size(const struct compressor *c, const struct compress_options *o, size_t count)
-{
-    return COMPRESS_HEADER + c->payload(c->parameter(o, count), count);
-}
-
 /* ---- encode, decode
  * -------------------------------------------------------------------------------------------------- */
 

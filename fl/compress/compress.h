@@ -52,8 +52,6 @@ extern const struct compressor *const compress_table[];
 const char *compress_name(const struct compressor *c);
 int compress_check(const struct compressor *c, const struct compress_options *o, struct error *e);
 
-/* Exact bytes of an encoded vector, header included. */
-size_t compress_size(const struct compressor *c, const struct compress_options *o, size_t count);
 /* Appends the encoded vector to out. On error out is as before. */
 int compress_encode(struct bytes *out, const struct compressor *c, const struct compress_options *o,
                     const float *x, size_t count, struct error *e);

@@ -63,13 +63,6 @@ int vectors_take_finite(float *data, const struct safetensors *s, const char *pr
     return 0;
 }
 
-int vectors_there(const struct safetensors *s, const char *prefix)
-{
-    for (int i = 0; i < s->count; i++)
-        if (strncmp(s->tensor[i].name, prefix, strlen(prefix)) == 0) return 1;
-    return 0;
-}
-
 int take_integer(int64_t *v, const struct json *j, const char *key, int64_t min, int64_t max,
                  const char *path, struct error *e)
 {

@@ -15,8 +15,6 @@ int vectors_take(float *data, const struct safetensors *s, const char *prefix, c
 /* The same, and every value is finite: of what the server has written, who began with it would give it on. */
 int vectors_take_finite(float *data, const struct safetensors *s, const char *prefix,
                         const struct model *layout, const char *path, struct error *e);
-/* Whether there is a tensor of the prefix. */
-int vectors_there(const struct safetensors *s, const char *prefix);
 
 /* Numbers of files are not trusted: the member must be a whole number (a number) from min to max. */
 int take_integer(int64_t *v, const struct json *j, const char *key, int64_t min, int64_t max,

@@ -111,24 +111,3 @@ double accountant_epsilon(const struct accountant *a, double delta, double *orde
     if (order) *order = at;
     return fmax(best, 0);
 }
-
-int accountant_noise(double *noise, double epsilon, double delta, double rate, double steps, struct error *e)
-{
-    double low = 0, high = 1e6;
-    if (!(epsilon > 0)) return error_set(e, "epsilon is %g, not above 0", epsilon);
-    if (!(delta > 0 && delta < 1)) return error_set(e, "delta is %g, not between 0 and 1", delta);
-    for (int first = 1; high - low > 1e-5 * high; first = 0) {
-        const double middle = first ? high : low > 0 || high < 1e-3 ? 0.5 * (low + high) : high / 10;
-        struct accountant a = {{0}};
-        if (accountant_add(&a, rate, middle, steps, e)) return -1;
-        const int enough = accountant_epsilon(&a, delta, NULL) <= epsilon;
-        if (first && !enough)
-            return error_set(e, "no noise multiplier up to %g gives epsilon %g with delta %g", high, epsilon,
-                             delta);
-        if (enough) high = middle;
-        else low = middle;
-        if (high < 1e-6) break;
-    }
-    *noise = high;
-    return 0;
-}

@@ -32,8 +32,5 @@ double accountant_rdp(double order, double rate, double noise);
 int accountant_add(struct accountant *a, double rate, double noise, double steps, struct error *e);
 /* The epsilon that holds with delta in (0, 1). *order (may be NULL): where it was found. */
 double accountant_epsilon(const struct accountant *a, double delta, double *order);
-/* The least noise multiplier, to 4 digits and rounded up, with which `steps` steps cost at most epsilon. -1
- * with a message where none up to 10^6 does. */
-int accountant_noise(double *noise, double epsilon, double delta, double rate, double steps, struct error *e);
 
 #endif

@@ -30,8 +30,6 @@ void randomness_for_tests(struct randomness *r, uint64_t seed)
     struct sha256 s;
     memset(r, 0, sizeof *r);
     r->used = sizeof r->buffer;
-    r->for_tests = 1;
-    r->seed = seed;
     bytes_store_u64(text + 8, seed);
     sha256_init(&s);
     sha256_update(&s, text, sizeof text);
@@ -41,12 +39,6 @@ void randomness_for_tests(struct randomness *r, uint64_t seed)
 void randomness_end(struct randomness *r)
 {
     secret_wipe(r, sizeof *r);
-}
-
-void randomness_origin(const struct randomness *r, char text[64])
-{
-    if (r->for_tests) snprintf(text, 64, "TEST SEED %llu: NOT PRIVATE", (unsigned long long)r->seed);
-    else snprintf(text, 64, "the operating system");
 }
 
 void randomness_bytes(struct randomness *r, void *out, size_t size)

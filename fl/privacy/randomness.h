@@ -3,8 +3,7 @@
  *
  * Training's random numbers (tensor/base/rng.h) can be replayed by anyone who knows the seed, and the seed is
  * in the manifest: noise from them hides nothing. What protects a patient comes from here. Tests may ask for
- * a stream with a stated seed; it gives NO privacy, remembers that, and randomness_origin says so in words
- * for every record and console line about it.
+ * a stream with a stated seed, which gives NO privacy; no command does.
  */
 #ifndef FL_RANDOMNESS_H
 #define FL_RANDOMNESS_H
@@ -17,8 +16,6 @@ struct randomness {
     unsigned char key[32], buffer[1024];
     uint64_t filled; /* buffers made */
     size_t used; /* bytes of the buffer that are spent; they are wiped */
-    int for_tests;
-    uint64_t seed; /* for_tests only */
 };
 
 /* -1 where the system gives no random bytes. */

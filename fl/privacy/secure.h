@@ -56,13 +56,8 @@ struct secure_parameters {
     uint64_t count; /* values of a vector, 1 to 2^34 */
     unsigned char session[16];
 };
-/* A new session id; threshold 0 becomes the least that is allowed. */
-int secure_parameters_begin(struct secure_parameters *p, struct randomness *r, struct error *e);
 int secure_parameters_check(const struct secure_parameters *p, struct error *e);
 double secure_quantum(const struct secure_parameters *p);
-void secure_parameters_write(const struct secure_parameters *p, struct bytes *out);
-int secure_parameters_read(struct secure_parameters *p, const unsigned char *data, size_t size,
-                           struct error *e);
 
 enum { SECURE_PUBLIC = 96, SECURE_SHARE = 64 };
 enum secure_stage { SECURE_KEYS = 1, SECURE_SHARES, SECURE_MASKED, SECURE_REVEAL, SECURE_DONE };

@@ -10,13 +10,6 @@
 
 /* ---- parameters -------------------------------------------------------------------------------------- */
 
-int secure_parameters_begin(struct secure_parameters *p, struct randomness *r, struct error *e)
-{
-    if (p->threshold == 0) p->threshold = p->sites / 2 + 1;
-    randomness_bytes(r, p->session, sizeof p->session);
-    return secure_parameters_check(p, e);
-}
-
 /* 0 where there is no room for a single level. */
 static uint64_t levels(const struct secure_parameters *p)
 {
@@ -76,24 +69,6 @@ int parameters_take(struct secure_parameters *p, struct bytes_reader *r, struct 
     if (session == NULL) return error_set(e, "parameters of the session: the bytes end too early");
     memcpy(p->session, session, sizeof p->session);
     return secure_parameters_check(p, e);
-}
-
-void secure_parameters_write(const struct secure_parameters *p, struct bytes *out)
-{
-    struct error e;
-    const size_t begin = frame_begin(out, FRAME_PARAMETERS, FROM_SERVER, p);
-    parameters_put(out, p);
-    frame_end(out, begin, &e);
-}
-
-int secure_parameters_read(struct secure_parameters *p, const unsigned char *data, size_t size,
-                           struct error *e)
-{
-    struct bytes_reader r;
-    int sender = FROM_SERVER;
-    if (frame_open(&r, FRAME_PARAMETERS, &sender, NULL, data, size, e) || parameters_take(p, &r, e))
-        return -1;
-    return bytes_end(&r, "parameters of the session", e);
 }
 
 void secure_session(unsigned char digest[32], const struct secure_parameters *p)

@@ -33,8 +33,6 @@
 
 extern const struct image_format dicom_format;
 
-/* Is path a DICOM file, or a folder with one (not in its sub-folders)? By content, never by name. */
-int dicom_is(const char *path);
 /* The one series in a folder, or the series of a file with the other files of it in the same folder; copies
  * of that very file (the same SOP Instance UID) are passed over. Several series in a folder, or volumes in a
  * series, are an error that lists them. Files of other formats, and DICOM files without pixel data (DICOMDIR,

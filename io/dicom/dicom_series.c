@@ -246,20 +246,6 @@ static int is_dicom_file(const char *path)
     return dicom_recognise(head, size);
 }
 
-int dicom_is(const char *path)
-{
-    char name[2048];
-    struct file_list list;
-    struct error ignored;
-    int found = 0;
-    if (!file_is_dir(path)) return is_dicom_file(path);
-    if (file_list(path, &list, &ignored)) return 0;
-    for (int i = 0; i < list.count && !found; i++)
-        found = !file_join(name, sizeof name, path, list.name[i], &ignored) && is_dicom_file(name);
-    file_list_free(&list);
-    return found;
-}
-
 static int load_file(struct dicom_series *s, const struct choice *c, const char *path, struct error *e)
 {
     unsigned char *data;

@@ -175,13 +175,6 @@ int zip_extract(const struct zip *z, int i, size_t limit, unsigned char **out, s
     return error_set(e, "%s: checksum or size is wrong", n->name);
 }
 
-int zip_find(const struct zip *z, const char *name)
-{
-    for (int i = 0; i < z->count; i++)
-        if (strcmp(z->entry[i].name, name) == 0) return i;
-    return -1;
-}
-
 void zip_free(struct zip *z)
 {
     for (int i = 0; i < z->count; i++) free(z->entry[i].name);

@@ -23,7 +23,6 @@ struct zip {
 int zip_open(struct zip *z, const unsigned char *data, size_t size, const char *name, struct error *e);
 /* Unpacks (or copies) entry i into malloc'ed memory; CRC checked; limit bytes at most. */
 int zip_extract(const struct zip *z, int i, size_t limit, unsigned char **out, size_t *size, struct error *e);
-int zip_find(const struct zip *z, const char *name); /* index or -1 */
 void zip_free(struct zip *z);
 
 /* Writing: entries in order, fixed time stamp, data aligned to `align` bytes where stored (1: no

@@ -278,16 +278,6 @@ static size_t format_header(char out[HEADER_MAX], const struct npy *a)
     return (size_t)n;
 }
 
-int npy_write(const struct npy *a, const char *path, struct error *e)
-{
-    char header[HEADER_MAX];
-    struct file_out *f = file_create(path, e);
-    if (f == NULL) return -1;
-    file_put(f, header, format_header(header, a));
-    file_put_little(f, a->data, npy_count(a) * (size_t)a->bytes, (size_t)a->bytes);
-    return file_commit(f, e);
-}
-
 /* ---- archives ------------------------------------------------------------------------------------------ */
 
 static int is_npy_name(const char *name)

@@ -21,7 +21,6 @@ size_t npy_count(const struct npy *a);
 double npy_value(const struct npy *a, size_t i); /* element i as double; f2 is converted */
 int npy_read(struct npy *a, const char *path, struct error *e);
 int npy_parse(struct npy *a, const unsigned char *data, size_t size, const char *name, struct error *e);
-int npy_write(const struct npy *a, const char *path, struct error *e);
 void npy_free(struct npy *a);
 
 struct npz {

@@ -125,10 +125,3 @@ int roles_choose(int *role, const struct dataset *d, int maps, const char *fold,
     labelled_free(&l);
     return status;
 }
-
-int roles_count(const int *role, int cases, enum role which)
-{
-    int n = 0;
-    for (int i = 0; i < cases; i++) n += role[i] == (int)which;
-    return n;
-}

@@ -18,7 +18,5 @@ int roles_choose(int *role, const struct dataset *d, int maps, const char *fold,
 /* folder/splits_final.json, as nnU-Net writes it, where folds are made; nothing where the data bring their
  * split. */
 int roles_write(const struct dataset *d, int maps, const char *fold, const char *folder, struct error *e);
-/* How many cases have the role. */
-int roles_count(const int *role, int cases, enum role which);
 
 #endif

@@ -11,8 +11,6 @@ static const char keep_largest[] = "remove_all_but_largest_component_from_segmen
 
 static size_t voxels_of(const int size[3]) { return (size_t)size[0] * (size_t)size[1] * (size_t)size[2]; }
 
-size_t postprocess_bytes(const int size[3]) { return voxels_of(size) * (sizeof(int32_t) + 1); }
-
 static int remove_smaller(uint8_t *label, const int32_t *id, int components, size_t voxels)
 {
     size_t *count = calloc((size_t)components + 1, sizeof *count), most = 0;

@@ -19,8 +19,6 @@ struct postprocessing { /* steps in order; bit i of a set: label index i */
 int postprocess_keep_largest(uint8_t *label, const int size[3], const struct label_set *labels);
 /* All steps. */
 int postprocess_apply(const struct postprocessing *p, uint8_t *label, const int size[3]);
-/* Bytes it needs beside the map. */
-size_t postprocess_bytes(const int size[3]);
 /* Members "postprocessing_fns" and "postprocessing_kwargs" of postprocessing.json, as nnU-Net writes them. */
 void postprocess_to_json(struct json *j, const struct postprocessing *p, const struct dataset *d);
 int postprocess_read(struct postprocessing *p, const char *path, const struct dataset *d, struct error *e);

@@ -63,8 +63,6 @@ static struct power_basis basis(double se, double df, int n)
     return (struct power_basis){n < STATS_LEAST_FOR_POWER ? NAN : se, df};
 }
 
-struct power_basis stats_power_t(double sd, int n) { return basis(sd / sqrt(n), n - 1, n); }
-
 struct power_basis stats_power_wilcoxon(double sd, int n)
 {
     const double pi = 3.14159265358979323846, pairs = n * 3 / pi;

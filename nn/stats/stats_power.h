@@ -22,13 +22,12 @@ double stats_power_tost(double effect, double margin, double se, double df, doub
 double stats_detectable_margin(double power, double se, double df, double alpha);
 
 /* se is NaN, and so is every power, of fewer than STATS_LEAST_FOR_POWER cases.
- * Standard error and degrees of freedom that stand for n paired differences with this deviation. Of the
- * signed-rank test: as many pairs as its asymptotic relative efficiency leaves, 3/pi of them for normal
+ * Standard error and degrees of freedom that stand for n paired differences with this deviation. The
+ * signed-rank test has as many pairs as its asymptotic relative efficiency leaves, 3/pi of them for normal
  * differences (Lehmann 2006; the A.R.E. method of G*Power). */
 struct power_basis {
     double se, df;
 };
-struct power_basis stats_power_t(double sd, int n);
 struct power_basis stats_power_wilcoxon(double sd, int n);
 /* Of the rank-sum test of two samples, likewise 3/pi of each. */
 struct power_basis stats_power_mann_whitney(double sd_a, int n_a, double sd_b, int n_b);

@@ -107,20 +107,6 @@ void elem_add_act_fwd(void *y, const void *a, const void *b, enum elem_type type
     run(&(struct call){.type = type, .y = y, .a = a, .b = b, .n = n, .factor = slope}, add_act_job, pool);
 }
 
-static void add_job(void *arg, int job, int thread)
-{
-    const struct call *k = arg;
-    size_t n;
-    const size_t i = chunk(k, job, &n);
-    (void)thread;
-    k->kernels->add(elem_at(k->y, k->type, i), elem_at(k->a, k->type, i), n);
-}
-
-void elem_f32_add(float *y, const float *x, size_t n, struct pool *pool)
-{
-    run(&(struct call){.y = y, .a = x, .n = n}, add_job, pool);
-}
-
 static void axpy_job(void *arg, int job, int thread)
 {
     const struct call *k = arg;
@@ -147,20 +133,6 @@ static void scale_job(void *arg, int job, int thread)
 void elem_f32_scale(float *x, float a, size_t n, struct pool *pool)
 {
     run(&(struct call){.y = x, .n = n, .factor = a}, scale_job, pool);
-}
-
-static void fill_job(void *arg, int job, int thread)
-{
-    const struct call *k = arg;
-    size_t n;
-    const size_t i = chunk(k, job, &n);
-    (void)thread;
-    k->kernels->fill(elem_at(k->y, k->type, i), k->factor, n);
-}
-
-void elem_f32_fill(float *x, float value, size_t n, struct pool *pool)
-{
-    run(&(struct call){.y = x, .n = n, .factor = value}, fill_job, pool);
 }
 
 /* ---- sum of squares ------------------------------------------------------------------------------------ */

@@ -82,10 +82,8 @@ void elem_act_bwd(void *dx, const void *dy, const void *ref, enum elem_type type
 /* y = act(a + b). y may be a or b. Its backward is elem_act_bwd with ref = y, once for a and once for b. */
 void elem_add_act_fwd(void *y, const void *a, const void *b, enum elem_type type, size_t n, float slope,
                       struct pool *pool);
-void elem_f32_add(float *y, const float *x, size_t n, struct pool *pool);            /* y += x */
 void elem_f32_axpy(float *y, float a, const float *x, size_t n, struct pool *pool);  /* y = fma(a, x, y) */
 void elem_f32_scale(float *x, float a, size_t n, struct pool *pool);                 /* x *= a */
-void elem_f32_fill(float *x, float value, size_t n, struct pool *pool);
 /* Sum of squares: the squared norm of a gradient. */
 double elem_f32_sum_squares(const float *x, size_t n, struct pool *pool);
 

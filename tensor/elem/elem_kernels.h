@@ -66,10 +66,8 @@ struct act_kernels {
 struct elem_kernels {
     const struct act_kernels *act[2]; /* by enum elem_type */
 
-    void (*add)(float *y, const float *x, size_t n);
     void (*axpy)(float *y, float a, const float *x, size_t n);
     void (*scale)(float *x, float a, size_t n);
-    void (*fill)(float *x, float value, size_t n);
     double (*sum_squares)(const float *x, size_t n);
     void (*sgd)(float *w, float *m, float *g, size_t n, const struct elem_sgd *o);
     void (*adam)(float *w, float *m, float *v, float *g, size_t n, const struct adam_factors *o);

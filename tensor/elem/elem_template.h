@@ -49,13 +49,6 @@ INLINE vf activation_gradient(vf dy, vf z, vf slope)
 
 /* ---- elementwise, fp32 --------------------------------------------------------------------------------- */
 
-static void add(float *y, const float *x, size_t n)
-{
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) vf_store(y + i, vf_add(vf_load(y + i), vf_load(x + i)));
-    if (i < n) put(y + i, vf_add(get(y + i, (int)(n - i)), get(x + i, (int)(n - i))), (int)(n - i));
-}
-
 INLINE void axpy_step(float *y, vf a, const float *x, int n)
 {
     put(y, vf_fma(a, get(x, n), get(y, n)), n);
@@ -75,14 +68,6 @@ static void scale(float *x, float a, size_t n)
     size_t i = 0;
     for (; i + LANES <= n; i += LANES) vf_store(x + i, vf_mul(vf_load(x + i), factor));
     if (i < n) vf_store_n(x + i, vf_mul(vf_load_n(x + i, (int)(n - i)), factor), (int)(n - i));
-}
-
-static void fill(float *x, float value, size_t n)
-{
-    const vf v = vf_set(value);
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) vf_store(x + i, v);
-    if (i < n) vf_store_n(x + i, v, (int)(n - i));
 }
 
 /* ---- long reductions without channels: sixteen chains, index mod 16 ------------------------------------ */
@@ -268,10 +253,8 @@ INLINE size_t box_voxel(const struct box *b, int z, int y, int x)
 
 const struct elem_kernels ELEM_TABLE = {
     .act = {&act_kernels_f32, &act_kernels_bf16},
-    .add = add,
     .axpy = axpy,
     .scale = scale,
-    .fill = fill,
     .sum_squares = sum_squares,
     .sgd = sgd,
     .adam = adam,

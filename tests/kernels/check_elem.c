@@ -41,11 +41,6 @@ static void run_add_act(struct problem *p, struct pool *pool)
     elem_add_act_fwd(p->out[0], p->in[0], p->in[1], ELEM_F32, p->in_count[0], p->value, pool);
 }
 
-static void run_add(struct problem *p, struct pool *pool)
-{
-    elem_f32_add(p->out[0], p->in[0], p->in_count[0], pool);
-}
-
 static void run_axpy(struct problem *p, struct pool *pool)
 {
     elem_f32_axpy(p->out[0], p->value, p->in[0], p->in_count[0], pool);
@@ -54,11 +49,6 @@ static void run_axpy(struct problem *p, struct pool *pool)
 static void run_scale(struct problem *p, struct pool *pool)
 {
     elem_f32_scale(p->out[0], p->value, p->out_count[0], pool);
-}
-
-static void run_fill(struct problem *p, struct pool *pool)
-{
-    elem_f32_fill(p->out[0], p->value, p->out_count[0], pool);
 }
 
 static float act(float x, float slope)
@@ -73,10 +63,8 @@ static float elementwise(problem_fn *fn, float before, float a, float b, const s
     if (fn == run_act_fwd || fn == run_act_fwd_in_place) return act(a, p->value);
     if (fn == run_act_bwd) return (p->accumulate ? before : 0.0f) + (a > 0 ? b : p->value * b);
     if (fn == run_add_act) return act(a + b, p->value);
-    if (fn == run_add) return before + a;
     if (fn == run_axpy) return fmaf(p->value, a, before);
-    if (fn == run_scale) return before * p->value;
-    return p->value;
+    return before * p->value; /* run_scale */
 }
 
 static void check_elementwise(const char *name, problem_fn *fn, size_t n, float value, int accumulate)
@@ -108,10 +96,8 @@ static void check_all_elementwise(void)
             check_elementwise("add_act_fwd", run_add_act, n, slopes[j], 0);
         }
         check_elementwise("act_fwd in place", run_act_fwd_in_place, n, 0.01f, 0);
-        check_elementwise("add", run_add, n, 0.0f, 1);
         check_elementwise("axpy", run_axpy, n, -0.3f, 1);
         check_elementwise("scale", run_scale, n, 1.7f, 0);
-        check_elementwise("fill", run_fill, n, 2.5f, 0);
     }
 }
 
@@ -321,7 +307,7 @@ int main(int argc, char **argv)
     check_sum_squares();
     check_optimisers();
     check_bf16();
-    check_levels_hash(0x9a1c84f9u);
+    check_levels_hash(0x64541f64u);
     pool_destroy(pools[1]);
     pool_destroy(pools[2]);
     return check_done("check_elem");

@@ -1,6 +1,7 @@
 #!/bin/sh
-# check_static.sh - what is known without running: no variable outlives a call but the few named here, and no
-# function has more than 72 kB on the stack (`sh tests/program/check_static.sh frames` lists the largest).
+# check_static.sh - what is known without running: no variable outlives a call but the few named here, no
+# function has more than 72 kB on the stack (`sh tests/program/check_static.sh frames` lists the largest), and
+# none is there that the program does not call, but for tests.
 # With CHECK_ALL=1 (check_all.sh) also no warning of gcc and clang with -Wall -Wextra -Wconversion -Wshadow,
 # and none of cppcheck but what static.txt lists with its reason; with LINT=1 (`make lint`) the same of
 # clang-tidy, which takes longer than all of it. What is not installed is said to be skipped.
@@ -66,11 +67,33 @@ if command -v objdump >/dev/null && [ "$(uname -m)" = x86_64 ]; then
     [ "$1" != frames ] || head -n 20 "$work/frames"
 else echo "skipped: no objdump of x86-64"; fi
 
+# ---- functions -----------------------------------------------------------------------------------------
+
+# Of functions that others can call, those whose name stands once in the program's sources, where they are
+# defined: what only tests call has a line "uncalled NAME # reason" in static.txt, what nothing calls goes.
+make -s sources >"$work/sources"
+uncalled() { # archives
+    nm -g --defined-only "$@" 2>/dev/null | awk '$2 == "T" && $3 !~ /^nephron_/ { print $3 }' | sort -u \
+        >"$work/defined"
+    cat $(cat "$work/sources") $(find tensor -name '*template*.h') apps/mpi/main_mpi.c |
+        tr -cs 'A-Za-z0-9_' '\n' | sort | uniq -c | awk '$1 == 1 { print $2 }' | sort >"$work/once"
+    comm -12 "$work/defined" "$work/once"
+}
+uncalled libnephron.a build/apps.a >"$work/uncalled"
+grep -qx conv3d_ref_bwd_w "$work/uncalled"
+ok "a function that only tests call is found" $?
+sed -n 's/^uncalled \([^ ]*\) # .*/\1/p' tests/program/static.txt | sort >"$work/reasons"
+new=$(comm -23 "$work/uncalled" "$work/reasons" | tr '\n' ' ')
+[ -z "$new" ]
+ok "functions that nothing in the program calls: $new" $?
+old=$(comm -13 "$work/uncalled" "$work/reasons" | tr '\n' ' ')
+[ -z "$old" ]
+ok "static.txt has functions that are called, or gone: $old" $?
+
 [ -n "$CHECK_ALL" ] || { finish; exit; }
 
 # ---- warnings ------------------------------------------------------------------------------------------
 
-make -s sources >"$work/sources"
 jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN)}
 language="-std=c11 -D_GNU_SOURCE -DNEPHRON_VERSION=\"x\" -I."
 without() { # program: says that it is skipped
@@ -139,7 +162,8 @@ done
 # What was said of a file is kept in build/lint by a hash of all that it was read from, so that a second run
 # reads what has changed: an hour of one processor otherwise.
 tidy='
-    language="-std=c11 -D_GNU_SOURCE -DNEPHRON_VERSION=\"x\" -I. -include tests/program/analyser.h -Wno-unused-value"
+    language="-std=c11 -D_GNU_SOURCE -DNEPHRON_VERSION=\"x\" -I. -Wno-unused-value"
+    language="$language -include tests/program/analyser.h"
     read_from=$(${CC:-cc} -MM $language "$1" | tr -d "\\\\\n" | sed "s/^[^:]*://")
     kept=build/lint/$({ clang-tidy --version; echo "$0 $1"; cat $read_from; } | sha256sum | cut -c 1-40)
     [ -e "$kept" ] || {

@@ -67,20 +67,15 @@ static void check_noise(void)
     int off = 0; /* the grid is 2^(1 - 20) */
     for (int i = 0; i < N; i++) off += x[i] * 0x1p19f != rintf(x[i] * 0x1p19f);
     CHECK(off == 0, "%d values are between multiples of 2^-19", off);
-    /* The same test seed gives the same noise and says what it is; the system's gives another each time. */
+    /* The same test seed gives the same noise; the system's gives another each time. */
     randomness_for_tests(&r, 4);
     memset(y, 0, sizeof y);
     dp_noise(y, N, 2.5, &r);
     CHECK(memcmp(x, y, sizeof x) == 0, "the test seed does not repeat");
-    char origin[64];
-    randomness_origin(&r, origin);
-    CHECK(strcmp(origin, "TEST SEED 4: NOT PRIVATE") == 0, "origin: %s", origin);
     struct randomness a, b;
     struct error e;
     double first = 0;
     CHECK(randomness_system(&a, &e) == 0 && randomness_system(&b, &e) == 0, "%s", e.text);
-    randomness_origin(&a, origin);
-    CHECK(strcmp(origin, "the operating system") == 0, "origin: %s", origin);
     first = randomness_uniform(&a);
     CHECK(first != randomness_uniform(&b), "two streams of the system are the same");
     CHECK(first != randomness_uniform(&a), "a stream repeats itself");
@@ -191,19 +186,13 @@ static void check_accountant(void)
         double q = json_number(c, "q", NAN), z = json_number(c, "z", NAN),
                steps = json_number(c, "steps", NAN);
         double want = fmin(json_number(c, "opacus", NAN), json_number(c, "dp_accounting", NAN));
-        double delta = json_number(c, "delta", NAN), noise;
+        double delta = json_number(c, "delta", NAN);
         struct accountant a = {{0}};
         CHECK(accountant_add(&a, q, z, steps / 2, &e) == 0 && accountant_add(&a, q, z, steps / 2, &e) == 0,
               "%s", e.text);
         double epsilon = accountant_epsilon(&a, delta, NULL);
         CHECK(epsilon >= want * (1 - 1e-6) && epsilon <= want * 1.01,
               "q %g, z %g, %g steps: epsilon %.8g, the judges %.8g", q, z, steps, epsilon, want);
-        if (i % 4 || epsilon == 0) continue;
-        CHECK(accountant_noise(&noise, epsilon, delta, q, steps, &e) == 0, "%s", e.text);
-        CHECK_NEAR(noise, z, 1e-3 * z, "the noise of that epsilon");
-        struct accountant b = {{0}};
-        accountant_add(&b, q, noise, steps, &e);
-        CHECK(accountant_epsilon(&b, delta, NULL) <= epsilon, "the noise found costs more");
     }
     json_free(golden);
 }
@@ -212,7 +201,7 @@ static void check_accountant_edges(void)
 {
     struct error e;
     struct accountant a = {{0}};
-    double noise, order, last = 0;
+    double order, last = 0;
     CHECK(accountant_epsilon(&a, 1e-5, NULL) == 0, "nothing was spent");
     CHECK(accountant_add(&a, 0, 1, 100, &e) == 0 && accountant_epsilon(&a, 1e-5, NULL) == 0, "rate 0");
     for (int i = 1; i < ACCOUNTANT_ORDERS; i++)
@@ -231,10 +220,6 @@ static void check_accountant_edges(void)
     CHECK(accountant_add(&a, NAN, 1, 1, &e) == -1 && accountant_add(&a, 0.1, -1, 1, &e) == -1,
           "NaN, or negative noise");
     CHECK(accountant_add(&a, 0.1, 1, -1, &e) == -1, "negative steps");
-    CHECK(accountant_noise(&noise, 0, 1e-5, 1, 1, &e) == -1 && accountant_noise(&noise, 1, 0, 1, 1, &e) == -1,
-          "epsilon 0, delta 0");
-    CHECK(accountant_noise(&noise, 1e-9, 1e-30, 1, 1e9, &e) == -1 && strstr(e.text, "no noise"), "%s",
-          e.text);
     CHECK(isinf(accountant_epsilon(&a, 0, NULL)), "delta 0");
 }
 

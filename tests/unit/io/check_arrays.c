@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "io/base/file.h"
+#include "io/pack/zip.h"
 #include "io/weights/npy.h"
 #include "io/weights/safetensors.h"
 #include "tests/unit/expect.h"
@@ -100,15 +101,19 @@ static int parse_npy(struct npy *a, const char *head, size_t data, struct error 
 static void check_npy(void)
 {
     struct npy a;
+    struct zip z = {0};
     struct error e = {""};
     unsigned char *saved = NULL, *ours = NULL;
     size_t saved_size = 0, ours_size = 0;
     CHECK(npy_read(&a, GOLDEN "saved.npy", &e) == 0 && npy_value(&a, 9) == 9, "%s", e.text);
-    CHECK(npy_write(&a, scratch, &e) == 0, "%s", e.text);
+    CHECK(npz_write(&(struct npz){&a, 1}, scratch, 0, &e) == 0, "%s", e.text);
     CHECK(file_read(GOLDEN "saved.npy", 0, &saved, &saved_size, &e) == 0 &&
-              file_read(scratch, 0, &ours, &ours_size, &e) == 0,
+              file_read(scratch, 0, &ours, &ours_size, &e) == 0 &&
+              zip_open(&z, ours, ours_size, scratch, &e) == 0,
           "%s", e.text);
-    CHECK(saved_size == ours_size && memcmp(saved, ours, ours_size) == 0, "not the bytes numpy.save writes");
+    CHECK(z.count == 1 && z.entry[0].size == saved_size && memcmp(z.entry[0].data, saved, saved_size) == 0,
+          "not the bytes numpy.save writes");
+    zip_free(&z);
     npy_free(&a);
     free(saved);
     free(ours);

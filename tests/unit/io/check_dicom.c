@@ -85,7 +85,6 @@ static void check_goldens(void)
         struct image_info d;
         struct error e = {""};
         snprintf(path, sizeof path, "tests/data/dicom/%s", g->name);
-        CHECK(dicom_is(path), "%s is not recognised", path);
         int status = dicom_read_series(&v, &d, path, NULL, 0, &e);
         CHECK(status == 0, "%s", e.text);
         if (status) continue;

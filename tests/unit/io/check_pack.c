@@ -184,7 +184,7 @@ static void check_zip(void)
     CHECK(file_read(in_folder("a.zip"), 0, &data, &size, &e) == 0, "%s", e.text);
     struct zip z;
     CHECK(zip_open(&z, data, size, "a.zip", &e) == 0 && z.count == 3, "%s", e.text);
-    CHECK(zip_find(&z, "folder/deflated") == 1 && zip_find(&z, "absent") == -1, "zip_find");
+    CHECK(strcmp(z.entry[1].name, "folder/deflated") == 0, "the second entry is %s", z.entry[1].name);
     CHECK((z.entry[0].data - data) % 64 == 0, "stored entry is not aligned");
     CHECK(z.entry[1].method == 8 && z.entry[1].packed < sizeof text, "entry is not packed");
     for (int i = 0; i < 3; i++) {

@@ -283,6 +283,11 @@ check: nephron $(CHECKS)
 sources: build/device_sources.c
 	@for o in $(LIBRARY) $(APPS) apps/command/main.o; do echo $${o%.o}.c; done
 
+# The kernels' objects, which tests/fuzz/fuzz.sh and tests/coverage.sh build in another way than the rest.
+kernels:
+	@echo $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_DIRECT) $(TENSOR_WINOGRAD) \
+		$(TENSOR_TILES) $(TENSOR_ELEM)
+
 # The same bits with every compiler, level, number of threads and machine that there is here to try: minutes.
 check-bits: nephron
 	CHECK_ALL=1 sh tests/bits/check_bits.sh
@@ -395,5 +400,5 @@ clean:
 	rm -f nephron nephron-mpi libnephron.a libnephron.so *.[do] */*.[do] */*/*.[do] */*/*/*.[do] $(CHECKS)
 	rm -rf demo build web book
 
-.PHONY: all check check-all sources demo study bench book drawings figures web install uninstall examples \
-	exercises ladder clean
+.PHONY: all check check-all sources kernels demo study bench book drawings figures web install uninstall \
+	examples exercises ladder clean

@@ -27,14 +27,14 @@ jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN)}
 tree=$root/build/fuzz/tree
 rm -rf build/fuzz/base
 mkdir -p "$tree" build/fuzz/found build/fuzz/base
-find Makefile tensor nn fl io apps tests/fuzz \( -name '*.[ch]' -o -name '*.sh' -o -name Makefile \) |
+find Makefile tensor nn fl io apps tests/fuzz tests/unit \( -name '*.[ch]' -o -name '*.sh' -o -name Makefile \) |
     tar cf - -T - | tar xf - -C "$tree"
 cache=
 if command -v ccache >/dev/null; then cache='ccache '; fi
 watched=-fsanitize=address,undefined,fuzzer-no-link
 (
     cd "$tree" || exit 1
-    kernels=$(printf 'include Makefile\nprint:\n\t@echo $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_DIRECT) $(TENSOR_WINOGRAD) $(TENSOR_TILES) $(TENSOR_ELEM)\n' | make -s -f - print)
+    kernels=$(make -s kernels)
     make -s -j"$jobs" $kernels CC="$cache${CC:-cc}" &&
         make -s -j"$jobs" build/apps.a libnephron.a CC="$cache${FUZZ_CC:-clang}" \
             CFLAGS="-O1 -g -fno-sanitize-recover=undefined $watched" &&

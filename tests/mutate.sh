@@ -34,10 +34,10 @@ io/pack/deflate.c tests/unit/io/check_pack
 io/base/json.c tests/unit/io/check_json
 io/base/csv.c tests/unit/io/check_io
 io/base/sha256.c tests/unit/io/check_pack
-io/image/nifti.c tests/unit/io/check_formats
-io/image/nrrd.c tests/unit/io/check_images
+io/image/nifti.c tests/unit/io/check_formats tests/unit/io/check_geometry
+io/image/nrrd.c tests/unit/io/check_images tests/unit/io/check_geometry
 io/tiff/tiff.c tests/unit/io/check_image_formats
-io/image/metaimage.c tests/unit/io/check_image_formats
+io/image/metaimage.c tests/unit/io/check_image_formats tests/unit/io/check_geometry
 io/dicom/dicom.c tests/unit/io/check_dicom
 io/weights/safetensors.c tests/unit/io/check_arrays
 io/weights/pickle.c tests/unit/io/check_pth

@@ -206,6 +206,8 @@ static void check_safetensors_golden(void)
           "%s", e.text);
     CHECK(theirs_size == ours_size && memcmp(theirs, ours, ours_size) == 0,
           "not the bytes that safetensors writes");
+    CHECK(safetensors_write(&copy, "check_arrays_no_folder/a", &e) == -1 && strstr(e.text, "no_folder"), "%s",
+          e.text);
     free(theirs);
     free(ours);
     int64_t dim = 1;

@@ -54,6 +54,9 @@ static void check_csv(void)
         CHECK(csv_number(&c, "t.csv", i, 0, &v, &e), "'%s' is not finite decimal", csv_cell(&c, i, 0));
     CHECK(csv_number(&c, "t.csv", 3, 0, &v, &e) == 0 && v == -0.75, "%g", v);
     csv_free(&c);
+    CHECK(parse_csv(&c, "a\n\" 5  \"\n", &e) == 0 && csv_number(&c, "t.csv", 0, 0, &v, &e) == 0 && v == 5,
+          "blanks around a number: %s", e.text);
+    csv_free(&c);
     CHECK(parse_csv(&c, "only,header", &e) == 0 && c.rows == 0 && c.columns == 2, "%s", e.text);
     csv_free(&c);
     CHECK(parse_csv(&c, "a,a\r1,2\r", &e) == 0 && c.rows == 1 && csv_column(&c, "a", &e) == -1 &&

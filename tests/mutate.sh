@@ -2,16 +2,17 @@
 # mutate.sh [N] [SEED] [FIRST] - plants N faults (default 40), one at a time, in kernels, statistics and
 # readers, builds only the program of checks that should find it, tells of each whether it was found, and
 # prints the share at the end. FIRST: the number of the first fault (default 1), to go on with a sample. A
-# fault is an operator, a
-# constant or a limit of a loop changed on a line of code; which ones is a function of SEED (default 1). Works
-# on a copy in build/mutate. What is not found is printed as a patch: a test is missing, or the fault changes
-# nothing that can be seen (then it is one of docs/testing.md's).
+# fault is an operator, a constant or a limit of a loop changed on a line of code; which ones is a function of
+# SEED (default 1). Its file and the check are built with ASan and UBSan, which find what is written behind an
+# array (CFLAGS= others). Works on a copy in build/mutate. What is not found is printed as a patch: a test is
+# missing, or the fault changes nothing that can be seen (then it is one of docs/testing.md's).
 n=${1:-40}
 seed=${2:-1}
 first=${3:-1}
 root=$(pwd)
 copy=$root/build/mutate
 seconds=${SECONDS_MOST:-300} # a check that takes longer hangs: found
+flags=${CFLAGS:--O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined}
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/nephron_mutate_XXXXXX") || exit 1
 trap 'rm -rf "$tmp"' EXIT
 
@@ -101,7 +102,7 @@ for number in $(seq "$first" $((first + n - 1))); do
     cp -p "${file%.c}.o" "$tmp/whole.o"
     awk -v at="$at" 'NR == FNR { if (NR == 2) fault = $0; next } FNR == at { print fault; next } { print }' \
         "$tmp/choice" "$tmp/whole" >"$file"
-    if make -s $checks CFLAGS="${CFLAGS:--O1}" CC="${CC:-cc}" >"$tmp/log" 2>&1; then
+    if make -s $checks CFLAGS="$flags" CC="${CC:-cc}" >"$tmp/log" 2>&1; then
         planted=$((planted + 1))
         missed=1
         for check in $checks; do timeout "$seconds" "$check" >"$tmp/log" 2>&1 || missed=0; done

@@ -129,7 +129,9 @@ listed() {
     ok "$1: $(wc -l <"$work/out") findings that static.txt has no reason for" $?
 }
 if ! without cppcheck; then
-    cppcheck --std=c11 -D_GNU_SOURCE -D__x86_64__ -D__GNUC__=12 -I. -j "$jobs" --quiet \
+    mkdir -p build/lint/cppcheck # what it found in a file, until that changes
+    cppcheck --cppcheck-build-dir=build/lint/cppcheck --std=c11 -D_GNU_SOURCE -D__x86_64__ -D__GNUC__=12 \
+        -I. -j "$jobs" --quiet \
         --enable=warning,portability \
         --inline-suppr --suppress=missingInclude --suppress=missingIncludeSystem --template='{file}: {id}' \
         --file-list="$work/sources" 2>"$work/err"
@@ -165,7 +167,8 @@ tidy='
     language="-std=c11 -D_GNU_SOURCE -DNEPHRON_VERSION=\"x\" -I. -Wno-unused-value"
     language="$language -include tests/program/analyser.h"
     read_from=$(${CC:-cc} -MM $language "$1" | tr -d "\\\\\n" | sed "s/^[^:]*://")
-    kept=build/lint/$({ clang-tidy --version; echo "$0 $1"; cat $read_from; } | sha256sum | cut -c 1-40)
+    kept=build/lint/$({ clang-tidy --version; echo "$0 $1 $language"; cat $read_from; } | sha256sum |
+        cut -c 1-40)
     [ -e "$kept" ] || {
         clang-tidy --quiet --checks="$0" "$1" -- $language >"$kept.$$" 2>/dev/null ||
             echo "$1:1: error: exit code $? [no-end]" >>"$kept.$$"
@@ -173,7 +176,8 @@ tidy='
     }
     cat "$kept"'
 findings() { # files on stdin: what clang-tidy says, one a line
-    xargs -P "$jobs" -n 1 sh -c "$tidy" "$checks" | grep -E 'warning:|error:' | sed "s|^$root/||" | sort -u
+    xargs -P "$jobs" -n 1 sh -c "$tidy" "$checks" | grep -E 'warning:|error:' |
+        sed "s|^$root/||; s|^\./||" | sort -u
 }
 if [ -n "$LINT" ] && ! without clang-tidy; then
     mkdir -p build/lint

@@ -24,6 +24,7 @@
 
 CC = cc
 CFLAGS = -O2 -g
+CFLAGS_CHECKS = -O0 # of the checks themselves: compiling them takes longer than running them
 LD = ld
 OBJCOPY = objcopy
 STRIP = strip
@@ -230,7 +231,7 @@ all: nephron libnephron.a libnephron.so $(PROGRAMS_MPI_$(MPI))
 .c.o:
 	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -c $< -o $@
 .c:
-	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ $< build/apps.a libnephron.a $(LIBS)
+	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) $(CFLAGS_CHECKS) -o $@ $< build/apps.a libnephron.a $(LIBS)
 
 # What `nephron export` writes as it is.
 EMBEDDED = nn/device/device_kernels.c nn/device/device_kernels.h nn/device/device_main.c
@@ -270,7 +271,7 @@ $(CHECKS): build/apps.a libnephron.a
 FUZZ = tests/fuzz/check_fuzz.c tests/fuzz/fuzz_bytes.c tests/fuzz/fuzz_files.c \
 	tests/fuzz/fuzz_readers.c tests/fuzz/fuzz_values.c
 tests/fuzz/check_fuzz: $(FUZZ) tests/fuzz/fuzz.h
-	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ $(FUZZ) build/apps.a libnephron.a $(LIBS)
+	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) $(CFLAGS_CHECKS) -o $@ $(FUZZ) build/apps.a libnephron.a $(LIBS)
 
 -include $(LIBRARY:.o=.d) $(APPS:.o=.d) $(CHECKS:=.d) apps/command/main.d
 

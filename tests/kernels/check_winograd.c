@@ -26,7 +26,7 @@ static const struct listed_shape shapes[] = {
     {1, 16, 17, {2, 4, 237}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0},
     {1, 16, 17, {2, 2, 151}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0}, /* of 2 x 2 */
     {1, 17, 16, {1, 2, 303}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 0, 0},
-    {2, 136, 33, {4, 20, 20}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0}, /* weights beyond the second cache */
+    {2, 136, 33, {2, 16, 20}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, 0}, /* weights beyond the second cache */
     {1, 64, 17, {12, 12, 36}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 1, 0}, /* stride 2: whole tiles; odd sizes and
                                                                          numbers of outputs; one plane; along
                                                                          d no stride, or one tap */

@@ -5,8 +5,9 @@
 image=$data/imagesTr/hippocampus_001_0000.nii.gz
 cc=${CC:-cc}
 
-cases=$work/cases # a third of the sample
-some_cases "$cases" "NR % 3 == 2"
+cases=$work/cases # a third of the sample, in check-all all of it
+some_cases "$cases" "${CHECK_ALL:-NR % 3 == 2}"
+count=$(sed 1d "$cases/sites.csv" | wc -l)
 
 make -s libnephron.so build/libnephron.a examples >"$work/make.log" 2>&1
 ok "the libraries and examples build: $(tail -n 3 "$work/make.log")" $?
@@ -29,8 +30,8 @@ $nephron predict "$work/run" -i "$work/in" -o "$work/out" --quiet
 ok "predict" $?
 want=$(cksum <"$work/out/hippocampus_001.nii.gz")
 
-probe() { # name, program
-    "$2" $cases "$work/run" $image "$work/$1.nii.gz" >"$work/$1.txt"
+probe() { # name, program, `weights` for those alone
+    "$2" $cases "$work/run" $image "$work/$1.nii.gz" "$count" $3 >"$work/$1.txt"
     ok "$1: $(grep FAILED "$work/$1.txt")" $?
     grep -q "^weights $hash" "$work/$1.txt"
     ok "$1: other weights than the command line's" $?
@@ -45,7 +46,8 @@ if command -v g++ >/dev/null; then
     g++ -x c++ -Wall -Wextra -Ifl -o "$work/probe_cpp" tests/program/library_probe.c -x none \
         build/libnephron.a -lm -pthread
     ok "the probe builds as C++" $?
-    probe cpp "$work/probe_cpp"
+    [ -n "$CHECK_ALL" ] || alone=weights # the same calls again
+    probe cpp "$work/probe_cpp" $alone
 else echo "skipped: g++ is not installed"; fi
 
 if command -v python3 >/dev/null; then

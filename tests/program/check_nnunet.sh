@@ -208,7 +208,7 @@ refuses 1 "train and validate all folds of 3d_lowres" $nephron train "$work/plai
 # ---- a time limit ------------------------------------------------------------------------------------------
 # How long a step takes is the machine's (and a sanitizer's) business: the first of these times that it
 # accepts. With one thread, as the time is used up whatever it is spent on.
-for hours in 0.0004 0.0015 0.006 0.025 0.1; do
+for hours in 0.0004 0.0008 0.0015 0.006 0.025 0.1; do
     $nephron train "$work/plain" -o "$work/timed" --hours $hours --patch 16,16,16 --no-mirror --step 1 \
         --pictures 0 --threads 1 >"$work/out" 2>"$work/err"
     timed=$?
@@ -229,7 +229,7 @@ timed=$(last_hash "$work/timed/fold_0/progress.csv")
 check "--resume of a run with --hours" $nephron train --resume "$work/timed"
 [ "$timed" = "$(last_hash "$work/timed/fold_0/progress.csv")" ]
 ok "--resume keeps what --hours chose" $?
-for hours in 0.0004 0.0015 0.006 0.025 0.1; do # features that are given are kept, and known to --resume
+for hours in $hours 0.0015 0.006 0.025 0.1; do # features that are given are kept, and known to --resume
     $nephron train "$work/plain" -o "$work/given" --hours $hours --patch 16,16,16 --base-features 4 \
         --no-mirror --step 1 --pictures 0 --threads 1 >"$work/out" 2>"$work/err"
     given=$?

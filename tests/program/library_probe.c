@@ -1,6 +1,7 @@
 /* library_probe.c - a program of somebody else: uses nephron.h alone, in C and in C++. library_probe DATA RUN
- * IMAGE OUT Prints "weights HASH" after the run's own training done again through the library; every line
- * "FAILED ..." is a failure. */
+ * IMAGE OUT CASES [weights] - DATA has CASES cases. Prints "weights HASH" after the run's own training done
+ * again through the library; every line "FAILED ..." is a failure. With `weights` it trains and predicts, and
+ * leaves the rest. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,8 +27,9 @@ static const char options[] =
     "{\"epochs\": 2, \"iterations\": 3, \"base_features\": 4, \"patch\": [40, 56, 24], \"batch\": 2}";
 
 /* What `nephron train` does, step by step. */
-static void train(nephron *n, const char *data)
+static void train(nephron *n, const char *data, int cases)
 {
+    const int held_out = (cases + 4) / 5; /* of fold 0 */
     int validation = 0;
     double loss = 0, metric = 0;
     nephron_model *m = nephron_model_create(n, data, options);
@@ -35,7 +37,8 @@ static void train(nephron *n, const char *data)
     nephron_data *d = nephron_data_open(m, data, "0", NULL);
     nephron_trainer *t = nephron_trainer_open(m, d, NULL, 0);
     check(t != NULL && nephron_trainer_bytes(t) > 0, "trainer", n);
-    check(nephron_data_cases(d, &validation) == 11 && validation == 3, "cases of fold 0", n);
+    check(nephron_data_cases(d, &validation) == cases - held_out && validation == held_out,
+          "cases of fold 0", n);
     check(nephron_train(t, 0, 4, &loss) == 0 && nephron_train(t, 4, 2, &loss) == 0, "six steps", n);
     check(nephron_validate(t, &loss, &metric) == 0 && metric >= 0 && metric <= 1, "validation", n);
     printf("weights %016llx\n", (unsigned long long)nephron_weights_hash(m));
@@ -270,7 +273,7 @@ static void aggregate(nephron *n)
 
 int main(int argc, char **argv)
 {
-    if (argc != 5) return 2;
+    if (argc != 6 && argc != 7) return 2;
     check(nephron_open(NEPHRON_API + 1, 1) == NULL && nephron_error(NULL)[0], "another interface", NULL);
     check(nephron_model_load(NULL, argv[2], NULL) == NULL && nephron_predict(NULL, NULL, NULL, NULL) == -1 &&
               nephron_train(NULL, 0, 1, NULL) == -1 && nephron_server_end(NULL) == -1 &&
@@ -279,8 +282,7 @@ int main(int argc, char **argv)
     nephron_close(NULL), nephron_model_free(NULL), nephron_image_free(NULL), nephron_data_free(NULL),
         nephron_trainer_free(NULL), nephron_server_free(NULL);
     nephron *n = nephron_open(NEPHRON_API, 2);
-    train(n, argv[1]);
-    create(n, argv[1]);
+    train(n, argv[1], atoi(argv[5]));
     nephron_model *m = nephron_model_load(n, argv[2], "0");
     check(m != NULL, "load", n);
     refused(nephron_server_open(m, "{\"base_features\": 4}", 2) ? 0 : -1, n, "no option 'base_features'");
@@ -289,10 +291,13 @@ int main(int argc, char **argv)
     check(server != NULL, "an option that is left out of JSON while its default holds", n);
     nephron_server_free(server);
     predict(n, m, argv[3], argv[4]);
-    copy_model(n, m, strcat(argv[4], ".safetensors"));
-    aggregate(n);
-    mixed(n, argv[1]);
-    handles_at_once(n, m, argv[2], argv[3]);
+    if (argc == 6) {
+        create(n, argv[1]);
+        copy_model(n, m, strcat(argv[4], ".safetensors"));
+        aggregate(n);
+        mixed(n, argv[1]);
+        handles_at_once(n, m, argv[2], argv[3]);
+    }
     nephron_model_free(m);
     nephron_close(n);
     printf("probe: %d passed, %d failed\n", passed, failed);

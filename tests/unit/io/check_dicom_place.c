@@ -178,60 +178,71 @@ static void clear_folder(void)
     }
 }
 
-/* n slices, `distance` apart from `first` on, with so many decimals; `lost` is left out, `moved` lies a third
- * of the distance further (-1: none). */
-static int read_rounded(struct volume *v, int n, double first, double distance, int decimals, int lost,
-                        int moved, struct error *e)
+/* Slices at places with so many decimals, and the folder of n of them. */
+struct rounded {
+    double first, distance;
+    int decimals;
+};
+
+static void write_rounded(const struct rounded *r, double i, int name)
 {
     char position[64];
+    snprintf(position, sizeof position, "0\\0\\%.*f", r->decimals, r->first + r->distance * i);
+    write_slice(name, position, "");
+}
+
+static void write_all(const struct rounded *r, int n)
+{
     clear_folder();
-    for (int i = 0; i < n; i++) {
-        if (i == lost) continue;
-        snprintf(position, sizeof position, "0\\0\\%.*f", decimals,
-                 first + distance * (i + (i == moved ? 1 / 3.0 : 0)));
-        write_slice(i, position, "");
+    for (int i = 0; i < n; i++) write_rounded(r, i, i);
+}
+
+/* The folder without slice `odd`, and with it a third of the distance further; then it is as before. */
+static void check_odd(const struct rounded *r, int n, int odd)
+{
+    struct volume v;
+    struct error e = {""};
+    char path[300];
+    snprintf(path, sizeof path, "%s/s%03d", folder, odd);
+    CHECK(!unlink(path), "%s cannot be removed", path);
+    int status = dicom_read(&v, folder, 0, &e);
+    CHECK(status && strstr(e.text, "slices are missing"), "%d slices %g apart, %d decimals, without %d", n,
+          r->distance, r->decimals, odd);
+    if (!status) volume_free(&v);
+    if (pow(10, -r->decimals) <= 0.2 * r->distance) { /* or a third of the distance is a decimal */
+        write_rounded(r, odd + 1 / 3.0, odd);
+        status = dicom_read(&v, folder, 0, &e);
+        CHECK(status && strstr(e.text, "mm apart"), "%d slices %g apart, %d decimals, %d moved", n,
+              r->distance, r->decimals, odd);
+        if (!status) volume_free(&v);
     }
-    return dicom_read(v, folder, 0, e);
+    write_rounded(r, odd, odd);
 }
 
 static void check_rounding(void)
 {
-    static const struct {
-        double first, distance;
-        int decimals;
-    } rounded[] = {{10, 0.625, 2},      {10, 0.625, 1},   {-3.3, 0.3, 1},
-                   {0.123456, 1.25, 1}, {-500, 0.45, 2},  {7.77, 3.3, 0},
-                   {12.5, 2.5, 0},      {0.1, 0.7003, 3}, {0, 5, 0}};
-    for (size_t c = 0; c < sizeof rounded / sizeof *rounded; c++)
+    static const struct rounded cases[] = {{10, 0.625, 2},      {10, 0.625, 1},  {-3.3, 0.3, 1},
+                                           {0.123456, 1.25, 1}, {-500, 0.45, 2}, {7.77, 3.3, 0},
+                                           {12.5, 2.5, 0},      {0.1, 0.7003, 3}, {0, 5, 0}};
+    struct volume v;
+    struct error e = {""};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++)
         for (int n = 5; n <= 40; n += 7) {
-            struct volume v;
-            struct error e = {""};
-            double d = rounded[c].distance, unit = pow(10, -rounded[c].decimals);
-            int status = read_rounded(&v, n, rounded[c].first, d, rounded[c].decimals, -1, -1, &e);
-            CHECK(!status && v.size[2] == n, "%d slices %g apart, %d decimals: %s", n, d, rounded[c].decimals,
-                  e.text);
+            const struct rounded *r = &cases[c];
+            write_all(r, n);
+            const int status = dicom_read(&v, folder, 0, &e);
+            CHECK(!status && v.size[2] == n, "%d slices %g apart, %d decimals: %s", n, r->distance,
+                  r->decimals, e.text);
             if (status) continue;
             for (int k = 0; k < n; k++)
-                CHECK_NEAR(v.affine[2][3] + k * v.affine[2][2], rounded[c].first + k * d, 0.7 * unit,
-                           "%d slices %g apart, %d decimals: slice %d", n, d, rounded[c].decimals, k);
+                CHECK_NEAR(v.affine[2][3] + k * v.affine[2][2], r->first + k * r->distance,
+                           0.7 * pow(10, -r->decimals), "%d slices %g apart, %d decimals: slice %d", n,
+                           r->distance, r->decimals, k);
             volume_free(&v);
-            for (int odd = 1; odd < n - 1; odd += 3) {
-                status = read_rounded(&v, n, rounded[c].first, d, rounded[c].decimals, odd, -1, &e);
-                CHECK(status && (strstr(e.text, "slices are missing")),
-                      "%d slices %g apart, %d decimals, without %d", n, d, rounded[c].decimals, odd);
-                if (!status) volume_free(&v);
-                if (unit > 0.2 * d) continue; /* a third of the distance is a decimal there */
-                status = read_rounded(&v, n, rounded[c].first, d, rounded[c].decimals, -1, odd, &e);
-                CHECK(status && (strstr(e.text, "mm apart")), "%d slices %g apart, %d decimals, %d moved", n,
-                      d, rounded[c].decimals, odd);
-                if (!status) volume_free(&v);
-            }
+            for (int odd = 1; odd < n - 1; odd += 3) check_odd(r, n, odd);
         }
-    struct volume v;
-    struct error e;
-    read_rounded(&v, 8, 0, 0.625, 2, -1, -1, &e);
-    volume_free(&v);
-    write_slice(20, "0\\0\\1.25", "");
+    write_all(&cases[0], 8);
+    write_rounded(&cases[0], 2, 20);
     CHECK(dicom_read(&v, folder, 0, &e) && strstr(e.text, "s002 and") && strstr(e.text, "s020"),
           "a doubled slice: %s", e.text);
 }

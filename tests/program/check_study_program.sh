@@ -122,7 +122,8 @@ $nephron study --resume "$work/v" 2>"$work/err"
     [ -z "$(find "$work/v/predictions/segmentation" -name '*.nii.gz' -newer "$work/before")" ]
 ok "resumed it says the same, and predicts nothing again" $?
 $nephron study -o "$work/v" --data "$work/data" $diverging --task segment --resume &&
-    [ "$(segmenters "$work/v" | wc -l)" -eq 2 ] && [ "$(segmenters "$work/v")" = "$(segmenters "$work/a")" ] &&
+    [ "$(segmenters "$work/v" | wc -l)" -eq 2 ] &&
+    [ "$(segmenters "$work/v")" = "$(segmenters "$work/a")" ] &&
     [ -z "$(find "$work/v/predictions/segmentation" -name '*.nii.gz' -newer "$work/before")" ]
 ok "without that task there is a report of the other one" $?
 

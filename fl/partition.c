@@ -192,10 +192,11 @@ int partition_draw(struct sites *s, const char *way, int count, const int *role,
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         if (strlen(ways[i].name) != n || strncmp(ways[i].name, way, n) != 0) continue;
         if (ways[i].alpha ? !end || *end || !(alpha > 0 && alpha <= 1e6) : way[n] != 0)
-            return error_set(e, "partition %.60s: %s", way,
-                             ways[i].alpha ? "needs a number above 0 after the colon" : "takes no number");
+            return error_set(e, "--partition %.60s: %s", way,
+                             ways[i].alpha ? "needs a number above 0 and up to 1e6 after the colon"
+                                           : "takes no number");
         if (ways[i].by_class && d->classes < 2)
-            return error_set(e, "partition %.60s: the data have no classes", way);
+            return error_set(e, "--partition %.60s: the data have no classes", way);
         if (sites_draw(s, count, role, d, seed, e)) return -1; /* names; for stratified it is all */
         int status = 0;
         if (i) status = draw_skewed(s, ways[i].by_class, ways[i].by_intensity, alpha, role, seed, d, how, e);
@@ -203,5 +204,5 @@ int partition_draw(struct sites *s, const char *way, int count, const int *role,
         return status;
     }
     return error_set(
-        e, "partition %.60s is not one of stratified, dirichlet:ALPHA, quantity:ALPHA, intensity", way);
+        e, "--partition %.60s is not one of stratified, dirichlet:ALPHA, quantity:ALPHA, intensity", way);
 }

@@ -318,6 +318,10 @@ static int set_option(const char *command, const struct option_spec *s, const ch
         if (sscanf(text, "%d,%d,%d%n", &size[0], &size[1], &size[2], &used) != 3 || text[used] ||
             size[0] < 1 || size[1] < 1 || size[2] < 1)
             return app_usage(command, "--%s is '%s', must be three sizes Z,Y,X", s->name, text);
+        for (int a = 0; a < 3; a++)
+            if (s->max > 0 && size[a] > s->max)
+                return app_usage(command, "--%s is %s, each size must be from 1 to %g", s->name, text,
+                                 s->max);
         return 0;
     }
     case OPTION_INT:
@@ -465,6 +469,13 @@ int options_parse(struct operands *o, int argc, char **argv, const struct comman
     if (common.quiet && !freopen("/dev/null", "w", stdout)) /* a command that only prints */
         return *status = app_usage(command, "--quiet: /dev/null: %s", strerror(errno)), 0;
     return 1;
+}
+
+int options_given(const struct operands *o, const char *name)
+{
+    for (int i = 0; i < o->options; i++)
+        if (strcmp(o->option[i]->name, name) == 0) return 1;
+    return 0;
 }
 
 const char *options_given_below(const struct operands *o, const struct option_spec *options,

@@ -29,7 +29,7 @@ enum option_kind {
     OPTION_TEXT,   /* const char ** */
     OPTION_OUTPUT, /* const char **: to be written; refused where it would replace what the command reads */
     OPTION_TEXTS,  /* struct option_texts *: may be given several times */
-    OPTION_SIZE3,  /* int[3]: Z,Y,X */
+    OPTION_SIZE3,  /* int[3]: Z,Y,X, each from 1 to max, where that is above 0 */
     OPTION_GROUP   /* no option: a heading in the help above those that follow */
 };
 
@@ -72,6 +72,8 @@ int options_parse(struct operands *o, int argc, char **argv, const struct comman
 /* The name of the first option that was given below the heading; NULL where none was. */
 const char *options_given_below(const struct operands *o, const struct option_spec *options,
                                 const char *heading);
+/* Whether the option of that long name was given. */
+int options_given(const struct operands *o, const char *name);
 void options_print_help(const struct command_help *help);
 /* For "did you mean": if candidate is nearer to word than distance, it becomes *best. Returns the smaller
  * distance. Begin with OPTIONS_FAR. */

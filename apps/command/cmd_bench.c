@@ -87,6 +87,10 @@ int cmd_bench(int argc, char **argv)
     int status;
     if (!options_parse(&operands, argc, argv, &help, 0, 1, &status)) return status;
     const char *what = operands.count ? operands.text[0] : "kernels";
+    if (strcmp(what, "scaling") != 0 &&
+        (options_given(&operands, "threads-list") || options_given(&operands, "bandwidth")))
+        return app_usage(argv[0], "--%s changes nothing without scaling",
+                         list ? "threads-list" : "bandwidth");
     if (threads <= 0) threads = cpu_count();
     if (strcmp(what, "kernels") == 0) status = bench_kernels(&table, threads, filter, precision, &e);
     else if (strcmp(what, "step") == 0 || strcmp(what, "inference") == 0)

@@ -23,6 +23,7 @@ static int split_paths(struct compare_arm *a, const char *operand, struct error 
         if (a->seeds == COMPARE_SEEDS_MAX)
             return error_set(e, "%s: more than %d files", operand, COMPARE_SEEDS_MAX);
         if ((comma = strchr(at, ','))) *comma++ = 0;
+        if (!*at) return error_set(e, "%s: a comma without a file on one side", operand);
         a->path[a->seeds++] = at;
     }
     return 0;
@@ -63,6 +64,8 @@ static int check_usage(const char *command, const struct compare *c, const struc
                          b->seeds);
     if (c->unpaired && a->seeds > 1) return app_usage(command, "--unpaired takes one file of A and one of B");
     if (c->unpaired && c->patients) return app_usage(command, "--unpaired has no --patients");
+    if (c->unpaired && options_given(given, "zeros"))
+        return app_usage(command, "--zeros is of Wilcoxon's test of pairs, --unpaired has none");
     return 0;
 }
 
@@ -93,8 +96,8 @@ int cmd_compare(int argc, char **argv)
     struct option_spec spec[] = {
         {"json", 0, OPTION_OUTPUT, &c.out, "FILE", "write the results as JSON", 0, 0, 0},
         {"margin", 0, OPTION_NUMBER, &c.margin, "X",
-         "test equivalence within +-X, and whether A is worse by less (of the metric, or of the AUC)", 0, 1e6,
-         0},
+         "test equivalence within +-X, and whether A is worse by less (of the metric, or of the AUC)", 1e-6,
+         1e6, 0},
         {"patients", 0, OPTION_TEXT, &c.patients, "FILE",
          "table case,patient: tests by patients, who may have several cases", 0, 0, 0},
         {"unpaired", 0, OPTION_FLAG, &c.unpaired, NULL,

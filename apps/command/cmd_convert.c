@@ -444,7 +444,8 @@ static int convert_run(const char *in, const char *out, const char *fold, const 
     struct model *m = fold ? run_model(&r, fold, checkpoint, e) : NULL;
     int status = m      ? (is_network(out) ? write_onnx(&r, m, out, e) : write_model(m, out, e))
                  : fold ? -1
-                        : error_set(e, "%s: has no fold_*/checkpoint_*: is it a trained run?", in);
+                        : error_set(e, "%s: has no fold_*/checkpoint_%s: is it a trained run?", in,
+                                    checkpoint ? checkpoint : "*");
     if (m) model_destroy(m);
     run_close(&r);
     return status;

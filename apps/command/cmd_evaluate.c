@@ -29,6 +29,8 @@ static int check_usage(const char *command, const struct evaluate *o, const stru
                          tables ? "label maps, these are tables" : "two tables (.csv), these are label maps");
     if ((o->prior_from > 0) != (o->prior_to > 0))
         return app_usage(command, "--prior-from and --prior-to go together");
+    if (!o->validation && options_given(given, "sensitivity"))
+        return app_usage(command, "--sensitivity changes nothing without --validation");
     return 0;
 }
 
@@ -47,8 +49,8 @@ int cmd_evaluate(int argc, char **argv)
         {"boundary-mm", 0, OPTION_NUMBER, &o.boundary, "MM", "width of the bands of boundary IoU (2)", 1e-3,
          1e6, 0},
         {"lesion-overlap", 0, OPTION_NUMBER, &o.lesion_overlap, "X",
-         "a lesion counts as met where more than this share of it is in the other map (0: any voxel)", 0, 1,
-         0},
+         "a lesion counts as met where more than this share of it is in the other map (0: any voxel)", 0,
+         0.999999, 0},
         {"chill", 0, OPTION_FLAG, &o.chill, NULL,
          "evaluate only the cases that were predicted, as nnU-Net's --chill", 0, 0, 0},
         OPTION_STRICT(o.grids.strict),

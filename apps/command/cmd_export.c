@@ -25,7 +25,8 @@ static int export_run(const char *in, const char *out, const char *fold, const c
     if (!fold && run_folds(first, 1, &r, checkpoint) == 1) fold = first[0];
     struct model *m = fold ? run_model(&r, fold, checkpoint, e) : NULL;
     int status = m ? device_export(&f, &r, m, out, o, e)
-                   : fold ? -1 : error_set(e, "%s: has no fold_*/checkpoint_*: is it a trained run?", in);
+                   : fold ? -1 : error_set(e, "%s: has no fold_*/checkpoint_%s: is it a trained run?", in,
+                                      checkpoint ? checkpoint : "*");
     if (!status && !quiet) print_figures(&f, out);
     if (m) model_destroy(m);
     run_close(&r);

@@ -275,7 +275,13 @@ static int plan_dataset(const struct planning *w, const struct dataset *d, struc
         return -1;
     }
     const struct plan *only = w->configuration ? plans_find(&p, w->configuration, e) : NULL;
-    int status = w->configuration && !only ? -1 : write_files(w, &f, &p, e);
+    int status = 0;
+    if (w->configuration && !only) status = error_prefix(e, "--configuration %s", w->configuration);
+    else if (only && only->dims == 2 && w->options.patch[only->transpose[0]] > 1)
+        status = error_set(
+            e, "--patch: configuration %s takes single slices, so the patch is 1 along axis %c, not %d",
+            only->configuration, "zyx"[only->transpose[0]], w->options.patch[only->transpose[0]]);
+    else status = write_files(w, &f, &p, e);
     if (!status) status = show(w, &f, d, &p, only, e);
     plans_free(&p);
     fingerprint_free(&f);
@@ -324,8 +330,8 @@ int cmd_plan(int argc, char **argv)
          10000, 0},
         {"batch", 0, OPTION_INT, &o->batch, "N", "batch instead of the planned one", 1, 4096, 0},
         {"patch", 0, OPTION_SIZE3, o->patch, "Z,Y,X",
-         "patch along the image's axes instead of the planned one; padded to what the strides divide", 0, 0,
-         0},
+         "patch along the image's axes instead of the planned one; padded to what the strides divide", 1,
+         PATCH_MAX, 0},
         {"fingerprint", 0, OPTION_TEXT, &w.fingerprint_in, "FILE",
          "dataset_fingerprint.json instead of reading images", 0, 0, 0},
         {"dataset", 0, OPTION_TEXT, &w.dataset_json, "FILE",
@@ -360,6 +366,8 @@ int cmd_plan(int argc, char **argv)
         return app_usage("plan", "takes DATASET or --dataset, not both");
     if (operands.count == 0 && !w.dataset_json)
         return app_usage("plan", "needs DATASET, or --fingerprint with --dataset");
+    if (!w.layers && options_given(&operands, "precision"))
+        return app_usage("plan", "--precision changes nothing without --layers");
     if (w.dataset_json && !w.fingerprint_in) return app_usage("plan", "--dataset needs --fingerprint");
     if (w.dataset_json ? read_description(&d, w.dataset_json, &e) : dataset_open(&d, operands.text[0], &e))
         return app_fail(&e);

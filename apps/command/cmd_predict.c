@@ -394,22 +394,16 @@ static int choose_folds(struct predict *p, struct error *e)
             return error_set(e, "--folds %s: not \"all\" or a list as 0,1,2", p->folds_text);
         if (p->fold_count == FOLDS_MAX)
             return error_set(e, "--folds %s: more than %d folds", p->folds_text, FOLDS_MAX);
-        snprintf(p->folds[p->fold_count++], sizeof p->folds[0], "%.*s", (int)n, at);
+        char *fold = p->folds[p->fold_count++];
+        snprintf(fold, sizeof p->folds[0], "%.*s", (int)n, at);
+        for (int k = 0; k + 1 < p->fold_count; k++)
+            if (strcmp(p->folds[k], fold) == 0)
+                return error_set(e, "--folds %s: fold %s is there twice", p->folds_text, fold);
     }
     return p->fold_count ? 0 : error_set(e, "--folds: names no fold");
 }
 
 static int run_predict(struct predict *p, struct error *e);
-
-static int has_folds(const char *run)
-{
-    static const char *const name[] = {"0", "1", "2", "3", "4", "all"};
-    char path[1300];
-    struct error ignored;
-    for (int k = 0; k < 6; k++)
-        if (run_fold_path(path, sizeof path, run, name[k], &ignored) == 0 && file_is_dir(path)) return 1;
-    return 0;
-}
 
 /* Where the first stage of a cascade is: as asked, as the manifest says, or the run of the same name but for
  * the configuration, as nnU-Net's model folders lie side by side. */
@@ -440,7 +434,7 @@ static int run_previous(struct predict *p, struct error *e)
                          "%s: %s needs the segmentations of %s: --previous-stage with its run, or with a "
                          "folder of label maps",
                          p->run_path, p->run.configuration, plan->previous_stage);
-    if (!has_folds(dir)) {
+    if (!run_is_folder(dir)) {
         snprintf(p->previous, sizeof p->previous, "%s", dir);
         return 0;
     }
@@ -581,6 +575,8 @@ int cmd_predict(int argc, char **argv)
         if (!operands.count) return app_usage(argv[0], "needs RUN");
         p.run_path = operands.text[0];
     }
+    if (p.postprocessing && !p.postprocess)
+        return app_usage(argv[0], "--postprocessing and --no-postprocessing do not go together");
     if (p.max_gb > 0) volume_set_limit(p.max_gb);
     if (!p.inputs.count) return app_usage(argv[0], "needs -i IMAGES");
     if (!p.out) return app_usage(argv[0], "needs -o OUT");

@@ -289,6 +289,19 @@ static void choose(struct study *s, const char *preset, const char *task, const 
     if (given->arms) z->arms = given->arms;
 }
 
+/* What would change nothing, and so is a wrong usage; 0 where all is well. Help says of an option what it is
+ * of. */
+static int check_usage(const struct study *s, const struct operands *given)
+{
+    for (int i = 0; s->data && i < given->options; i++)
+        if (strstr(given->option[i]->text, "of the synthetic dataset"))
+            return app_usage("study", "--%s is of the synthetic dataset, and --data names another",
+                             given->option[i]->name);
+    if (s->sites_file && !file_exists(s->sites_file))
+        return app_usage("study", "--sites %s: no such file", s->sites_file);
+    return 0;
+}
+
 /* How to go on; the exit code says the signal. */
 static int tell_stopped(const struct study *s)
 {
@@ -397,7 +410,7 @@ int cmd_study(int argc, char **argv)
         {"local-iterations", 0, OPTION_INT, &z.local_iterations, "K",
          "segmentation: steps of each site a round", 1, 1e6, 0},
         {"base-features", 0, OPTION_INT, &z.base_features, "N", "segmentation: features of the first stage",
-         1, 512, 0},
+         1, BASE_FEATURES_MAX, 0},
         {"batch", 0, OPTION_INT, &z.batch, "N", "segmentation: batch", 1, 256, 0},
         {"patch-voxels", 0, OPTION_NUMBER, &z.patch_voxels, "N", "segmentation: largest patch", 64, 1e9, 0},
         {"step", 0, OPTION_NUMBER, &z.step, "X", "segmentation: window step of the test", 0.05, 1, 0},
@@ -409,7 +422,7 @@ int cmd_study(int argc, char **argv)
         {"class-lr", 0, OPTION_NUMBER, &z.class_lr, "X", "classification: initial learning rate", 1e-9, 10,
          0},
         {"base", 0, OPTION_INT, &z.base, "N", "classification: width of the first stage", 4, 512, 0},
-        {"crop", 0, OPTION_SIZE3, z.crop, "Z,Y,X", "classification: input size", 0, 0, 0},
+        {"crop", 0, OPTION_SIZE3, z.crop, "Z,Y,X", "classification: input size", 1, CROP_MAX, 0},
         OPTION_SEED_(s->seed),
         OPTION_THREADS(s->threads),
         OPTION_QUIET(s->quiet),
@@ -420,7 +433,8 @@ int cmd_study(int argc, char **argv)
         spec};
     struct operands operands;
     char *line = command_line(argc, argv);
-    if (options_parse(&operands, argc, argv, &help, 0, 0, &status)) {
+    if (options_parse(&operands, argc, argv, &help, 0, 0, &status) &&
+        !(status = check_usage(s, &operands))) {
         z.bf16 = !*precision ? -1 : strcmp(precision, "bf16") == 0;
         choose(s, preset, task, &z);
         s->norm = norm ? network_norm_find(norm) : NULL;

@@ -159,5 +159,5 @@ int info_dataset(const char *path, struct json *j, struct error *e)
     }
     if (m.read) print_summary(&m, &d, j);
     dataset_close(&d);
-    return m.problems ? error_set(e, "%s: %d problems", path, m.problems) : 0;
+    return m.problems ? error_set(e, "%s: %d problem%s", path, m.problems, m.problems == 1 ? "" : "s") : 0;
 }

@@ -237,6 +237,16 @@ int federation_plain_variance(const struct federation_arguments *f)
     return strcmp(f->variance, "average") == 0;
 }
 
+int federation_check_variance(const struct federation_arguments *f, const struct train_options *o,
+                              const struct plan *p, struct error *e)
+{
+    const struct network_norm *norm =
+        p ? network_plan_norm_of(p) : network_classifier_norm_of(&o->classifier);
+    return federation_plain_variance(f) && !norm->over_batch
+               ? error_set(e, "--running-variance average changes nothing without --norm batch")
+               : 0;
+}
+
 struct privacy_terms federation_privacy(const struct federation_arguments *f)
 {
     if (!f->dp) return (struct privacy_terms){0};

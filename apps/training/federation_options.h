@@ -45,6 +45,9 @@ const struct compressor *federation_compressor(const struct federation_arguments
 double federation_secure_range(const struct federation_arguments *f);
 /* Whether running variances are averaged plainly. */
 int federation_plain_variance(const struct federation_arguments *f);
+/* Of a network without batch norm that asks for nothing: an error. */
+int federation_check_variance(const struct federation_arguments *f, const struct train_options *o,
+                              const struct plan *p, struct error *e);
 /* What --dp asks for. */
 struct privacy_terms federation_privacy(const struct federation_arguments *f);
 

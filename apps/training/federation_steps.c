@@ -304,6 +304,7 @@ static int complete_terms(struct terms *t, const struct training_arguments *a, s
     t->f.privacy = federation_privacy(x);
     t->f.compress_share = x->compress_share;
     t->f.plain_variance = federation_plain_variance(x);
+    if (federation_check_variance(x, &o, plan, e)) return -1;
     t->f.secure_range = federation_secure_range(x);
     if (agreement_check(&t->f, e)) return -1;
     if (!a->pretrained && !t->covariates.count) return 0;

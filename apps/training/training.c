@@ -295,6 +295,7 @@ static int run_federation(struct training *t, struct federate_result *result, st
         f.privacy = federation_privacy(a);
         f.compress_share = a->compress_share;
         f.plain_variance = federation_plain_variance(a);
+        if (federation_check_variance(a, &t->options, t->plan, e)) return -1;
         f.secure_range = federation_secure_range(a);
     }
     f.clients = t->sites.count;

@@ -200,8 +200,9 @@ int training_plan(struct training *t, struct error *e)
     if (status) return -1;
     t->new_plan = !there;
     t->plan = plans_find(&t->plans, t->args.configuration, e);
-    if (!t->plan) return error_prefix(e, "%s", t->args.plans_file ? t->args.plans_file : path);
     const char *file = there ? path : t->args.plans_file;
+    if (!t->plan && file) error_prefix(e, "%s", file);
+    if (!t->plan) return error_prefix(e, "--configuration %s", t->args.configuration);
     if (file && !t->args.resume && check_named(t, file, e)) return -1;
     if (file && check_kept_plan(t, file, there, e)) return -1;
     int slices = t->args.plan_options.patch[t->plan->transpose[0]];

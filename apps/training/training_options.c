@@ -117,9 +117,10 @@ static struct option_spec *add_segmentation(struct option_spec *s, struct traini
         a->presets);
     ADD("memory-gb", 0, OPTION_NUMBER, &a->plan_options.memory_gb, "G", "planner's budget (8, nnU-Net's)",
         0.1, 4096, 0);
-    ADD("base-features", 0, OPTION_INT, &a->width, "N", "features of the first stage (32)", 1, 512, 0);
+    ADD("base-features", 0, OPTION_INT, &a->width, "N", "features of the first stage (32)", 1,
+        BASE_FEATURES_MAX, 0);
     ADD("patch", 0, OPTION_SIZE3, a->plan_options.patch, "Z,Y,X",
-        "patch along the image's axes instead of the planned one", 0, 0, 0);
+        "patch along the image's axes instead of the planned one", 1, PATCH_MAX, 0);
     ADD("loss", 0, OPTION_TEXT, &a->loss, "NAME",
         "Dice with cross-entropy (dice_ce) or with focal loss of gamma 2", 0, 0, a->losses);
     ADD("oversample", 0, OPTION_NUMBER, &a->oversample, "X", "share of patches centred on foreground (0.33)",
@@ -132,7 +133,7 @@ static struct option_spec *add_segmentation(struct option_spec *s, struct traini
 static struct option_spec *add_classification(struct option_spec *s, struct training_arguments *a)
 {
     ADD(OPTION_HEADING("classification"));
-    ADD("crop", 0, OPTION_SIZE3, a->crop, "Z,Y,X", "input size (28,28,28)", 0, 0, 0);
+    ADD("crop", 0, OPTION_SIZE3, a->crop, "Z,Y,X", "input size (28,28,28)", 1, CROP_MAX, 0);
     ADD("depth", 0, OPTION_INT, &a->depth, "N", "ResNet: 10, 18 (default), 34 or 50", 10, 50, 0);
     ADD("base", 0, OPTION_INT, &a->base, "N", "ResNet: width of its first stage (64)", 4, 512, 0);
     ADD("stem7", 0, OPTION_FLAG, &a->stem7, NULL,

@@ -34,9 +34,12 @@ int agreement_check(const struct agreement *f, struct error *e)
 {
     if (f->sites < 1) return error_set(e, "a federation of %d sites", f->sites);
     if (f->minimum < 1 || f->minimum > f->sites)
-        return error_set(e, "%d updates are asked for, of %d sites", f->minimum, f->sites);
+        return error_set(e, "--minimum %d: there are %d sites", f->minimum, f->sites);
     if (!(f->fraction > 0 && f->fraction <= 1))
         return error_set(e, "fraction is %g, not above 0 and up to 1", f->fraction);
+    if (f->strategy->least && agreement_drawn(f) < f->strategy->least(f->option))
+        return error_set(e, "--strategy %s needs the updates of %d sites a round, there are %d",
+                         f->strategy->name, f->strategy->least(f->option), agreement_drawn(f));
     if (f->strategy->needs_linear && !f->train.optimizer->linear)
         return error_set(e,
                          "strategy %s divides by the learning rate what the sites moved: it needs the "

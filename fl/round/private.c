@@ -95,11 +95,11 @@ int private_check(const struct agreement *f, struct error *e)
     if (p->kind == PRIVACY_SGD && check_sgd(f, e)) return -1;
     if (p->kind == PRIVACY_CENTRAL && !weighs_equally(f))
         return error_set(e,
-                         "central privacy needs a strategy that weighs sites equally (fedavg with equal 1, "
-                         "feddyn), not %s as it is asked for",
+                         "--dp central needs a strategy that weighs sites equally (fedavg with "
+                         "--fedavg-equal 1, or feddyn), not %s as it is asked for",
                          f->strategy->name);
     if (p->kind == PRIVACY_CENTRAL && f->compress)
-        return error_set(e, "central privacy and compression do not go together: what packing gives back "
+        return error_set(e, "--dp central and --compress do not go together: what packing gives back "
                             "later is not clipped");
     return 0;
 }

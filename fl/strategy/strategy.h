@@ -75,6 +75,7 @@ struct strategy {
     int sums;
     int needs_linear; /* displacement divided by the learning rate is taken for a gradient: the optimiser
                          has to be linear in it (optimizer.h) */
+    int (*least)(const double *option); /* updates that it needs; NULL: 1 */
     int personal;  /* slot 0 of a site is a model of its own, trained beside the global one (Ditto) */
     /* Fills out with the weights that a site uses for itself, from its slots and the global weights; NULL:
      * the global ones. */

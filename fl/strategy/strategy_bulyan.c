@@ -21,12 +21,18 @@ static double mean_around_median(const float *sorted, int n, const void *arg)
     return sum / keep;
 }
 
+static int least(const double *option)
+{
+    return (int)fmin(4 * option[MALICIOUS] + 3, 2e9);
+}
+
 static int aggregate(float *out, struct aggregation *a, struct error *e)
 {
     int f = (int)a->option[MALICIOUS], n = a->updates, selected = n - 2 * f, keep = selected - 2 * f;
     if (n < 4 * f + 3)
-        return error_set(e, "strategy bulyan needs %d updates for %d malicious ones (4 f + 3), there are %d",
-                         4 * f + 3, f, n);
+        return error_set(e,
+                         "--strategy bulyan: --bulyan-malicious %d needs %d updates (4 f + 3), there are %d",
+                         f, 4 * f + 3, n);
     int *best = calloc((size_t)selected + 1, sizeof *best);
     int status =
         best ? krum_select(best, selected, a, f, e) : error_set(e, "out of memory for %d updates", selected);
@@ -39,5 +45,6 @@ const struct strategy strategy_bulyan = {
     .name = "bulyan",
     .text = "Multi-Krum, then the weights closest to their median (El Mhamdi 2018); needs 4 f + 3 sites",
     .option = {{"malicious", 1, 0, 1e6, "F", "sites that may be malicious or broken"}},
+    .least = least,
     .aggregate = aggregate,
 };

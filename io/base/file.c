@@ -325,6 +325,12 @@ int file_is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+int file_is_broken_link(const char *path)
+{
+    struct stat st;
+    return !file_exists(path) && lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 static int is_same(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;

@@ -42,6 +42,7 @@ void file_abandon(struct file_out *f);
 
 int file_exists(const char *path);
 int file_is_dir(const char *path);
+int file_is_broken_link(const char *path); /* to a file that is not there, or in a ring */
 int file_is_same(const char *a, const char *b); /* two names of one file or folder that is there */
 /* Whether a folder that is there is the other one or lies below it, however both are written. */
 int file_is_inside(const char *path, const char *folder);

@@ -182,11 +182,14 @@ static int check_files(struct dataset *d, int labels_needed, struct error *e)
     for (int i = 0; i < d->cases; i++) {
         for (int c = 0; c < d->files; c++) {
             if (dataset_image_path(path, sizeof path, d, i, c, e)) return -1;
+            if (file_is_broken_link(path))
+                return error_set(e, "%s: a link to a file that is not there", path);
             if (!file_exists(path))
                 return error_set(e, "case %s: no %s (channel %d, %s)", d->item[i].id, path, c,
                                  d->channel_name[c]);
         }
         if (dataset_label_path(path, sizeof path, d, i, e)) return -1;
+        if (file_is_broken_link(path)) return error_set(e, "%s: a link to a file that is not there", path);
         d->item[i].has_label_map = file_exists(path);
         if (labels_needed && !d->item[i].has_label_map)
             return error_set(e, "case %s: no %s", d->item[i].id, path);

@@ -11,7 +11,7 @@
 #include "nn/planner/plans_json.h"
 #include "tensor/base/check.h"
 
-enum { MIN_EDGE = 4, PATCH_MAX = 65536 }; /* smallest edge of a feature map; largest edge of a patch */
+enum { MIN_EDGE = 4 }; /* smallest edge of a feature map */
 
 struct plan_options plan_options_default(void)
 {
@@ -28,7 +28,7 @@ int plan_options_network(struct plan_options *o, const char *network, const char
         return error_set(e, "no network that segments is called '%s'", network);
     if (preset && !planned) return error_set(e, "no preset '%s'", preset);
     if (named && planned && named != planned)
-        return error_set(e, "preset %s plans network %s, not %s", preset, planned->name, network);
+        return error_set(e, "--preset %s plans network %s, not %s", preset, planned->name, network);
     if (preset) o->preset = preset;
     else if (named) o->preset = named->presets[0].name;
     return 0;
@@ -183,8 +183,8 @@ static int check_facts(const double spacing[3], const double median[3], int firs
     if (!network_of_preset(o->preset, &preset)) return error_set(e, "plan: no preset '%s'", o->preset);
     if (!(o->memory_gb >= 0 && o->memory_gb <= 1e6))
         return error_set(e, "plan: memory of %g GB", o->memory_gb);
-    if (o->base_features < 1 || o->base_features > 320)
-        return error_set(e, "plan: %d base features, not 1 to 320", o->base_features);
+    if (o->base_features < 1 || o->base_features > BASE_FEATURES_MAX)
+        return error_set(e, "plan: %d base features, not 1 to %d", o->base_features, BASE_FEATURES_MAX);
     if (o->batch < 0 || o->batch > 65536) return error_set(e, "plan: batch of %d", o->batch);
     for (int a = 0; a < 3; a++)
         if (o->patch[a] < 0 || o->patch[a] > PATCH_MAX)

@@ -7,6 +7,8 @@
 #include "nn/plan/fingerprint.h"
 #include "nn/planner/plans.h"
 
+enum { BASE_FEATURES_MAX = 320, PATCH_MAX = 65536 }; /* the latter: largest edge of a patch */
+
 struct plan_options {
     double memory_gb;            /* nnU-Net's target; 0: the preset's own (8, 8, 24, 40) */
     const char *preset;          /* of the networks' (nn/network/network.h); it decides the network */

@@ -39,8 +39,8 @@ static int check(const struct train_options *o, const struct plan *p, struct err
 {
     (void)p;
     for (int a = 0; a < 3; a++)
-        if (o->crop[a] < 1 || o->crop[a] > 1024)
-            return error_set(e, "crop[%d] is %d, not 1 to 1024", a, o->crop[a]);
+        if (o->crop[a] < 1 || o->crop[a] > CROP_MAX)
+            return error_set(e, "crop[%d] is %d, not 1 to %d", a, o->crop[a], CROP_MAX);
     if (o->loss)
         return error_set(e, "loss is '%s', which is of segmentation: classification has cross-entropy",
                          o->loss->name);

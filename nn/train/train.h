@@ -20,6 +20,8 @@
 
 struct learner_data; /* learner_data.h */
 
+enum { CROP_MAX = 1024 };
+
 struct train_options {
     const struct learning_task *task;
     int bf16; /* activations and their gradients in bf16; weights, statistics and the optimiser stay fp32 */
@@ -36,7 +38,7 @@ struct train_options {
     int augment;                    /* 0 none, 1 mirroring and intensity, 2 the full table */
     int batch;                      /* 0: from the plan (classify: 32) */
     struct classifier_options classifier; /* classification */
-    int crop[3];                    /* classification: input size; 28,28,28 */
+    int crop[3];                    /* classification: input size, up to CROP_MAX; 28,28,28 */
     int class_weighting;            /* classification: inverse frequency */
     struct covariates covariates;   /* classification; classifier.covariates of them */
     const char *covariates_file;    /* table of their values; NULL: those of the dataset */

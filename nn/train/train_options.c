@@ -243,8 +243,9 @@ int train_options_from_json(struct train_options *o, const struct json *j, const
     for (int i = 0; i < 3; i++) {
         const struct json *v = json_at(crop, i);
         o->crop[i] = v && v->type == JSON_INT ? (int)v->integer : 0;
-        if (o->crop[i] < 1 || o->crop[i] > 1024)
-            return error_set(e, "%s: training.crop[%d] is %d, must be 1 to 1024", name, i, o->crop[i]);
+        if (o->crop[i] < 1 || o->crop[i] > CROP_MAX)
+            return error_set(e, "%s: training.crop[%d] is %d, must be 1 to %d", name, i, o->crop[i],
+                             CROP_MAX);
     }
     return learner_check(o, NULL, e) ? error_prefix(e, "%s: training", name) : 0;
 }

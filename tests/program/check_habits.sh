@@ -329,6 +329,42 @@ says "label maps among the images" "-o one/imagesTr: is the folder of the images
 says "a dataset in the place of its images" "give the folder of its images, as one/imagesTr" "$nephron" \
     predict tiny -i one -o none
 
+# An option that asks for what cannot be is named as it was typed, one that would change nothing is refused.
+asked() { # what the error says, command
+    text=$1
+    shift
+    says "$*" "$text" "$nephron" "$@"
+}
+go="train one -o none $small --no-validation"
+asked "--patch is 100000,8,8, each size must be from 1 to 65536" $go --patch 100000,8,8
+asked "--base-features is 321, must be from 1 to 320" $go --base-features 321
+asked "--configuration 4d: nnUNetPlans: no configuration '4d'" $go --configuration 4d
+asked "--crop is 8,8,2000, each size must be from 1 to 1024" $go --crop 8,8,2000
+asked "--configuration 4d: nnUNetPlans: no configuration '4d'" plan one --configuration 4d
+asked "--patch: configuration 2d takes single slices" plan one --configuration 2d --patch 8,8,8
+asked "--precision changes nothing without --layers" plan one --precision bf16
+fed="federate one -o none --sites 2 --fold all --rounds 1 --local-iterations 1 --base-features 4 --batch 2 \
+    --patch 16,16,16 --no-validation"
+asked "--minimum 3: there are 2 sites" $fed --minimum 3
+asked "--dp central needs a strategy" $fed --dp central
+asked "--strategy bulyan needs the updates of 7 sites a round, there are 2" $fed --strategy bulyan
+asked "--partition sizes is not one of" $fed --partition sizes
+asked "--partition quantity:1e9: needs a number above 0 and up to 1e6" $fed --partition quantity:1e9
+asked "--running-variance average changes nothing without --norm batch" $fed --running-variance average
+asked "--folds 0,0: fold 0 is there twice" predict tiny -i one/imagesTr -o none --folds 0,0
+asked "--postprocessing and --no-postprocessing" predict tiny -i one/imagesTr -o none --no-postprocessing \
+    --postprocessing x
+cp -r tiny last && rm -f last/fold_0/checkpoint_best.*
+asked "has no fold_*/checkpoint_best" export last none --checkpoint best
+asked "--sensitivity changes nothing without --validation" evaluate a.csv b.csv --sensitivity 0.8
+asked "--lesion-overlap is 1, must be" evaluate one/labelsTr one/labelsTr --lesion-overlap 1
+asked "--margin is 0, must be" compare v1.json v1.json --margin 0
+asked "--zeros is of Wilcoxon's test of pairs" compare v1.json v1.json --unpaired --zeros pratt
+asked "v1.json,: a comma without a file" compare v1.json, v1.json,
+asked "--bandwidth changes nothing without scaling" bench kernels --bandwidth 200
+asked "--difficulty is of the synthetic dataset" study --data one -o none --difficulty 1
+asked "--sites none.csv: no such file" study -o none --sites none.csv
+
 # What dataset.json says and the files do not bear out is told; --strict refuses it.
 cp -r one stale && sed 's/"numTraining": 4/"numTraining": 9/' one/dataset.json >stale/dataset.json
 check "numTraining of other files" "$nephron" plan stale

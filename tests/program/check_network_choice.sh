@@ -83,9 +83,9 @@ ok "resnet with group norm on a device" $?
 # What does not fit together.
 refuses 2 "must be one of unet|resenc|segresnet|resnet" $nephron train "$cases" -o "$work/x" --network vnet
 refuses 2 "must be one of instance|batch|group" $nephron train "$cases" -o "$work/x" --norm layer
-refuses 2 "preset resenc_l plans network resenc, not unet" $nephron train "$cases" -o "$work/x" --network \
+refuses 2 "--preset resenc_l plans network resenc, not unet" $nephron train "$cases" -o "$work/x" --network \
     unet --preset resenc_l
-refuses 2 "preset default plans network unet, not segresnet" $nephron plan "$cases" --network segresnet \
+refuses 2 "--preset default plans network unet, not segresnet" $nephron plan "$cases" --network segresnet \
     --preset default
 refuses 2 "network resnet is not for --task segment" $nephron train "$cases" -o "$work/x" --network resnet \
     --task segment

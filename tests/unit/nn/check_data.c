@@ -152,6 +152,20 @@ static void check_refused(const char *name, const char *text, const char *messag
     remove_dataset();
 }
 
+/* A link to nothing in the place of a file: of a dataset of links whose files have moved. */
+static void check_refused_link(const char *name)
+{
+    struct dataset d;
+    struct error e = {""};
+    write_dataset(one_mm);
+    unlink(at(name));
+    CHECK(symlink("nowhere.nii", at(name)) == 0, "cannot make a link");
+    CHECK(dataset_open(&d, root, &e) && strstr(e.text, name) && strstr(e.text, "a link to a file"),
+          "%s: '%s'", name, e.text);
+    unlink(at(name));
+    remove_dataset();
+}
+
 static void check_refused_description(void)
 {
 #define CHANNELS "\"channel_names\": {\"0\": \"CT\", \"1\": \"T2\"}"
@@ -232,6 +246,8 @@ static void check_refused_files(void)
     check_refused("imagesTr/c_0007.nii", "", "c_0007.nii: is of channel 7");
     check_refused("imagesTr/M\xFCller_0000.nii", "", "_0000.nii: has bytes that are not UTF-8 in its name");
     check_refused("imagesTr/b_0001.nii", "no image at all", "b_0001.nii");
+    check_refused_link("imagesTr/b_0001.nii");
+    check_refused_link("labelsTr/b.nii");
     check_refused("labels.csv", "case,label\nzz,1\n", "line 2: case 'zz'");
     check_refused("labels.csv", "case,klass\nb,1\n", "label");
     check_refused("labels.csv", "case,label\nb,x\n", "labels.csv");

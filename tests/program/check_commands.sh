@@ -215,7 +215,7 @@ case $fault in
 malloc | none | valgrind) ;;
 *) [ "$most" -gt 6 ] || { finish; exit; } ;;
 esac
-first_slices() { # image, image.nii.gz: the first 12 slices, which memcheck, with a call for each product, bears
+first_slices() { # image, image.nii.gz: the first 12 slices; memcheck makes a call of each product
     $nephron convert "$1" "$work/cut.nii" >/dev/null &&
         printf '\014\000' | dd of="$work/cut.nii" bs=1 seek=46 conv=notrunc 2>/dev/null &&
         $nephron convert "$work/cut.nii" "$2" >/dev/null || fail "the first slices of $1"

@@ -300,12 +300,14 @@ int study_announce(struct study *s, struct study_task *t, const struct learner_d
     int known = t->step_seconds > 0;
     if (measure_step(s, t, p, train, e)) return -1;
     const struct federate_options f = {.train = t->options, .clients = s->sites};
+    const int moments = t->options.optimizer->moments;
     double steps = 0, states = 0;
     for (int a = 0; a < t->arms; a++) {
         int rounds, iterations;
         arm_effort(&rounds, &iterations, s, t, a);
         steps += (double)t->seeds * rounds * iterations * arm_clients(s, a);
-        states += arm_clients(s, a);
+        /* Moments, and beside the others of a site's state its last update. */
+        states += arm_clients(s, a) * (moments + s->arm[a].design->federated);
     }
     const double trains = (steps + validation_steps(s, t)) * t->step_seconds;
     const double tests = test_steps(s, t, p) * t->step_seconds, seconds = trains + tests;
@@ -313,11 +315,10 @@ int study_announce(struct study *s, struct study_task *t, const struct learner_d
     const double memory =
         fmax((double)federate_bytes(&f, t->step_bytes, t->parameters, 1), (double)t->test_bytes) +
         (double)t->case_bytes;
-    int moments = t->options.optimizer->moments;
     t->expected = seconds;
     if (memory > s->expected_bytes) s->expected_bytes = memory;
     s->expected_disk +=
-        (double)t->seeds * (3.0 * t->arms + (double)moments * states) * (double)t->parameters * sizeof(float);
+        (double)t->seeds * (3.0 * t->arms + states) * (double)t->parameters * sizeof(float);
     if (s->quiet || known) return 0;
     char time[32];
     progress_time(time, seconds);

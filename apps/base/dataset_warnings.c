@@ -32,12 +32,42 @@ static int without_image(char first[ID_MAX], const struct dataset *d, struct err
     return count;
 }
 
+int dataset_warn_classes(const struct dataset *d, int strict, struct error *e)
+{
+    const char *first = NULL;
+    struct error text;
+    int left = 0;
+    if (!d->json) return 0;
+    for (int k = 0; k < d->classes; k++) {
+        int any = 0;
+        for (int i = 0; i < d->cases && !any; i++) any = d->item[i].target == k;
+        if (!any)
+            return error_set(e,
+                             "%s/labels.csv: no case has label %d, and the highest is %d: classes are "
+                             "numbered from 0",
+                             d->path, k, d->classes - 1);
+    }
+    for (int i = 0; i < d->cases; i++)
+        if (d->item[i].target < 0 && left++ == 0) first = d->item[i].id;
+    if (!left) return 0;
+    error_set(&text, "%s/labels.csv: %d case%s of imagesTr %s no row and %s left out, the first is %s",
+              d->path, left, left == 1 ? "" : "s", left == 1 ? "has" : "have", left == 1 ? "is" : "are",
+              first);
+    return tell(text.text, strict, e);
+}
+
 int dataset_warn(const struct dataset *d, int strict, struct error *e)
 {
+    const struct json *number = json_get(d->json, "numTraining");
     const int64_t told = json_integer(d->json, "numTraining", d->cases);
     struct error text;
     char first[ID_MAX];
     if (!d->json) return 0;
+    if (number && number->type != JSON_INT) {
+        error_set(&text, "%s/dataset.json: numTraining is no whole number; imagesTr has %d cases", d->path,
+                  d->cases);
+        if (tell(text.text, strict, e)) return -1;
+    }
     if (told != d->cases) {
         error_set(&text,
                   "%s/dataset.json: numTraining is %lld, imagesTr has %d cases; the planner counts with "

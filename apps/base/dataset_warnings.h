@@ -7,5 +7,8 @@
 /* numTraining, which the planner's batch rests on, is another number than that of the cases; label maps of no
  * image. nnU-Net's verify_dataset_integrity refuses the first: told on stderr, an error where strict. */
 int dataset_warn(const struct dataset *d, int strict, struct error *e);
+/* Of labels.csv, for a classification: a class below the highest that no case has is an error (labels 1 and 2
+ * would train three classes); cases without a row are told, an error where strict. */
+int dataset_warn_classes(const struct dataset *d, int strict, struct error *e);
 
 #endif

@@ -210,7 +210,10 @@ static int convert_folder(const char *in, const char *out, struct error *e)
     for (int i = 0; i < 2; i++) {
         if (file_join(path, sizeof path, in, needed[i], e)) return -1;
         if (!file_exists(path))
-            return error_set(e, "%s: is missing, so %s is no model folder of nnU-Net", path, in);
+            return error_set(e,
+                             "%s: is missing, so %s is no model folder of nnU-Net, and %s does not end as an "
+                             "image does",
+                             path, in, out);
     }
     if (file_join(path, sizeof path, out, "manifest.json", e)) return -1;
     if (file_exists(path)) return error_set(e, "%s: there is a run already", out);

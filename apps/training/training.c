@@ -11,6 +11,7 @@
 
 #include "apps/base/columns.h"
 #include "apps/base/console.h"
+#include "apps/base/dataset_warnings.h"
 #include "apps/base/interrupt.h"
 #include "apps/base/grid_warnings.h"
 #include "apps/base/options.h"
@@ -48,7 +49,7 @@ static int choose_task(struct training *t, const struct learning_task **task, st
     if (!(*task)->planned && t->dataset.classes < 2)
         return error_set(e, "%s: classification needs labels.csv (case,label) with two classes or more",
                          t->args.data);
-    return 0;
+    return (*task)->planned ? 0 : dataset_warn_classes(&t->dataset, t->args.strict, e);
 }
 
 static int write_dataset_json(const struct training *t, struct error *e)

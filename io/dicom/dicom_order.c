@@ -196,6 +196,19 @@ static int check_places(const struct entry *t, int n, const double normal[3], co
     return 0;
 }
 
+/* Positions tell the distance of slices. A small multiple of the stated one is no error, since some write the
+ * gap between slices there, but is told: the folder may hold a part of a series. */
+static void tell_missing(struct volume *v, const struct slice *first, double distance)
+{
+    const double stated = fabs(first->distance), times = stated > 0 ? distance / stated : 0;
+    if (first->assumed & (ASSUME_THICKNESS | ASSUME_DISTANCE)) return;
+    if (times < 1.9 || times > 4.1 || fabs(times - nearbyint(times)) > 0.02) return;
+    volume_assume(v,
+                  "that no slices are missing: they lie %.6g mm apart, Spacing Between Slices (0018,0088) is "
+                  "%.6g",
+                  distance, stated);
+}
+
 /* Slices in order: geometry of the volume. */
 static int place_slices(struct volume *v, struct entry *t, int n, const double normal[3], struct error *e)
 {
@@ -205,6 +218,7 @@ static int place_slices(struct volume *v, struct entry *t, int n, const double n
         if (check_distances(t, n, normal, &distance, &unit, e)) return -1;
         fit_line(origin, step, t, n, distance);
         if (check_places(t, n, normal, origin, step, distance, unit, e)) return -1;
+        tell_missing(v, first, distance);
         if (!t[0].file->stacked) first->assumed &= ~ASSUME_THICKNESS; /* positions tell the distance */
     } else {
         if (first->distance == 0) first->assumed |= ASSUME_DISTANCE;

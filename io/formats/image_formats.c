@@ -94,7 +94,8 @@ int volume_read_choice(struct volume *v, struct image_info *info, const char *pa
     memset(v, 0, sizeof *v);
     if (!file_exists(path)) return error_set(e, "%s: no such file", path);
     const struct image_format *f = image_format_of(path);
-    if (!f && file_is_dir(path)) return error_set(e, "%s: a folder without an image series", path);
+    if (!f && file_is_dir(path))
+        return error_set(e, "%s: a folder without an image series (folders in it are not searched)", path);
     if (!f) return file_check(path, e) ? -1 : unknown(path, 0, e);
     if (info)
         *info = (struct image_info){

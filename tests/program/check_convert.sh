@@ -168,6 +168,11 @@ $nephron convert $dicom/ct.dcm "$work/one.nii" >"$work/out" &&
     grep -q "7 x 5 x 1 voxels, int16, from DICOM" "$work/out" && $nephron info "$work/one.nii" |
     grep -q "values        -1024 to 784"
 ok "unsigned with an intercept to NIfTI: int16" $?
+mkdir "$work/half" "$work/half/part" && cp $dicom/series/a $dicom/series/b "$work/half/part"
+check "every second slice" $nephron convert "$work/half/part" "$work/half.nii.gz"
+holds "is told" "they lie 5 mm apart, Spacing Between Slices (0018,0088) is 2.5" "$work/err"
+says "a folder of folders" "folders in it are not searched" $nephron convert "$work/half" "$work/x.nii.gz"
+says "a series to no image" "x.txt does not end as an image does" $nephron convert $dicom/series "$work/x.txt"
 $nephron info $dicom/series >"$work/dicom"
 $nephron info "$work/series.nii.gz" >"$work/nifti"
 for line in size spacing values affine; do

@@ -62,6 +62,12 @@ ok "convert to ONNX with covariates as a second input: $(tr '\n' ' ' <"$work/wor
 
 refuses 1 "'label' is no value" $nephron train "$work/data" -o "$work/y" $tiny --covariates age,label
 refuses 1 "no column 'weight'" $nephron train "$work/data" -o "$work/y" $tiny --covariates age,weight
+cp -r "$work/data" "$work/coded" && sed '2,$s/,0/,2/' "$work/data/labels.csv" >"$work/coded/labels.csv"
+refuses 1 "labels.csv: no case has label 0, and the highest is 2" $nephron train "$work/coded" -o "$work/y" \
+    $tiny
+sed '$d' "$work/data/labels.csv" >"$work/coded/labels.csv"
+refuses 1 "labels.csv: 1 case of imagesTr has no row and is left out" $nephron train "$work/coded" \
+    -o "$work/y" $tiny --strict
 refuses 1 "is for classification" $nephron train "$work/data" -o "$work/y" --task segment --covariates age
 
 # Two hospitals by carried files: what each tells of its covariates is in its fingerprint, what was agreed on

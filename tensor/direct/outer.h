@@ -91,7 +91,7 @@ struct outer_dy outer_panel_of_dy(const struct outer_call *a, float *dst, const 
 /* Channels [c0, c0 + cn) of its x, in place or copied to `copy`. */
 struct outer_x outer_lines_of_x(const struct outer_call *a, float *copy, const struct outer_chunk *k, int c0,
                                 int cn);
-/* Jobs of a struct outer_call: (stripe, group of panels, block); (panel, block). */
+/* Jobs of a struct outer_call: (stripe, range of panels, block); (panel, block). */
 void outer_job(void *call, int job, int thread);
 void outer_add_up_job(void *call, int job, int thread);
 

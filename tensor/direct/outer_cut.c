@@ -22,7 +22,7 @@ static int taps_apart(const struct conv3d_shape *s)
     return s->x_type == CONV_F32;
 }
 
-static struct outer_call plan(const struct conv_problem *p, const struct outer_form *form)
+static struct outer_call cut_call(const struct conv_problem *p, const struct outer_form *form)
 {
     const struct conv3d_shape *s = &p->shape;
     struct outer_call a = {.s = s,
@@ -68,14 +68,14 @@ static size_t sums_floats(const struct outer_call *a, int threads)
 
 size_t outer_scratch(const struct conv_problem *p, const struct outer_form *form, int threads)
 {
-    const struct outer_call a = plan(p, form);
+    const struct outer_call a = cut_call(p, form);
     return sums_floats(&a, threads) + (size_t)a.stripes * conv_padded(a.s->k) +
            (size_t)threads * a.copy_floats + thin_floats(a.forward);
 }
 
 void outer_run(const struct conv_problem *p, const struct outer_form *form, float *scratch, struct pool *pool)
 {
-    struct outer_call a = plan(p, form);
+    struct outer_call a = cut_call(p, form);
     a.kernels = conv_kernels();
     a.dy = p->gather.y;
     a.dw = p->dw;

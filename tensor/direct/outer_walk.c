@@ -151,9 +151,9 @@ void outer_job(void *arg, int job, int thread)
 {
     const struct outer_call *a = arg;
     const struct conv3d_shape *s = a->s;
-    const int groups = a->panels / a->together, block = job % a->blocks,
-              p0 = job / a->blocks % groups * a->together, p1 = p0 + a->together;
-    const int stripe = job / a->blocks / groups, cn = conv_min(a->block, s->c - block * a->block);
+    const int ranges = a->panels / a->together, block = job % a->blocks,
+              p0 = job / a->blocks % ranges * a->together, p1 = p0 + a->together;
+    const int stripe = job / a->blocks / ranges, cn = conv_min(a->block, s->c - block * a->block);
     float *sums = a->stripes == 1 ? a->sums + (size_t)thread * a->sums_floats
                                   : a->sums + (size_t)stripe * a->sums_floats + sums_offset(a, p0, block);
     const int k0 = p0 * CONV_PANEL, kn = conv_min(s->k, p1 * CONV_PANEL) - k0;

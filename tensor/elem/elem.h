@@ -123,23 +123,23 @@ void elem_f32_adam(float *w, float *m, float *v, float *g, size_t n, const struc
 
 /* Axes d, h, w. out = (in + 2*pad - kernel) / stride + 1; 2*pad <= kernel, so that every window touches the
  * input. */
-struct pool3d_shape {
+struct pooling_shape {
     int n, c;
     int in[3], out[3];
     int kernel[3], stride[3], pad[3];
-    enum elem_type type; /* of x, y, dx, dy in memory; pool3d_shape: ELEM_F32 */
+    enum elem_type type; /* of x, y, dx, dy in memory; pooling_shape: ELEM_F32 */
 };
-struct pool3d_shape pool3d_shape(int n, int c, const int in[3], const int kernel[3], const int stride[3],
-                                 const int pad[3]);
+struct pooling_shape pooling_shape(int n, int c, const int in[3], const int kernel[3], const int stride[3],
+                                   const int pad[3]);
 
 /* Maximum; NaN wins, the first of equals wins (PyTorch). index (n*out*c, or NULL): the voxel z*H*W + y*W + x
  * it came from. */
-void max_pool3d_fwd(void *y, int32_t *index, const void *x, const struct pool3d_shape *s, struct pool *pool);
-void max_pool3d_bwd(void *dx, const void *dy, const int32_t *index, const struct pool3d_shape *s,
+void max_pool3d_fwd(void *y, int32_t *index, const void *x, const struct pooling_shape *s, struct pool *pool);
+void max_pool3d_bwd(void *dx, const void *dy, const int32_t *index, const struct pooling_shape *s,
                     int accumulate, struct pool *pool);
 /* Mean over the voxels of the window that are inside the input. */
-void avg_pool3d_fwd(void *y, const void *x, const struct pool3d_shape *s, struct pool *pool);
-void avg_pool3d_bwd(void *dx, const void *dy, const struct pool3d_shape *s, int accumulate,
+void avg_pool3d_fwd(void *y, const void *x, const struct pooling_shape *s, struct pool *pool);
+void avg_pool3d_bwd(void *dx, const void *dy, const struct pooling_shape *s, int accumulate,
                     struct pool *pool);
 /* [sets][rows][c] -> [sets][c]: the mean. The vector (y, dy) is fp32 whatever the type of the shape. */
 void global_avg_fwd(float *y, const void *x, const struct norm_shape *s, float *scratch, struct pool *pool);

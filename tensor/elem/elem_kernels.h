@@ -54,12 +54,12 @@ struct act_kernels {
     void (*broadcast)(void *y, const float *row, struct columns s, int accumulate);
 
     /* One line of the output (input for _bwd) along w: case n, position z, y. */
-    void (*max_fwd)(void *y, int32_t *index, const void *x, const struct pool3d_shape *s, int n, int z,
+    void (*max_fwd)(void *y, int32_t *index, const void *x, const struct pooling_shape *s, int n, int z,
                     int line);
-    void (*max_bwd)(void *dx, const void *dy, const int32_t *index, const struct pool3d_shape *s, int n,
+    void (*max_bwd)(void *dx, const void *dy, const int32_t *index, const struct pooling_shape *s, int n,
                     int z, int line, int accumulate);
-    void (*avg_fwd)(void *y, const void *x, const struct pool3d_shape *s, int n, int z, int line);
-    void (*avg_bwd)(void *dx, const void *dy, const struct pool3d_shape *s, int n, int z, int line,
+    void (*avg_fwd)(void *y, const void *x, const struct pooling_shape *s, int n, int z, int line);
+    void (*avg_bwd)(void *dx, const void *dy, const struct pooling_shape *s, int n, int z, int line,
                     int accumulate);
 };
 

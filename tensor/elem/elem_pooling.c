@@ -4,10 +4,10 @@
 
 /* ---- pooling: a job is one line of what is written ----------------------------------------------------- */
 
-struct pool3d_shape pool3d_shape(int n, int c, const int in[3], const int kernel[3], const int stride[3],
-                                 const int pad[3])
+struct pooling_shape pooling_shape(int n, int c, const int in[3], const int kernel[3], const int stride[3],
+                                   const int pad[3])
 {
-    struct pool3d_shape s = {.n = n, .c = c};
+    struct pooling_shape s = {.n = n, .c = c};
     for (int i = 0; i < 3; i++) {
         ENSURE(kernel[i] >= 1 && stride[i] >= 1 && pad[i] >= 0 && 2 * pad[i] <= kernel[i] &&
                    in[i] + 2 * pad[i] >= kernel[i],
@@ -22,9 +22,9 @@ struct pool3d_shape pool3d_shape(int n, int c, const int in[3], const int kernel
     return s;
 }
 
-struct pool_call {
+struct pooling_call {
     const struct elem_kernels *kernels;
-    const struct pool3d_shape *s;
+    const struct pooling_shape *s;
     void *out;
     int32_t *index;
     const void *in;
@@ -42,63 +42,65 @@ static void line_of(const int size[3], int job, int *n, int *z, int *line)
 
 static void max_fwd_job(void *arg, int job, int thread)
 {
-    const struct pool_call *k = arg;
+    const struct pooling_call *k = arg;
     int n, z, line;
     line_of(k->s->out, job, &n, &z, &line);
     (void)thread;
     k->kernels->act[k->s->type]->max_fwd(k->out, k->index, k->in, k->s, n, z, line);
 }
 
-void max_pool3d_fwd(void *y, int32_t *index, const void *x, const struct pool3d_shape *s, struct pool *pool)
+void max_pool3d_fwd(void *y, int32_t *index, const void *x, const struct pooling_shape *s, struct pool *pool)
 {
-    struct pool_call k = {.kernels = elem_kernels(), .s = s, .out = y, .index = index, .in = x};
+    struct pooling_call k = {.kernels = elem_kernels(), .s = s, .out = y, .index = index, .in = x};
     pool_run(pool, s->n * s->out[0] * s->out[1], max_fwd_job, &k);
 }
 
 static void max_bwd_job(void *arg, int job, int thread)
 {
-    const struct pool_call *k = arg;
+    const struct pooling_call *k = arg;
     int n, z, line;
     line_of(k->s->in, job, &n, &z, &line);
     (void)thread;
     k->kernels->act[k->s->type]->max_bwd(k->out, k->in, k->from, k->s, n, z, line, k->accumulate);
 }
 
-void max_pool3d_bwd(void *dx, const void *dy, const int32_t *index, const struct pool3d_shape *s,
+void max_pool3d_bwd(void *dx, const void *dy, const int32_t *index, const struct pooling_shape *s,
                     int accumulate, struct pool *pool)
 {
-    struct pool_call k = {
+    struct pooling_call k = {
         .kernels = elem_kernels(), .s = s, .out = dx, .in = dy, .from = index, .accumulate = accumulate};
     pool_run(pool, s->n * s->in[0] * s->in[1], max_bwd_job, &k);
 }
 
 static void avg_fwd_job(void *arg, int job, int thread)
 {
-    const struct pool_call *k = arg;
+    const struct pooling_call *k = arg;
     int n, z, line;
     line_of(k->s->out, job, &n, &z, &line);
     (void)thread;
     k->kernels->act[k->s->type]->avg_fwd(k->out, k->in, k->s, n, z, line);
 }
 
-void avg_pool3d_fwd(void *y, const void *x, const struct pool3d_shape *s, struct pool *pool)
+void avg_pool3d_fwd(void *y, const void *x, const struct pooling_shape *s, struct pool *pool)
 {
-    struct pool_call k = {.kernels = elem_kernels(), .s = s, .out = y, .in = x};
+    struct pooling_call k = {.kernels = elem_kernels(), .s = s, .out = y, .in = x};
     pool_run(pool, s->n * s->out[0] * s->out[1], avg_fwd_job, &k);
 }
 
 static void avg_bwd_job(void *arg, int job, int thread)
 {
-    const struct pool_call *k = arg;
+    const struct pooling_call *k = arg;
     int n, z, line;
     line_of(k->s->in, job, &n, &z, &line);
     (void)thread;
     k->kernels->act[k->s->type]->avg_bwd(k->out, k->in, k->s, n, z, line, k->accumulate);
 }
 
-void avg_pool3d_bwd(void *dx, const void *dy, const struct pool3d_shape *s, int accumulate, struct pool *pool)
+void avg_pool3d_bwd(void *dx, const void *dy, const struct pooling_shape *s, int accumulate,
+                    struct pool *pool)
 {
-    struct pool_call k = {.kernels = elem_kernels(), .s = s, .out = dx, .in = dy, .accumulate = accumulate};
+    struct pooling_call k = {
+        .kernels = elem_kernels(), .s = s, .out = dx, .in = dy, .accumulate = accumulate};
     pool_run(pool, s->n * s->in[0] * s->in[1], avg_bwd_job, &k);
 }
 

@@ -43,8 +43,8 @@ void norm_ref_fwd(float *y, const float *x, const float *gamma, const float *bet
 /* ---- pooling ------------------------------------------------------------------------------------------- */
 
 /* Of the window of output voxel `out`, channel c of the case that begins at x. */
-static double window(const float *x, const struct pool3d_shape *s, const int out[3], int c,
-                     enum pool_ref kind)
+static double window(const float *x, const struct pooling_shape *s, const int out[3], int c,
+                     enum pooling_ref kind)
 {
     double max = -INFINITY, sum = 0;
     int inside = 0, in[3];
@@ -62,10 +62,10 @@ static double window(const float *x, const struct pool3d_shape *s, const int out
         sum += v;
         inside++;
     }
-    return kind == POOL_REF_MAX ? max : sum / inside;
+    return kind == POOLING_REF_MAX ? max : sum / inside;
 }
 
-void pool3d_ref_fwd(float *y, const float *x, const struct pool3d_shape *s, enum pool_ref kind)
+void pooling_ref_fwd(float *y, const float *x, const struct pooling_shape *s, enum pooling_ref kind)
 {
     const size_t in = (size_t)s->in[0] * (size_t)s->in[1] * (size_t)s->in[2] * (size_t)s->c;
     int out[3];

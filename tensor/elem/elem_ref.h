@@ -16,8 +16,8 @@ void norm_ref_fwd(float *y, const float *x, const float *gamma, const float *bet
                   double eps, double slope);
 
 /* The maximum, or the mean of what lies inside, of each window. */
-enum pool_ref { POOL_REF_MAX, POOL_REF_MEAN };
-void pool3d_ref_fwd(float *y, const float *x, const struct pool3d_shape *s, enum pool_ref kind);
+enum pooling_ref { POOLING_REF_MAX, POOLING_REF_MEAN };
+void pooling_ref_fwd(float *y, const float *x, const struct pooling_shape *s, enum pooling_ref kind);
 
 /* Softmax of one row of c; p may be the logits. */
 void softmax_ref(double *p, const double *logit, int c);

@@ -205,7 +205,7 @@ INLINE struct bwd_coef bwd_coef(const float *coef, size_t stride, int f, vf slop
 }
 
 /* First and one-past-last input position of the window of output o, inside the input. */
-INLINE void window(int *begin, int *end, const struct pool3d_shape *s, int axis, int o)
+INLINE void window(int *begin, int *end, const struct pooling_shape *s, int axis, int o)
 {
     const int start = o * s->stride[axis] - s->pad[axis], stop = start + s->kernel[axis];
     *begin = start > 0 ? start : 0;
@@ -213,14 +213,14 @@ INLINE void window(int *begin, int *end, const struct pool3d_shape *s, int axis,
 }
 
 /* First and one-past-last output whose window covers input i. */
-INLINE void windows_over(int *begin, int *end, const struct pool3d_shape *s, int axis, int i)
+INLINE void windows_over(int *begin, int *end, const struct pooling_shape *s, int axis, int i)
 {
     const int first = i + s->pad[axis] - s->kernel[axis] + 1, last = (i + s->pad[axis]) / s->stride[axis];
     *begin = first > 0 ? (first + s->stride[axis] - 1) / s->stride[axis] : 0;
     *end = last < s->out[axis] ? last + 1 : s->out[axis];
 }
 
-INLINE int window_size(const struct pool3d_shape *s, int axis, int o)
+INLINE int window_size(const struct pooling_shape *s, int axis, int o)
 {
     int begin, end;
     window(&begin, &end, s, axis, o);

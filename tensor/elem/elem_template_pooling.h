@@ -23,7 +23,7 @@ INLINE void ELEM_KERNEL(max_fwd_vector)(ELEM *y, int32_t *index, const ELEM *x, 
         vi_store_n(index, where, n);
 }
 
-static void ELEM_KERNEL(max_fwd)(void *to, int32_t *index, const void *from, const struct pool3d_shape *s,
+static void ELEM_KERNEL(max_fwd)(void *to, int32_t *index, const void *from, const struct pooling_shape *s,
                                  int n, int z, int line)
 {
     ELEM *y = to;
@@ -65,7 +65,7 @@ INLINE void ELEM_KERNEL(max_bwd_vector)(ELEM *dx, const ELEM *dy, const int32_t 
 }
 
 static void ELEM_KERNEL(max_bwd)(void *to, const void *from, const int32_t *index,
-                                 const struct pool3d_shape *s, int n, int z, int line, int accumulate)
+                                 const struct pooling_shape *s, int n, int z, int line, int accumulate)
 {
     ELEM *dx = to;
     const ELEM *dy = from;
@@ -99,7 +99,7 @@ INLINE void ELEM_KERNEL(avg_fwd_vector)(ELEM *y, const ELEM *x, const struct box
     put(y, vf_div(sum, vf_set(count)), n);
 }
 
-static void ELEM_KERNEL(avg_fwd)(void *to, const void *from, const struct pool3d_shape *s, int n, int z,
+static void ELEM_KERNEL(avg_fwd)(void *to, const void *from, const struct pooling_shape *s, int n, int z,
                                  int line)
 {
     ELEM *y = to;
@@ -122,7 +122,7 @@ static void ELEM_KERNEL(avg_fwd)(void *to, const void *from, const struct pool3d
 }
 
 INLINE void ELEM_KERNEL(avg_bwd_vector)(ELEM *dx, const ELEM *dy, const struct box *b,
-                                      const struct pool3d_shape *s, int accumulate, int n)
+                                      const struct pooling_shape *s, int accumulate, int n)
 {
     const size_t c = (size_t)s->c;
     vf sum = vf_set(0);
@@ -135,7 +135,7 @@ INLINE void ELEM_KERNEL(avg_bwd_vector)(ELEM *dx, const ELEM *dy, const struct b
     put(dx, accumulate ? vf_add(get(dx, n), sum) : sum, n);
 }
 
-static void ELEM_KERNEL(avg_bwd)(void *to, const void *from, const struct pool3d_shape *s, int n, int z,
+static void ELEM_KERNEL(avg_bwd)(void *to, const void *from, const struct pooling_shape *s, int n, int z,
                                  int line, int accumulate)
 {
     ELEM *dx = to;

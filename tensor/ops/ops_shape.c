@@ -45,13 +45,13 @@ static void avg_pool3d_onnx(const struct onnx_writer *w, const struct node *n)
 static void max_pool3d_reference(float *y, const struct graph *g, const struct node *n)
 {
     (void)g;
-    pool3d_ref_fwd(y, tensor_f32(n->in[0]), n->attr, POOL_REF_MAX);
+    pooling_ref_fwd(y, tensor_f32(n->in[0]), n->attr, POOLING_REF_MAX);
 }
 
 static void avg_pool3d_reference(float *y, const struct graph *g, const struct node *n)
 {
     (void)g;
-    pool3d_ref_fwd(y, tensor_f32(n->in[0]), n->attr, POOL_REF_MEAN);
+    pooling_ref_fwd(y, tensor_f32(n->in[0]), n->attr, POOLING_REF_MEAN);
 }
 
 const struct op max_pool3d_op = {"max_pool3d", max_pool3d_forward, max_pool3d_backward, max_pool3d_reference,
@@ -63,16 +63,16 @@ static struct node *pool_create_node(struct graph *g, const struct op *op, struc
                                      const int kernel[3], const int stride[3], const int pad[3],
                                      struct shape *out)
 {
-    struct node *n = node_create(g, op, op->name, sizeof(struct pool3d_shape));
+    struct node *n = node_create(g, op, op->name, sizeof(struct pooling_shape));
     if (!n) return NULL;
-    struct pool3d_shape *a = n->attr;
+    struct pooling_shape *a = n->attr;
     int in[3] = {x->shape.d, x->shape.h, x->shape.w};
     for (int i = 0; i < 3; i++)
         ENSURE(kernel[i] > 0 && stride[i] > 0 && pad[i] >= 0 && 2 * pad[i] <= kernel[i] &&
                    in[i] + 2 * pad[i] >= kernel[i],
                "%s: axis %d: size %d, kernel %d, stride %d, pad %d", op->name, i, in[i], kernel[i], stride[i],
                pad[i]);
-    *a = pool3d_shape(x->shape.n, x->shape.c, in, kernel, stride, pad);
+    *a = pooling_shape(x->shape.n, x->shape.c, in, kernel, stride, pad);
     a->type = tensor_elem(x);
     node_window(n, kernel, stride, pad);
     *out = SHAPE(x->shape.n, a->out[0], a->out[1], a->out[2], x->shape.c);

@@ -60,7 +60,7 @@ static size_t window_floats(const struct tiles_call *a) { return a->window_value
 
 static size_t align_values(size_t values) { return (values + 31) / 32 * 32; }
 
-static struct tiles_call plan(const struct gather *g, const struct tile_kernels *kernels)
+static struct tiles_call cut_call(const struct gather *g, const struct tile_kernels *kernels)
 {
     struct tiles_call a = {.g = g,
                            .kernels = kernels,
@@ -86,14 +86,14 @@ static struct tiles_call plan(const struct gather *g, const struct tile_kernels 
 
 size_t tiles_scratch(const struct gather *g, int threads)
 {
-    const struct tiles_call a = plan(g, NULL);
+    const struct tiles_call a = cut_call(g, NULL);
     return packed_floats(&a) +
            (size_t)threads * (window_floats(&a) + tiles_offset_floats(&a) + TILE_ROWS * CONV_PANEL);
 }
 
 void tiles_run(const struct gather *g, const struct tile_kernels *kernels, struct pool *pool)
 {
-    struct tiles_call a = plan(g, kernels);
+    struct tiles_call a = cut_call(g, kernels);
     const size_t threads = (size_t)pool_threads(pool);
     float *scratch = g->scratch;
     a.packed = (uint16_t *)scratch;

@@ -9,7 +9,7 @@ enum { TILE_PARTS = 16, WINDOW_BYTES = 320 << 10, LARGE_PLANE = 128 };
 
 static size_t align_values(size_t values) { return (values + 31) / 32 * 32; }
 
-static struct tiles_outer_call plan(const struct gather *g, const struct tile_kernels *kernels)
+static struct tiles_outer_call cut_call(const struct gather *g, const struct tile_kernels *kernels)
 {
     struct tiles_outer_call a = {
         .g = g, .kernels = kernels, .blocks = tile_blocks(g->c), .panels = conv_panels(g->k)};
@@ -43,7 +43,7 @@ static size_t sums_floats(const struct tiles_outer_call *a)
 
 size_t tiles_outer_scratch(const struct gather *g, int threads)
 {
-    const struct tiles_outer_call a = plan(g, NULL);
+    const struct tiles_outer_call a = cut_call(g, NULL);
     return sums_floats(&a) + (size_t)threads * thread_floats(&a);
 }
 
@@ -51,7 +51,7 @@ size_t tiles_outer_scratch(const struct gather *g, int threads)
 
 void tiles_outer_run(float *dw, const struct gather *g, const struct tile_kernels *kernels, struct pool *pool)
 {
-    struct tiles_outer_call a = plan(g, kernels);
+    struct tiles_outer_call a = cut_call(g, kernels);
     const size_t threads = (size_t)pool_threads(pool);
     float *scratch = g->scratch;
     a.dw = dw;

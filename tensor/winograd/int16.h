@@ -172,7 +172,7 @@ struct int16_call {
     int planes, pairs, panels;
     int tiles[2];                 /* along h and w */
     int first[3];                 /* position of x that output 0 begins at */
-    int columns, batches, groups; /* groups of panels */
+    int columns, batches, ranges; /* of panels */
 };
 
 /* A batch of columns, and channels [c0, c0 + cn) of x. */
@@ -209,7 +209,7 @@ void int16_load_x(const struct int16_work *a, int z);
 size_t int16_all_x_values(const struct int16_call *s, int columns, int channels);
 
 /* Jobs of a struct int16_call: a panel and block of weights; a line of the largest magnitudes; a batch and a
- * group of panels; a plane of x of a batch and a block; a panel. */
+ * range of panels; a plane of x of a batch and a block; a panel. */
 void int16_weights_job(void *call, int job, int thread);
 void int16_most_job(void *call, int job, int thread);
 void int16_columns_job(void *call, int job, int thread);

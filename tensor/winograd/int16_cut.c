@@ -30,13 +30,13 @@ static int by_panels(const struct int16_call *s, int threads)
            (tiles <= SMALL_TILES || (weights > WEIGHT_BYTES && tiles * c * channel <= ALL_X_BYTES));
 }
 
-static struct int16_call plan(const struct gather *g, int threads)
+static struct int16_call cut_call(const struct gather *g, int threads)
 {
     struct int16_call s = int16_call_of(g);
     s.batches = (s.columns + PLANE_ROWS - 1) / PLANE_ROWS;
     const int even = (s.batches + threads - 1) / threads * threads;
     if (s.batches < 4 * threads && s.columns >= even * LEAST_ROWS) s.batches = even;
-    s.groups = s.batches % threads == 0 || s.batches >= 4 * threads ? 1 : conv_min(threads, s.panels);
+    s.ranges = s.batches % threads == 0 || s.batches >= 4 * threads ? 1 : conv_min(threads, s.panels);
     s.v_floats = conv_align((size_t)s.planes * PLANE_POINTS * PLANE_ROWS * (size_t)s.pairs);
     s.thread_floats = s.v_floats + PLANE_POINTS * PLANE_ROWS * CONV_PANEL;
     const size_t lanes = conv_align((size_t)g->x_size[2] * 16);
@@ -72,7 +72,7 @@ static size_t all_floats(const struct gather *g, int threads)
 {
     size_t most = 0;
     for (int i = 1; i <= threads; i++) {
-        const struct int16_call s = plan(g, i);
+        const struct int16_call s = cut_call(g, i);
         const size_t floats = shared_floats(&s, by_panels(&s, i)) + (size_t)i * s.thread_floats;
         if (floats > most) most = floats;
     }
@@ -81,7 +81,7 @@ static size_t all_floats(const struct gather *g, int threads)
 
 static void run_planes(const struct gather *g, float *scratch, struct pool *pool)
 {
-    struct int16_call s = plan(g, pool_threads(pool));
+    struct int16_call s = cut_call(g, pool_threads(pool));
     const int small = by_panels(&s, pool_threads(pool));
     s.most = (uint16_t *)scratch;
     s.units = scratch + most_floats(g);
@@ -94,7 +94,7 @@ static void run_planes(const struct gather *g, float *scratch, struct pool *pool
         pool_run(pool, s.panels, int16_panel_job, &s);
     } else {
         pool_run(pool, s.panels * conv_blocks(g->c), int16_weights_job, &s);
-        pool_run(pool, s.batches * s.groups, int16_columns_job, &s);
+        pool_run(pool, s.batches * s.ranges, int16_columns_job, &s);
     }
 }
 

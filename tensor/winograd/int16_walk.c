@@ -63,8 +63,8 @@ void int16_columns_job(void *arg, int job, int thread)
 {
     const struct int16_call *s = arg;
     const struct gather *g = s->g;
-    const int batch = job % s->batches, group = job / s->batches;
-    const int p0 = s->panels * group / s->groups, p1 = s->panels * (group + 1) / s->groups;
+    const int batch = job % s->batches, range = job / s->batches;
+    const int p0 = s->panels * range / s->ranges, p1 = s->panels * (range + 1) / s->ranges;
     struct int16_work a = int16_batch_of(s, batch, s->planes, 0, g->c);
     float *scratch = s->thread + (size_t)thread * s->thread_floats;
     a.v = (int16_t *)scratch;

@@ -37,7 +37,7 @@ static void make_sums(struct winograd_call *s)
     s->thread_floats += (size_t)s->waiting * tile;
 }
 
-static struct winograd_call plan(const struct gather *g, int threads)
+static struct winograd_call cut_call(const struct gather *g, int threads)
 {
     struct winograd_call s = winograd_call_of(g, winograd_form(g));
     const int cn = conv_min(CONV_BLOCK, g->c);
@@ -74,7 +74,8 @@ static int pays(const struct conv_problem *p, enum isa level)
 
 static size_t scratch_of(const struct conv_problem *p, int threads)
 {
-    if (p->pass != CONV_BACKWARD_WEIGHTS) return (size_t)threads * plan(&p->gather, threads).thread_floats;
+    if (p->pass != CONV_BACKWARD_WEIGHTS)
+        return (size_t)threads * cut_call(&p->gather, threads).thread_floats;
     const struct outer_form form = form_of(p);
     return outer_scratch(p, &form, threads);
 }
@@ -86,7 +87,7 @@ static void run(const struct conv_problem *p, float *scratch, struct pool *pool)
         outer_run(p, &form, scratch, pool);
         return;
     }
-    struct winograd_call s = plan(&p->gather, pool_threads(pool));
+    struct winograd_call s = cut_call(&p->gather, pool_threads(pool));
     s.kernels = conv_kernels();
     s.scratch = scratch;
     pool_run(pool, s.ranges * s.chunks, winograd_job, &s);

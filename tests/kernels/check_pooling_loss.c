@@ -29,7 +29,7 @@ struct window {
     int begin[3], end[3];
 };
 
-static struct window window_of(const struct pool3d_shape *s, const int out[3])
+static struct window window_of(const struct pooling_shape *s, const int out[3])
 {
     struct window w;
     for (int i = 0; i < 3; i++) {
@@ -45,13 +45,13 @@ static size_t voxels(const int size[3])
     return (size_t)size[0] * (size_t)size[1] * (size_t)size[2];
 }
 
-static size_t in_voxel(const struct pool3d_shape *s, int z, int y, int x)
+static size_t in_voxel(const struct pooling_shape *s, int z, int y, int x)
 {
     return ((size_t)z * (size_t)s->in[1] + (size_t)y) * (size_t)s->in[2] + (size_t)x;
 }
 
 /* Where the maximum of the window is: PyTorch's rule. */
-static size_t chosen(const float *x, size_t c, const struct pool3d_shape *s, const struct window *w)
+static size_t chosen(const float *x, size_t c, const struct pooling_shape *s, const struct window *w)
 {
     size_t at = in_voxel(s, w->begin[0], w->begin[1], w->begin[2]);
     float best = -INFINITY;
@@ -66,7 +66,7 @@ static size_t chosen(const float *x, size_t c, const struct pool3d_shape *s, con
 
 /* Maximum and mean of every window, and their gradients added to the dx arrays. */
 static void pool_reference(double *max, double *avg, double *dx_max, double *dx_avg, const float *x,
-                           const float *dy, const struct pool3d_shape *s)
+                           const float *dy, const struct pooling_shape *s)
 {
     const size_t c = (size_t)s->c;
     size_t o = 0;
@@ -107,7 +107,7 @@ static void run_avg(struct problem *p, struct pool *pool)
     avg_pool3d_bwd(p->out[1], p->in[1], p->shape, p->accumulate, pool);
 }
 
-static void check_pooling(const struct pool3d_shape *s, int maximum, int accumulate)
+static void check_pooling(const struct pooling_shape *s, int maximum, int accumulate)
 {
     const size_t in = (size_t)s->n * voxels(s->in) * (size_t)s->c,
                  out = (size_t)s->n * voxels(s->out) * (size_t)s->c;
@@ -433,10 +433,9 @@ int main(void)
     pools[1] = pool_create(2);
     pools[2] = pool_create(3);
     for (size_t i = 0; i < sizeof pooling_shapes / sizeof *pooling_shapes; i++) {
-        const struct pool3d_shape s =
-            pool3d_shape(pooling_shapes[i].n, pooling_shapes[i].c, pooling_shapes[i].in,
-                         pooling_shapes[i].kernel,
-                         pooling_shapes[i].stride, pooling_shapes[i].pad);
+        const struct pooling_shape s =
+            pooling_shape(pooling_shapes[i].n, pooling_shapes[i].c, pooling_shapes[i].in,
+                          pooling_shapes[i].kernel, pooling_shapes[i].stride, pooling_shapes[i].pad);
         for (int j = 0; j < 4; j++) check_pooling(&s, j & 1, j / 2);
     }
     check_global((struct norm_shape){1, 1, 1, ELEM_F32, 0}, 0);

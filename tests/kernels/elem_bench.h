@@ -52,9 +52,9 @@ static void bench_sgd(struct bench *b)
 
 static void bench_max(struct bench *b)
 {
-    const struct pool3d_shape s =
-        pool3d_shape(BENCH_N, BENCH_C, (const int[]){40, 56, 40}, (const int[]){2, 2, 2},
-                     (const int[]){2, 2, 2}, (const int[]){0, 0, 0});
+    const struct pooling_shape s =
+        pooling_shape(BENCH_N, BENCH_C, (const int[]){40, 56, 40}, (const int[]){2, 2, 2},
+                      (const int[]){2, 2, 2}, (const int[]){0, 0, 0});
     max_pool3d_fwd(b->y, NULL, b->x, &s, b->pool);
 }
 

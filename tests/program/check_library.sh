@@ -87,7 +87,9 @@ printf '%s\t%s\nnope\tx.nii.gz\nnonsense\n' $image "$work/worker.nii.gz" |
 [ "$(cut -f1 "$work/worker.txt" | tr '\n' ' ')" = "ok error error " ] &&
     [ "$(cksum <"$work/worker.nii.gz")" = "$want" ]
 ok "worker: $(cat "$work/worker.txt")" $?
-build/train_memory "$work/run" "$work/tm.safetensors" >"$work/tm.txt" &&
+$nephron train $cases -o "$work/small" --epochs 1 --iterations 1 --base-features 4 --patch 24,24,24 \
+    --batch 2 --no-validation --quiet
+build/train_memory "$work/small" "$work/tm.safetensors" >"$work/tm.txt" &&
     $nephron info "$work/tm.safetensors" >/dev/null
 ok "train_memory" $?
 awk '{v[NR] = $NF} END {exit !(NR == 2 && v[2] < v[1])}' "$work/tm.txt"

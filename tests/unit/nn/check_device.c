@@ -170,7 +170,7 @@ static void check_pools(void)
                                     {3, 9, 5, 1, 3, 2, 1, 2, 1, 0, 1, 1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const int *in = cases[i], c = 9;
-        const struct pool3d_shape s = pool3d_shape(1, c, in, in + 3, in + 6, in + 9);
+        const struct pooling_shape s = pooling_shape(1, c, in, in + 3, in + 6, in + 9);
         struct device_window d = {.c = c};
         const size_t n = (size_t)(s.out[0] * s.out[1] * s.out[2] * c),
                      xs = (size_t)(in[0] * in[1] * in[2] * c);

@@ -86,16 +86,20 @@ static int command(const char *out, const char *const *more, int n)
 
 static void check_determinism(void)
 {
+    static const char *const first[] = {"/imagesTr/renal_0000_0000.nii.gz", "/labelsTr/renal_0000.nii.gz"};
     unsigned char one[32], three[32], other[32];
     CHECK(COMMAND(path_of("one", ""), "--cases", "4", "--threads", "1", "--with-kidney") == 0, "one thread");
     CHECK(COMMAND(path_of("three", ""), "--cases", "4", "--threads", "3", "--with-kidney") == 0,
           "three threads");
-    CHECK(COMMAND(path_of("other", ""), "--cases", "4", "--seed", "2", "--with-kidney") == 0, "another seed");
+    CHECK(COMMAND(path_of("other", ""), "--cases", "1", "--seed", "2", "--with-kidney") == 0, "another seed");
     hash_of(one, path_of("one", ""));
     hash_of(three, path_of("three", ""));
-    hash_of(other, path_of("other", ""));
     CHECK(memcmp(one, three, 32) == 0, "bytes differ between 1 and 3 threads");
-    CHECK(memcmp(one, other, 32) != 0, "seeds 1 and 2 give the same bytes");
+    for (int i = 0; i < 2; i++) {
+        hash_of(one, path_of("one", first[i]));
+        hash_of(other, path_of("other", first[i]));
+        CHECK(memcmp(one, other, 32) != 0, "seeds 1 and 2 give the same %s", first[i]);
+    }
 }
 
 /* Every bit of one case, fixed when it was written: another compiler, level or library must give the same. */

@@ -14,12 +14,15 @@ find Makefile README.md LICENSE tensor nn fl io apps tests docs \( -path tests/d
     tar cf - -T - | tar xf - -C "$copy"
 for folder in data fuzz/corpus; do ln -sfn "$root/tests/$folder" "$copy/tests/$folder"; done
 cd "$copy" || exit 1
-programs=
-for check in "$@"; do
-    case $check in *.sh) ;; *) programs="$programs $check" ;; esac
-done
 # Kernels are not counted but with KERNELS=1: they take most of the time, and tests/kernels compares each with
 # plain loops. Their counters are not atomic: threads that share one would take ten times as long.
+programs=
+checks=
+for check in "$@"; do
+    case $KERNELS$check in tests/kernels/*) continue ;; esac
+    checks="$checks $check"
+    case $check in *.sh) ;; *) programs="$programs $check" ;; esac
+done
 kernels=$(make -s kernels)
 [ -n "$KERNELS" ] || make -s -j"$jobs" $kernels CC="${CC:-cc}" >build.log 2>&1
 # What scripts build is linked with these objects: by their own make, or by $CC.
@@ -31,7 +34,7 @@ export MAKEFLAGS
         make -s -j"$jobs" nephron $programs CFLAGS="-O1 -g -fprofile-update=atomic"
 } >>build.log 2>&1 || { tail -n 5 build.log; exit 1; }
 find . -name '*.gcda' -exec rm -f {} +
-sh tests/run_checks.sh "$@" >run.log 2>&1
+sh tests/run_checks.sh $checks >run.log 2>&1
 tail -n 1 run.log
 
 # gcov says of each object, of every function and file in it: lines, branches. Of a header with code that

@@ -39,15 +39,16 @@ static size_t value_end(const char *text, size_t at, size_t size)
     return size;
 }
 
-/* Begin and end of value k; 0 where there are fewer. */
-static int find_value(size_t span[2], const char *text, size_t size, size_t k)
+/* Begin and end of value k; 0 where there are fewer. *seen: how many there are, or k + 1. */
+static int find_value(size_t span[2], const char *text, size_t size, size_t k, size_t *seen)
 {
+    *seen = 0;
     const int json = size && (text[0] == '{' || text[0] == '[');
     int begins = 1;
     for (size_t at = 0; at < size; at++) {
         const char c = text[at];
         if (c == ' ' || (json && c == '\n')) continue;
-        if (begins && c != ']' && c != '}' && k-- == 0) {
+        if (begins && c != ']' && c != '}' && (*seen)++ == k) {
             span[0] = at;
             span[1] = json ? value_end(text, at, size) : at + strcspn(text + at, ",\n");
             return 1;
@@ -60,8 +61,8 @@ static int find_value(size_t span[2], const char *text, size_t size, size_t k)
 
 size_t fuzz_values(const uint8_t *data, size_t size)
 {
-    size_t count = 0, span[2];
-    while (find_value(span, (const char *)data, size, count)) count++;
+    size_t count, span[2];
+    find_value(span, (const char *)data, size, SIZE_MAX, &count);
     return count;
 }
 
@@ -72,10 +73,11 @@ size_t fuzz_changes(void)
 
 size_t fuzz_change(uint8_t *out, size_t room, const uint8_t *data, size_t size, size_t value, size_t change)
 {
-    size_t span[2];
+    size_t span[2], seen;
     const char *text = instead[change % INSTEAD];
     const size_t n = strlen(text);
-    if (!find_value(span, (const char *)data, size, value) || size - (span[1] - span[0]) + n > room) return 0;
+    if (!find_value(span, (const char *)data, size, value, &seen) || size - (span[1] - span[0]) + n > room)
+        return 0;
     memcpy(out, data, span[0]);
     memcpy(out + span[0], text, n);
     memcpy(out + span[0] + n, data + span[1], size - span[1]);

@@ -5,6 +5,7 @@
 
 #include "io/base/file.h"
 #include "io/image/nifti.h"
+#include "io/image/voxels.h"
 #include "io/pack/gzip.h"
 #include "io/pack/inflate.h"
 #include "io/picture/png.h"
@@ -75,6 +76,12 @@ static void check_nifti_types(void)
 
 static void put16(unsigned char *p, int v) { p[0] = (unsigned char)v, p[1] = (unsigned char)(v >> 8); }
 static void put_float(unsigned char *p, float v) { memcpy(p, &v, 4); }
+static void put_double(unsigned char *p, double v, int big)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, 8);
+    bytes_set(p, bits, 8, big);
+}
 
 /* A file's header changed in one field, and what must come of it. */
 static void check_nifti_headers(void)
@@ -193,6 +200,61 @@ static void check_nifti_layouts(void)
     CHECK(volume_read(&r, in_folder("absent.xyz"), &e) == -1, "unknown suffix accepted");
     free(big);
     free(data);
+    volume_free(&v);
+}
+
+/* NIfTI-2 in both byte orders: 540 bytes of wider fields, in another order than NIfTI-1's. */
+static void check_nifti_2(void)
+{
+    enum { HEADER = 540, VOXELS = 544, COUNT = 5 * 4 * 3 };
+    struct volume v = make_volume(5, 4, 3), r;
+    struct error e = {""};
+    for (int k = 0; k < 6; k++) {
+        const int big = k % 2, qform = k / 2 == 1, cut = k / 2 == 2;
+        unsigned char file[VOXELS + 2 * COUNT] = {0};
+        const double quatern[3] = {0, 0.6, 0}; /* by 73.7 degrees about y */
+        bytes_set(file, HEADER, 4, big);
+        memcpy(file + 4, "n+2\0\r\n\032\n", 8);
+        bytes_set(file + 12, 4, 2, big); /* int16 */
+        bytes_set(file + 14, 16, 2, big);
+        for (int i = 0; i < 4; i++) bytes_set(file + 16 + 8 * i, i ? 6 - (uint64_t)i : 3, 8, big);
+        put_double(file + 104, 1, big); /* qfac */
+        for (int i = 0; i < 3; i++) put_double(file + 112 + 8 * i, v.spacing[i], big);
+        bytes_set(file + 168, VOXELS, 8, big);
+        put_double(file + 176, 2, big); /* slope and intercept */
+        put_double(file + 184, -5, big);
+        memcpy(file + 240, "of NIfTI-2", 10);
+        bytes_set(file + (qform ? 344 : 348), 1, 4, big);
+        for (int i = 0; i < 3; i++) {
+            put_double(file + 352 + 8 * i, quatern[i], big);
+            put_double(file + 376 + 8 * i, 100 + i, big);
+            for (int j = 0; j < 4; j++) put_double(file + 400 + 32 * i + 8 * j, v.affine[i][j], big);
+        }
+        bytes_set(file + 500, 2, 4, big); /* millimetres */
+        for (int i = 0; i < COUNT; i++) bytes_set(file + VOXELS + 2 * i, (uint64_t)(i * 7), 2, big);
+        const int status = nifti_parse(&r, file, sizeof file - (size_t)cut, NULL, 0, "two.nii", 0, &e);
+        if (cut) {
+            CHECK(status == -1 && strstr(e.text, "cut off"), "cut: %s", status ? e.text : "accepted");
+            continue;
+        }
+        CHECK(status == 0, "%s", e.text);
+        if (status) continue;
+        CHECK(strcmp(r.format, "NIfTI-2") == 0 && strcmp(r.description, "of NIfTI-2") == 0 &&
+                  r.type == VOXEL_I16 && r.size[0] == 5 && r.size[1] == 4 && r.size[2] == 3 && r.size[3] == 1,
+              "%s, '%s', type %d, %lld x %lld x %lld", r.format, r.description, r.type, (long long)r.size[0],
+              (long long)r.size[1], (long long)r.size[2]);
+        int wrong = 0;
+        for (int i = 0; i < COUNT; i++) wrong += r.voxel[i] != (float)(2 * 7 * i - 5);
+        CHECK(wrong == 0, "%d voxels differ", wrong);
+        /* a = 0.8, c = 0.6: cosine 0.28, sine 0.96 */
+        const double turned[3][4] = {
+            {0.28 * 0.5, 0, 0.96 * 3, 100}, {0, 2, 0, 101}, {-0.96 * 0.5, 0, 0.28 * 3, 102}};
+        for (int i = 0; i < 3; i++)
+            for (int j = 0; j < 4; j++)
+                CHECK_NEAR(r.affine[i][j], qform ? turned[i][j] : v.affine[i][j], 1e-9, "%s [%d][%d]",
+                           qform ? "qform" : "sform", i, j);
+        volume_free(&r);
+    }
     volume_free(&v);
 }
 
@@ -348,6 +410,7 @@ int main(void)
     check_nifti_types();
     check_nifti_headers();
     check_nifti_layouts();
+    check_nifti_2();
     check_others();
     check_files();
     check_png();

@@ -158,6 +158,67 @@ static void check_flat_round_trips(void)
         }
 }
 
+/* Where the type asked for is none of PNG's, 8 or 16 bits are taken as the values need. */
+static void check_png_types(void)
+{
+    static const struct {
+        float last;
+        enum voxel_type type;
+    } files[] = {{255, VOXEL_U8}, {256, VOXEL_U16}, {65535, VOXEL_U16}, {65536, VOXEL_F32}, {-1, VOXEL_F32},
+                 {0.5f, VOXEL_F32}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct volume v = {0}, r;
+        struct error e = {""};
+        float voxel[12] = {0, 7, 255};
+        CHECK(volume_set_natural(&v, 4, 3, 1, 1, "size", &e) == 0, "%s", e.text);
+        v.voxel = voxel;
+        voxel[11] = files[i].last;
+        const int status = volume_write(&v, in_folder("t.png"), VOXEL_F32, &e);
+        if (files[i].type == VOXEL_F32) {
+            CHECK(status == -1 && strstr(e.text, "voxel 11 is") && strstr(e.text, "whole numbers from 0 to"),
+                  "%g: %s", (double)files[i].last, e.text);
+            continue;
+        }
+        CHECK(status == 0 && volume_read(&r, in_folder("t.png"), &e) == 0, "%s", e.text);
+        CHECK(r.type == files[i].type && memcmp(r.voxel, voxel, sizeof voxel) == 0, "%g: type %d",
+              (double)files[i].last, r.type);
+        volume_free(&r);
+    }
+}
+
+/* Samples of 1, 2 and 4 bits: rows begin at a byte, the first sample is its highest bits. */
+static void check_narrow_tiff(void)
+{
+    enum { WIDTH = 5, HEIGHT = 3, ENTRIES = 8, PIXELS = 10 + 12 * ENTRIES + 4 };
+    for (int bits = 1; bits <= 4; bits *= 2) {
+        const int row = (WIDTH * bits + 7) / 8;
+        const unsigned entry[ENTRIES][3] = {
+            {256, 3, WIDTH}, {257, 3, HEIGHT}, {258, 3, (unsigned)bits}, {259, 3, 1},
+            {262, 3, 1},     {273, 4, PIXELS}, {278, 3, HEIGHT},         {279, 4, (unsigned)(HEIGHT * row)}};
+        unsigned char file[PIXELS + 3 * HEIGHT] = {'I', 'I', 42, 0, 8, 0, 0, 0, ENTRIES};
+        struct volume v;
+        struct error e = {""};
+        int wrong = 0;
+        for (int k = 0; k < ENTRIES; k++) {
+            unsigned char *p = file + 10 + 12 * k;
+            bytes_set(p, entry[k][0], 2, 0);
+            bytes_set(p + 2, entry[k][1], 2, 0);
+            bytes_set(p + 4, 1, 4, 0);
+            bytes_set(p + 8, entry[k][2], 4, 0);
+        }
+        for (int i = 0; i < WIDTH * HEIGHT; i++)
+            file[PIXELS + i / WIDTH * row + i % WIDTH * bits / 8] |=
+                (unsigned char)((7 * i + 1) % (1 << bits) << (8 - bits - i % WIDTH * bits % 8));
+        const int status = tiff_parse(&v, file, PIXELS + (size_t)(HEIGHT * row), "narrow.tif", 0, &e);
+        CHECK(status == 0, "%d bits: %s", bits, e.text);
+        if (status) continue;
+        for (int i = 0; i < WIDTH * HEIGHT; i++) wrong += v.voxel[i] != (float)((7 * i + 1) % (1 << bits));
+        CHECK(v.size[0] == WIDTH && v.size[1] == HEIGHT && v.type == VOXEL_U8 && wrong == 0,
+              "%d bits: %d pixels are wrong", bits, wrong);
+        volume_free(&v);
+    }
+}
+
 /* ---- damage -------------------------------------------------------------------------------------------- */
 
 typedef int parser(struct volume *v, const unsigned char *data, size_t size, const char *name,
@@ -390,6 +451,8 @@ int main(void)
     check_golden_pictures();
     check_round_trips();
     check_flat_round_trips();
+    check_png_types();
+    check_narrow_tiff();
     check_lies();
     check_other_files();
     check_stacks();

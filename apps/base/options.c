@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "io/base/file.h"
 #include "io/formats/image_formats.h"
@@ -387,7 +389,18 @@ static const char *replaced(const char *path, const struct operands *o)
     return describes_folder(path) ? path : NULL;
 }
 
-/* A file that is read must not be written: 0, or the exit code. */
+/* Whether the file can be made where it is to lie, else errno: better known before the work than after it. */
+static int folder_takes(const char *path)
+{
+    char folder[2048];
+    struct stat st;
+    if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) return 1; /* a link, or /dev/stdout */
+    const int n = (int)(file_name(path) - path);
+    if (snprintf(folder, sizeof folder, "%.*s.", n, path) >= (int)sizeof folder) return 1;
+    return access(folder, W_OK | X_OK) == 0;
+}
+
+/* A file that is read must not be written, and one that is written must have a place: 0, or the exit code. */
 static int check_outputs(const char *command, const struct operands *o)
 {
     for (int i = 0; i < o->options; i++) {
@@ -395,8 +408,14 @@ static int check_outputs(const char *command, const struct operands *o)
         const char *path = s->kind == OPTION_OUTPUT ? *(const char *const *)s->value : NULL;
         const char *lost = path ? replaced(path, o) : NULL;
         if (lost) return app_usage(command, "--%s %s: would replace what is read, %s", s->name, path, lost);
-        if (path && strcmp(s->argument, "FILE") == 0 && volume_suffix(path) && file_exists(path) &&
-            !file_is_dir(path))
+        const int table = path && strcmp(s->argument, "FILE") == 0,
+                  file = table || (path && volume_suffix(path) && !file_is_dir(path));
+        if (file && !folder_takes(path)) {
+            struct error e;
+            error_set(&e, "%s: %s", path, strerror(errno));
+            return app_fail(&e);
+        }
+        if (table && volume_suffix(path) && file_exists(path) && !file_is_dir(path))
             return app_usage(command, "--%s %s: is an image, which a table would replace", s->name, path);
     }
     return 0;

@@ -237,6 +237,18 @@ int federation_plain_variance(const struct federation_arguments *f)
     return strcmp(f->variance, "average") == 0;
 }
 
+void federation_warn(const struct federation_arguments *f, int sites)
+{
+    double option[STRATEGY_OPTIONS];
+    const struct strategy *s = federation_strategy(option, f);
+    const struct agreement a = {.sites = sites, .fraction = f->fraction, .minimum = f->minimum};
+    const int needs = s->robust ? s->robust(option) : 0, there = agreement_drawn(&a);
+    if (there < needs)
+        fprintf(stderr,
+                "nephron: warning: --strategy %s withstands faulty sites from %d a round on, there %s %d\n",
+                s->name, needs, there == 1 ? "is" : "are", there);
+}
+
 int federation_check_variance(const struct federation_arguments *f, const struct train_options *o,
                               const struct plan *p, struct error *e)
 {

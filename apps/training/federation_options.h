@@ -45,6 +45,8 @@ const struct compressor *federation_compressor(const struct federation_arguments
 double federation_secure_range(const struct federation_arguments *f);
 /* Whether running variances are averaged plainly. */
 int federation_plain_variance(const struct federation_arguments *f);
+/* Tells a strategy that would withstand faulty sites, but not so few. */
+void federation_warn(const struct federation_arguments *f, int sites);
 /* Of a network without batch norm that asks for nothing: an error. */
 int federation_check_variance(const struct federation_arguments *f, const struct train_options *o,
                               const struct plan *p, struct error *e);

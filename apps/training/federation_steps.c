@@ -307,6 +307,7 @@ static int complete_terms(struct terms *t, const struct training_arguments *a, s
     if (federation_check_variance(x, &o, plan, e)) return -1;
     t->f.secure_range = federation_secure_range(x);
     if (agreement_check(&t->f, e)) return -1;
+    federation_warn(x, t->sites.count);
     if (!a->pretrained && !t->covariates.count) return 0;
     t->initial = learner_model(&o, plan);
     if (!t->initial) return error_set(e, "out of memory for the weights of a network");

@@ -298,6 +298,7 @@ static int run_federation(struct training *t, struct federate_result *result, st
         f.plain_variance = federation_plain_variance(a);
         if (federation_check_variance(a, &t->options, t->plan, e)) return -1;
         f.secure_range = federation_secure_range(a);
+        if (serves(t)) federation_warn(a, t->sites.count);
     }
     f.clients = t->sites.count;
     f.client = calloc((size_t)t->sites.count, sizeof *f.client);

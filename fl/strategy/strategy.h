@@ -76,6 +76,9 @@ struct strategy {
     int needs_linear; /* displacement divided by the learning rate is taken for a gradient: the optimiser
                          has to be linear in it (optimizer.h) */
     int (*least)(const double *option); /* updates that it needs; NULL: 1 */
+    /* Updates from which on faulty ones are withstood, for which it was chosen; with fewer it is a mean by
+     * another name. NULL: it claims nothing. */
+    int (*robust)(const double *option);
     int personal;  /* slot 0 of a site is a model of its own, trained beside the global one (Ditto) */
     /* Fills out with the weights that a site uses for itself, from its slots and the global weights; NULL:
      * the global ones. */
@@ -105,6 +108,7 @@ int strategy_aggregate(float *out, const struct strategy *s, struct aggregation 
 /* ---- for the descriptors' files ------------------------------------------------------------------------ */
 double strategy_by_examples(const double *option, const struct contribution *c, int sum);
 double strategy_equally(const double *option, const struct contribution *c, int sum);
+int strategy_from_three(const double *option); /* .robust of medians: of two, each is as good as the other */
 /* Sum of weight() over the updates. */
 double strategy_total(const struct aggregation *a,
                       double (*weight)(const double *, const struct contribution *, int), int sum);

@@ -46,5 +46,6 @@ const struct strategy strategy_bulyan = {
     .text = "Multi-Krum, then the weights closest to their median (El Mhamdi 2018); needs 4 f + 3 sites",
     .option = {{"malicious", 1, 0, 1e6, "F", "sites that may be malicious or broken"}},
     .least = least,
+    .robust = least,
     .aggregate = aggregate,
 };

@@ -55,5 +55,6 @@ const struct strategy strategy_geomedian = {
     .text = "geometric median of the updates (RFA, Pillutla 2022)",
     .option = {{"iterations", 8, 1, 1000, "N", "of Weiszfeld's method"},
                {"nu", 1e-6, 1e-12, 1, "X", "smoothing: no distance counts as smaller"}},
+    .robust = strategy_from_three,
     .aggregate = aggregate,
 };

@@ -19,6 +19,12 @@ static int select_and_average(float *out, struct aggregation *a, int malicious, 
     return status;
 }
 
+/* 2 f + 2 < n: the paper's proposition 4.2. */
+static int robust(const double *option)
+{
+    return (int)(2 * option[MALICIOUS]) + 3;
+}
+
 static int aggregate_krum(float *out, struct aggregation *a, struct error *e)
 {
     return select_and_average(out, a, (int)a->option[MALICIOUS], 1, e);
@@ -40,11 +46,13 @@ const struct strategy strategy_krum = {
     .name = "krum",
     .text = "the one update that lies closest to its neighbours (Blanchard 2017)",
     .option = {MALICIOUS_OPTION},
+    .robust = robust,
     .aggregate = aggregate_krum,
 };
 const struct strategy strategy_multikrum = {
     .name = "multikrum",
     .text = "average of the updates that lie closest to their neighbours (Blanchard 2017)",
     .option = {MALICIOUS_OPTION, {"select", 0, 0, 1e6, "N", "updates to average; 0: all but the malicious"}},
+    .robust = robust,
     .aggregate = aggregate_multikrum,
 };

@@ -12,5 +12,6 @@ static int aggregate(float *out, struct aggregation *a, struct error *e)
 const struct strategy strategy_median = {
     .name = "median",
     .text = "median of each weight over the sites (Yin 2018)",
+    .robust = strategy_from_three,
     .aggregate = aggregate,
 };

@@ -320,6 +320,8 @@ check "dataset.json is as it was" sha256sum -c --quiet one.before
 image=one/labelsTr/${first}.nii.gz
 says "a table in the place of an image" "$image: is an image" "$nephron" evaluate one/labelsTr one/labelsTr \
     -o $image
+says "a table in no folder, before anything is read" "nowhere/s.json: No such file or directory" "$nephron" \
+    evaluate nothing nothing -o nowhere/s.json
 says "a table in the place of a run's plan" "would replace what is read" "$nephron" compare v1.json v1.json \
     --json tiny/plans.json
 says "label maps in the folder of a run" "tiny: is a run, whose plans.json would be lost" "$nephron" predict \
@@ -351,6 +353,9 @@ asked "--strategy bulyan needs the updates of 7 sites a round, there are 2" $fed
 asked "--partition sizes is not one of" $fed --partition sizes
 asked "--partition quantity:1e9: needs a number above 0 and up to 1e6" $fed --partition quantity:1e9
 asked "--running-variance average changes nothing without --norm batch" $fed --running-variance average
+check "a strategy for more sites" "$nephron" $fed --strategy krum --overwrite
+holds "is told" "--strategy krum withstands faulty sites from 5 a round on, there are 2" err
+rm -r none
 asked "--folds 0,0: fold 0 is there twice" predict tiny -i one/imagesTr -o none --folds 0,0
 asked "--postprocessing and --no-postprocessing" predict tiny -i one/imagesTr -o none --no-postprocessing \
     --postprocessing x

@@ -47,6 +47,10 @@ nrrd.write(f"{out}/layers.seg.nrrd", layers, {"space": "left-posterior-superior"
 for name, dtype, options in (("lzw", np.uint8, {"compression": "lzw"}), ("deflate", np.float32, {"compression": "zlib", "predictor": True}),
                              ("packbits", np.int16, {"compression": "packbits", "byteorder": ">"}), ("tiles", np.uint16, {"tile": (16, 16), "compression": "zlib", "bigtiff": True})):
     tifffile.imwrite(f"{out}/{name}.tif", value.astype(dtype), photometric="minisblack", metadata=None, **options)
+# Several strips, the last one shorter; enough codes that LZW's grow to 12 bits and begin anew.
+y, x = np.mgrid[0:70, 0:75]
+strips = ((x * x * 7 + y * y * 13 + x * y) % 251 * (y > 9)).astype(np.uint8)
+tifffile.imwrite(f"{out}/strips.tif", strips, photometric="minisblack", metadata=None, software=False, compression="lzw", rowsperstrip=64)
 with open(f"{out}/lzw.json", "w") as f:
     json.dump({"spacing": spacing[::-1]}, f)
 first = value[0]

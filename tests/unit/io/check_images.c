@@ -92,6 +92,22 @@ static void check_golden_pictures(void)
     volume_free(&v);
 }
 
+/* Several strips, the last one shorter, of LZW whose codes grow to 12 bits and begin anew. */
+static void check_strips(void)
+{
+    struct volume v;
+    struct error e = {""};
+    int wrong = 0;
+    const int status = volume_read(&v, in_golden("strips.tif"), &e);
+    CHECK(status == 0, "%s", e.text);
+    if (status) return;
+    for (int y = 0; y < 70; y++)
+        for (int x = 0; x < 75; x++)
+            wrong += v.voxel[y * 75 + x] != (y > 9 ? (float)((x * x * 7 + y * y * 13 + x * y) % 251) : 0);
+    CHECK(v.size[0] == 75 && v.size[1] == 70 && wrong == 0, "strips: %d pixels are wrong", wrong);
+    volume_free(&v);
+}
+
 /* ---- round trips --------------------------------------------------------------------------------------- */
 
 static void make_volume(struct volume *v, const int64_t size[4], float *voxel)
@@ -449,6 +465,7 @@ int main(void)
     if (!mkdtemp(folder)) return 1;
     check_golden_volumes();
     check_golden_pictures();
+    check_strips();
     check_round_trips();
     check_flat_round_trips();
     check_png_types();

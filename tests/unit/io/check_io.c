@@ -94,6 +94,8 @@ static void check_csv(void)
           "%s", e.text);
     csv_free(&c);
     char buf[32];
+    CHECK(csv_quote(buf, sizeof buf, "a\033[31m\177") == 13 && strcmp(buf, "a\\x1b[31m\\x7f") == 0, "%s",
+          buf);
     CHECK(csv_quote(buf, sizeof buf, "plain") == 5 && strcmp(buf, "plain") == 0, "%s", buf);
     CHECK(csv_quote(buf, sizeof buf, "a,\"b\"") == 9 && strcmp(buf, "\"a,\"\"b\"\"\"") == 0, "%s", buf);
     CHECK(csv_quote(buf, 4, "a,\"b\"") == 9 && strcmp(buf, "\"a,") == 0 && csv_quote(NULL, 0, "a,") == 4,

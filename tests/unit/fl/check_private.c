@@ -390,7 +390,7 @@ static void check_terms(const struct train_options *o)
           e.text);
     f.option[0] = 1;
     f.compress = compress_find("topk");
-    CHECK(private_check(&f, &e) == -1 && strstr(e.text, "compression"),
+    CHECK(private_check(&f, &e) == -1 && strstr(e.text, "--compress"),
           "central noise with error feedback is taken: %s", e.text);
     f.privacy.kind = PRIVACY_LOCAL;
     CHECK(private_check(&f, &e) == 0, "%s", e.text);

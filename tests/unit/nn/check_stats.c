@@ -95,6 +95,14 @@ static void check_power(void)
     CHECK_NEAR(stats_noncentral_t_cdf(1.3, 11, 0), stats_t_cdf(1.3, 11), 1e-12, "delta 0 is Student's");
     CHECK_NEAR(stats_noncentral_t_cdf(1.3, INFINITY, 0.4), stats_normal_cdf(0.9), 1e-15,
                "infinite df is normal");
+    /* Far out it is an approximation: these are integrals over the chi-squared density. */
+    static const double far[][4] = {{41, 30, 40, 0.5406640947770458},
+                                    {38, 200, 40, 0.1699192985772532},
+                                    {-39, 100, -40, 0.6490476032953373},
+                                    {45, 60, 40, 0.8737848935391719}};
+    for (int i = 0; i < 4; i++)
+        CHECK_NEAR(stats_noncentral_t_cdf(far[i][0], far[i][1], far[i][2]), far[i][3], 0.01,
+                   "noncentral t with delta %g", far[i][2]);
     for (int i = 0; i < all->count; i++) {
         const struct json *g = all->item[i];
         const double sd = json_number(g, "sd", 0), effect = json_number(g, "effect", 0);
@@ -212,6 +220,39 @@ static void check_seeds(void)
         free(label);
         free(a);
         free(b);
+    }
+}
+
+/* What is claimed is said by the analysis and by the bootstrap: each end is the outer one, p the larger. */
+static void check_strict(void)
+{
+    const double t95 = 2.2281388519649385, t90 = 1.8124611228107335; /* of 10 degrees of freedom */
+    const struct seeds_test t = {.difference = 1, .se = 0.5, .df = 10, .p = 0.03,
+                                 .ci = {1 - 0.5 * t95, 1 + 0.5 * t95}};
+    struct seeds_bootstrap b = {.ci95 = {-3, 1.5}, .ci90 = {0.5, 4}, .p = 0.01};
+    struct seeds_strict r;
+    stats_seeds_strict(&r, &t, &b);
+    CHECK(r.p == 0.03 && r.ci95[0] == -3 && r.ci95[1] == t.ci[1] && r.ci90[1] == 4, "p %g, %g to %g", r.p,
+          r.ci95[0], r.ci95[1]);
+    CHECK_NEAR(r.ci90[0], 1 - 0.5 * t90, 1e-9, "the lower end of 90 %%");
+    b = (struct seeds_bootstrap){.ci95 = {0, 7}, .ci90 = {-2, 1}, .p = 0.2};
+    stats_seeds_strict(&r, &t, &b);
+    CHECK(r.p == 0.2 && r.ci95[0] == t.ci[0] && r.ci95[1] == 7 && r.ci90[0] == -2, "p %g, %g to %g", r.p,
+          r.ci95[0], r.ci95[1]);
+    CHECK_NEAR(r.ci90[1], 1 + 0.5 * t90, 1e-9, "the upper end of 90 %%");
+    stats_seeds_strict(&r, &t, &stats_seeds_no_bootstrap);
+    CHECK(isnan(r.p) && isnan(r.ci95[0]) && isnan(r.ci95[1]) && isnan(r.ci90[0]) && isnan(r.ci90[1]),
+          "without a bootstrap nothing is claimed");
+}
+
+/* Pairs that all differ by the same: there is no doubt, and the margin alone decides. */
+static void check_constant_differences(void)
+{
+    for (int k = 0; k < 2; k++) {
+        struct noninferiority r;
+        stats_noninferiority_estimate(&r, k ? -0.1 : -0.05, 0, 29, 0.1, 1, 0.025);
+        CHECK(r.shown == !k && r.bound == r.difference && r.p == (k ? 1 : STATS_P_FLOOR), "%g: p %g",
+              r.difference, r.p);
     }
 }
 
@@ -510,6 +551,8 @@ int main(void)
     check_power();
     check_margins();
     check_seeds();
+    check_strict();
+    check_constant_differences();
     check_one_seed();
     check_level();
     check_clustered_auc();

@@ -15,6 +15,7 @@
 #include "io/base/file.h"
 #include "io/formats/image_formats.h"
 #include "nn/folder/run.h"
+#include "tensor/base/check.h"
 
 int app_fail(const struct error *e)
 {
@@ -114,9 +115,10 @@ static void print_option(const struct option_spec *s, int columns)
     printf(strlen(left) < 30 ? "%-30s" : "%s\n%30s", left, "");
     int at = put_words(s->text, strlen(s->text), 30, 30, columns);
     if (s->choices) {
-        at = put_words(" (", 2, at, 30, columns);
-        put_words(s->choices, strlen(s->choices), at, 30, columns);
-        printf(")");
+        char among[1200]; /* one text, so that no line ends with the bracket */
+        const int length = snprintf(among, sizeof among, " (%s)", s->choices);
+        ENSURE(length < (int)sizeof among, "%d characters of choices", length);
+        put_words(among, (size_t)length, at, 30, columns);
     }
     printf("\n");
 }

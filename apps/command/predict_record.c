@@ -10,6 +10,8 @@
 #include "apps/base/console.h"
 #include "io/base/file.h"
 #include "io/base/text.h"
+#include "io/formats/image_formats.h"
+#include "nn/data/labelmap.h"
 #include "tensor/base/clock.h"
 
 enum {
@@ -119,6 +121,28 @@ int predict_record_keep(struct predict *p, struct error *e)
     return clock_seconds() - p->written < SECONDS_BETWEEN ? 0 : predict_record_write(p, e);
 }
 
+/* Label maps that lie in OUT and are not of this prediction: whoever measures the folder would mix two. */
+static void tell_others(const struct predict *p)
+{
+    struct file_list list;
+    struct error ignored;
+    char id[ID_MAX], first[ID_MAX] = "";
+    int others = 0;
+    if (p->to_file || !p->run.plan || file_list(p->out, &list, &ignored)) return;
+    for (int i = 0; i < list.count; i++) {
+        if (!volume_suffix(list.name[i]) || labelmap_case_name(id, list.name[i], &ignored) ||
+            predict_recorded(p, id))
+            continue;
+        if (others++ == 0) snprintf(first, sizeof first, "%s", id);
+    }
+    file_list_free(&list);
+    if (others)
+        console_to(stderr,
+                   "nephron: warning: %s: %d label map%s of an earlier prediction %s there too, the first is "
+                   "%s\n",
+                   p->out, others, others == 1 ? "" : "s", others == 1 ? "is" : "are", first);
+}
+
 int predict_record_finish(struct predict *p, int cases, double seconds, struct error *e)
 {
     json_add_int(p->record, "cases", cases);
@@ -126,6 +150,7 @@ int predict_record_finish(struct predict *p, int cases, double seconds, struct e
     json_add_int(p->record, "peak_bytes", (int64_t)predict_peak_bytes());
     json_add_bool(p->record, "finished", 1);
     if (predict_record_write(p, e)) return -1;
+    tell_others(p);
     return p->json ? json_write(p->record, p->json, e) : 0;
 }
 

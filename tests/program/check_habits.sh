@@ -326,6 +326,10 @@ says "a table in the place of a run's plan" "would replace what is read" "$nephr
     --json tiny/plans.json
 says "label maps in the folder of a run" "tiny: is a run, whose plans.json would be lost" "$nephron" predict \
     tiny -i one/imagesTr -o tiny
+check "a prediction" "$nephron" predict tiny -i one/imagesTr/${first}_0000.nii.gz -o sets --step 1 --no-mirror
+cp "one/imagesTr/${first}_0000.nii.gz" another.nii.gz
+check "another one in its folder" "$nephron" predict tiny -i another.nii.gz -o sets --step 1 --no-mirror
+holds "is told" "1 label map of an earlier prediction is there too, the first is $first" err
 says "label maps among the images" "-o one/imagesTr: is the folder of the images" "$nephron" predict tiny \
     -i one/imagesTr -o one/imagesTr --overwrite
 says "a dataset in the place of its images" "give the folder of its images, as one/imagesTr" "$nephron" \

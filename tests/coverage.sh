@@ -44,20 +44,32 @@ make -s sources | grep -v '^build/' | while read -r source; do
         gcov -b -c -f -n "${source%.c}.o" 2>/dev/null |
         sed "s|^|$source	|"
 done >gcov.log
+# A check may have a source in itself, to call what is static there.
+for program in $programs; do
+    ! grep -q '^#include ".*\.c"' "$program.c" ||
+        gcov -b -c -f -n "$program-${program##*/}.gcda" 2>/dev/null | sed "s|^|$program	|"
+done >>gcov.log
 awk -F'\t' '
     function share(text) { sub(/^[^:]*:/, "", text); sub(/%.*/, "", text); return text / 100 }
     function total(text) { sub(/.* of /, "", text); return text + 0 }
     { text = $2 }
     text ~ /^Function / { function_name = text; gsub(/^Function .|.$/, "", function_name); file = "" }
-    text ~ /^File / { file = text; gsub(/^File .|.$/, "", file); function_name = "" }
+    text ~ /^File / { file = text; gsub(/^File .|.$/, "", file); function_name = ""; first = 1 }
     text ~ /^Lines executed/ && function_name {
-        if (share(text) == 0) print $1 ": " function_name >"uncalled.all" }
-    text ~ /^Lines executed/ && file && file !~ /^\// { n = total(text); ran = share(text) * n
+        if ($1 ~ /^tests/ && share(text) > 0) called[$1, function_name] = 1
+        else if ($1 !~ /^tests/ && share(text) == 0) uncalled[$1, function_name] = 1 }
+    $1 ~ /^tests/ && text ~ /^File / { inside[file] = $1 }
+    # the second line behind a file is the sum of all files
+    text ~ /^Lines executed/ && file && first && file !~ /^\/|^tests/ { n = total(text); ran = share(text) * n
         if (!(file in lines) || ran > run[file]) { lines[file] = n; run[file] = ran; counts = 1 }
-            else counts = 0 }
-    text ~ /^Taken at least once/ && file && file !~ /^\// && counts { branches[file] = total(text)
+            else counts = 0
+        first = 0 }
+    text ~ /^Taken at least once/ && file && file !~ /^\/|^tests/ && counts { branches[file] = total(text)
         taken[file] = share(text) * total(text) }
     END {
+        for (key in uncalled) {
+            split(key, part, SUBSEP)
+            if (!((inside[part[1]], part[2]) in called)) print part[1] ": " part[2] >"uncalled.all" }
         for (file in lines) { folder = file; sub(/\/[^\/]*$/, "", folder)
             l[folder] += lines[file]; r[folder] += run[file]; b[folder] += branches[file];
                 t[folder] += taken[file]

@@ -4,9 +4,10 @@
 # processors. The arguments are the Makefile's check programs and scripts. Each configuration is built once,
 # in a copy under build/ that stays: the next run compiles what changed. What a machine has not is listed as
 # skipped. ONLY=PATTERN runs the lines that match (grep -E), and builds what they need; LIST=1 prints the
-# lines. JOBS of them run at a time (default: a processor each). Last line: a count; before it what took the
-# most processor time and what is red. build/check_all.tsv then has a row for each line (see run_checks.sh),
-# and TABLE=1 prints docs/testing.md's table from the rows that are there, without running anything.
+# lines. JOBS of them run at a time (default: one more than processors, as some wait for a clock). Last
+# line: a count; before it what took the most processor time and what is red. build/check_all.tsv then has a
+# row for each line (see run_checks.sh), and TABLE=1 prints docs/testing.md's table from the rows that are
+# there, without running anything.
 root=$(pwd)
 unit=
 scripts=
@@ -16,7 +17,7 @@ for check in "$@"; do
     *) unit="$unit $check" ;;
     esac
 done
-jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN)}
+jobs=${JOBS:-$(($(getconf _NPROCESSORS_ONLN) + 1))}
 
 # Lines by kind: how many, what they counted, processor minutes.
 table() { # file of rows

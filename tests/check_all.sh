@@ -106,7 +106,7 @@ for check in $unit; do add "cd build/sanitize && ./$check"; done
 for script in cases_io image_data convert carried compare ensemble names wrapped strict habits; do
     add "cd build/sanitize && sh tests/program/check_$script.sh"
 done
-add "./tests/fuzz/check_fuzz --values 10" # a minute; under sanitizers a quarter of an hour
+add "./tests/fuzz/check_fuzz --values 10" # under sanitizers a quarter of an hour
 add "cd build/sanitize && ./tests/fuzz/check_fuzz --values 40"
 add "cd build/sanitize && CHECK_ALL=1 ./tests/unit/io/check_dicom_jpeg"
 add "cd build/sanitize && FAULT=none sh tests/program/check_commands.sh"

@@ -47,7 +47,6 @@ static int time_files(struct phantom_cost *cost, const struct phantom_case *p, s
 static int take_case(struct sample *s, const struct phantom_case *p, struct error *e)
 {
     const size_t n = volume_voxels(&p->label);
-    sample_free(s);
     *s = (struct sample){.channels = CHANNELS,
                          .image = malloc(n * CHANNELS * sizeof *s->image),
                          .label = malloc(n)};
@@ -64,7 +63,7 @@ static int take_case(struct sample *s, const struct phantom_case *p, struct erro
     return 0;
 }
 
-/* Drawn and packed as it will be. */
+/* Drawn and packed as it will be; kept in *typical, where there is one. */
 static int measure_case(struct phantom_cost *cost, struct sample *typical, const struct phantom_options *o,
                         int index, const struct assignment *is, struct error *e)
 {
@@ -74,7 +73,7 @@ static int measure_case(struct phantom_cost *cost, struct sample *typical, const
     int status = phantom_render(p, o, index, is, NULL, e);
     if (!status) {
         cost->make += clock_cpu_seconds() - start;
-        status = time_files(cost, p, e) || take_case(typical, p, e) ? -1 : 0;
+        status = time_files(cost, p, e) || (typical && take_case(typical, p, e)) ? -1 : 0;
         phantom_free(p);
     }
     free(p);
@@ -110,7 +109,7 @@ int phantom_probe(struct phantom_probe *probe, struct phantom_cost *cost, struct
     int status = outline_cases(probe, &o, cases, is, e);
     for (int k = 0; !status && k < MEASURED; k++) {
         const int index = (int)((long long)k * cases / MEASURED);
-        status = measure_case(cost, typical, &o, index, &is[index], e);
+        status = measure_case(cost, k ? NULL : typical, &o, index, &is[index], e);
     }
     cost->make /= MEASURED;
     cost->read /= MEASURED;

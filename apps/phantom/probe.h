@@ -17,7 +17,7 @@ struct phantom_cost { /* processor seconds a case */
 };
 
 /* probe: [cases] receives the geometry of every patient of a phantom of so many. size: of `nephron phantom
- * --size`. *typical receives one that was drawn; sample_free. -1 when memory is out. */
+ * --size`. *typical receives the first; sample_free. -1 when memory is out. */
 int phantom_probe(struct phantom_probe *probe, struct phantom_cost *cost, struct sample *typical,
                   const char *size, double difficulty, uint64_t seed, int cases, struct error *e);
 

@@ -8,8 +8,10 @@ import sys
 import textwrap
 
 report = json.load(open(sys.argv[1]))
-out = [f"`{report['command']}`, commit {sys.argv[2]}; {report['cases']} cases, {report['wall_seconds'] / 60:.0f} minutes "
-       f"({report['processor_seconds'] / 60:.0f} of a processor), {report['peak_memory_bytes'] / 1e6:.0f} MB.", ""]
+out = [textwrap.fill(
+    f"`{report['command']}`, commit {sys.argv[2]}; {report['cases']} cases, {report['wall_seconds'] / 60:.0f} minutes "
+    f"({report['processor_seconds'] / 60:.0f} of a processor), {report['peak_memory_bytes'] / 1e6:.0f} MB.",
+    110, break_long_words=False, break_on_hyphens=False), ""]
 
 
 def span(v, ci, digits=3):

@@ -101,18 +101,20 @@ done
 add "sh tests/program/check_random_kills.sh 200"
 for script in reproducible mpi web book_page wasm constant_time; do add "sh tests/program/check_$script.sh"; done
 
+# Under sanitizers every tenth value is a quarter of an hour.
+add "cd build/sanitize && ./tests/fuzz/check_fuzz --values 40"
+add "./tests/fuzz/check_fuzz --values 10"
+if have valgrind; then add "FAULT=valgrind sh tests/program/check_commands.sh"
+else skip "memcheck over every command" "valgrind is not installed"; fi
+
 # Sanitizers: the programs, and the scripts that give the commands what others may give them.
 for check in $unit; do add "cd build/sanitize && ./$check"; done
 for script in cases_io image_data convert carried compare ensemble names wrapped strict habits; do
     add "cd build/sanitize && sh tests/program/check_$script.sh"
 done
-add "./tests/fuzz/check_fuzz --values 10" # under sanitizers a quarter of an hour
-add "cd build/sanitize && ./tests/fuzz/check_fuzz --values 40"
 add "cd build/sanitize && CHECK_ALL=1 ./tests/unit/io/check_dicom_jpeg"
 add "cd build/sanitize && FAULT=none sh tests/program/check_commands.sh"
 add "cd build/thread && FAULT=none THREADS=3 sh tests/program/check_commands.sh"
-if have valgrind; then add "FAULT=valgrind sh tests/program/check_commands.sh"
-else skip "memcheck over every command" "valgrind is not installed"; fi
 
 # What learning comes to under clang, check_bits.sh says.
 by_clang=$(echo $unit | tr ' ' '\n' |

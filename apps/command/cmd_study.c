@@ -290,9 +290,15 @@ static void choose(struct study *s, const char *preset, const char *task, const 
 }
 
 /* What would change nothing, and so is a wrong usage; 0 where all is well. Help says of an option what it is
- * of. */
-static int check_usage(const struct study *s, const struct operands *given)
+ * of: of a task, it begins with its name. */
+static int check_usage(const struct study *s, const char *task, const struct operands *given)
 {
+    const int segment = strcmp(task, "classify") != 0, classify = strcmp(task, "segment") != 0;
+    const char *absent = !segment ? "segmentation:" : !classify ? "classification:" : NULL;
+    for (int i = 0; absent && i < given->options; i++)
+        if (strncmp(given->option[i]->text, absent, strlen(absent)) == 0)
+            return app_usage("study", "--%s is of %.*s, which --task %s leaves out", given->option[i]->name,
+                             (int)strlen(absent) - 1, absent, task);
     for (int i = 0; s->data && i < given->options; i++)
         if (strstr(given->option[i]->text, "of the synthetic dataset"))
             return app_usage("study", "--%s is of the synthetic dataset, and --data names another",
@@ -376,7 +382,8 @@ int cmd_study(int argc, char **argv)
         {"data", 0, OPTION_TEXT, &s->data, "DATASET",
          "an nnU-Net dataset (default: a synthetic one in OUT/data)", 0, 0, 0},
         {"sites", 0, OPTION_TEXT, &s->sites_file, "FILE", "case,site (default: DATASET/sites.csv)", 0, 0, 0},
-        {"task", 0, OPTION_TEXT, &task, "TASK", "leave the other one out", 0, 0, "both|segment|classify"},
+        {"task", 0, OPTION_TEXT, &task, "TASK", "leave the other one out, and refuse its options", 0, 0,
+         "both|segment|classify"},
         {"resume", 0, OPTION_FLAG, &s->resume, NULL,
          "continue from where it stopped, to the same bits; `study --resume OUT` alone knows its options", 0,
          0, 0},
@@ -387,10 +394,12 @@ int cmd_study(int argc, char **argv)
          "of activations in memory (fp32; preset paper: bf16 where the processor multiplies it)", 0, 0,
          "fp32|bf16"},
         {"cache", 0, OPTION_FLAG, &z.cache, NULL,
-         "prepared cases in unnamed files in OUT instead of memory (full: always)", 0, 0, 0},
-        {"dice-margin", 0, OPTION_NUMBER, &s->dice_margin, "X", "equivalence margin of Dice (0.05)", 1e-6, 1,
+         "segmentation: prepared cases in unnamed files in OUT instead of memory (paper, full: always)", 0, 0,
          0},
-        {"auc-margin", 0, OPTION_NUMBER, &s->auc_margin, "X", "equivalence margin of AUC (0.05)", 1e-6, 1, 0},
+        {"dice-margin", 0, OPTION_NUMBER, &s->dice_margin, "X",
+         "segmentation: equivalence margin of Dice (0.05)", 1e-6, 1, 0},
+        {"auc-margin", 0, OPTION_NUMBER, &s->auc_margin, "X",
+         "classification: equivalence margin of AUC (0.05)", 1e-6, 1, 0},
         {"cases", 0, OPTION_INT, &z.cases, "N", "cases of the synthetic dataset", 20, 9999, 0},
         {"difficulty", 0, OPTION_NUMBER, &z.difficulty, "X",
          "of the synthetic dataset: 0 easy ... 2 nearly hopeless", 0, 2, 0},
@@ -434,7 +443,7 @@ int cmd_study(int argc, char **argv)
     struct operands operands;
     char *line = command_line(argc, argv);
     if (options_parse(&operands, argc, argv, &help, 0, 0, &status) &&
-        !(status = check_usage(s, &operands))) {
+        !(status = check_usage(s, task, &operands))) {
         z.bf16 = !*precision ? -1 : strcmp(precision, "bf16") == 0;
         choose(s, preset, task, &z);
         s->norm = norm ? network_norm_find(norm) : NULL;

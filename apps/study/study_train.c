@@ -362,15 +362,23 @@ void study_progress(const struct study *s, struct study_task *t, int arm, int se
     fflush(stdout);
 }
 
+/* "19 MB", "2.30 GB" */
+static const char *put_bytes(char text[32], double bytes)
+{
+    const int small = bytes < 999.5e6;
+    snprintf(text, 32, small ? "%.0f MB" : "%.2f GB", bytes * (small ? 1e-6 : 1e-9));
+    return text;
+}
+
 void study_announce_total(const struct study *s)
 {
-    char time[32], stages[STAGES_TEXT];
+    char time[32], stages[STAGES_TEXT], memory[32], disk[32];
     double seconds = 0;
     for (int k = 0; k < STAGES; k++) seconds += s->expected_stage[k];
     progress_time(time, seconds);
-    printf("expected in all: about %s on %d free core%s (%s), %.2f GB of memory, %.2f GB of disk\n", time,
-           s->threads, s->threads > 1 ? "s" : "", study_stages(stages, s->expected_stage),
-           s->expected_bytes * 1e-9, s->expected_disk * 1e-9);
+    printf("expected in all: about %s on %d free core%s (%s), %s of memory, %s of disk\n", time, s->threads,
+           s->threads > 1 ? "s" : "", study_stages(stages, s->expected_stage),
+           put_bytes(memory, s->expected_bytes), put_bytes(disk, s->expected_disk));
     fflush(stdout);
 }
 

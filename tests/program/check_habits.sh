@@ -372,6 +372,16 @@ asked "--zeros is of Wilcoxon's test of pairs" compare v1.json v1.json --unpaire
 asked "v1.json,: a comma without a file" compare v1.json, v1.json,
 asked "--bandwidth changes nothing without scaling" bench kernels --bandwidth 200
 asked "--difficulty is of the synthetic dataset" study --data one -o none --difficulty 1
+for k in "segment covariates volume" "segment auc-margin 0.1" "segment class-lr 1" "segment crop 8,8,8" \
+    "classify dice-margin 0.1" "classify network unet" "classify lr 1" "classify patch-voxels 64"; do
+    set -- $k
+    "$nephron" study -o none --task $1 --$2 $3 >out 2>err
+    [ $? -eq 2 ] && [ ! -e none ] && grep -q -e "--$2 is of .*, which --task $1 leaves out" err
+    ok "study --task $1 with --$2: $(head -n 1 err)" $?
+done
+"$nephron" study -o none --task classify --cache >out 2>err
+[ $? -eq 2 ] && grep -q -e "--cache is of segmentation, which --task classify leaves out" err
+ok "study --task classify with --cache: $(head -n 1 err)" $?
 asked "--sites none.csv: no such file" study -o none --sites none.csv
 
 # What dataset.json says and the files do not bear out is told; --strict refuses it.

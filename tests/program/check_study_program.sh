@@ -12,8 +12,9 @@ data=$work/data
 cases=$(sed 1d "$data/sites.csv" | wc -l)
 (echo case,label; sed -n '2,$p' $data/sites.csv | cut -d, -f1 |
     awk '{ print $1 "," NR % 2 }') >"$work/data/labels.csv"
-tiny="--rounds 1 --local-iterations 1 --base-features 4 --patch-voxels 8000 --step 1 --class-rounds 1 \
-    --class-iterations 1 --base 4 --crop 8,8,8 --class-batch 4 --seeds 1 --quiet"
+tiny_maps="--rounds 1 --local-iterations 1 --base-features 4 --patch-voxels 8000 --step 1"
+tiny_classes="--class-rounds 1 --class-iterations 1 --base 4 --crop 8,8,8 --class-batch 4"
+tiny="$tiny_maps $tiny_classes --seeds 1 --quiet"
 
 $nephron study -o "$work/a" --data "$work/data" $tiny --threads 1
 ok "study of both tasks" $?
@@ -121,7 +122,8 @@ $nephron study --resume "$work/v" 2>"$work/err"
 [ $? -eq 1 ] && cmp -s "$work/err" "$work/first" &&
     [ -z "$(find "$work/v/predictions/segmentation" -name '*.nii.gz' -newer "$work/before")" ]
 ok "resumed it says the same, and predicts nothing again" $?
-$nephron study -o "$work/v" --data "$work/data" $diverging --task segment --resume &&
+$nephron study -o "$work/v" --data "$work/data" $tiny_maps --seeds 1 --quiet --arms federated --task segment \
+    --resume &&
     [ "$(segmenters "$work/v" | wc -l)" -eq 2 ] &&
     [ "$(segmenters "$work/v")" = "$(segmenters "$work/a")" ] &&
     [ -z "$(find "$work/v/predictions/segmentation" -name '*.nii.gz' -newer "$work/before")" ]
@@ -191,8 +193,8 @@ fi
 none=$(sed -n '2s/.*,//p' "$work/data/sites.csv")
 (echo case,age; awk -F, -v none="$none" 'NR > 1 { print $1 "," ($2 == none ? "" : 40 + NR * 7 % 40) }' \
     "$work/data/sites.csv") >"$work/data/clinical.csv"
-$nephron study -o "$work/age" --data "$work/data" $tiny --task classify --arms alone &&
-    grep -q 'in its last layer, volume, age' "$work/age/report.html"
+$nephron study -o "$work/age" --data "$work/data" $tiny_classes --seeds 1 --quiet --task classify \
+    --arms alone && grep -q 'in its last layer, volume, age' "$work/age/report.html"
 ok "a site without a value of a covariate" $?
 rm "$work/data/clinical.csv"
 
@@ -201,7 +203,7 @@ cp -r "${all%/*}" "$work/whole"
 chmod -R u+w "$work/whole"
 (echo case,label; sed -n '2,$p' "$all" | cut -d, -f1 |
     awk '{ print $1 "," (NR * 5 + int(NR / 7)) % 3 }') >"$work/whole/labels.csv"
-$nephron study -o "$work/three" --data "$work/whole" $tiny --task classify &&
+$nephron study -o "$work/three" --data "$work/whole" $tiny_classes --seeds 1 --quiet --task classify &&
     grep -q '"auc_one_vs_rest"' "$work/three/report.json" &&
     grep -q 'Macro AUC (mean of' "$work/three/report.html" &&
     grep -q '(95 % interval not estimable, p not defined, of the mean' "$work/three/report.html" &&
@@ -220,19 +222,26 @@ $nephron study -o "$work/c" --data "$work/data" $loud >"$work/said" 2>"$work/err
 ok "without labels.csv and sites.csv" $?
 
 # The synthetic dataset: as asked for, used again, and not mixed up with another one.
-$nephron study -o "$work/s" --cases 40 --difficulty 0.5 --task classify $loud >"$work/said" 2>"$work/err" &&
+$nephron study -o "$work/s" --cases 40 --difficulty 0.5 --task classify $tiny_classes --base 12 --seeds 1 \
+    >"$work/said" 2>"$work/err" &&
     grep -q 'report.html: done' "$work/said" && ! grep -q warning "$work/err" &&
     grep -q '"difficulty": 0.5' "$work/s/data/phantom.json" &&
     grep -q '"size": "kidneys-small"' "$work/s/data/phantom.json" &&
     grep -q '"segmentation_absent"' "$work/s/report.json"
 ok "synthetic data, classification alone" $?
-$nephron study -o "$work/s" --cases 40 --difficulty 0.5 --task classify $tiny
+# Disk: never less than is taken (but for the announcement's last digit), and at most a sixth more.
+bytes=$(find "$work/s" -type f -exec cat {} + | wc -c)
+said=$(sed -n 's/^expected in all: .*, \([0-9.]*\) MB of disk$/\1/p' "$work/said")
+awk -v said="$said" -v taken="$bytes" 'BEGIN {
+    exit !(said > 10 && taken <= (said + 0.5) * 1e6 && (said - 0.5) * 1e6 <= taken * 7 / 6) }'
+ok "a study that announced $said MB of disk took $bytes bytes" $?
+$nephron study -o "$work/s" --cases 40 --difficulty 0.5 --task classify $tiny_classes --base 12 --seeds 1 --quiet
 ok "the same synthetic data again" $?
 
 # What it would cost: of a dataset, and of the phantom without making it; standard through the same code with
 # small networks.
 $nephron study -o "$work/e" --data "$work/data" $tiny --estimate |
-    grep -q 'expected in all: about .* cores* (.*training .*testing .*) *, .* GB of memory, .* GB of disk' &&
+    grep -q 'expected in all: about .* cores* (.*training .*testing .*) *, .* [MG]B of memory, .* [MG]B of disk' &&
     [ ! -e "$work/e/report.json" ]
 ok "--estimate of a dataset" $?
 # Every second of a study is in one of the stages that it tells.
@@ -265,7 +274,8 @@ if [ -n "$CHECK_ALL" ]; then
     ok "--network and --norm of a study are in its report" $?
 fi
 
-refuses 1 "another dataset" $nephron study -o "$work/s" --cases 40 --difficulty 1 --task classify $tiny
+refuses 1 "another dataset" $nephron study -o "$work/s" --cases 40 --difficulty 1 --task classify \
+    $tiny_classes --seeds 1 --quiet
 refuses 1 "keeps its margins" $nephron study -o "$work/a" --data "$work/data" $tiny --resume --dice-margin 0.1
 refuses 1 "none of federated" $nephron study -o "$work/x" --data "$work/data" $tiny --arms alone,nothing
 refuses 1 "no such site" $nephron study -o "$work/x" --data "$work/data" $tiny --external nowhere

@@ -48,7 +48,7 @@ static int read_row(struct scores *s, int row, const struct column_table *c, int
     *out = (struct score){csv_cell(&s->csv, row, c->id), -1, NAN, NULL};
     const int most = c->count > 2 ? c->count - 1 : c->count == 1 ? 1 : SCORE_CLASSES_MAX - 1;
     if (!*out->id) return error_set(e, "%s: line %d: case is empty", s->path, s->csv.line[row]);
-    if (c->label >= 0 && *csv_cell(&s->csv, row, c->label)) {
+    if (c->label >= 0 && !csv_is_missing(csv_cell(&s->csv, row, c->label))) {
         if (csv_number(&s->csv, s->path, row, c->label, &v, e)) return -1;
         if (!(v >= 0 && v <= most && v == floor(v)))
             return error_set(e, "%s: line %d: label of case %s is %g, not %s%d", s->path,
@@ -58,7 +58,8 @@ static int read_row(struct scores *s, int row, const struct column_table *c, int
         if (out->label >= s->classes) s->classes = out->label + 1;
     }
     if (need_label && out->label < 0)
-        return error_set(e, "%s: line %d: label of case %s is empty", s->path, s->csv.line[row], out->id);
+        return error_set(e, "%s: line %d: label of case %s is '%s'", s->path, s->csv.line[row], out->id,
+                         csv_cell(&s->csv, row, c->label));
     for (int k = 0; k < c->count; k++) {
         double *of = c->count > 2 ? &s->room[(size_t)row * (size_t)c->count + (size_t)k] : &out->probability;
         if (read_probability(of, s, row, c->probability[k], e)) return -1;

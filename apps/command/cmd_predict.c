@@ -357,6 +357,7 @@ static int classify(struct predict *p, struct model **model, struct error *e)
     if (!status)
         status = from_dataset ? load_dataset_cases(p, &d, &data, e) : load_folder_cases(p, &images, &data, e);
     struct predictions r = {0};
+    if (!status) predict_tell_missing(p, &data);
     if (!status) status = predictions_create(&r, data.store.cases, p->run.options.classifier.classes, e);
     for (int i = 0; !status && i < r.cases; i++) {
         r.id[i] = from_dataset ? d.item[data.store.index[i]].id : images.item[i].id;

@@ -47,6 +47,9 @@ void predict_record_print(const struct predict *p);
 int predict_resume(struct predict *p, const char *out, struct json **record, struct error *e);
 /* Options of the other task: told, or an error where the result would be another. */
 int predict_check_task(const struct predict *p, struct error *e);
+/* Covariates that cases lack, unless quiet: they get the mean of the training cases. */
+struct learner_data;
+void predict_tell_missing(const struct predict *p, const struct learner_data *d);
 double predict_peak_bytes(void);
 
 #endif

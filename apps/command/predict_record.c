@@ -1,6 +1,7 @@
 /* predict_record.c - prediction.json: how the results of a prediction came about, and what --resume needs. */
 #include "apps/command/predict.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "io/base/text.h"
 #include "io/formats/image_formats.h"
 #include "nn/data/labelmap.h"
+#include "nn/train/learner_data.h"
 #include "tensor/base/clock.h"
 
 enum {
@@ -231,4 +233,17 @@ int predict_check_task(const struct predict *p, struct error *e)
         console_to(stderr, "nephron: note: --%s is for segmentation, %s is a classification: it changes "
                            "nothing\n", p->of_segmentation, p->run_path);
     return 0;
+}
+
+void predict_tell_missing(const struct predict *p, const struct learner_data *d)
+{
+    const struct covariates *c = &p->run.options.covariates;
+    for (int k = 0; !p->quiet && k < c->count; k++) {
+        int missing = 0;
+        for (int i = 0; i < d->store.cases; i++) missing += isnan(d->covariate[i * c->count + k]) != 0;
+        if (missing)
+            console("covariate %s is missing in %d of %d cases, which get the mean of the training cases, "
+                    "%.4g\n",
+                    c->name[k], missing, d->store.cases, c->mean[k]);
+    }
 }

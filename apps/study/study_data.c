@@ -1,5 +1,4 @@
 /* study_data.c - which cases there are, whose they are, what they are for, and how the sites differ. */
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include "apps/study/study_cost.h"
 #include "io/base/csv.h"
 #include "io/base/file.h"
+#include "nn/data/covariates.h"
 #include "nn/data/sites.h"
 #include "nn/data/splits.h"
 #include "tensor/base/pool.h"
@@ -82,6 +82,11 @@ static void sort_hospitals(struct study *s)
         if (s->item[i].hospital >= 0) s->item[i].hospital = place[s->item[i].hospital];
 }
 
+static int has_value(const struct csv *c, int row, int column)
+{
+    return column >= 0 && !csv_is_missing(csv_cell(c, row, column));
+}
+
 /* Columns age, sex, histology and hospital, each where it is there; cases of other datasets are passed
  * over. */
 static int read_clinical(struct study *s, const char *path, struct error *e)
@@ -97,11 +102,10 @@ static int read_clinical(struct study *s, const char *path, struct error *e)
         int i = dataset_find(&s->dataset, csv_cell(&c, r, cases), &ignored);
         if (i < 0) continue;
         struct study_case *item = &s->item[i];
-        if (age >= 0 && *csv_cell(&c, r, age)) status = csv_number(&c, path, r, age, &item->age, e);
-        int letter = sex < 0 ? 0 : tolower((unsigned char)*csv_cell(&c, r, sex));
-        item->female = letter == 'f' || letter == 'w' ? 1 : letter == 'm' ? 0 : -1;
-        if (hospital >= 0) item->hospital = number_hospital(s, csv_cell(&c, r, hospital));
-        if (kind >= 0) snprintf(item->kind, sizeof item->kind, "%s", csv_cell(&c, r, kind));
+        if (has_value(&c, r, age)) status = csv_number(&c, path, r, age, &item->age, e);
+        if (has_value(&c, r, sex)) item->female = covariate_sex(csv_cell(&c, r, sex));
+        if (has_value(&c, r, hospital)) item->hospital = number_hospital(s, csv_cell(&c, r, hospital));
+        if (has_value(&c, r, kind)) snprintf(item->kind, sizeof item->kind, "%s", csv_cell(&c, r, kind));
     }
     sort_hospitals(s);
     csv_free(&c);

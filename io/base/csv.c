@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "io/base/file.h"
 #include "io/base/text.h"
@@ -263,6 +264,15 @@ int csv_column(const struct csv *c, const char *name, struct error *e)
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", c->header[i]);
     error_set(e, "no column '%s'; there are: %s", name, list);
     return -1;
+}
+
+int csv_is_missing(const char *cell)
+{
+    static const char *const word[] = {"",     "NA",      "N/A",     "NaN", "null",
+                                       "none", "unknown", "missing", ".",   "?"};
+    for (size_t i = 0; i < sizeof word / sizeof *word; i++)
+        if (strcasecmp(cell, word[i]) == 0) return 1;
+    return 0;
 }
 
 int csv_number(const struct csv *c, const char *name, int row, int column, double *v, struct error *e)

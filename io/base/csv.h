@@ -26,6 +26,9 @@ static inline const char *csv_cell(const struct csv *c, int row, int column)
 {
     return c->cell[row * c->columns + column];
 }
+/* Whether a cell says that its value is not known: it is empty, or one of NA, N/A, NaN, null, none, unknown,
+ * missing, . and ? in letters of any case. */
+int csv_is_missing(const char *cell);
 /* The cell as a finite number; an error names file, line and column. */
 int csv_number(const struct csv *c, const char *name, int row, int column, double *v, struct error *e);
 /* Writes text, quoted where needed, to buf (size bytes); returns its length as snprintf. Text that begins

@@ -1,11 +1,11 @@
 /* covariates.c - names, tables and statistics of covariates. */
 #include "nn/data/covariates.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "io/base/csv.h"
 #include "io/base/file.h"
@@ -75,15 +75,20 @@ static int compare_named(const void *a, const void *b)
     return strcmp(((const struct named *)a)->id, ((const struct named *)b)->id);
 }
 
-/* The two sexes in the first letters that English and German tables have. */
-static int read_sex(double *v, const char *cell)
+int covariate_sex(const char *cell)
 {
-    static const char *const word[] = {"f", "female", "w", "m", "male"};
-    char lower[8] = "";
-    for (int i = 0; cell[i] && i < 7; i++) lower[i] = (char)tolower((unsigned char)cell[i]);
-    for (int k = 0; k < 5; k++)
-        if (strcmp(lower, word[k]) == 0) return *v = k < 3, 1;
-    return 0;
+    static const char *const word[] = {"f", "female", "w",   "woman",     "weiblich",
+                                       "m", "male",   "man", "maennlich", "m\xc3\xa4nnlich"};
+    for (int k = 0; k < 10; k++)
+        if (strcasecmp(cell, word[k]) == 0) return k < 5;
+    return -1;
+}
+
+static int tell_unknown(const char *id, struct error *e)
+{
+    const struct error what = *e;
+    return error_set(e, "%.400s (case %.64s; a value that is not known is an empty cell or NA)", what.text,
+                     id);
 }
 
 /* The columns of one table that no table before it had: done[k] then. */
@@ -110,9 +115,9 @@ static int take_table(float *value, int *done, const struct covariates *c, const
             break;
         }
         for (int k = 0; !status && k < c->count; k++) {
-            double v;
-            if (column[k] < 0 || !*csv_cell(t, r, column[k])) continue;
-            if (!read_sex(&v, csv_cell(t, r, column[k]))) status = csv_number(t, path, r, column[k], &v, e);
+            if (column[k] < 0 || csv_is_missing(csv_cell(t, r, column[k]))) continue;
+            double v = covariate_sex(csv_cell(t, r, column[k]));
+            if (v < 0 && csv_number(t, path, r, column[k], &v, e)) status = tell_unknown(key.id, e);
             if (status) continue;
             float *kept = &value[(size_t)at->index * (size_t)c->count + (size_t)k];
             *kept = (float)v;

@@ -209,6 +209,9 @@ static int read_targets(struct dataset *d, const struct csv *t, const char *path
         int i = dataset_find(d, id, e);
         if (i < 0)
             return error_set(e, "%s: line %d: case '%s' has no image in imagesTr", path, t->line[r], id);
+        if (csv_is_missing(csv_cell(t, r, label_column)))
+            return error_set(e, "%s: line %d: case %s has label '%s': without its row the case is left out",
+                             path, t->line[r], id, csv_cell(t, r, label_column));
         if (csv_number(t, path, r, label_column, &v, e)) return -1;
         if (v < 0 || v >= LABELS_MAX || v != floor(v))
             return error_set(e, "%s: line %d: label '%s' is not a class number from 0 to %d", path,

@@ -35,6 +35,17 @@ ok "predict from a folder of images" $?
 cut -d, -f1,3 "$work/p/predictions.csv" | tail -n +2 >"$work/a"
 tail -n +2 "$work/f/predictions.csv" | cmp -s - "$work/a"
 ok "other probabilities from a folder than from a dataset" $?
+# A word for a value that is not known counts as an empty cell does, and is told.
+sed '6s/,,/,Unknown,/' "$work/data/clinical.csv" >"$work/unknown.csv"
+$nephron predict "$work/run" -i "$work/data/imagesTr" --masks "$work/data/labelsTr" --covariates \
+    "$work/unknown.csv" -o "$work/u" >"$work/log" && ! cmp -s "$work/unknown.csv" "$work/data/clinical.csv" &&
+    cmp -s "$work/f/predictions.csv" "$work/u/predictions.csv" &&
+    grep -q 'covariate age is missing in 1 of 40 cases, which get the mean of the training cases' "$work/log"
+ok "an unknown age: $(cat "$work/log")" $?
+sed '6s/,,/,about 50,/' "$work/data/clinical.csv" >"$work/about.csv"
+refuses 1 "about.csv: line 6: age is 'about 50', not a number (case hippocampus_.*is an empty cell or NA)" \
+    $nephron predict "$work/run" -i "$work/data/imagesTr" --masks "$work/data/labelsTr" --covariates \
+    "$work/about.csv" -o "$work/x"
 refuses 1 "age, volume, sex" $nephron predict "$work/run" -i "$work/data/imagesTr" --masks \
     "$work/data/labelsTr" -o "$work/x"
 refuses 1 "--masks DIR" $nephron predict "$work/run" -i "$work/data/imagesTr" --covariates \
@@ -68,6 +79,9 @@ refuses 1 "labels.csv: no case has label 0, and the highest is 2" $nephron train
 sed '$d' "$work/data/labels.csv" >"$work/coded/labels.csv"
 refuses 1 "labels.csv: 1 case of imagesTr has no row and is left out" $nephron train "$work/coded" \
     -o "$work/y" $tiny --strict
+sed '5s/,.*/,NA/' "$work/data/labels.csv" >"$work/coded/labels.csv"
+refuses 1 "labels.csv: line 5: case hippocampus_.* has label 'NA': without its row" $nephron train \
+    "$work/coded" -o "$work/y" $tiny
 refuses 1 "is for classification" $nephron train "$work/data" -o "$work/y" --task segment --covariates age
 
 # Two hospitals by carried files: what each tells of its covariates is in its fingerprint, what was agreed on

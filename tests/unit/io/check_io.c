@@ -48,6 +48,10 @@ static void check_csv(void)
     CHECK(csv_number(&c, "t.csv", 1, 2, &v, &e) == 0 && v == 1000, "%g", v);
     CHECK(csv_number(&c, "t.csv", 1, 1, &v, &e) && strstr(e.text, "t.csv: line 5: site \"A\" is ''"), "%s",
           e.text);
+    CHECK(csv_is_missing("") && csv_is_missing("na") && csv_is_missing("N/A") && csv_is_missing("NAN") &&
+              csv_is_missing("Unknown") && csv_is_missing(".") && !csv_is_missing("0") &&
+              !csv_is_missing("nano") && !csv_is_missing("-"),
+          "words for a value that is not known");
     csv_free(&c);
     CHECK(parse_csv(&c, "a\n1e999\nnan\n0x1\n-7.5e-1\n", &e) == 0 && c.rows == 4, "%s", e.text);
     for (int i = 0; i < 3; i++)

@@ -75,10 +75,17 @@ static void check_tables(void)
     CHECK(covariates_read(v, &c, id, 3, both, 2, &e) && strstr(e.text, two) && strstr(e.text, "line 3") &&
               strstr(e.text, "twice"),
           "%s", e.text);
-    put(two, "case,sex\nc1,F\nc3,unknown\n");
+    put(two, "case,sex\nc1,F\nc3,perhaps\n");
     CHECK(covariates_read(v, &c, id, 3, both, 2, &e) && strstr(e.text, two) &&
-              strstr(e.text, "sex is 'unknown'"),
+              strstr(e.text, "line 3: sex is 'perhaps'") && strstr(e.text, "case c3"),
           "%s", e.text);
+    put(one, "case,age\nc1,NA\nc2, n/a \nc3,NaN\n");
+    put(two, "case,sex\nc1,unknown\nc2,?\nc3,Weiblich\n");
+    CHECK(covariates_read(v, &c, id, 3, both, 2, &e) == 0, "%s", e.text);
+    CHECK(isnan(v[0]) && isnan(v[3]) && isnan(v[6]) && isnan(v[1]) && isnan(v[4]) && v[7] == 1,
+          "words for what is missing: %g %g %g, %g %g %g", v[0], v[3], v[6], v[1], v[4], v[7]);
+    CHECK(covariate_sex("missing") == -1 && covariate_sex("M\xc3\xa4nnlich") == 0 && covariate_sex("") == -1,
+          "sexes");
     put(one, "case,age\nc1,1e39\n");
     put(two, "case,sex\nc1,F\n");
     CHECK(covariates_read(v, &c, id, 3, both, 2, &e) && strstr(e.text, one) &&

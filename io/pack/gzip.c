@@ -6,6 +6,17 @@
 #include "io/pack/gzip.h"
 #include "io/pack/inflate.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#include <stdatomic.h>
+#endif
+
+static uint32_t read_le32(const unsigned char *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
 /* Eight tables: eight bytes a step (Intel's slicing-by-8). Made on first need would want a lock: so by the
  * caller's stack, 8 KB. */
 struct crc_tables {
@@ -23,20 +34,71 @@ static void make_tables(struct crc_tables *c)
         for (int i = 0; i < 256; i++) c->t[k][i] = c->t[k - 1][i] >> 8 ^ c->t[0][c->t[k - 1][i] & 255];
 }
 
-uint32_t crc32_update(uint32_t crc, const void *data, size_t size)
+/* The remainder, uninverted, goes on over these bytes. */
+static uint32_t crc_bytes(uint32_t crc, const unsigned char *p, size_t size)
 {
     struct crc_tables c;
-    const unsigned char *p = data;
     make_tables(&c);
-    crc = ~crc;
     for (; size >= 8; p += 8, size -= 8) {
-        uint32_t low = crc ^
-                       ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
+        uint32_t low = crc ^ read_le32(p);
         crc = c.t[7][low & 255] ^ c.t[6][low >> 8 & 255] ^ c.t[5][low >> 16 & 255] ^ c.t[4][low >> 24] ^
               c.t[3][p[4]] ^ c.t[2][p[5]] ^ c.t[1][p[6]] ^ c.t[0][p[7]];
     }
     while (size--) crc = crc >> 8 ^ c.t[0][(crc ^ *p++) & 255];
-    return ~crc;
+    return crc;
+}
+
+#if defined(__x86_64__)
+/* cpuid 1, ecx 1; asked once, as in sha256.c. */
+static int has_clmul(void)
+{
+    static atomic_int cached = -1;
+    int there = atomic_load_explicit(&cached, memory_order_relaxed);
+    if (there < 0) {
+        unsigned a, b, c, d;
+        there = __get_cpuid(1, &a, &b, &c, &d) && c >> 1 & 1;
+        atomic_store_explicit(&cached, there, memory_order_relaxed);
+    }
+    return there;
+}
+
+#define CLMUL_TARGET __attribute__((target("pclmul")))
+
+/* 16 bytes that have the remainder of x, moved by as many bytes as the powers stand for, and of `more`. */
+CLMUL_TARGET static inline __m128i fold(__m128i x, __m128i powers, __m128i more)
+{
+    return _mm_xor_si128(_mm_xor_si128(_mm_clmulepi64_si128(x, powers, 0x00),
+                                       _mm_clmulepi64_si128(x, powers, 0x11)), more);
+}
+
+/* The remainder of 64 bytes and more by products of polynomials: V. Gopal et al., Fast CRC computation for
+ * generic polynomials using PCLMULQDQ (Intel, 2009). Of n bytes the first n - n % 64 are folded into 64,
+ * these into 16; the remainder of these and of the rest is that of all. */
+CLMUL_TARGET static uint32_t crc_folded(uint32_t crc, const unsigned char *p, size_t n)
+{
+    const __m128i by64 = _mm_set_epi64x(0x1c6e41596, 0x154442bd4),
+                  by16 = _mm_set_epi64x(0x0ccaa009e, 0x1751997d0);
+    const unsigned char *const end = p + n - n % 64;
+    unsigned char last[16 + 63];
+    __m128i x[4];
+    for (int i = 0; i < 4; i++) x[i] = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i));
+    x[0] = _mm_xor_si128(x[0], _mm_cvtsi32_si128((int)crc));
+    for (p += 64; p < end; p += 64)
+        for (int i = 0; i < 4; i++)
+            x[i] = fold(x[i], by64, _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i)));
+    for (int i = 1; i < 4; i++) x[i] = fold(x[i - 1], by16, x[i]);
+    _mm_storeu_si128((__m128i *)(void *)last, x[3]);
+    memcpy(last + 16, end, n % 64);
+    return crc_bytes(0, last, 16 + n % 64);
+}
+#endif
+
+uint32_t crc32_update(uint32_t crc, const void *data, size_t size)
+{
+#if defined(__x86_64__)
+    if (size >= 64 && has_clmul()) return ~crc_folded(~crc, data, size);
+#endif
+    return ~crc_bytes(~crc, data, size);
 }
 
 uint32_t adler32_update(uint32_t adler, const void *data, size_t size)
@@ -51,11 +113,6 @@ uint32_t adler32_update(uint32_t adler, const void *data, size_t size)
         b %= 65521;
     }
     return b << 16 | a;
-}
-
-static uint32_t read_le32(const unsigned char *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
 static void write_le32(unsigned char *p, uint32_t v)

@@ -29,6 +29,7 @@ info_images.o text
 info_images.o turn
 cpu.o cached_hardware
 cpu.o cached_level
+gzip.o cached
 interrupt.o caught
 options.o common
 sha256.o cached

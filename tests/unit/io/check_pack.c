@@ -47,10 +47,43 @@ static void check_sha256(void)
     CHECK(memcmp(digest, parts, sizeof parts) == 0, "SHA-256 of 6400 bytes in pieces");
 }
 
+/* CRC-32 as it is defined, a bit at a time. */
+static uint32_t crc_of(const unsigned char *p, size_t n)
+{
+    uint32_t v = ~0u;
+    for (size_t i = 0; i < n; i++) {
+        v ^= p[i];
+        for (int k = 0; k < 8; k++) v = v & 1 ? v >> 1 ^ 0xedb88320u : v >> 1;
+    }
+    return ~v;
+}
+
+/* Long pieces are folded by a processor's products, short ones go through tables. */
+static void check_crc(void)
+{
+    unsigned char some[700];
+    int whole = 0, pieces = 0;
+    for (size_t i = 0; i < sizeof some; i++) some[i] = (unsigned char)next_random();
+    for (size_t n = 0; n <= 690; n++) {
+        const unsigned char *p = some + n % 10;
+        uint32_t crc = 0;
+        whole += crc32_update(0, p, n) == crc_of(p, n);
+        for (size_t at = 0, more = n % 63 + 1; at < n; at += more)
+            crc = crc32_update(crc, p + at, at + more < n ? more : n - at);
+        crc = crc32_update(crc, p + n, 10 - n % 10);
+        pieces += crc == crc_of(p, n + 10 - n % 10);
+    }
+    CHECK(whole == 691, "CRC-32 of 0 to 690 bytes: %d of 691", whole);
+    CHECK(pieces == 691, "CRC-32 of as many in pieces: %d of 691", pieces);
+    uint32_t crc = crc32_update(0, some, 300);
+    CHECK(crc32_update(crc, some + 300, 400) == crc_of(some, 700), "CRC-32 of two long pieces");
+}
+
 static void check_sums(void)
 {
     CHECK(crc32_update(0, "123456789", 9) == 0xcbf43926, "CRC-32 of 123456789");
     CHECK(crc32_update(crc32_update(0, "1234", 4), "56789", 5) == 0xcbf43926, "CRC-32 in two parts");
+    check_crc();
     CHECK(adler32_update(1, "Wikipedia", 9) == 0x11e60398, "Adler-32 of Wikipedia");
     check_sha256();
 }

@@ -78,11 +78,14 @@ static uint32_t take(struct reader *r, int n)
     return v;
 }
 
+/* The lowest bits of a code, at most 16, in the other order. */
 static uint32_t reverse(uint32_t code, int bits)
 {
-    uint32_t r = 0;
-    for (int i = 0; i < bits; i++) r |= (code >> i & 1) << (bits - 1 - i);
-    return r;
+    code = (code & 0x5555) << 1 | (code >> 1 & 0x5555);
+    code = (code & 0x3333) << 2 | (code >> 2 & 0x3333);
+    code = (code & 0x0f0f) << 4 | (code >> 4 & 0x0f0f);
+    code = (code & 0x00ff) << 8 | code >> 8;
+    return code >> (16 - bits);
 }
 
 /* Canonical codes from lengths. Returns -1 where more codes than fit are asked for, or fewer (unless there is
@@ -103,7 +106,7 @@ static int build_table(struct table *t, const unsigned char *length, int symbols
         used += count[b];
     }
     if (left > 0 && used > 1) return -1;
-    memset(t->entry, 0, sizeof t->entry);
+    for (int i = 0; i < 1 << TABLE_BITS; i++) t->entry[i] = 0;
     uint32_t start[CODE_BITS_MAX + 2];
     memcpy(start, next, sizeof start);
     /* How many extra bits each first-table slot needs: the longest code that starts with it. */
@@ -117,6 +120,7 @@ static int build_table(struct table *t, const unsigned char *length, int symbols
         if (!link_bits[r]) continue;
         if (end + (1u << link_bits[r]) > TABLE_MAX) return -1;
         t->entry[r] = end << 8 | LINK | link_bits[r];
+        memset(t->entry + end, 0, sizeof(uint32_t) << link_bits[r]);
         end += 1u << link_bits[r];
     }
     for (int i = 0; i < symbols; i++) {
@@ -199,8 +203,25 @@ INLINE uint32_t take_sure(struct reader *r, int n)
     return v;
 }
 
-/* What a step reads at most: three codes and the extra bits of two, below 56 bits; and what it writes. */
-enum { FAST_IN = 8, FAST_OUT = 2 + 258 };
+/* What a step reads at most: three codes and the extra bits of two, below 56 bits; and what it writes: two
+ * literals and a match in pieces of 16 bytes, which may write behind its end what comes over it later. */
+enum { FAST_IN = 8, PIECE = 16, FAST_OUT = 2 + 258 + PIECE };
+
+/* length bytes, of which each is the one `distance` before it. */
+INLINE void copy_back(unsigned char *to, size_t distance, size_t length)
+{
+    const unsigned char *const end = to + length;
+    if (distance >= PIECE) {
+        do {
+            memcpy(to, to - distance, PIECE);
+            to += PIECE;
+        } while (to < end);
+    } else if (distance == 1) {
+        memset(to, to[-1], length);
+    } else {
+        for (; to < end; to++) *to = *(to - distance);
+    }
+}
 
 /* As long as neither input nor output can end within a step: literals and matches without looking at either
  * each time. It stops before whatever is not such: the end of the block, an invalid code, a distance before
@@ -219,23 +240,21 @@ static void read_codes_fast(struct reader *reader, struct output *output, const 
             data[size++] = (unsigned char)(entry >> 8);
             entry = look_up(literal, r.bits);
         }
-        const struct reader before = r;
         const uint32_t symbol = entry >> 8;
         if (!(entry & 0x1f) || symbol == 256 || symbol > 285) break;
         if (symbol < 256 || r.count < 2 * CODE_BITS_MAX + 5 + 13) continue; /* of the next step */
-        take_sure(&r, (int)(entry & 0x1f));
-        const size_t length = length_base[symbol - 257] + take_sure(&r, length_extra[symbol - 257]);
-        entry = look_up(distance, r.bits);
+        struct reader ahead = r;
+        take_sure(&ahead, (int)(entry & 0x1f));
+        const size_t length = length_base[symbol - 257] + take_sure(&ahead, length_extra[symbol - 257]);
+        entry = look_up(distance, ahead.bits);
         const uint32_t d = entry >> 8;
-        take_sure(&r, (int)(entry & 0x1f));
-        const size_t from = entry & 0x1f && d < 30 ? distance_base[d] + take_sure(&r, distance_extra[d]) : 0;
-        if (from == 0 || from > size) {
-            r = before;
-            break;
-        }
-        if (from >= length) memcpy(data + size, data + size - from, length);
-        else if (from == 1) memset(data + size, data[size - 1], length);
-        else for (size_t i = 0; i < length; i++) data[size + i] = data[size + i - from];
+        take_sure(&ahead, (int)(entry & 0x1f));
+        if (!(entry & 0x1f) || d > 29) break;
+        const size_t from = distance_base[d] + take_sure(&ahead, distance_extra[d]);
+        if (from > size) break;
+        r.bits = ahead.bits;
+        r.count = ahead.count;
+        copy_back(data + size, from, length);
         size += length;
     }
     *reader = r;

@@ -163,7 +163,7 @@ static int decode(struct reader *r, const struct table *t)
 
 struct output {
     unsigned char *data;
-    size_t size, room, limit;
+    size_t size, room, limit, stop; /* stop: not 0 where so many bytes are enough */
 };
 
 /* What one step may add beyond where the output was to stop: a stored block. */
@@ -172,6 +172,7 @@ enum { STEP_MAX = 65536 + 258 };
 static int reserve(struct output *o, size_t more, struct error *e)
 {
     if (o->room - o->size >= more) return 0;
+    if (o->stop && o->size >= o->stop) return error_set(e, "more than the %zu bytes wanted", o->stop);
     if (more > o->limit - o->size) return error_set(e, "unpacks to more than %zu bytes", o->limit);
     size_t room = o->room < o->limit / 2 ? 2 * o->room : o->limit;
     if (room < o->size + more) room = o->size + more;
@@ -370,7 +371,7 @@ static int inflate_until(const unsigned char *in, size_t in_size, size_t expecte
                          unsigned char **out, size_t *out_size, size_t *used, struct error *e)
 {
     struct reader r = {.in = in, .size = in_size};
-    struct output o = {.limit = limit};
+    struct output o = {.limit = limit, .stop = stop};
     struct table *t = malloc(2 * sizeof *t);
     /* A byte of deflate gives at most 1032 bytes: a false `expected` does not make us allocate for
      * nothing. */
@@ -410,7 +411,8 @@ int inflate_begin(const unsigned char *in, size_t in_size, size_t want, unsigned
                   size_t *used, struct error *e)
 {
     size_t limit = want < SIZE_MAX / 2 ? want + STEP_MAX : want;
-    return inflate_until(in, in_size, limit, limit, want, out, out_size, used, e);
+    const size_t room = want < SIZE_MAX / 2 ? want + FAST_OUT : want; /* where it stops, at a step's end */
+    return inflate_until(in, in_size, room, limit, want, out, out_size, used, e);
 }
 
 #else

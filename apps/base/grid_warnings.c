@@ -1,6 +1,7 @@
 /* grid_warnings.c - warnings of grids that differ, each told once. */
 #include "apps/base/grid_warnings.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "apps/base/console.h"
@@ -55,17 +56,46 @@ static void tell_assumed(void *context, const char *path, const char *assumed)
     pthread_mutex_unlock(&w->lock);
 }
 
+static void tell_constant(void *context, const char *path, int channel, double value)
+{
+    struct grid_warnings *w = context;
+    char text[1500];
+    snprintf(text, sizeof text, "%d %s", channel, path);
+    pthread_mutex_lock(&w->lock);
+    if (is_new(&w->constant, text) && w->constant.count == 1) {
+        console_to(stderr, "nephron: note: %s: all voxels of channel %d are %g: it shows nothing\n", path,
+                   channel, value);
+        w->counted = 1;
+    }
+    pthread_mutex_unlock(&w->lock);
+}
+
+void grid_warnings_count(struct grid_warnings *w)
+{
+    pthread_mutex_lock(&w->lock);
+    if (w->constant.count > w->counted)
+        console_to(stderr, "nephron: note: %d channels of the files that were read have one value in all "
+                           "voxels\n",
+                   w->constant.count);
+    w->counted = w->constant.count;
+    pthread_mutex_unlock(&w->lock);
+}
+
 struct grid_check grid_warnings_check(struct grid_warnings *w)
 {
     return (struct grid_check){.rule = w->strict ? GRIDS_STRICT : GRIDS_AS_NNUNET,
                                .tell = tell,
                                .tell_assumed = tell_assumed,
+                               .tell_constant = tell_constant,
                                .context = w};
 }
 
 void grid_warnings_free(struct grid_warnings *w)
 {
+    grid_warnings_count(w);
     free(w->warned.hash);
     free(w->assumed.hash);
-    w->warned = w->assumed = (struct told){0};
+    free(w->constant.hash);
+    w->warned = w->assumed = w->constant = (struct told){0};
+    w->counted = 0;
 }

@@ -1,6 +1,7 @@
 /* grid_warnings.h - `--strict`, and what is told of the images that a command reads (io/image/grids.h):
- * warnings of those that do not lie on one grid, and notes of what a file does not say and its reader
- * assumed. On stderr, each text once however often the files are read, and only the first few.
+ * warnings of those that do not lie on one grid, notes of what a file does not say and its reader
+ * assumed, and of channels whose voxels all have one value. On stderr, each text once however often the
+ * files are read, and only the first few; of channels of one value the first, and how many there are.
  */
 #ifndef APPS_GRID_WARNINGS_H
 #define APPS_GRID_WARNINGS_H
@@ -16,7 +17,8 @@ struct grid_warnings {
     struct told {
         uint64_t *hash; /* of the texts */
         int count, room;
-    } warned, assumed;
+    } warned, assumed, constant;
+    int counted; /* channels of one value that have been told or counted */
 };
 enum { GRID_WARNINGS_MOST = 10 };
 
@@ -29,6 +31,8 @@ enum { GRID_WARNINGS_MOST = 10 };
 #define GRID_WARNINGS_NONE {.lock = PTHREAD_MUTEX_INITIALIZER}
 /* For a dataset, or images: w stays the caller's and must outlive it. */
 struct grid_check grid_warnings_check(struct grid_warnings *w);
-void grid_warnings_free(struct grid_warnings *w);
+/* Tells how many channels of one value the files read so far had, where they are more than was told. */
+void grid_warnings_count(struct grid_warnings *w);
+void grid_warnings_free(struct grid_warnings *w); /* counts before */
 
 #endif

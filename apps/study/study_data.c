@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/grid_warnings.h"
 #include "apps/base/progress.h"
 #include "apps/study/study_cost.h"
 #include "io/base/csv.h"
@@ -268,6 +269,7 @@ struct measuring {
     struct study *s;
     int first;
     struct error *error; /* [jobs of a turn] */
+    struct reading how;
 };
 
 /* Every k-th voxel that is not 0; an image of zeros gives zeros. */
@@ -290,7 +292,8 @@ static void measure_job(void *arg, int job, int thread)
     struct sample v;
     (void)thread;
     m->error[job].text[0] = 0;
-    if (item->role == STUDY_UNUSED || dataset_load(&v, &m->s->dataset, m->first + job, NULL, &m->error[job]))
+    if (item->role == STUDY_UNUSED ||
+        dataset_load(&v, &m->s->dataset, m->first + job, &m->how, &m->error[job]))
         return;
     m->error[job].text[0] = 0;
     item->intensity = malloc((size_t)v.channels * INTENSITIES * sizeof *item->intensity);
@@ -339,7 +342,10 @@ static int choose_window(struct study *s, struct error *e)
 int study_measure(struct study *s, struct error *e)
 {
     int n = s->dataset.cases, turn = pool_turn(s->pool), status = 0;
-    struct measuring m = {s, 0, calloc((size_t)turn, sizeof *m.error)};
+    struct grid_warnings grids = GRID_WARNINGS_NONE;
+    struct measuring m = {.s = s, .error = calloc((size_t)turn, sizeof *m.error)};
+    m.how.grids = grid_warnings_check(&grids);
+    m.how.grids.rule = GRIDS_EQUAL;
     if (!m.error) return error_set(e, "out of memory");
     struct progress bar = progress_begin("read cases", s->quiet);
     for (; !status && m.first < n; m.first += turn) {
@@ -350,6 +356,7 @@ int study_measure(struct study *s, struct error *e)
         progress_update(&bar, m.first + jobs, n, "");
     }
     progress_end(&bar);
+    grid_warnings_free(&grids);
     free(m.error);
     return status ? -1 : choose_window(s, e);
 }

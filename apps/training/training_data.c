@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apps/base/dataset_warnings.h"
+#include "apps/base/grid_warnings.h"
 #include "apps/base/progress.h"
 #include "apps/training/training.h"
 #include "fl/partition.h"
@@ -271,6 +272,7 @@ int training_load(struct training *t, struct error *e)
     status = learner_data_load(&t->validation, &t->dataset, &t->options, t->plan, t->role, ROLE_VALIDATION,
                                &t->reading, e);
     progress_end(&bar);
+    if (t->reading.grids.context) grid_warnings_count(t->reading.grids.context); /* before the training */
     if (!status && t->train.store.cases == 0)
         return error_set(e, "%s: fold %s leaves no training case", t->args.data, t->args.fold);
     return status;

@@ -25,6 +25,8 @@ struct grid_check {
     /* What the reader of the file at `path` put in the place of what the file does not say (assumed of struct
      * volume); under every rule, from several threads and again likewise. NULL: it is not told. */
     void (*tell_assumed)(void *context, const char *path, const char *assumed);
+    /* The voxels of that channel of the file at `path` (from 0) all have this value; likewise. */
+    void (*tell_constant)(void *context, const char *path, int channel, double value);
     void *context;
 };
 

@@ -61,8 +61,16 @@ static size_t find_not_finite(const float *v, size_t n)
     return i;
 }
 
-/* Channel c from the voxels at `from`, which may be the image itself. */
-static int take_channel(struct sample *s, int c, const float *from, const char *path, struct error *e)
+static int is_constant(const float *v, size_t n)
+{
+    size_t i = 1;
+    while (i < n && v[i] == v[0]) i++;
+    return i >= n;
+}
+
+/* Channel c from the voxels at `from`, which may be the image itself; it is channel `part` of its file. */
+static int take_channel(struct sample *s, int c, const float *from, const char *path, int part,
+                        const struct grid_check *grids, struct error *e)
 {
     const size_t n = sample_voxels(s), channels = (size_t)s->channels, i = find_not_finite(from, n);
     if (i < n) {
@@ -70,6 +78,8 @@ static int take_channel(struct sample *s, int c, const float *from, const char *
                z = i / (size_t)s->size[2] / (size_t)s->size[1];
         return error_set(e, "%s: voxel (%zu, %zu, %zu) is %g", path, x, y, z, from[i]);
     }
+    if (grids && grids->tell_constant && is_constant(from, n))
+        grids->tell_constant(grids->context, path, part, from[0]);
     for (size_t k = 0; from != s->image && k < n; k++) s->image[k * channels + (size_t)c] = from[k];
     return 0;
 }
@@ -107,7 +117,7 @@ static int load_file(struct sample *s, int *c, struct volume *first, const char 
     }
     const float *voxel = s->channels == 1 ? s->image : v.voxel;
     for (int64_t k = 0; !bad && k < parts; k++)
-        bad = take_channel(s, (*c)++, voxel + (size_t)k * sample_voxels(s), paths[file], e);
+        bad = take_channel(s, (*c)++, voxel + (size_t)k * sample_voxels(s), paths[file], (int)k, grids, e);
     volume_free(&v);
     if (file == 0) *first = v;
     return bad ? -1 : 0;
@@ -181,7 +191,8 @@ int sample_load_previous(struct sample *s, const struct dataset *d, const char *
     return read_labels(&s->previous, d, path, &image, "its image", grids, e);
 }
 
-static int load_npz_case(struct sample *s, const struct dataset *d, int i, struct error *e)
+static int load_npz_case(struct sample *s, const struct dataset *d, int i, const struct grid_check *grids,
+                         struct error *e)
 {
     memset(s, 0, sizeof *s);
     const struct npy *a = dataset_part_images(d, d->item[i].part, e);
@@ -197,6 +208,11 @@ static int load_npz_case(struct sample *s, const struct dataset *d, int i, struc
         return error_set(e, "%s: no memory for %zu voxels", d->path, n);
     const uint8_t *from = (const uint8_t *)a->data + (size_t)d->item[i].index * n;
     for (size_t k = 0; k < n; k++) s->image[k] = (float)from[k] / 255.0f;
+    if (grids->tell_constant && is_constant(s->image, n)) {
+        char name[1400];
+        snprintf(name, sizeof name, "%s case %s", d->path, d->item[i].id);
+        grids->tell_constant(grids->context, name, 0, s->image[0]);
+    }
     return 0;
 }
 
@@ -222,10 +238,11 @@ static int load_files(struct sample *s, const struct dataset *d, int i, char (*t
 int dataset_load(struct sample *s, const struct dataset *d, int i, const struct reading *how, struct error *e)
 {
     static const struct reading plain;
-    if (!d->json) return load_npz_case(s, d, i, e);
+    if (!how) how = &plain;
+    if (!d->json) return load_npz_case(s, d, i, &how->grids, e);
     char (*text)[1400] = malloc(((size_t)d->files + 1) * sizeof *text);
     if (!text) return error_set(e, "%s: out of memory", d->path);
-    int status = load_files(s, d, i, text, how ? how : &plain, e);
+    int status = load_files(s, d, i, text, how, e);
     free(text);
     return status;
 }

@@ -384,6 +384,32 @@ done
 ok "study --task classify with --cache: $(head -n 1 err)" $?
 asked "--sites none.csv: no such file" study -o none --sites none.csv
 
+# A channel whose voxels all have one value is told by every command that reads it: the first one by its file,
+# and how many there are.
+cp -r one blank
+for f in $(ls one/imagesTr | sed -n '1p;3p'); do
+    gzip -dc "one/imagesTr/$f" >voxels
+    { head -c 352 voxels; head -c "$(($(wc -c <voxels) - 352))" /dev/zero; } | gzip -c >"blank/imagesTr/$f"
+done
+blank="_0000.nii.gz: all voxels of channel 0 are 0"
+told() { # description, command: the first one and their number
+    check "$@"
+    holds "$1: the file is told" "$blank" err
+    holds "$1: their number is told" "2 channels of the files that were read have one value in all voxels" err
+    [ "$(grep -c 'one value\|all voxels' err)" -eq 2 ]
+    ok "$1: it is told once: $(cat err)" $?
+}
+told "plan of images of one value" "$nephron" plan blank
+told "train on them" "$nephron" train blank -o none $small --no-validation --fold all
+told "a federation of them" "$nephron" federate blank -o none --sites 2 --fold all --rounds 1 \
+    --local-iterations 1 --base-features 4 --batch 2 --patch 16,16,16 --no-validation --overwrite
+told "a site's fingerprint of them" "$nephron" federate blank --as fingerprint a -o carried
+told "predict of them" "$nephron" predict tiny -i blank/imagesTr -o blank_maps --step 1 --no-mirror --threads 1
+rm -r none
+check "a usual dataset" "$nephron" plan one
+! grep -q "all voxels" err
+ok "nothing is told of images that show something" $?
+
 # What dataset.json says and the files do not bear out is told; --strict refuses it.
 cp -r one stale && sed 's/"numTraining": 4/"numTraining": 9/' one/dataset.json >stale/dataset.json
 check "numTraining of other files" "$nephron" plan stale

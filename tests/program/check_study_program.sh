@@ -189,6 +189,20 @@ if [ -n "$CHECK_ALL" ]; then
     rm "$work/data/clinical.csv"
 fi
 
+# Images of one value are told, and do no harm to the other cases.
+cp -r "$work/data" "$work/blank"
+blanks=0
+for f in $(ls "$work/blank/imagesTr" | head -n 3); do
+    f=$work/blank/imagesTr/$f
+    gzip -dc "$f" >"$work/raw"
+    { head -c 352 "$work/raw"; head -c "$(($(wc -c <"$work/raw") - 352))" /dev/zero; } | gzip -c >"$f"
+    blanks=$((blanks + 1))
+done
+$nephron study -o "$work/b" --data "$work/blank" $tiny_classes --seeds 1 --quiet --task classify \
+    --arms federated 2>"$work/err" && [ "$blanks" -gt 1 ] && grep -q 'all voxels of channel 0 are 0' \
+    "$work/err" && grep -q "$blanks channels of the files that were read have one value" "$work/err"
+ok "a study with images of one value: $(head -n 3 "$work/err")" $?
+
 # A site that has no patient's age: its own arm goes on without, and so do the others.
 none=$(sed -n '2s/.*,//p' "$work/data/sites.csv")
 (echo case,age; awk -F, -v none="$none" 'NR > 1 { print $1 "," ($2 == none ? "" : 40 + NR * 7 % 40) }' \

@@ -196,13 +196,22 @@ static int check_places(const struct entry *t, int n, const double normal[3], co
     return 0;
 }
 
-/* Positions tell the distance of slices. A small multiple of the stated one is no error, since some write the
- * gap between slices there, but is told: the folder may hold a part of a series. */
+/* Positions tell the distance of slices. A small multiple of the stated one is no error, but is told: the
+ * folder may hold a part of a series, unless the stated one is the gap between slices, as some write it,
+ * which makes the distance with their thickness. Where gap and thickness are the same, nobody can tell. */
 static void tell_missing(struct volume *v, const struct slice *first, double distance)
 {
     const double stated = fabs(first->distance), times = stated > 0 ? distance / stated : 0;
     if (first->assumed & (ASSUME_THICKNESS | ASSUME_DISTANCE)) return;
     if (times < 1.9 || times > 4.1 || fabs(times - nearbyint(times)) > 0.02) return;
+    if (fabs(first->thickness + stated - distance) <= 0.02 * distance &&
+        fabs(first->thickness - stated) > 0.02 * distance) {
+        volume_assume(v,
+                      "that Spacing Between Slices (0018,0088) of %.6g mm is the gap between slices of %.6g "
+                      "mm: they lie %.6g mm apart",
+                      stated, first->thickness, distance);
+        return;
+    }
     volume_assume(v,
                   "that no slices are missing: they lie %.6g mm apart, Spacing Between Slices (0018,0088) is "
                   "%.6g",

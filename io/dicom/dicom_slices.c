@@ -61,6 +61,7 @@ static int read_distance(struct slice *s, const struct dicom_element *el, struct
     if (dicom_numbers(&spacing, 1, el, DICOM_SLICE_SPACING, e) < 0 ||
         dicom_numbers(&thickness, 1, el, DICOM_SLICE_THICKNESS, e) < 0)
         return -1;
+    if (thickness > 0) s->thickness = thickness;
     if (spacing != 0) { /* its sign is the direction in which frames follow each other: nuclear medicine,
                            PS3.3 C.8.4.15 */
         s->distance = spacing;

@@ -29,6 +29,7 @@ struct slice {
     double unit[3];                        /* mm: the last decimal that the position was written with */
     double distance; /* to the next slice along the normal (negative: against it) as the file says it, 0: it
                         does not */
+    double thickness; /* mm, 0: the file does not say it */
     double slope, intercept;
     int has_position, has_orientation, has_slope, assumed;
     int own_place;                         /* the position is of this frame, not of the whole file */

@@ -89,6 +89,46 @@ static void check_bad_series(void)
     refuse_folder("without an image series", folder);
 }
 
+/* Slices so far apart by their positions, of a thickness and with Spacing Between Slices: what is told. */
+static void expect_gap(int apart, const char *thickness, const char *between, const char *told)
+{
+    static struct bytes extra;
+    struct volume v;
+    struct error e = {""};
+    clear_folder();
+    extra.size = 0;
+    put_text(&extra, 0x00180088, "DS", between);
+    for (int i = 0; i < 4; i++) {
+        char name[32], position[32];
+        struct image m = plain();
+        snprintf(name, sizeof name, "g%d", i);
+        snprintf(position, sizeof position, "0\\0\\%d", apart * i);
+        m.position = position;
+        m.distance = thickness;
+        m.extra = extra.data;
+        m.extra_size = extra.size;
+        write_image(name, &m);
+    }
+    const int status = volume_read(&v, folder, &e);
+    CHECK(!status && v.spacing[2] == apart && (*told ? strstr(v.assumed, told) != NULL : !v.assumed[0]),
+          "%d mm apart, %s thick, %s between: want '%s', got '%s'", apart, thickness, between, told,
+          status ? e.text : v.assumed);
+    if (!status) volume_free(&v);
+    clear_folder();
+}
+
+static void check_gaps(void)
+{
+    expect_gap(4, "3", "4", "");
+    expect_gap(4, "2", "4", "");
+    expect_gap(4, "4", "2", "that no slices are missing: they lie 4 mm apart, Spacing Between Slices");
+    expect_gap(4, "1", "2", "that no slices are missing");
+    expect_gap(4, "2", "2", "that no slices are missing"); /* contiguous and halved, or a gap of 2 mm */
+    expect_gap(4, "3", "1", "Spacing Between Slices (0018,0088) of 1 mm is the gap between slices of 3 mm");
+    expect_gap(6, "4", "2", "is the gap between slices of 4 mm: they lie 6 mm apart");
+    expect_gap(4, "", "2", "that no slices are missing");
+}
+
 static void check_folder(void)
 {
     struct volume v;
@@ -249,6 +289,7 @@ int main(void)
 {
     if (!mkdtemp(folder)) return 1;
     check_bad_series();
+    check_gaps();
     check_folder();
     check_volumes();
     rmdir(folder);

@@ -362,9 +362,12 @@ static int write_sample(const struct export *x, struct error *e)
     struct tensor *classes = x->form->softmax ? op_softmax(g, n.logits) : NULL;
     struct rng rng = rng_stream(1, 0, 0, RNG_TEST);
     if (!graph_failed(g)) graph_keep(g, n.logits);
-    if (graph_failed(g) || graph_plan(g) || graph_bind(g)) {
+    const int planned = !graph_failed(g) && !graph_plan(g);
+    if (!planned || network_bind(g, "the sample's inference", (double)shape_voxels(x->in), e)) {
+        const int *patch = x->options->patch;
         graph_destroy(g);
-        return error_set(e, "out of memory for the inference of the sample");
+        if (!planned) return error_set(e, "out of memory for the plan of the sample's inference");
+        return patch[0] ? error_prefix(e, "--patch %d,%d,%d", patch[0], patch[1], patch[2]) : -1;
     }
     rng_normals(&rng, tensor_f32(n.image), shape_count(x->in));
     if (n.covariates) draw_covariates(tensor_f32(n.covariates), &x->run->options.covariates, &rng);

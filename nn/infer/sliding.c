@@ -3,6 +3,7 @@
 #include "nn/infer/sliding.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,11 +40,12 @@ int predictor_create_beside(struct predictor *p, const struct predictor *other, 
         graph_bind_to(p->graph, graph_block(other->graph));
         return 0;
     }
-    if (graph_bind(p->graph) == 0) return 0;
-    size_t bytes = graph_bytes(p->graph);
+    const int *patch = plan->patch;
+    char what[80];
+    snprintf(what, sizeof what, "inference on a patch of %d x %d x %d", patch[0], patch[1], patch[2]);
+    if (network_bind(p->graph, what, (double)patch[0] * patch[1] * patch[2], e) == 0) return 0;
     predictor_destroy(p);
-    return error_set(e, "out of memory: inference on a patch of %d x %d x %d needs %zu bytes", plan->patch[0],
-                     plan->patch[1], plan->patch[2], bytes);
+    return -1;
 }
 
 void predictor_destroy(struct predictor *p)

@@ -71,11 +71,9 @@ int learner_classify(float *probability, struct model *m, const struct train_opt
     if (n < 1) return error_set(e, "there are no cases to classify");
     if (classifier_check(o, d, e)) return -1;
     if (classifier_plan(&c, m, o, n < CLASSIFIER_BATCH ? n : CLASSIFIER_BATCH, pool, e)) return -1;
-    int status = 0;
-    if (graph_bind(c.graph))
-        status = error_set(e, "out of memory: classification needs %zu bytes", graph_bytes(c.graph));
-    else
-        classifier_run(probability, &c, d);
+    const double voxels = (double)c.batch * o->crop[0] * o->crop[1] * o->crop[2];
+    const int status = network_bind(c.graph, "classification of crops of that size", voxels, e);
+    if (!status) classifier_run(probability, &c, d);
     classifier_destroy(&c);
     return status;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/network/network.h"
 #include "nn/train/learner_data.h"
 #include "tensor/base/check.h"
 
@@ -188,6 +189,12 @@ int classify_load(struct learner_data *d, const struct dataset *set, const struc
     int n = 0;
     memset(d, 0, sizeof *d);
     for (int i = 0; i < set->cases; i++) n += role[i] == which;
+    const double memory = network_memory(), need = (double)n * o->crop[0] * o->crop[1] * o->crop[2] *
+                                               o->classifier.channels * sizeof(float);
+    if (memory > 0 && need >= memory)
+        return error_set(e,
+                         "--crop %d,%d,%d: the crops of %d cases need %.1f GiB, this machine has %.1f GiB",
+                         o->crop[0], o->crop[1], o->crop[2], n, need / 1073741824.0, memory / 1073741824.0);
     d->target = calloc((size_t)n + 1, sizeof *d->target);
     if (case_store_create(s, n, 0) || !d->target) {
         classify_free(d);

@@ -104,11 +104,12 @@ int learner_bind(struct learner *l, struct graph *g, struct error *e)
         graph_bind_to(g, graph_block(host));
         return 0;
     }
-    if (graph_bind(g))
-        return error_set(e,
-                         "out of memory: a training step or its validation needs %zu bytes (%.1f GiB); lower "
-                         "the batch or the patch",
-                         bytes, (double)bytes / 1073741824.0);
+    const int *size = l->plan ? l->plan->patch : l->options->crop;
+    const int batch = l->options->batch || !l->plan ? l->options->batch : l->plan->batch;
+    const double voxels = (double)batch * size[0] * size[1] * size[2];
+    if (network_bind(g, l->plan ? "a step of that --patch and --batch" : "a step of that --crop and --batch",
+                     voxels, e))
+        return -1;
     l->room.blocks += bytes;
     return 0;
 }

@@ -365,6 +365,10 @@ asked "--postprocessing and --no-postprocessing" predict tiny -i one/imagesTr -o
     --postprocessing x
 cp -r tiny last && rm -f last/fold_0/checkpoint_best.*
 asked "has no fold_*/checkpoint_best" export last none --checkpoint best
+# 544 GiB, which the machine's memory is asked for before anything is taken of it.
+asked "--patch 2048,2048,2048: out of memory: the sample's inference needs" export tiny none --patch 2048,2048,2048
+grep -q 'this machine has .* GiB, enough for about .* voxels, not 8.59e+09' err
+ok "what is possible is told: $(cat err)" $?
 asked "--sensitivity changes nothing without --validation" evaluate a.csv b.csv --sensitivity 0.8
 asked "--lesion-overlap is 1, must be" evaluate one/labelsTr one/labelsTr --lesion-overlap 1
 asked "--margin is 0, must be" compare v1.json v1.json --margin 0

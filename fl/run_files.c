@@ -148,11 +148,10 @@ static int write_checkpoint(const struct simulation *s, const char *name, int wi
     if (file_join(path, sizeof path, s->o->folder, name, e)) return -1;
     struct json *state = describe(s);
     struct model served = *s->global;
-    int moments = with_moments && s->store.state;
+    int moments = with_moments && s->store.state; /* of one site: more of them have files */
     if (!with_moments) served.data = (float *)simulation_weights(s); /* which is only read */
     int status = checkpoint_write_average(path, &served, moments ? &s->store.state[0].optimizer : NULL,
-                                          moments ? s->o->clients : 0,
-                                          moments ? simulation_average(s) : NULL, state, e);
+                                          moments, moments ? simulation_average(s) : NULL, state, e);
     json_free(state);
     return status;
 }
@@ -314,8 +313,7 @@ static int read_latest(struct simulation *s, const char *path, struct error *e)
     struct optimizer *o = moments ? &s->store.state[0].optimizer : NULL;
     int status = same_run(path, state, s, e);
     if (!status)
-        status = checkpoint_read_average(path, s->global, o, moments ? s->o->clients : 0,
-                                         simulation_average(s), NULL, e);
+        status = checkpoint_read_average(path, s->global, o, moments, simulation_average(s), NULL, e);
     if (!status) status = take_state(s, state, path, e);
     if (!status) status = check_weights(s, path, e);
     json_free(state);

@@ -135,6 +135,7 @@ long="nn/device/device_kernels.c"
 long=$(find tensor io nn fl apps tests docs -name '*.[ch]' | xargs wc -l | awk -v long=" $(echo $long) " '
     $1 > 600 && $2 != "total" && !index(long, " " $2 " ") { print $2 " has " $1 }')
 result "a file has more lines than can be read in a sitting" "$long"
+result "a heading is broken into two lines" "$(grep -nE '^ \* -{9,}' $(find tensor io nn fl apps tests docs -name '*.[ch]'))"
 # 110 columns (bytes that continue a character of UTF-8 are none); in a script a line with a string of 40 may
 # stick out, a comment or a line without a string may not.
 wide=$(find tensor io nn fl apps tests docs Makefile -name '*.[ch]' -o -name '*.sh' -o -name Makefile |

@@ -411,7 +411,8 @@ static int run_predict(struct predict *p, struct error *e);
 static int find_previous(char *dir, size_t size, const struct predict *p)
 {
     const struct run *r = &p->run;
-    const char *mine = strstr(p->run_path, r->configuration);
+    const char *mine = NULL; /* the last place: a folder above may have the word too */
+    for (const char *at = p->run_path; *at && (at = strstr(at, r->configuration)); at++) mine = at;
     if (p->previous_stage || file_is_dir(r->previous_stage))
         return snprintf(dir, size, "%s", p->previous_stage ? p->previous_stage : r->previous_stage) <
                (int)size;
@@ -489,8 +490,8 @@ static const char predict_details[] =
     "channels, or one file; OUT receives CASE.nii.gz in the geometry of the image, or is itself the one "
     "label map. A DICOM series is an image too: for one channel IMAGES may be its folder or a file of it; "
     "for\n"
-    "several cases or channels a folder with the series in sub-folders CASE_0000, CASE_0001 ... All trained "
-    "folds of RUN are averaged unless --fold names one.\n"
+    "several cases or channels a folder with the series in sub-folders CASE_0000, CASE_0001 ...\n"
+    "All trained folds of RUN are averaged unless --fold names one.\n"
     "Classification: IMAGES is a dataset folder, a MedMNIST .npz or a folder of images (with --masks for the "
     "region to\n"
     "crop); OUT/predictions.csv receives case,label,probability (label only where it is known; with more "
@@ -533,7 +534,7 @@ int cmd_predict(int argc, char **argv)
         {OPTION_HEADING("segmentation")},
         {"step", 0, OPTION_NUMBER, &p.step, "X", "window step as a share of the patch (0.5)", 0.05, 1, 0},
         {"no-mirror", 0, OPTION_NOFLAG, &p.mirror, NULL,
-         "one pass instead of all mirrored ones: eight times faster", 0, 0, 0},
+         "one pass instead of all mirrored ones: up to eight times faster", 0, 0, 0},
         {"postprocessing", 0, OPTION_TEXT, &p.postprocessing, "FILE",
          "postprocessing.json to apply (default: the run's, where it is)", 0, 0, 0},
         {"no-postprocessing", 0, OPTION_NOFLAG, &p.postprocess, NULL, "label maps as the network gives them",

@@ -97,8 +97,8 @@ static struct option_spec *add_optimisation(struct option_spec *s, struct traini
     ADD("clip", 0, OPTION_NUMBER, &a->clip, "X", "largest gradient norm (segmentation 12; 0: no clipping)", 0,
         1e9, 0);
     ADD("ema", 0, OPTION_NUMBER, &a->ema, "D",
-        "train: validate and keep the moving average of the weights, with decay D (0.999); 0: none", 0,
-        0.999999, 0);
+        "train: validate and keep the moving average of the weights, with decay D (0: none; 0.999 is usual)",
+        0, 0.999999, 0);
     ADD("augment", 0, OPTION_INT, &a->augment, "L",
         "0 none, 1 mirrors and intensities, 2 all of nnU-Net's (default)", 0, 2, 0);
     ADD("patience", 0, OPTION_INT, &a->patience, "N",

@@ -11,8 +11,7 @@
 /* Header: "NFC1", code, three zero bytes, count (8 bytes), the form's parameter (8 bytes). */
 static const unsigned char magic[4] = {'N', 'F', 'C', '1'};
 
-/* ---- the form that changes nothing
- * -------------------------------------------------------------------------------------- */
+/* ---- the form that changes nothing --------------------------------------------------------------------- */
 
 static uint64_t no_parameter(const struct compress_options *o, size_t count)
 {
@@ -64,8 +63,7 @@ static const struct compressor compress_none = {
 const struct compressor *const compress_table[] = {&compress_none, &compress_bf16, &compress_topk,
                                                    &compress_int8, NULL};
 
-/* ---- the table
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------------------------------------- */
 
 struct compress_options compress_options_default(void)
 {
@@ -89,8 +87,7 @@ int compress_check(const struct compressor *c, const struct compress_options *o,
     return c->check ? c->check(o, e) : 0;
 }
 
-/* ---- encode, decode
- * -------------------------------------------------------------------------------------------------- */
+/* ---- encode, decode ------------------------------------------------------------------------------------ */
 
 static int check_finite(const float *x, size_t count, struct error *e)
 {

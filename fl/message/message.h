@@ -52,12 +52,12 @@ void update_free(struct update *u);
 /* Values become w_k - w, or w_k again (rounded once more). */
 void update_to(struct update *u, int kind, const float *global);
 
-/* All but the values. */
 /* Values, packed or not, to and from a file, under a prefix. */
 void update_add_values(struct safetensors *s, const char *prefix, const struct model *layout,
                        const struct update *u);
 int update_take_values(struct update *u, const struct safetensors *s, const char *prefix,
                        const struct model *layout, const char *path, struct error *e);
+/* All but the values. */
 struct json *update_json(const struct update *u);
 int update_from_json(struct update *u, const struct json *j, const char *path, struct error *e);
 

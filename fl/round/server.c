@@ -103,14 +103,15 @@ static int check_numbers(const struct server *s, const struct update *u, struct 
         return error_set(e, "has %zu weights, the model %zu", u->count, s->global->count);
     if (!(c->examples >= 1 && c->examples <= 1e9 && c->examples == floor(c->examples)))
         return error_set(e, "examples are %g", c->examples);
-    if (!(c->steps >= 1 && c->steps <= 1e9) || !(c->effective >= 1 && c->effective <= 1e15))
-        return error_set(e, "local steps are %g", c->steps);
+    if (!(c->steps >= 1 && c->steps <= 1e9)) return error_set(e, "local steps are %g", c->steps);
+    if (!(c->effective >= 1 && c->effective <= 1e15))
+        return error_set(e, "effective steps are %g", c->effective);
     if (!(c->lr_sum >= 0 && c->lr_sum <= 1e15) || (s->f->strategy->needs_linear && c->lr_sum <= 0))
         return error_set(e, "learning rates sum to %g", c->lr_sum);
     if (s->f->privacy.adaptive && u->within != 0 && u->within != 1)
         return error_set(e, "does not tell whether its norm was within the clip");
-    if (!(fabs(c->start_loss) <= LOSS_LARGEST && fabs(u->loss) <= LOSS_LARGEST))
-        return error_set(e, "the loss is %g", u->loss);
+    if (!(fabs(c->start_loss) <= LOSS_LARGEST)) return error_set(e, "the first loss is %g", c->start_loss);
+    if (!(fabs(u->loss) <= LOSS_LARGEST)) return error_set(e, "the loss is %g", u->loss);
     for (int i = 0; i < s->updates; i++)
         if (strcmp(s->update[i].site, u->site) == 0)
             return error_set(e, "there is an update of the site already");

@@ -41,7 +41,7 @@ struct server {
     float *rows; /* [sites][count], robust strategies, and where there are few sites: for their similarity */
     /* [updates][updates], in the order of names, of the round that was ended; NULL: too many */
     double *cosine;
-    float *next; /* the new weights, while they are made */
+    float *next; /* scratch: of an update that is a difference its weights; then the new ones */
 };
 
 /* Zero vectors, round 0. global: the initial weights. */
@@ -62,9 +62,9 @@ int server_take_mean(struct server *s, const float *mean, double weight, struct 
 /* Aggregates. On an error (fewer than the minimum; weights that are not finite) global, slots and round stay
  * as they were. */
 int server_end(struct server *s, struct error *e);
-/* Of the round that was ended: ||w_k - w|| of a site, and the mean cosine between its displacement and the
- * others' (NaN: there are none, or too many). After server_end, updates are in the order of names. */
-/* bytes: of its values as they were sent. */
+/* Of the round that was ended: ||w_k - w|| of a site; the mean cosine between its displacement and the
+ * others' (NaN: there are none, or too many); bytes: of its values as they were sent. After server_end,
+ * updates are in the order of names. */
 void server_measure(const struct server *s, const char *site, double *norm, double *cosine, double *bytes);
 
 #endif

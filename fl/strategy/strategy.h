@@ -1,5 +1,5 @@
-/* strategy.h - what a federation does with the weights of its sites: a table of descriptors, one small file
- * each.
+/* strategy.h - what a federation does with the weights of its sites: a table of descriptors in small files,
+ * relatives in one.
  *
  * A round: the server sends w (and shared vectors); a site trains from it, where begin, gradient and end may
  * act; the server aggregates. Two kinds of aggregation:

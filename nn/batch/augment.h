@@ -20,11 +20,12 @@ struct augment_options {
 };
 struct augment_options augment_options_default(const int patch[3]);
 
+/* Floats that augment_patch needs as scratch. */
+size_t augment_scratch(const int patch[3], int channels);
 /* Cuts the patch whose centre voxel is `centre` (may reach outside: image and label 0, as the labels
  * LABEL_OUTSIDE) with random spatial deformation, then mirrors and changes intensities. image
  * [pd][ph][pw][channels + s->previous_labels], label [pd][ph][pw] (NULL: none). scratch: augment_scratch
  * floats. o NULL: the plain patch. */
-size_t augment_scratch(const int patch[3], int channels);
 void augment_patch(float *image, uint8_t *label, const struct prepared *s, const int centre[3],
                    const int patch[3], const struct augment_options *o, struct rng *rng, float *scratch);
 

@@ -89,8 +89,7 @@ void sliding_gaussian(float *map, const int patch[3])
             }
 }
 
-/* ---- one window
- * -------------------------------------------------------------------------------------------------
+/* ---- one window -------------------------------------------------------------------------------------------
  *
  * Sums of logits and weights are held for the planes that a window can still reach, as many as the patch has:
  * plane z of the image lies at z mod patch[0]. When the windows move on along the first axis, the planes

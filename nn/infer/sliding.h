@@ -7,7 +7,7 @@
 #include "tensor/graph/graph.h"
 
 struct sliding_options {
-    double step;      /* 0.5 of the patch */
+    double step;      /* of windows, as a share of the patch: above 0, at most 1 (nnU-Net: 0.5) */
     int mirror[3];    /* average over all flips of these axes */
     /* after each pass of a network: windows, mirrors and networks multiplied. What is not 0 stops before the
      * next window: an error. */
@@ -20,7 +20,7 @@ struct predictor {
     struct tensor *image, *logits;
     int patch[3], channels, classes;
 };
-/* Builds, plans and binds an inference graph of the plan's U-Net on the model. flags: 0 or GRAPH_BF16. */
+/* Builds, plans and binds an inference graph of the plan's network on the model. flags: 0 or GRAPH_BF16. */
 int predictor_create(struct predictor *p, struct model *m, const struct plan *plan, int flags,
                      struct pool *pool, struct error *e);
 /* The same in the memory of another predictor of the same plan (NULL: of its own), which must outlive it:
@@ -42,7 +42,7 @@ int sliding_predict(float *logits, struct predictor *p, const float *image, cons
 /* Window starts along one axis: nnU-Net's compute_steps_for_sliding_window. Returns their number (at most
  * max). */
 int sliding_starts(int *start, int max, int size, int patch, double step);
-/* Importance map, sigma = patch/8, scaled to a maximum of 10, zeros replaced by the smallest value. */
+/* Importance map, sigma = patch/8, scaled to a maximum of 10; no value is 0. */
 void sliding_gaussian(float *map, const int patch[3]);
 
 #endif

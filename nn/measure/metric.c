@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tensor/base/check.h"
+
 static double dice(const struct label_metrics *m) { return m->overlap.dice; }
 static double iou(const struct label_metrics *m) { return m->overlap.iou; }
 static double true_positive(const struct label_metrics *m) { return (double)m->overlap.tp; }
@@ -100,10 +102,13 @@ void metric_choices(char text[METRIC_CHOICES_SIZE])
 {
     size_t used = 0;
     *text = 0;
-    for (int i = 0; i < METRICS && used < METRIC_CHOICES_SIZE; i++)
-        if (table[i].better)
-            used += (size_t)snprintf(text + used, METRIC_CHOICES_SIZE - used, "%s%s", used ? "|" : "",
-                                     table[i].name);
+    for (int i = 0; i < METRICS; i++) {
+        if (!table[i].better) continue;
+        used += (size_t)snprintf(text + used, METRIC_CHOICES_SIZE - used, "%s%s", used ? "|" : "",
+                                 table[i].name);
+        ENSURE(used < METRIC_CHOICES_SIZE, "names of metrics take more than %d characters",
+               METRIC_CHOICES_SIZE);
+    }
 }
 
 void metric_mean_add(struct metric_mean *m, double value)

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tensor/base/check.h"
+
 extern const struct network unet_network, resenc_network; /* unet.c */
 extern const struct network segresnet_network;            /* segresnet.c */
 extern const struct network resnet_network;               /* resnet.c */
@@ -29,7 +31,8 @@ const struct network *network_default(int classifies)
 static void add_name(char names[NETWORK_NAMES], const char *name)
 {
     size_t used = strlen(names);
-    snprintf(names + used, NETWORK_NAMES - used, "%s%s", used ? "|" : "", name);
+    int n = snprintf(names + used, NETWORK_NAMES - used, "%s%s", used ? "|" : "", name);
+    ENSURE(used + (size_t)n < NETWORK_NAMES, "names of networks take more than %d characters", NETWORK_NAMES);
 }
 
 void network_names(char names[NETWORK_NAMES], int which)

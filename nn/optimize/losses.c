@@ -1,4 +1,4 @@
-/* losses.c - the table of segmentation losses; the only file that names them all.
+/* losses.c - the table of segmentation losses.
  * The book: docs/book/04_loss.md */
 #include "nn/optimize/losses.h"
 

@@ -1,4 +1,4 @@
-/* optimizer.h - optimisers: a table of descriptors (optimizers.c names its members), one file each.
+/* optimizer.h - optimisers: a table of descriptors (optimizers.c has it), relatives in one file.
  *
  * An optimiser's state is flat blocks as the model's: each method keeps `moments` of them, and makes one pass
  * over memory a step. A method is found by its name wherever one is asked for: command line, manifest,

@@ -1,4 +1,4 @@
-/* optimizers.c - the table of optimisers; the only file that names them all.
+/* optimizers.c - the table of optimisers.
  * The book: docs/book/09_optimizers.md */
 #include <stdio.h>
 #include <string.h>

@@ -97,8 +97,6 @@ static void topology_find(struct topology *t, double patch[3], const double spac
     for (int a = first; a < 3; a++) patch[a] = round_up_to(patch[a], t->divisor[a]);
 }
 
-/* ---- the estimate: elements of all convolutions' outputs ----------------------------------------------- */
-
 static int features_of_stage(int stage, int base, int dims)
 {
     int most = dims == 2 ? 512 : 320;

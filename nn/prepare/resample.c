@@ -64,8 +64,7 @@ void resample_linear_axis(struct resample_point *point, int n_out, int n_in, int
     }
 }
 
-/* ---- cubic spline along one axis
- * ------------------------------------------------------------------------------------
+/* ---- cubic spline along one axis --------------------------------------------------------------------------
  *
  * The cubic B-spline through n samples (Unser, Aldroubi and Eden 1991) has coefficients that a two-pass
  * recursive filter of pole sqrt(3) - 2 finds. SciPy's mode 'nearest' has no exact boundary for it: it repeats

@@ -1,8 +1,9 @@
 /* train.h - one learner: a model, its optimiser, its data, its step. Centralised training has one, federated
  * training has one a client.
  *
- * A task hides what differs between segmentation and classification; the loop (epochs, validation,
- * checkpoints, RUN folder) is nn/folder/run.h for one learner and fl/federate.h for many.
+ * A task hides what differs between segmentation and classification. The loop (epochs, validation,
+ * checkpoints) is fl/federate.c, for one learner as for many: training alone is a federation of one site.
+ * nn/folder/run.h reads the folder that it leaves.
  */
 #ifndef NN_TRAIN_H
 #define NN_TRAIN_H

@@ -1,7 +1,8 @@
 /* pool.h - a pool of threads with a static partition of jobs.
  *
- * Thread t of T runs the jobs [t*n/T, (t+1)*n/T): no queue, no stealing, no allocation per run. What a job
- * computes must not depend on its thread; then results do not depend on T. Workers spin briefly, then sleep.
+ * In pool_run thread t of T runs the jobs [t*n/T, (t+1)*n/T): no queue, no stealing, no allocation per run.
+ * What a job computes must not depend on its thread; then results do not depend on T. Workers spin briefly,
+ * then sleep.
  * The book: docs/book/08_deterministic_step.md */
 #ifndef TENSOR_POOL_H
 #define TENSOR_POOL_H

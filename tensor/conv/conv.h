@@ -4,26 +4,29 @@
  * [N][D][H][W][C] without padding; weights as PyTorch stores them: [K][C][kd][kh][kw], transposed convolution
  * [C][K][kd][kh][kw].
  *
- * Order of arithmetic (the definition; every level gives these bits). Each output of fwd is one chain of
- * fused multiply-adds that starts at the bias (or 0, or the value already there when accumulating) and runs
- * over input-channel blocks of CONV_BLOCK, then kz, ky, kx, then the channels of the block. Taps that fall
- * outside of the input along d or h are skipped, those along w multiply a zero. bwd_d is the same over (block
- * of output channels, kz, ky, kx, output channel), with the taps that belong to dx's position modulo the
- * stride. bwd_w: the lines (n, d, h) of the output are cut into max(1, min(lines, 16 / (ceil(K / 32) ceil(C /
- * 64)))) stripes; each stripe is one chain in voxel order from 0 on (what is outside adds nothing, or a
- * zero's product), and the partial sums are added in stripe order; then the result is added to what dw holds.
- * db: the same stripes, a chain of additions. Kernels 3x3x3 and 1x3x3 with stride 1 and at least 16 channels
- * on both sides are computed in Winograd's form where it pays: tiles of 4x4 outputs along h and w, or of 2x2
- * where those fit the borders better, or the direct form where a tile would save less than about half of the
- * products (volumes of a few voxels). winograd_form.c tells the rule and the order; both depend on the shape
- * only. So are those with stride 2 along h and w (and along d 2, or 1) and padding 1, in tiles of two
- * outputs, or of four of the gradient's, where their volumes and channels are large enough. Tiles of 4x4 have
- * 1.6 times the rounding error of the direct form with 32 channels, two thirds of it with 320 (winograd.h).
+ * Order of arithmetic (the definition; every level up to avx512 gives these bits). Each output of fwd is one
+ * chain of fused multiply-adds that starts at the bias (or 0, or the value already there when accumulating)
+ * and runs over input-channel blocks of CONV_BLOCK, then kz, ky, kx, then the channels of the block. Taps
+ * that fall outside of the input along d or h are skipped, those along w multiply a zero. bwd_d is the same
+ * over (block of output channels, kz, ky, kx, output channel), with the taps that belong to dx's position
+ * modulo the stride. bwd_w: the lines (n, d, h) of the output are cut into max(1, min(lines, 16 / (ceil(K /
+ * 32) ceil(C / 64)))) stripes; each stripe is one chain in voxel order from 0 on (what is outside adds
+ * nothing, or a zero's product), and the partial sums are added in stripe order; then the result is added to
+ * what dw holds. db: the same stripes, a chain of additions. Kernels 3x3x3 and 1x3x3 with stride 1 and at
+ * least 16 channels on both sides are computed in Winograd's form where it pays: tiles of 4x4 outputs along h
+ * and w, or of 2x2 where those fit the borders better, or the direct form where a tile would save less than
+ * about half of the products (volumes of a few voxels). winograd_form.c tells the rule and the order; both
+ * depend on the shape only. So are those with stride 2 along h and w (and along d 2, or 1) and padding 1, in
+ * tiles of two outputs, or of four of the gradient's, where their volumes and channels are large enough.
+ * Tiles of 4x4 have 1.6 times the rounding error of the direct form with 32 channels, two thirds of it with
+ * 320 (winograd.h).
  *
  * Activations in bf16. x_type is the type of x and dx in memory, y_type that of y and dy; any combination, in
- * all passes. The arithmetic does not change: a bf16 operand is the float of that value, and a bf16 output is
- * rounded once, at the end of its chain (bf16.h); between the blocks of channels the sums stay fp32 in
- * scratch. So bf16 tensors too have the same bits at every level. Weights, bias, dw, db are fp32.
+ * all passes. Up to avx512 the arithmetic does not change: a bf16 operand is the float of that value, and a
+ * bf16 output is rounded once, at the end of its chain (bf16.h); between the blocks of channels the sums stay
+ * fp32 in scratch. The levels above, avx512bf16 and amx, multiply what is bf16 in other ways, each with bits
+ * of its own (winograd/int16.h, tiles/tiles.h), and fp32 tensors as avx512 does. Weights, bias, dw, db are
+ * fp32.
  *
  * A two-input convolution (what others do by concatenation) is two calls: the second one accumulates. With a
  * bf16 y it continues from what the first one rounded: two roundings. `w_channels` and `w_offset` say where
@@ -57,7 +60,7 @@ struct conv3d {
     size_t scratch[CONV_PASSES];
 };
 struct conv3d conv3d_choose(const struct conv3d_shape *s, int transposed, int threads);
-/* "winograd", "direct": the algorithm of a pass. */
+/* The algorithm of a pass in a word, for people: "direct", "winograd", "tiles"; some share one. */
 const char *conv3d_algorithm(const struct conv3d *c, enum conv_pass pass);
 
 /* One pass each. x, y, dx, dy have the types of the shape. The level is cpu_isa(). bias and db may be NULL.

@@ -1,6 +1,7 @@
 /* conv_algorithm.h - the table of algorithms that compute the passes of a convolution. Not outside of tensor.
  *
- * An algorithm is a descriptor beside its code. Nothing but the table names one, in order of preference:
+ * An algorithm is a descriptor beside its code. Nothing else in tensor names one than the table, in order of
+ * preference (a network as C, nn/device, asks winograd_forms itself, so as to have the same bits):
  * conv_choose takes the first that supports the problem and pays. Scratch and run are then its own, so that
  * they agree; struct conv3d (conv.h) keeps the choice. A new algorithm is a file with a descriptor and a line
  * in conv_algorithm.c; check_algorithms runs it on every shape that it supports.

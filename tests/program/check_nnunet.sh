@@ -186,16 +186,17 @@ $nephron predict "$work/casc" -i "$work/images" -o "$work/cq" $fast --quiet --pr
     "$work/cp/previous_stage" &&
     cmp -s "$work/cp/hippocampus_003.nii.gz" "$work/cq/hippocampus_003.nii.gz"
 ok "the same from its label maps" $?
-mkdir "$work/models"
-cp -r "$work/casc" "$work/models/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres"
-mv "$work/low" "$work/models/nnUNetTrainer__nnUNetPlans__3d_lowres"
-$nephron predict "$work/models/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres" -i "$work/images" -o \
+models="$work/models of 3d_cascade_fullres" # the word is in the path twice
+mkdir "$models"
+cp -r "$work/casc" "$models/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres"
+mv "$work/low" "$models/nnUNetTrainer__nnUNetPlans__3d_lowres"
+$nephron predict "$models/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres" -i "$work/images" -o \
     "$work/cs" $fast --quiet &&
     cmp -s "$work/cp/hippocampus_003.nii.gz" "$work/cs/hippocampus_003.nii.gz"
 ok "the first stage lies beside the second, as nnU-Net's model folders do" $?
-mv "$work/models/nnUNetTrainer__nnUNetPlans__3d_lowres" "$work/elsewhere"
+mv "$models/nnUNetTrainer__nnUNetPlans__3d_lowres" "$work/elsewhere"
 refuses 1 "needs the segmentations of 3d_lowres" $nephron predict \
-    "$work/models/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres" -i "$work/images" -o "$work/cs" --quiet
+    "$models/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres" -i "$work/images" -o "$work/cs" --quiet
 mv "$work/elsewhere" "$work/low"
 refuses 1 "hippocampus_001.nii.gz" $nephron predict "$work/casc" -i "$work/images" -o "$work/cr" --quiet \
     --previous-stage "$work/images"

@@ -442,7 +442,8 @@ static int run_rounds(struct simulation *s, struct error *e)
 int federate_run(struct federate_result *r, const struct federate_options *o, const struct model *initial,
                  const struct federate_events *events, struct error *e)
 {
-    struct simulation s = {.o = o, .events = events, .best_metric = -INFINITY, .ema = NAN, .best_round = -1};
+    struct simulation s = {
+        .o = o, .events = events, .best_metric = -INFINITY, .metric_average = NAN, .best_round = -1};
     double start = clock_seconds();
     memset(r, 0, sizeof *r);
     ENSURE(o->clients > 0 && o->checkpoint_every > 0, "%d clients, checkpoint every %d", o->clients,

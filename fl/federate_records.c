@@ -37,9 +37,9 @@ const float *simulation_weights(const struct simulation *s)
 static int validate_global(struct simulation *s, struct validation *v, const struct learner_data *d,
                            int batches, struct error *e)
 {
-    struct learner *w = &s->worker[0].learner;
-    memcpy(w->model->data, simulation_weights(s), s->global->count * sizeof(float));
-    return learner_validate(v, w, d, batches, e);
+    struct learner *l = &s->worker[0].learner;
+    memcpy(l->model->data, simulation_weights(s), s->global->count * sizeof(float));
+    return learner_validate(v, l, d, batches, e);
 }
 
 static int record_site(struct simulation *s, int k, struct round_record *r, struct error *e)
@@ -75,9 +75,9 @@ static int record_site(struct simulation *s, int k, struct round_record *r, stru
 static void follow_metric(struct simulation *s, double metric)
 {
     if (!isfinite(metric)) return;
-    s->ema = isnan(s->ema) ? metric : 0.9 * s->ema + 0.1 * metric;
-    if (s->ema <= s->best_metric) return;
-    s->best_metric = s->ema;
+    s->metric_average = isnan(s->metric_average) ? metric : 0.9 * s->metric_average + 0.1 * metric;
+    if (s->metric_average <= s->best_metric) return;
+    s->best_metric = s->metric_average;
     s->best_round = s->task.round;
 }
 

@@ -97,7 +97,7 @@ static int classify(nephron_model *m, const nephron_image *i, float *probabiliti
     const struct train_options *o = &m->run.options;
     struct prepared s;
     float one[LABELS_MAX];
-    struct learner_data d = {.store = {.cases = 1, .sample = &s}};
+    struct learner_data d = {.store = {.cases = 1, .prepared = &s}};
     if (classify_prepare(&s, &i->sample, o->crop, 1, e)) return -1;
     int status = 0;
     for (int k = 0; k < o->classifier.classes; k++) probabilities[k] = 0;

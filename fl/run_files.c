@@ -127,7 +127,7 @@ static struct json *describe(const struct simulation *s)
     struct json *j = json_object(), *federation = agreement_json(&s->f);
     json_add_int(j, "rounds_done", s->server.round);
     json_add_int(j, "clients", s->o->clients);
-    json_add_number(j, "ema", s->ema);
+    json_add_number(j, "ema", s->metric_average);
     json_add_number(j, "best_metric", s->best_metric);
     json_add_int(j, "best_round", s->best_round);
     if (s->f.privacy.adaptive) json_add_number(j, "clip", s->server.clip);
@@ -288,7 +288,7 @@ static int take_state(struct simulation *s, const struct json *state, const char
     if (s->f.privacy.adaptive && take_number(&s->server.clip, state, "clip", 1e-30, 1e30, path, e)) return -1;
     s->server.round = (int)done;
     s->best_round = (int)best;
-    s->ema = json_number(state, "ema", NAN);
+    s->metric_average = json_number(state, "ema", NAN);
     s->best_metric = json_number(state, "best_metric", -INFINITY);
     if (isnan(s->best_metric)) s->best_metric = -INFINITY;
     return 0;

@@ -41,7 +41,8 @@ struct simulation {
     unsigned char *chosen;      /* [f.sites] of the open round */
     struct site_result *result; /* [clients] */
     struct history history;
-    double best_metric, ema; /* nnU-Net's moving average 0.9/0.1 of the validation metric */
+    double best_metric;
+    double metric_average; /* nnU-Net's, 0.9/0.1, of the validation metric; "ema" in a checkpoint's state */
     int best_round;
     int joined;        /* a peer that was told of a round */
     double done_steps; /* for the progress bar */

@@ -29,11 +29,11 @@ static int has_batches(const struct federate_options *o)
 static int measure(struct validation *v, struct simulation *s, const float *weights, int k, struct error *e)
 {
     const struct federate_options *o = s->o;
-    struct learner *w = &s->worker[0].learner;
+    struct learner *l = &s->worker[0].learner;
     *v = (struct validation){.loss = NAN, .metric = NAN};
     if (!has_batches(o) || o->client[k].validation.store.cases == 0) return 0;
-    memcpy(w->model->data, weights, s->global->count * sizeof(float));
-    return learner_validate(v, w, &o->client[k].validation,
+    memcpy(l->model->data, weights, s->global->count * sizeof(float));
+    return learner_validate(v, l, &o->client[k].validation,
                             (o->validation_batches + o->clients - 1) / o->clients, e);
 }
 
@@ -143,26 +143,26 @@ static int write_cross_site(struct simulation *s, float *own, struct error *e)
  * ended. */
 static int fine_tune(struct simulation *s, int k, struct error *e)
 {
-    struct learner *w = &s->worker[0].learner;
+    struct learner *l = &s->worker[0].learner;
     struct train_options o = s->f.train;
-    struct optimizer fresh, *kept = w->optimizer;
+    struct optimizer fresh, *kept = l->optimizer;
     uint64_t before =
         (uint64_t)o.epochs * (uint64_t)local_iterations(&s->f, s->o->client[k].data.store.cases);
     int status = 0;
-    if (optimizer_init_for(&fresh, &o, w->model, e)) return -1;
+    if (optimizer_init_for(&fresh, &o, l->model, e)) return -1;
     o.epochs = s->o->fine_tune;
     o.iterations = 1;
-    memcpy(w->model->data, s->global->data, s->global->count * sizeof(float));
-    learner_switch(w, &s->o->client[k].data, site_key(s->o->client[k].name, s->f.sites));
-    w->optimizer = &fresh;
+    memcpy(l->model->data, s->global->data, s->global->count * sizeof(float));
+    learner_switch(l, &s->o->client[k].data, site_key(s->o->client[k].name, s->f.sites));
+    l->optimizer = &fresh;
     for (int i = 0; !status && i < s->o->fine_tune; i++) {
-        double loss = learner_backward(w, before + (uint64_t)i);
+        double loss = learner_backward(l, before + (uint64_t)i);
         if (!isfinite(loss))
             status = error_set(e, "fine-tuning at site %s: the loss became %g", s->o->client[k].name, loss);
         else
-            learner_update(w, 0.1f * learner_lr(&o, (uint64_t)i));
+            learner_update(l, 0.1f * learner_lr(&o, (uint64_t)i));
     }
-    w->optimizer = kept;
+    l->optimizer = kept;
     optimizer_free(&fresh);
     return status;
 }

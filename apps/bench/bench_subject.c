@@ -42,7 +42,7 @@ static struct plan make_plan(const struct bench_case *c)
     for (int s = 0; s < c->stages; s++) {
         int features = 32 << s;
         p.features[s] = features < 320 ? features : 320;
-        p.encoder_convs[s] = p.decoder_convs[s] = 2;
+        p.encoder_blocks[s] = p.decoder_blocks[s] = 2;
         for (int a = 0; a < 3; a++) {
             p.kernel[s][a] = a == 0 && s < c->flat_stages ? 1 : 3;
             p.stride[s][a] = s > 0 && !(a == 0 && s <= c->flat_stages) && size[a] >= 8 ? 2 : 1;

@@ -328,7 +328,7 @@ static int load_folder_cases(struct predict *p, struct image_cases *c, struct le
         int status = p->masks ? load_mask(&s, p, c->item[i].id, e) : 0;
         if (!status && volume >= 0)
             data->covariate[i * data->covariates + volume] = covariate_volume(&s);
-        if (!status) status = classify_prepare(&store->sample[i], &s, p->run.options.crop, 1, e);
+        if (!status) status = classify_prepare(&store->prepared[i], &s, p->run.options.crop, 1, e);
         sample_free(&s);
         if (status) return -1;
     }

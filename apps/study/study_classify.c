@@ -137,7 +137,7 @@ static void load_job(void *arg, int job, int thread)
     int status = load_region(&v, l, item, e);
     if (!status && l->d->covariate)
         take_covariates(l->d->covariate + (size_t)i * (size_t)l->d->covariates, &v, l, item);
-    if (!status) status = prepare_region(&l->d->store.sample[i], &v, l->s, e);
+    if (!status) status = prepare_region(&l->d->store.prepared[i], &v, l->s, e);
     sample_free(&v);
     if (!status) e->text[0] = 0;
     else if (!e->text[0]) error_set(e, "a case was not read");

@@ -93,7 +93,7 @@ static int noise_cases(struct learner_data *d, const struct train_options *o)
     d->target = calloc(2, sizeof *d->target);
     if (case_store_create(&d->store, 2, 0) || !d->target) return -1;
     for (int k = 0; k < 2; k++) {
-        struct prepared *v = &d->store.sample[k];
+        struct prepared *v = &d->store.prepared[k];
         memcpy(v->size, o->crop, sizeof v->size);
         v->channels = o->classifier.channels;
         v->image = malloc(n * sizeof *v->image);

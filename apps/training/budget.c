@@ -41,7 +41,7 @@ int budget_case(struct learner_data *data, const struct plan *p)
     struct case_store *c = &data->store;
     memset(data, 0, sizeof *data);
     if (case_store_create(c, 1, output_structures(p))) return -1;
-    struct prepared *s = c->sample;
+    struct prepared *s = c->prepared;
     size_t n = 1;
     for (int a = 0; a < 3; a++) n *= (size_t)(s->size[a] = p->patch[a] + p->patch[a] / 4);
     s->channels = p->channels;

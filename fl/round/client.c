@@ -20,7 +20,7 @@
 struct pass {
     const struct agreement *f;
     const struct train_options *options; /* with the site's own number of iterations */
-    struct learner *w;
+    struct learner *l;
     struct local_round *local;
     int round, with_gradient, reports;
     const char *site;
@@ -55,13 +55,13 @@ static int run_pass(struct pass *p, struct error *e)
         float lr = learner_lr(p->options, step);
         double loss = p->steps > 1 ? p->loss / (p->steps - 1) : 0; /* of a step that takes no case */
         if (p->f->privacy.kind != PRIVACY_SGD)
-            loss = learner_backward(p->w, step);
-        else if (private_gradient(&loss, p->w, step, p->site, p->f, e))
+            loss = learner_backward(p->l, step);
+        else if (private_gradient(&loss, p->l, step, p->site, p->f, e))
             return -1;
         if (!(fabs(loss) <= LOSS_LARGEST))
             return error_set(e, "the loss became %g at local step %d", loss, i + 1);
         if (p->with_gradient) p->f->strategy->gradient(p->local);
-        learner_update(p->w, lr);
+        learner_update(p->l, lr);
         p->loss += loss;
         if (i == 0) p->first = loss;
         double times = applied(p->options, n - 1 - i);
@@ -70,9 +70,9 @@ static int run_pass(struct pass *p, struct error *e)
         if (p->reports && p->events && p->events->step) p->events->step(p->events->arg, i + 1, n, loss);
         if (stops(p)) return CLIENT_STOPPED;
     }
-    for (size_t i = 0; i < p->w->model->count; i++)
-        if (!isfinite(p->w->model->data[i]))
-            return error_set(e, "weights became %g", (double)p->w->model->data[i]);
+    for (size_t i = 0; i < p->l->model->count; i++)
+        if (!isfinite(p->l->model->data[i]))
+            return error_set(e, "weights became %g", (double)p->l->model->data[i]);
     return 0;
 }
 
@@ -81,11 +81,11 @@ static int pause_site(struct site_state *s, const struct pass *global, const str
                       int steps, struct error *e)
 {
     struct site_pause *p = &s->pause;
-    size_t count = global->w->model->count;
+    size_t count = global->l->model->count;
     if (!p->weights) p->weights = malloc((count + 1) * sizeof *p->weights);
     if (!p->values) p->values = malloc((count + 1) * sizeof *p->values);
     if (!p->weights || !p->values) return error_set(e, "out of memory for the pause of site %s", s->name);
-    memcpy(p->weights, global->w->model->data, count * sizeof *p->weights);
+    memcpy(p->weights, global->l->model->data, count * sizeof *p->weights);
     memset(p->values, 0, count * sizeof *p->values);
     if (personal) memcpy(p->values, u->values, count * sizeof *p->values);
     p->round = global->round;
@@ -102,24 +102,24 @@ static int train_personal(const struct pass *trained, struct site_state *s, cons
                           struct error *e)
 {
     struct pass p = *trained;
-    struct learner *w = p.w;
-    struct optimizer *global = w->optimizer;
+    struct learner *l = p.l;
+    struct optimizer *global = l->optimizer;
     struct optimizer personal = {.method = global->method, .settings = global->settings, .clip = global->clip,
                                  .steps = global->steps - trained->steps, .count = global->count};
-    size_t bytes = w->model->count * sizeof(float);
+    size_t bytes = l->model->count * sizeof(float);
     int goes_on = s->pause.round >= 0 && s->pause.personal;
     if (s->rounds_before == 0 && !goes_on) memcpy(s->slot[0], p.local->global, bytes);
-    memcpy(w->model->data, goes_on ? s->pause.weights : s->slot[0], bytes);
+    memcpy(l->model->data, goes_on ? s->pause.weights : s->slot[0], bytes);
     p.steps = goes_on ? s->pause.steps : 0;
     personal.steps += p.steps;
     for (int k = 0; k < global->method->moments; k++) personal.moment[k] = s->slot[1 + k];
-    w->optimizer = &personal;
+    l->optimizer = &personal;
     p.with_gradient = 1;
     p.reports = 0;
     int status = run_pass(&p, e);
-    w->optimizer = global;
+    l->optimizer = global;
     if (status > 0) return pause_site(s, trained, u, 1, p.steps, e);
-    if (!status) memcpy(s->slot[0], w->model->data, bytes);
+    if (!status) memcpy(s->slot[0], l->model->data, bytes);
     return status ? error_prefix(e, "personal model") : 0;
 }
 
@@ -131,13 +131,13 @@ static void take_pause(struct pass *p, const struct site_pause *pause)
     p->lr_sum = pause->lr_sum, p->effective = pause->effective;
 }
 
-static int train_global(struct update *u, struct site_state *s, struct learner *w, struct pass *p,
+static int train_global(struct update *u, struct site_state *s, struct learner *l, struct pass *p,
                         struct error *e)
 {
     const struct strategy *strategy = p->f->strategy;
     size_t bytes = u->count * sizeof *u->values;
     if (s->pause.round >= 0)
-        memcpy(w->model->data, s->pause.weights, bytes);
+        memcpy(l->model->data, s->pause.weights, bytes);
     else if (strategy->begin)
         strategy->begin(p->local);
     p->with_gradient = strategy->gradient && !strategy->personal;
@@ -146,11 +146,11 @@ static int train_global(struct update *u, struct site_state *s, struct learner *
     if (status) return -1;
     p->local->lr_sum = p->lr_sum;
     if (strategy->end) strategy->end(p->local);
-    memcpy(u->values, w->model->data, bytes);
+    memcpy(u->values, l->model->data, bytes);
     return 0;
 }
 
-static int train_site(struct update *u, struct site_state *s, struct learner *w, struct pass *p,
+static int train_site(struct update *u, struct site_state *s, struct learner *l, struct pass *p,
                       struct error *e)
 {
     const struct site_pause *pause = &s->pause;
@@ -159,7 +159,7 @@ static int train_site(struct update *u, struct site_state *s, struct learner *w,
     if (pause->round >= 0 && pause->personal)
         memcpy(u->values, pause->values, u->count * sizeof *u->values);
     else
-        status = train_global(u, s, w, p, e);
+        status = train_global(u, s, l, p, e);
     return status == 0 && p->f->strategy->personal ? train_personal(p, s, u, e) : status;
 }
 
@@ -199,44 +199,44 @@ static int check_kept(const struct site_state *s, size_t count, struct error *e)
     return check_finite(s->average.weights, count, "averaged weights", e);
 }
 
-int client_update(struct update *u, struct site_state *s, struct learner *w, const struct learner_data *data,
+int client_update(struct update *u, struct site_state *s, struct learner *l, const struct learner_data *data,
                   const struct task *t, const struct agreement *f, const struct client_events *events,
                   struct error *e)
 {
     double start = clock_seconds();
     struct train_options options = f->train;
     struct local_round local = {.option = f->option,
-                                .model = w->model,
+                                .model = l->model,
                                 .global = t->weights,
                                 .rounds_before = s->rounds_before,
-                                .pool = w->pool};
+                                .pool = l->pool};
     struct pass pass = {.f = f,
                         .options = &options,
-                        .w = w,
+                        .l = l,
                         .local = &local,
                         .round = t->round,
                         .site = s->name,
                         .reports = 1,
                         .events = events};
-    ENSURE(u->count == w->model->count && s->next_round <= t->round, "site %s is in round %d, asked for %d",
+    ENSURE(u->count == l->model->count && s->next_round <= t->round, "site %s is in round %d, asked for %d",
            s->name, s->next_round, t->round);
     options.iterations = local_iterations(f, data->store.cases);
     for (int k = 0; k < STRATEGY_SLOTS; k++) local.shared[k] = t->shared[k], local.slot[k] = s->slot[k];
-    if (learner_reserve(w, data, e)) return error_prefix(e, "site %s", s->name);
-    memcpy(w->model->data, t->weights, u->count * sizeof(float));
-    if (check_pause(s, t, w->model, options.iterations, e)) return -1;
-    learner_switch(w, data, site_key(s->name, f->sites));
-    struct optimizer *before = w->optimizer;
-    w->optimizer = &s->optimizer;
-    w->average = s->average.weights ? &s->average : NULL;
-    int status = train_site(u, s, w, &pass, e);
+    if (learner_reserve(l, data, e)) return error_prefix(e, "site %s", s->name);
+    memcpy(l->model->data, t->weights, u->count * sizeof(float));
+    if (check_pause(s, t, l->model, options.iterations, e)) return -1;
+    learner_switch(l, data, site_key(s->name, f->sites));
+    struct optimizer *before = l->optimizer;
+    l->optimizer = &s->optimizer;
+    l->average = s->average.weights ? &s->average : NULL;
+    int status = train_site(u, s, l, &pass, e);
     if (!status) status = check_kept(s, u->count, e);
-    w->optimizer = before;
-    w->average = NULL;
+    l->optimizer = before;
+    l->average = NULL;
     s->pause.seconds += clock_seconds() - start;
     if (status > 0) return CLIENT_STOPPED;
     if (status) {
-        model_zero_grad(w->model, w->pool); /* of the step that failed: the next site must not find it */
+        model_zero_grad(l->model, l->pool); /* of the step that failed: the next site must not find it */
         return error_prefix(e, "site %s, round %d", s->name, t->round);
     }
     site_state_go_on(s);
@@ -261,14 +261,14 @@ int client_update(struct update *u, struct site_state *s, struct learner *w, con
     return 0;
 }
 
-int client_validate(struct update *u, int after, const float *weights, struct learner *w,
+int client_validate(struct update *u, int after, const float *weights, struct learner *l,
                     const struct learner_data *validation, int batches, struct error *e)
 {
     struct validation v;
     u->validation_cases = validation->store.cases;
     if (u->validation_cases == 0 || batches == 0) return 0;
-    memcpy(w->model->data, weights, w->model->count * sizeof(float));
-    if (learner_validate(&v, w, validation, batches, e)) return error_prefix(e, "site %s", u->site);
+    memcpy(l->model->data, weights, l->model->count * sizeof(float));
+    if (learner_validate(&v, l, validation, batches, e)) return error_prefix(e, "site %s", u->site);
     *(after ? &u->metric_after : &u->metric_before) = v.metric;
     *(after ? &u->loss_after : &u->loss_before) = fabs(v.loss) <= LOSS_LARGEST ? v.loss : NAN;
     return 0;

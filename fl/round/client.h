@@ -15,15 +15,15 @@ struct client_events {
     void *arg;
 };
 enum { CLIENT_STOPPED = 1 };
-/* A round at a site: trains w from the task's weights on data, fills u and advances s. The learner serves any
+/* A round at a site: trains l from the task's weights on data, fills u and advances s. The learner serves any
  * site (learner_switch). A state with a pause goes on from there. Returns CLIENT_STOPPED where events->stop
  * said so: s then has a pause and u nothing. A loss or weights that are not finite are an error, as a pause
  * of other global weights is; the state is then to be read again, or reset. */
-int client_update(struct update *u, struct site_state *s, struct learner *w, const struct learner_data *data,
+int client_update(struct update *u, struct site_state *s, struct learner *l, const struct learner_data *data,
                   const struct task *t, const struct agreement *f, const struct client_events *events,
                   struct error *e);
 /* Metric and loss of weights on the site's validation cases: before (after = 0) or after local training. */
-int client_validate(struct update *u, int after, const float *weights, struct learner *w,
+int client_validate(struct update *u, int after, const float *weights, struct learner *l,
                     const struct learner_data *validation, int batches, struct error *e);
 
 /* What leaves the site: the update as it was trained; or clipped and noised (private.h); or its difference to

@@ -169,7 +169,7 @@ int private_follow(double *clip, int within, int updates, int round, const struc
 /* ---- gradients of single cases ------------------------------------------------------------------------- */
 
 struct case_gradient {
-    struct learner *w;
+    struct learner *l;
     uint64_t step;
     double loss;
     int taken;
@@ -178,8 +178,8 @@ struct case_gradient {
 static int gradient_of_case(void *arg, int i, float *out, struct error *e)
 {
     struct case_gradient *g = arg;
-    const struct model *m = g->w->model;
-    double loss = learner_backward_case(g->w, i, g->step * (uint64_t)g->w->data->store.cases + (uint64_t)i);
+    const struct model *m = g->l->model;
+    double loss = learner_backward_case(g->l, i, g->step * (uint64_t)g->l->data->store.cases + (uint64_t)i);
     if (!isfinite(loss)) return error_set(e, "the loss became %g", loss);
     for (int p = 0; p < m->params; p++)
         memcpy(out + m->param[p].offset, m->grad + m->param[p].offset, m->param[p].count * sizeof *out);
@@ -188,13 +188,13 @@ static int gradient_of_case(void *arg, int i, float *out, struct error *e)
     return 0;
 }
 
-int private_gradient(double *loss, struct learner *w, uint64_t step, const char *site,
+int private_gradient(double *loss, struct learner *l, uint64_t step, const char *site,
                      const struct agreement *f, struct error *e)
 {
-    struct model *m = w->model;
+    struct model *m = l->model;
     struct randomness r;
-    struct case_gradient g = {.w = w, .step = step};
-    int cases = w->data->store.cases, batch = agreement_batch(f);
+    struct case_gradient g = {.l = l, .step = step};
+    int cases = l->data->store.cases, batch = agreement_batch(f);
     struct dp_sgd d = {.rate = batch < cases ? (double)batch / cases : 1,
                        .clip = f->privacy.clip,
                        .noise = f->privacy.noise,
@@ -207,7 +207,7 @@ int private_gradient(double *loss, struct learner *w, uint64_t step, const char 
         status = dp_sgd_sum(sum, sum + m->count, m->count, cases, &d, &r, e) < 0 ? -1 : 0;
         randomness_end(&r);
     }
-    model_zero_grad(m, w->pool);
+    model_zero_grad(m, l->pool);
     for (int p = 0; !status && p < m->params; p++)
         for (size_t i = m->param[p].offset; i < m->param[p].offset + m->param[p].count; i++)
             m->grad[i] = param_trained(&m->param[p]) ? (float)((double)sum[i] / (d.rate * cases)) : 0;

@@ -36,9 +36,9 @@ double private_clip(const struct task *t, const struct agreement *f);
  * to be added, 1, or -1. */
 int private_noise(float *noise, int round, double clip, const struct agreement *f,
                   const struct model *layout, struct error *e);
-/* PRIVACY_SGD: the noisy mean gradient of local step `step` into w->model->grad; *loss: the mean of the cases
+/* PRIVACY_SGD: the noisy mean gradient of local step `step` into l->model->grad; *loss: the mean of the cases
  * that were taken, unchanged where there was none. The learner has batch 1. */
-int private_gradient(double *loss, struct learner *w, uint64_t step, const char *site,
+int private_gradient(double *loss, struct learner *l, uint64_t step, const char *site,
                      const struct agreement *f, struct error *e);
 /* Adaptive clipping, after a round: `within` of `updates` norms were at most *clip, which follows. */
 int private_follow(double *clip, int within, int updates, int round, const struct agreement *f,

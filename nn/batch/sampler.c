@@ -69,14 +69,14 @@ static int draw_voxel(int voxel[3], const struct case_store *c, int i, int force
     if (n == 0) return 0;
     int k = present[rng_below(rng, (uint32_t)n)];
     int32_t at = c->location[i][k][rng_below(rng, (uint32_t)c->location_count[i][k])];
-    voxel_at(voxel, (size_t)at, c->sample[i].size);
+    voxel_at(voxel, (size_t)at, c->prepared[i].size);
     return 1;
 }
 
 static void draw_centre(int centre[3], const struct case_store *c, int i, const struct batch_spec *b,
                         int forced, struct rng *rng)
 {
-    const struct prepared *s = &c->sample[i];
+    const struct prepared *s = &c->prepared[i];
     int initial[3], lo[3], hi[3];
     initial_patch(initial, b->patch, b->augment);
     centre_bounds(lo, hi, s->size, initial, b->patch);
@@ -108,7 +108,7 @@ static void example_job(void *arg, int j, int thread)
     int forced = j >= (int)rint((double)b->batch * (1 - (double)b->oversample));
     draw_centre(centre, w->c, i, b, forced, &choice);
     augment_patch(w->image + (size_t)j * w->voxels * (size_t)w->channels, w->label + (size_t)j * w->voxels,
-                  &w->c->sample[i], centre, b->patch, b->augment, &change,
+                  &w->c->prepared[i], centre, b->patch, b->augment, &change,
                   w->scratch + (size_t)thread * w->scratch_count);
 }
 
@@ -127,7 +127,7 @@ void sampler_batch(float *image, uint8_t *label, const struct case_store *c, con
                          .label = label,
                          .c = c,
                          .b = b,
-                         .channels = c->sample[0].channels + c->sample[0].previous_labels,
+                         .channels = c->prepared[0].channels + c->prepared[0].previous_labels,
                          .voxels = (size_t)b->patch[0] * (size_t)b->patch[1] * (size_t)b->patch[2]};
     w.scratch_count = augment_scratch(b->patch, w.channels);
     w.scratch = b->scratch;

@@ -85,9 +85,9 @@ static void put_comment(struct text *t, const char *s)
 
 static void put_normalization(struct text *t, const struct plan *p, int c)
 {
-    text_printf(t, "%s%s", normalization_name(p->norm[c]),
+    text_printf(t, "%s%s", normalization_name(p->normalization[c]),
                 p->use_mask_for_norm[c] ? ", inside of the nonzero voxels" : "");
-    if (p->norm[c] != NORM_CT) return;
+    if (p->normalization[c] != NORM_CT) return;
     const double v[4] = {p->intensity[c].percentile_00_5, p->intensity[c].percentile_99_5,
                          p->intensity[c].mean, p->intensity[c].std};
     static const char *const name[4] = {": cut off below ", ", above ", ", mean ", ", standard deviation "};

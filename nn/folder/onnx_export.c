@@ -118,9 +118,9 @@ static void put_normalization(struct onnx *o, const struct plan *p)
     struct json *list = json_array();
     for (int c = 0; c < p->channels; c++) {
         struct json *j = json_add_object(list, NULL);
-        json_add_text(j, "scheme", normalization_name(p->norm[c]));
+        json_add_text(j, "scheme", normalization_name(p->normalization[c]));
         json_add_bool(j, "use_mask", p->use_mask_for_norm[c]);
-        if (p->norm[c] != NORM_CT) continue;
+        if (p->normalization[c] != NORM_CT) continue;
         json_add_number(j, "mean", p->intensity[c].mean);
         json_add_number(j, "std", p->intensity[c].std);
         json_add_number(j, "percentile_00_5", p->intensity[c].percentile_00_5);

@@ -14,10 +14,10 @@ static int check_stage(const struct plan *p, int s, struct error *e)
 {
     if (p->features[s] < 1 || p->features[s] > 4096)
         return error_set(e, "plan %s: features[%d] is %d", p->configuration, s, p->features[s]);
-    if (p->encoder_convs[s] < 1 || p->encoder_convs[s] > 64)
-        return error_set(e, "plan %s: encoder_convs[%d] is %d", p->configuration, s, p->encoder_convs[s]);
-    if (s + 1 < p->stages && (p->decoder_convs[s] < 1 || p->decoder_convs[s] > 64))
-        return error_set(e, "plan %s: decoder_convs[%d] is %d", p->configuration, s, p->decoder_convs[s]);
+    if (p->encoder_blocks[s] < 1 || p->encoder_blocks[s] > 64)
+        return error_set(e, "plan %s: encoder_blocks[%d] is %d", p->configuration, s, p->encoder_blocks[s]);
+    if (s + 1 < p->stages && (p->decoder_blocks[s] < 1 || p->decoder_blocks[s] > 64))
+        return error_set(e, "plan %s: decoder_blocks[%d] is %d", p->configuration, s, p->decoder_blocks[s]);
     for (int a = 0; a < 3; a++) {
         if (p->kernel[s][a] < 1 || p->kernel[s][a] > 31 || p->kernel[s][a] % 2 == 0)
             return error_set(e, "plan %s: kernel[%d][%d] is %d, not a small odd number", p->configuration, s,
@@ -34,8 +34,8 @@ static void stage_totals(double *weights, double *values, const struct plan *p, 
 {
     double f = p->features[s], before = s ? p->features[s - 1] : p->channels, kernel = 1,
            map = (double)p->batch * f;
-    int encoder = p->network->encoder_block_convs * p->encoder_convs[s],
-        decoder = s + 1 < p->stages ? p->network->decoder_block_convs * p->decoder_convs[s] : 0;
+    int encoder = p->network->encoder_block_convs * p->encoder_blocks[s],
+        decoder = s + 1 < p->stages ? p->network->decoder_block_convs * p->decoder_blocks[s] : 0;
     for (int a = 0; a < 3; a++) {
         double size = p->patch[a];
         for (int k = 0; k <= s; k++) size /= p->stride[k][a];
@@ -82,7 +82,7 @@ static int check_totals(const struct plan *p, struct error *e)
                              "plan %s: features_per_stage[%d] %d, kernel_sizes[%d] %d x %d x %d and %s[%d] "
                              "%d make %.3g weights with the stages before; a network has at most %.3g",
                              p->configuration, s, p->features[s], s, p->kernel[s][0], p->kernel[s][1],
-                             p->kernel[s][2], p->network->encoder_key, s, p->encoder_convs[s], all,
+                             p->kernel[s][2], p->network->encoder_key, s, p->encoder_blocks[s], all,
                              (double)NETWORK_WEIGHTS_MAX);
         if (values > NETWORK_VALUES_MAX)
             return error_set(e,

@@ -53,7 +53,7 @@ static struct network_outputs segresnet(struct graph *g, const struct plan *p, s
     for (int s = 0; s < p->stages; s++) {
         snprintf(name, sizeof name, "down_layers.%d.0", s); /* nothing in the first stage */
         if (s > 0) x = conv(g, name, x, p->features[s], p->kernel[s], p->stride[s]);
-        for (int b = 0; b < p->encoder_convs[s]; b++) {
+        for (int b = 0; b < p->encoder_blocks[s]; b++) {
             snprintf(name, sizeof name, "down_layers.%d.%d", s, b + 1);
             x = block(g, p, name, s, x);
         }
@@ -66,7 +66,7 @@ static struct network_outputs segresnet(struct graph *g, const struct plan *p, s
         snprintf(name, sizeof name, "up_samples.%d.1.deconv", i);
         x = op_conv_transpose3d(g, name, x, p->features[level], p->stride[below], 1);
         x = op_add(g, x, skip[level], 1);
-        for (int b = 0; b < p->decoder_convs[i]; b++) {
+        for (int b = 0; b < p->decoder_blocks[i]; b++) {
             snprintf(name, sizeof name, "up_layers.%d.%d", i, b);
             x = block(g, p, name, level, x);
         }
@@ -80,7 +80,7 @@ static struct network_outputs segresnet(struct graph *g, const struct plan *p, s
  * block (the 1x1x1 convolution is of the next stage's size, an eighth). */
 static int maps(const struct plan *p, int s)
 {
-    return 1 + 2 * p->encoder_convs[s] + (s < p->stages - 1 ? 1 + 2 * p->decoder_convs[s] : 0);
+    return 1 + 2 * p->encoder_blocks[s] + (s < p->stages - 1 ? 1 + 2 * p->decoder_blocks[s] : 0);
 }
 
 /* He normal by fan_in for ReLU. */

@@ -80,13 +80,13 @@ static struct tensor *plain_stage(struct graph *g, const struct plan *p, int s, 
 {
     char name[NAME_SIZE];
     snprintf(name, sizeof name, "encoder.stages.%d.0", s);
-    return conv_stack(g, p, name, x, NULL, p->encoder_convs[s], p->features[s], p->kernel[s], p->stride[s]);
+    return conv_stack(g, p, name, x, NULL, p->encoder_blocks[s], p->features[s], p->kernel[s], p->stride[s]);
 }
 
 static struct tensor *residual_stage(struct graph *g, const struct plan *p, int s, struct tensor *x)
 {
     char name[NAME_SIZE];
-    for (int b = 0; b < p->encoder_convs[s]; b++) {
+    for (int b = 0; b < p->encoder_blocks[s]; b++) {
         snprintf(name, sizeof name, "encoder.stages.%d.blocks.%d", s, b);
         x = residual_block(g, p, name, x, p->features[s], p->kernel[s], b == 0 ? p->stride[s] : one);
     }
@@ -109,7 +109,7 @@ static struct network_outputs unet(struct graph *g, const struct plan *p, struct
         snprintf(name, sizeof name, "decoder.transpconvs.%d", s);
         x = op_conv_transpose3d(g, name, x, p->features[level], p->stride[below], 1);
         snprintf(name, sizeof name, "decoder.stages.%d", s);
-        x = conv_stack(g, p, name, x, skip[level], p->decoder_convs[s], p->features[level], p->kernel[level],
+        x = conv_stack(g, p, name, x, skip[level], p->decoder_blocks[s], p->features[level], p->kernel[level],
                        one);
         if (training || level == 0) {
             snprintf(name, sizeof name, "decoder.seg_layers.%d", s);
@@ -137,12 +137,12 @@ static struct network_outputs residual_segment(struct graph *g, const struct pla
 /* Of the decoder's level at this size: its convolutions and the transposed convolution's output. */
 static int decoder_maps(const struct plan *p, int s)
 {
-    return s < p->stages - 1 ? p->decoder_convs[s] + 1 : 0;
+    return s < p->stages - 1 ? p->decoder_blocks[s] + 1 : 0;
 }
 
 static int plain_maps(const struct plan *p, int s)
 {
-    return p->encoder_convs[s] + decoder_maps(p, s);
+    return p->encoder_blocks[s] + decoder_maps(p, s);
 }
 
 /* The stem, two convolutions a block, and where the first block changes the shape its skip's. */
@@ -150,7 +150,7 @@ static int residual_maps(const struct plan *p, int s)
 {
     int stride = p->stride[s][0] * p->stride[s][1] * p->stride[s][2];
     int projected = s > 0 && (stride > 1 || p->features[s] != p->features[s - 1]);
-    return (s == 0) + 2 * p->encoder_convs[s] + projected + decoder_maps(p, s);
+    return (s == 0) + 2 * p->encoder_blocks[s] + projected + decoder_maps(p, s);
 }
 
 /* nnU-Net's: He normal by fan_in with a = 0.01. */

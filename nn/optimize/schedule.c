@@ -23,21 +23,21 @@ double schedule_cosine(double lr, double progress, double warmup)
     return lr * 0.5 * (1.0 + (double)c);
 }
 
-static double by_epoch(double lr, uint64_t step, int epochs, int iterations)
+static double poly(double lr, uint64_t step, int epochs, int iterations)
 {
     return schedule_poly(lr, (double)(step / (uint64_t)iterations) / epochs, 0.9);
 }
 
 /* The middle of the step: neither the first nor the last one is a step of length 0. */
-static double one_cycle(double lr, uint64_t step, int epochs, int iterations)
+static double cosine(double lr, uint64_t step, int epochs, int iterations)
 {
     uint64_t total = (uint64_t)epochs * (uint64_t)iterations;
     return schedule_cosine(lr, ((double)step + 0.5) / (double)total, 0.05);
 }
 
-const struct schedule_method schedule_by_epoch = {"poly", by_epoch};
-const struct schedule_method schedule_one_cycle = {"cosine", one_cycle};
-const struct schedule_method *const schedules[] = {&schedule_by_epoch, &schedule_one_cycle, NULL};
+const struct schedule_method poly_schedule = {"poly", poly};
+const struct schedule_method cosine_schedule = {"cosine", cosine};
+const struct schedule_method *const schedules[] = {&poly_schedule, &cosine_schedule, NULL};
 
 const struct schedule_method *schedule_find(const char *name)
 {

@@ -17,8 +17,8 @@ struct schedule_method {
     const char *name;
     double (*rate)(double lr, uint64_t step, int epochs, int iterations);
 };
-extern const struct schedule_method schedule_by_epoch; /* "poly": nnU-Net's, constant within an epoch */
-extern const struct schedule_method schedule_one_cycle; /* "cosine": 5 % warmup, then half a cosine */
+extern const struct schedule_method poly_schedule; /* "poly": nnU-Net's, constant within an epoch */
+extern const struct schedule_method cosine_schedule; /* "cosine": 5 % warmup, then half a cosine */
 extern const struct schedule_method *const schedules[]; /* NULL at the end */
 
 /* NULL if there is none of that name. */

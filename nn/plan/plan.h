@@ -37,8 +37,8 @@ struct plan {
     int features[STAGES_MAX];
     int kernel[STAGES_MAX][3];
     int stride[STAGES_MAX][3];
-    int encoder_convs[STAGES_MAX]; /* convolutions, or blocks of some, a stage: the network's choice */
-    int decoder_convs[STAGES_MAX]; /* stages-1 used */
+    int encoder_blocks[STAGES_MAX]; /* convolutions, or blocks of some, a stage: the network's choice */
+    int decoder_blocks[STAGES_MAX]; /* stages-1 used */
     int channels;
     int classes; /* outputs of the network: labels including background, without ignore; or regions
                     (nn/plan/outputs.h) */
@@ -47,7 +47,7 @@ struct plan {
     struct label_set region[LABELS_MAX]; /* label values of region i */
     int region_written[LABELS_MAX]; /* label that region i is written as, in order */
     int ignores;                 /* the dataset has an ignore label */
-    enum normalization norm[CHANNELS_MAX];
+    enum normalization normalization[CHANNELS_MAX];
     int use_mask_for_norm[CHANNELS_MAX];
     struct intensity intensity[CHANNELS_MAX];
     char previous_stage[32]; /* of a cascade: the configuration whose labels are input too, "3d_lowres"; else

@@ -207,8 +207,8 @@ static void plan_fill(struct plan *p, const struct topology *t, const double pat
     for (int s = 0; s < STAGES_MAX; s++) { /* 0 beyond the last stage */
         int used = s < t->stages;
         p->features[s] = used ? features_of_stage(s, base, p->dims) : 0;
-        p->encoder_convs[s] = used ? p->network->encoder_blocks[s < 3 ? s : 3] : 0;
-        p->decoder_convs[s] = s + 1 < t->stages ? p->network->decoder_blocks : 0;
+        p->encoder_blocks[s] = used ? p->network->encoder_blocks[s < 3 ? s : 3] : 0;
+        p->decoder_blocks[s] = s + 1 < t->stages ? p->network->decoder_blocks : 0;
         for (int a = 0; a < 3; a++) {
             p->kernel[s][a] = used ? t->kernel[s][a] : 0;
             p->stride[s][a] = used ? t->stride[s][a] : 0;
@@ -341,8 +341,8 @@ static void plan_dress(struct plan *p, const char *configuration, const struct f
     p->channels = d->channels;
     plan_take_labels(p, d);
     for (int c = 0; c < d->channels; c++) {
-        p->norm[c] = normalization_of_channel(d->channel_name[c]);
-        p->use_mask_for_norm[c] = p->norm[c] == NORM_ZSCORE && f->median_relative_size < 0.75;
+        p->normalization[c] = normalization_of_channel(d->channel_name[c]);
+        p->use_mask_for_norm[c] = p->normalization[c] == NORM_ZSCORE && f->median_relative_size < 0.75;
         p->intensity[c] = f->intensity[c];
     }
 }

@@ -56,8 +56,8 @@ static void add_architecture(struct json *j, const struct plan *p)
                   p->dims == 2 ? "torch.nn.modules.conv.Conv2d" : "torch.nn.modules.conv.Conv3d");
     add_triples(k, "kernel_sizes", p->kernel, p->stages, first);
     add_triples(k, "strides", p->stride, p->stages, first);
-    add_ints(k, n->encoder_key, p->encoder_convs, p->stages);
-    add_ints(k, n->decoder_key, p->decoder_convs, p->stages - 1);
+    add_ints(k, n->encoder_key, p->encoder_blocks, p->stages);
+    add_ints(k, n->decoder_key, p->decoder_blocks, p->stages - 1);
     json_add_bool(k, "conv_bias", n->conv_bias);
     network_norm_class(norm_class, network_plan_norm_of(p), p->dims);
     json_add_text(k, "norm_op", norm_class);
@@ -101,7 +101,7 @@ static void add_configuration(struct json *parent, const struct plans *all, cons
     struct json *schemes = json_add_array(j, "normalization_schemes"),
                 *masks = json_add_array(j, "use_mask_for_norm");
     for (int c = 0; c < p->channels; c++) {
-        json_add_text(schemes, NULL, normalization_name(p->norm[c]));
+        json_add_text(schemes, NULL, normalization_name(p->normalization[c]));
         json_add_bool(masks, NULL, p->use_mask_for_norm[c]);
     }
     json_add_text(j, "resampling_fn_data", resampling_fn);
@@ -345,8 +345,8 @@ static int read_architecture(struct plan *p, const struct json *a, struct error 
                   e) ||
         read_stages(p->kernel, json_get(k, "kernel_sizes"), "kernel_sizes", p, 7, e) ||
         read_stages(p->stride, json_get(k, "strides"), "strides", p, 8, e) ||
-        read_ints(p->encoder_convs, json_get(k, convs), convs, p->stages, 1, 64, e) ||
-        read_ints(p->decoder_convs, json_get(k, n->decoder_key), n->decoder_key, p->stages - 1, 1, 64, e) ||
+        read_ints(p->encoder_blocks, json_get(k, convs), convs, p->stages, 1, 64, e) ||
+        read_ints(p->decoder_blocks, json_get(k, n->decoder_key), n->decoder_key, p->stages - 1, 1, 64, e) ||
         read_norm(p, k, e) || check_members(p, k, e))
         return -1;
     for (int a2 = 0; a2 < 3; a2++) {
@@ -379,7 +379,7 @@ static int read_normalization(struct plan *p, const struct json *j, struct error
         int n = NORM_ZSCORE;
         while (n <= NORM_RGB_0_1 && strcmp(normalization_name((enum normalization)n), name) != 0) n++;
         if (n > NORM_RGB_0_1) return error_set(e, "normalization_schemes[%d] '%s' is not supported", c, name);
-        p->norm[c] = (enum normalization)n;
+        p->normalization[c] = (enum normalization)n;
         p->use_mask_for_norm[c] = masks->item[c]->type == JSON_BOOL && masks->item[c]->integer;
     }
     return 0;

@@ -115,7 +115,7 @@ static int load_case(struct case_store *c, int k, const struct dataset *d, const
                      const struct reading *how, struct error *e)
 {
     struct sample raw;
-    struct prepared *s = &c->sample[k];
+    struct prepared *s = &c->prepared[k];
     int i = c->index[k];
     if (!d->item[i].has_label_map)
         return error_set(e, "%s: case %s has no label map in labelsTr", d->path, d->item[i].id);
@@ -137,11 +137,11 @@ int case_store_create(struct case_store *c, int cases, int structures)
 {
     size_t room = (size_t)cases + 1;
     *c = (struct case_store){.structures = structures,
-                             .sample = calloc(room, sizeof *c->sample),
+                             .prepared = calloc(room, sizeof *c->prepared),
                              .index = calloc(room, sizeof *c->index),
                              .location_count = calloc(room, sizeof *c->location_count),
                              .location = calloc(room, sizeof *c->location)};
-    int bad = !c->sample || !c->index || !c->location_count || !c->location;
+    int bad = !c->prepared || !c->index || !c->location_count || !c->location;
     for (int k = 0; !bad && k < cases; k++) {
         c->index[k] = c->cases++;
         if (structures == 0) continue;
@@ -168,7 +168,7 @@ static size_t store_bytes(const struct case_store *c)
 {
     size_t bytes = 0;
     for (int k = 0; k < c->cases; k++) {
-        const struct prepared *s = &c->sample[k];
+        const struct prepared *s = &c->prepared[k];
         if (!s->mapped) bytes += voxels_of(s) * ((size_t)s->channels * sizeof *s->image + (s->label != NULL));
         for (int m = 0; m < c->structures; m++)
             bytes += (size_t)c->location_count[k][m] * sizeof ***c->location;
@@ -221,15 +221,15 @@ int case_store_load(struct case_store *c, const struct dataset *d, const struct 
 static int store_grow(struct case_store *c)
 {
     size_t room = (size_t)c->cases + 1;
-    void *sample = realloc(c->sample, room * sizeof *c->sample);
-    if (sample) c->sample = sample;
+    void *prepared = realloc(c->prepared, room * sizeof *c->prepared);
+    if (prepared) c->prepared = prepared;
     void *index = realloc(c->index, room * sizeof *c->index);
     if (index) c->index = index;
     void *count = realloc(c->location_count, room * sizeof *c->location_count);
     if (count) c->location_count = count;
     void *location = realloc(c->location, room * sizeof *c->location);
     if (location) c->location = location;
-    if (!sample || !index || !count || !location) return -1;
+    if (!prepared || !index || !count || !location) return -1;
     c->location_count[c->cases] = calloc((size_t)c->structures + 1, sizeof **c->location_count);
     c->location[c->cases] = calloc((size_t)c->structures + 1, sizeof **c->location);
     if (c->location_count[c->cases] && c->location[c->cases]) return 0;
@@ -240,7 +240,7 @@ static int store_grow(struct case_store *c)
 
 static void store_put(struct case_store *c, const struct prepared *s)
 {
-    c->sample[c->cases] = *s;
+    c->prepared[c->cases] = *s;
     c->index[c->cases] = c->cases;
     c->cases++;
     c->bytes = store_bytes(c);
@@ -273,12 +273,12 @@ int case_store_add(struct case_store *c, struct sample *raw, const struct plan *
 void case_store_free(struct case_store *c)
 {
     for (int k = 0; k < c->cases; k++) {
-        prepared_free(&c->sample[k]);
+        prepared_free(&c->prepared[k]);
         for (int m = 0; c->location && c->location[k] && m < c->structures; m++) free(c->location[k][m]);
         if (c->location) free(c->location[k]);
         if (c->location_count) free(c->location_count[k]);
     }
-    free(c->sample);
+    free(c->prepared);
     free(c->index);
     free(c->location);
     free(c->location_count);

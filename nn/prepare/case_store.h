@@ -7,7 +7,7 @@
 /* Preprocessed training cases in memory, with class locations for foreground oversampling. */
 struct case_store {
     int cases;
-    struct prepared *sample;   /* [cases] */
+    struct prepared *prepared; /* [cases] */
     int *index;                /* index into the dataset */
     int **location_count;      /* [cases][structures]: number of sampled voxels of each (outputs.h) */
     int32_t ***location; /* [cases][structures][count]: linear voxel index (d*H+h)*W+w: 10 000 voxels of a

@@ -214,13 +214,14 @@ static int normalize_case(struct prepared *s, const struct plan *p, const uint8_
     size_t n = voxels_of(s->size);
     for (int c = 0; c < s->channels; c++) {
         float *v = s->image + c;
-        switch (p->norm[c]) {
+        switch (p->normalization[c]) {
         case NORM_ZSCORE: normalize_zscore(v, n, s->channels, p->use_mask_for_norm[c] ? mask : NULL); break;
         case NORM_CT: normalize_ct(v, n, s->channels, &p->intensity[c]); break;
         case NORM_NONE: break;
         case NORM_RESCALE_0_1:
         case NORM_RGB_0_1:
-            if (normalize_range(v, n, s->channels, p->norm[c], e)) return error_prefix(e, "channel %d", c);
+            if (normalize_range(v, n, s->channels, p->normalization[c], e))
+                return error_prefix(e, "channel %d", c);
         }
     }
     return 0;

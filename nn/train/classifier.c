@@ -53,7 +53,7 @@ void classifier_run(float *probability, const struct classifier *c, const struct
     for (int first = 0; first < n; first += c->batch) {
         int count = n - first < c->batch ? n - first : c->batch; /* after them old cases stay, unread */
         for (int j = 0; j < count; j++)
-            memcpy(image + (size_t)j * values, d->store.sample[first + j].image, values * sizeof *image);
+            memcpy(image + (size_t)j * values, d->store.prepared[first + j].image, values * sizeof *image);
         if (covariates)
             memcpy(covariates, d->covariate + (size_t)first * numbers,
                    (size_t)count * numbers * sizeof *covariates);

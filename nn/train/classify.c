@@ -138,7 +138,7 @@ static void load_job(void *arg, int job, int thread)
     int i = l->first + job;
     (void)thread;
     float *covariate = l->d->covariate ? l->d->covariate + (size_t)i * (size_t)l->d->covariates : NULL;
-    l->status[i] = load_case(&store->sample[i], covariate, l, store->index[i], &l->error[job]);
+    l->status[i] = load_case(&store->prepared[i], covariate, l, store->index[i], &l->error[job]);
 }
 
 /* In turns of TURN cases, so that progress is reported by the caller's thread and the first error is always
@@ -300,7 +300,7 @@ struct batching {
 static void example_job(void *arg, int job, int thread)
 {
     const struct batching *b = arg;
-    const struct prepared *s = &b->d->store.sample[b->chosen[job]];
+    const struct prepared *s = &b->d->store.prepared[b->chosen[job]];
     size_t count = (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2] * (size_t)s->channels;
     struct rng rng = rng_stream(b->o->seed, b->client, b->step * RNG_STREAMS + (uint64_t)job, RNG_AUGMENT);
     struct example x = draw_example(&rng, b->o);

@@ -44,7 +44,7 @@ static int view_create(struct learner_data *view, const struct learner_data *all
 static void view_add(struct learner_data *view, const struct learner_data *all, int i)
 {
     struct case_store *s = &view->store;
-    s->sample[s->cases] = all->store.sample[i];
+    s->prepared[s->cases] = all->store.prepared[i];
     s->index[s->cases] = all->store.index[i];
     if (all->store.location) s->location[s->cases] = all->store.location[i];
     if (all->store.location_count) s->location_count[s->cases] = all->store.location_count[i];
@@ -78,7 +78,7 @@ int learner_view_join(struct learner_data *view, const struct learner_data *a, c
 
 void learner_view_free(struct learner_data *view)
 {
-    free(view->store.sample);
+    free(view->store.prepared);
     free(view->store.index);
     free(view->store.location);
     free(view->store.location_count);

@@ -4,8 +4,8 @@
 
 #include "nn/train/train.h"
 
-/* The data of one learner, ready: preprocessed. Classification keeps every case at crop size in store.sample,
- * class in target. */
+/* The data of one learner, ready: preprocessed. Classification keeps every case at crop size in
+ * store.prepared, class in target. */
 struct learner_data {
     struct case_store store;
     int *target;                    /* [store.cases]; NULL for segmentation */

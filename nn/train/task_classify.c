@@ -20,7 +20,7 @@ static const char *metric(const struct train_options *o)
 static void defaults(struct train_options *o)
 {
     o->lr = 1e-3f;
-    o->schedule = &schedule_one_cycle;
+    o->schedule = &cosine_schedule;
     o->optimizer = &optimizer_adamw;
     o->weight_decay = 1e-2f;
     o->batch = 32;
@@ -55,7 +55,7 @@ static int check_data(const struct train_options *o, const struct plan *p, const
     (void)p;
     if (classifier_check(o, d, e)) return -1;
     for (int i = 0; i < d->store.cases; i++) {
-        const struct prepared *s = &d->store.sample[i];
+        const struct prepared *s = &d->store.prepared[i];
         if (s->channels != o->classifier.channels)
             return error_set(e, "case %d has %d channels, the network %d", i, s->channels,
                              o->classifier.channels);

@@ -20,7 +20,7 @@ static const char *metric(const struct train_options *o)
 static void defaults(struct train_options *o)
 {
     o->lr = 0.01f;
-    o->schedule = &schedule_by_epoch;
+    o->schedule = &poly_schedule;
     o->optimizer = &optimizer_sgd;
     o->momentum = 0.99f;
     o->weight_decay = 3e-5f;
@@ -55,7 +55,7 @@ static int check_data(const struct train_options *o, const struct plan *p, const
         return error_set(e, "plan %s: %d classes, the data has %d", p->configuration, output_structures(p),
                          d->store.structures);
     for (int i = 0; i < d->store.cases; i++) {
-        const struct prepared *s = &d->store.sample[i];
+        const struct prepared *s = &d->store.prepared[i];
         if (s->channels != p->channels)
             return error_set(e, "case %d has %d channels, the network %d", i, s->channels, p->channels);
         if (s->label == NULL) return error_set(e, "case %d has no label map", i);

@@ -71,7 +71,7 @@ static int measure(const char *data, const char *plans_path, struct error *e)
     const struct plan *p = plans_find(&plans, "3d_fullres", e);
     if (!p || time_cases(&prepare, &store, &d, p, e)) return -1;
     printf("{\"cases\": %d, \"fingerprint\": %.6f, \"prepare\": %.6f, \"augment\": %.6f}\n", store.cases,
-           fingerprint, prepare, time_patches(&store.sample[0], p));
+           fingerprint, prepare, time_patches(&store.prepared[0], p));
     case_store_free(&store);
     fingerprint_free(&f);
     plans_free(&plans);

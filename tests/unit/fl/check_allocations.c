@@ -24,18 +24,18 @@ static struct learner_data class_data(void)
     static const int size[3] = {EDGE, EDGE, EDGE};
     struct learner_data d = {.store = {.cases = IMAGES, .structures = 2}};
     struct case_store *c = &d.store;
-    c->sample = calloc(IMAGES, sizeof *c->sample);
+    c->prepared = calloc(IMAGES, sizeof *c->prepared);
     c->index = calloc(IMAGES, sizeof *c->index);
     d.target = calloc(IMAGES, sizeof *d.target);
     for (int i = 0; i < IMAGES; i++) {
         struct rng rng = rng_stream(9, 0, (uint64_t)i, RNG_TEST);
-        c->sample[i] = blank_sample(size, 1, 0);
+        c->prepared[i] = blank_sample(size, 1, 0);
         c->index[i] = i;
         d.target[i] = i % 2;
         for (int v = 0; v < EDGE * EDGE * EDGE; v++) {
             const int z = v / (EDGE * EDGE) - 6, y = v / EDGE % EDGE - 6, x = v % EDGE - 6;
             const int inside = z * z + y * y + x * x < 9 + i % 3;
-            c->sample[i].image[v] = (float)inside * (1 + (float)(i % 2)) + 0.3f * rng_normal(&rng);
+            c->prepared[i].image[v] = (float)inside * (1 + (float)(i % 2)) + 0.3f * rng_normal(&rng);
         }
     }
     return d;

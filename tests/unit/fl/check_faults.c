@@ -52,7 +52,7 @@ static void check_sites(struct learner_data *data)
     float kept[CASES];
     int failures = 0;
     for (int i = 10; i < CASES; i++)
-        kept[i] = data->store.sample[i].image[0], data->store.sample[i].image[0] = NAN;
+        kept[i] = data->store.prepared[i].image[0], data->store.prepared[i].image[0] = NAN;
     struct federate_events events = {.site_failed = count_failure, .arg = &failures};
     o = options(c, CLIENTS, NULL);
     uint64_t left = run(&o, &e, &events);
@@ -65,7 +65,7 @@ static void check_sites(struct learner_data *data)
           "minimum 3: %s", e.text);
     o = options(&c[2], 1, NULL);
     CHECK(run(&o, &e, NULL) == 0 && strstr(e.text, "loss"), "a single site of NaN: %s", e.text);
-    for (int i = 10; i < CASES; i++) data->store.sample[i].image[0] = kept[i];
+    for (int i = 10; i < CASES; i++) data->store.prepared[i].image[0] = kept[i];
     snprintf(swapped[1].name, SITE_NAME_MAX, "%s", swapped[0].name);
     o = options(swapped, CLIENTS, NULL);
     CHECK(run(&o, &e, NULL) == 0 && strstr(e.text, "two sites"), "two sites of one name: %s", e.text);
@@ -294,12 +294,12 @@ static void check_diverged(struct learner_data *data, uint64_t whole)
     snprintf(path, sizeof path, "%s/checkpoint_latest.safetensors", folder);
     CHECK(file_read(path, 0, &before, &size, &e) == 0, "%s", e.text);
     for (int i = 0; i < CASES; i++)
-        kept[i] = data->store.sample[i].image[0], data->store.sample[i].image[0] = NAN;
+        kept[i] = data->store.prepared[i].image[0], data->store.prepared[i].image[0] = NAN;
     CHECK(resume(c, CLIENTS, folder, "1234", &e) == 0 && strstr(e.text, "3 of 3 sites failed"),
           "all sites of NaN: %s", e.text);
-    for (int i = 0; i < CASES; i++) data->store.sample[i].image[0] = kept[i];
+    for (int i = 0; i < CASES; i++) data->store.prepared[i].image[0] = kept[i];
     small_data(&broken, CASES);
-    for (int i = 0; i < CASES; i++) broken.store.sample[i].image[0] = NAN;
+    for (int i = 0; i < CASES; i++) broken.store.prepared[i].image[0] = NAN;
     struct federate_options o = options(c, CLIENTS, folder);
     o.resume = 1;
     o.validation = &broken;

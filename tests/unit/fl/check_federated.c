@@ -21,11 +21,11 @@ static void make_data(struct learner_data *d)
     memset(d, 0, sizeof *d);
     d->store.cases = CASES;
     d->store.structures = 2;
-    d->store.sample = calloc(CASES, sizeof *d->store.sample);
+    d->store.prepared = calloc(CASES, sizeof *d->store.prepared);
     d->store.index = calloc(CASES, sizeof *d->store.index);
     d->target = calloc(CASES, sizeof *d->target);
     for (int i = 0; i < CASES; i++) {
-        struct prepared *s = &d->store.sample[i];
+        struct prepared *s = &d->store.prepared[i];
         struct rng rng = rng_stream(5, 0, (uint64_t)i, RNG_TEST);
         s->channels = 1;
         s->image = calloc(SIZE * SIZE * SIZE, sizeof(float));
@@ -379,8 +379,8 @@ int main(void)
     check_average(&data);
     check_average_refused();
     check_loss_kept();
-    for (int i = 0; i < CASES; i++) free(data.store.sample[i].image);
-    free(data.store.sample);
+    for (int i = 0; i < CASES; i++) free(data.store.prepared[i].image);
+    free(data.store.prepared);
     free(data.store.index);
     free(data.target);
     return check_done("check_federated");

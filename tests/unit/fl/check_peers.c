@@ -166,7 +166,7 @@ int main(void)
     federate_result_free(&r);
     CHECK(run_ranks(o, 3, 0, &e) == whole, "scaffold, packed, three ranks: %s", e.text);
     /* A site that fails at another rank is named at rank 0. */
-    for (int i = 6; i < 8; i++) data.store.sample[i].image[0] = NAN;
+    for (int i = 6; i < 8; i++) data.store.prepared[i].image[0] = NAN;
     o.minimum = CLIENTS;
     CHECK(run_ranks(o, 2, 0, &e) == 0 && strstr(e.text, "site_1"), "a failing site of rank 1: %s", e.text);
     o.secure_range = 1024;

@@ -347,7 +347,7 @@ static void check_opacus(void)
         snprintf(name, sizeof name, "case %d", i);
         struct lcg g = lcg_start("", name);
         for (int k = 0; k < SMALL_SIZE * SMALL_SIZE * SMALL_SIZE; k++)
-            data.store.sample[i].image[k] = (float)lcg_next(&g);
+            data.store.prepared[i].image[k] = (float)lcg_next(&g);
         clipped += json_at(norms, i)->number > clip;
     }
     CHECK(clipped == CASES / 2, "the clip cuts %d of %d gradients", clipped, CASES);

@@ -19,11 +19,11 @@ static inline void small_data(struct learner_data *d, int cases)
     memset(d, 0, sizeof *d);
     d->store.cases = cases;
     d->store.structures = 2;
-    d->store.sample = calloc((size_t)cases, sizeof *d->store.sample);
+    d->store.prepared = calloc((size_t)cases, sizeof *d->store.prepared);
     d->store.index = calloc((size_t)cases, sizeof *d->store.index);
     d->target = calloc((size_t)cases, sizeof *d->target);
     for (int i = 0; i < cases; i++) {
-        struct prepared *s = &d->store.sample[i];
+        struct prepared *s = &d->store.prepared[i];
         struct rng rng = rng_stream(5, 0, (uint64_t)i, RNG_TEST);
         s->channels = 1;
         s->image = calloc(SMALL_SIZE * SMALL_SIZE * SMALL_SIZE, sizeof(float));
@@ -37,8 +37,8 @@ static inline void small_data(struct learner_data *d, int cases)
 
 static inline void small_data_free(struct learner_data *d)
 {
-    for (int i = 0; i < d->store.cases; i++) free(d->store.sample[i].image);
-    free(d->store.sample);
+    for (int i = 0; i < d->store.cases; i++) free(d->store.prepared[i].image);
+    free(d->store.prepared);
     free(d->store.index);
     free(d->target);
 }

@@ -133,12 +133,12 @@ static struct learner_data noise_cases(void)
 {
     struct learner_data d = {.store = {.cases = CASES}, .covariates = VALUES};
     struct rng rng = rng_stream(5, 0, 0, RNG_TEST);
-    d.store.sample = calloc(CASES, sizeof *d.store.sample);
+    d.store.prepared = calloc(CASES, sizeof *d.store.prepared);
     d.store.index = calloc(CASES, sizeof *d.store.index);
     d.target = calloc(CASES, sizeof *d.target);
     d.covariate = calloc(CASES * VALUES, sizeof *d.covariate);
     for (int i = 0; i < CASES; i++) {
-        struct prepared *s = &d.store.sample[i];
+        struct prepared *s = &d.store.prepared[i];
         *s = (struct prepared){.size = {EDGE, EDGE, EDGE}, .channels = 1, .spacing = {1, 1, 1}};
         s->image = calloc(EDGE * EDGE * EDGE, sizeof *s->image);
         for (int k = 0; k < EDGE * EDGE * EDGE; k++) s->image[k] = rng_normal(&rng);

@@ -354,7 +354,7 @@ static void check_store(const struct json *g, const char *what)
         CHECK(c.cases == 3 - threads && c.index[0] == threads - 1 && c.bytes > 0, "%s: %d cases", what,
               c.cases);
         for (int k = 0; k < c.cases; k++) {
-            check_sample(&c.sample[k], g, what);
+            check_sample(&c.prepared[k], g, what);
             check_locations(&c, k, g, what);
         }
         case_store_free(&c);
@@ -380,10 +380,10 @@ static void check_ignore(void)
     CHECK(dataset_open(&d, root, &e) == 0 && d.ignore_label == 2 && d.labels == 2, "%s", e.text);
     int role[2] = {0, 1};
     CHECK(case_store_load(&c, &d, &p, role, 1, NULL, &e) == 0, "%s", e.text);
-    int ignored = 0, voxels = (int)voxels_of(c.sample[0].size), stored = 0;
-    for (int i = 0; i < voxels; i++) ignored += c.sample[0].label[i] == LABEL_IGNORE;
+    int ignored = 0, voxels = (int)voxels_of(c.prepared[0].size), stored = 0;
+    for (int i = 0; i < voxels; i++) ignored += c.prepared[0].label[i] == LABEL_IGNORE;
     for (int i = 0; i < c.location_count[0][0]; i++)
-        stored += c.sample[0].label[c.location[0][0][i]] != LABEL_IGNORE;
+        stored += c.prepared[0].label[c.location[0][0][i]] != LABEL_IGNORE;
     CHECK(ignored > 0 && stored == voxels - ignored && stored == c.location_count[0][0] &&
               c.location_count[0][1] == 0,
           "%d of %d voxels ignored, %d annotated ones stored", ignored, voxels, stored);

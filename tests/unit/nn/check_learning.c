@@ -361,7 +361,7 @@ enum { CASES = 3, CLASSES = 3 };
 /* Three cases; foreground of class 2 in one voxel of case 1 alone, of class 1 in a few of the others. */
 struct store {
     struct case_store c;
-    struct prepared sample[CASES];
+    struct prepared prepared[CASES];
     int count[CASES][CLASSES], *counts[CASES];
     int32_t at[CASES][CLASSES][8], *ats[CASES][CLASSES], **all[CASES];
 };
@@ -370,8 +370,8 @@ static void make_store(struct store *t)
 {
     *t = (struct store){.c = {.cases = CASES, .structures = CLASSES}};
     for (int i = 0; i < CASES; i++) {
-        t->sample[i] = make_sample(9 + i, 12, 7 + 4 * i, 1);
-        struct prepared *s = &t->sample[i];
+        t->prepared[i] = make_sample(9 + i, 12, 7 + 4 * i, 1);
+        struct prepared *s = &t->prepared[i];
         memset(s->label, 0, (size_t)s->size[0] * s->size[1] * s->size[2]);
         int label = i == 1 ? 2 : 1, n = i == 1 ? 1 : 8;
         t->counts[i] = t->count[i];
@@ -380,14 +380,14 @@ static void make_store(struct store *t)
         t->count[i][label] = n;
         for (int k = 0; k < n; k++) s->label[t->at[i][label][k] = 100 + 37 * k] = (uint8_t)label;
     }
-    t->c.sample = t->sample;
+    t->c.prepared = t->prepared;
     t->c.location_count = t->counts;
     t->c.location = t->all;
 }
 
 static void free_store(struct store *t)
 {
-    for (int i = 0; i < CASES; i++) free_sample(&t->sample[i]);
+    for (int i = 0; i < CASES; i++) free_sample(&t->prepared[i]);
 }
 
 static void check_oversampling(void)
@@ -469,7 +469,7 @@ static void check_ignored(void)
     int with = 0;
     make_store(&t);
     for (int i = 0; i < CASES; i++) {
-        struct prepared *s = &t.sample[i];
+        struct prepared *s = &t.prepared[i];
         for (int k = 0; k < s->size[0] * s->size[1] * s->size[2]; k++)
             s->label[k] = k % 97 == 40 ? 1 : LABEL_IGNORE;
         for (t.count[i][0] = 0; t.count[i][0] < 8; t.count[i][0]++)

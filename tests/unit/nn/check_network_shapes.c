@@ -63,7 +63,7 @@ static void test_rejections(void)
     p = good, p.features[0] = -3, expect_rejected(&p, "features[0]");
     p = good, p.classes = 1, expect_rejected(&p, "classes");
     p = good, p.batch = 0, expect_rejected(&p, "batch");
-    p = good, p.encoder_convs[0] = 0, expect_rejected(&p, "encoder_convs[0]");
+    p = good, p.encoder_blocks[0] = 0, expect_rejected(&p, "encoder_blocks[0]");
     p = good, p.network_norm = network_norm_find("group"),
     expect_rejected(&p, "num_groups of the group norm is 0");
     p.norm_groups = 8, p.features[1] = 12, expect_rejected(&p, "divide features_per_stage[1] 12");
@@ -76,15 +76,15 @@ static void test_rejections(void)
     p = good;
     for (int s = 0; s < p.stages; s++) {
         p.features[s] = 4096;
-        p.encoder_convs[s] = 64;
+        p.encoder_blocks[s] = 64;
         for (int a = 0; a < 3; a++) p.kernel[s][a] = 7;
     }
     expect_rejected(&p, "features_per_stage[0] 4096, kernel_sizes[0] 7 x 7 x 7 and n_conv_per_stage[0] 64");
     p.network = network_find("resenc");
     expect_rejected(&p, "n_blocks_per_stage[0] 64");
-    p = good, p.features[2] = 4096, p.encoder_convs[2] = 64,
+    p = good, p.features[2] = 4096, p.encoder_blocks[2] = 64,
     expect_rejected(&p, "features_per_stage[2] 4096");
-    p = good, p.decoder_convs[1] = 64, p.features[1] = 4096,
+    p = good, p.decoder_blocks[1] = 64, p.features[1] = 4096,
     expect_rejected(&p, "features_per_stage[1] 4096");
     p = good, p.batch = 4096, p.patch[0] = p.patch[1] = p.patch[2] = 512,
     expect_rejected(&p, "patch_size 512 x 512 x 512, batch_size 4096");

@@ -206,7 +206,7 @@ static void test_residual_unet(void)
 {
     static const int features[4] = {4, 6, 8, 8}; /* the last stage keeps its width: a skip of pooling alone */
     struct plan p = small_plan("resenc", 4, features, 1);
-    p.encoder_convs[1] = 2;
+    p.encoder_blocks[1] = 2;
     p.stride[2][0] = 1;
     test_unet("resenc", "tests/data/golden/network_resenc.safetensors", &p, "image 1", 0);
 }
@@ -216,7 +216,7 @@ static void test_segresnet(void)
 {
     static const int features[3] = {8, 16, 32};
     struct plan p = small_plan("segresnet", 3, features, 2);
-    p.encoder_convs[1] = p.encoder_convs[2] = 2;
+    p.encoder_blocks[1] = p.encoder_blocks[2] = 2;
     p.norm_groups = 8;
     test_unet("segresnet", "tests/data/golden/network_segresnet.safetensors", &p, "image 21", 1);
 }
@@ -355,7 +355,7 @@ static uint64_t segment_bits(const char *network, float loss[BIT_STEPS], int fla
     struct model *m = model_create();
     p.norm_groups = 1;
     p.kernel[0][0] = p.stride[1][0] = 1;
-    p.encoder_convs[0] = p.decoder_convs[1] = 1; /* for the sake of the scalar level */
+    p.encoder_blocks[0] = p.decoder_blocks[1] = 1; /* for the sake of the scalar level */
     p.patch[0] = p.patch[2] = 8;
     p.patch[1] = 12;
     struct network_training t = unet_bound(m, &p, flags, pool);

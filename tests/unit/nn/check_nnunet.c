@@ -306,7 +306,7 @@ static struct plan small_plan(int with_regions)
     p.network = network_find("unet");
     for (int s = 0; s < 3; s++) {
         p.features[s] = features[s];
-        p.encoder_convs[s] = p.decoder_convs[s] = 2;
+        p.encoder_blocks[s] = p.decoder_blocks[s] = 2;
         for (int a = 0; a < 3; a++) {
             p.kernel[s][a] = s == 0 && a == 0 ? 1 : 3;
             p.stride[s][a] = s == 0 || (s == 1 && a == 0) ? 1 : 2;
@@ -398,7 +398,7 @@ static void check_stages(void)
     p.network = network_find("unet");
     for (int s = 0; s < p.stages; s++) {
         p.features[s] = 2;
-        p.encoder_convs[s] = p.decoder_convs[s] = 1;
+        p.encoder_blocks[s] = p.decoder_blocks[s] = 1;
         p.kernel[s][0] = p.stride[s][0] = 1;
         p.kernel[s][1] = p.kernel[s][2] = 3;
         p.stride[s][1] = s > 0 && s < 10 ? 2 : 1;
@@ -442,7 +442,7 @@ static void check_bits(void)
     enum isa before = cpu_isa();
     struct plan p = small_plan(1);
     uint64_t first = 0;
-    p.encoder_convs[0] = p.decoder_convs[1] = 1;
+    p.encoder_blocks[0] = p.decoder_blocks[1] = 1;
     for (int s = 0; s < 3; s++) p.features[s] = 3 + 2 * s;
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         double losses[STEPS];

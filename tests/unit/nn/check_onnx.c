@@ -139,9 +139,9 @@ static struct plan small_plan(const char *network, int dims)
                      .channels = 2,
                      .classes = 3,
                      .features = {5, 8, 11},
-                     .encoder_convs = {2, 1, 2},
-                     .decoder_convs = {2, 1},
-                     .norm = {NORM_CT, NORM_ZSCORE},
+                     .encoder_blocks = {2, 1, 2},
+                     .decoder_blocks = {2, 1},
+                     .normalization = {NORM_CT, NORM_ZSCORE},
                      .intensity = {{.mean = 100.5, .std = 20}},
                      .deep_supervision = 1};
     static const int kernel[3][3] = {{1, 3, 3}, {3, 3, 3}, {3, 3, 5}},

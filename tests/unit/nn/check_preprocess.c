@@ -96,14 +96,14 @@ static void check_normalization_refused(void)
                      .classes = 2,
                      .transpose = {0, 1, 2},
                      .spacing = {1, 1, 1},
-                     .norm = {NORM_RGB_0_1}};
+                     .normalization = {NORM_RGB_0_1}};
     struct error e = {""};
     CHECK(prepare_four(&s, &p, &e) == -1 && strstr(e.text, "rgb_to_0_1"), "400 is no RGB value: '%s'",
           e.text);
     p.channels = 2;
     CHECK(prepare_four(&s, &p, &e) == -1 && strstr(e.text, "1 channels"), "channels: '%s'", e.text);
     p.channels = 1;
-    p.norm[0] = NORM_RESCALE_0_1;
+    p.normalization[0] = NORM_RESCALE_0_1;
     CHECK(prepare_four(&s, &p, &e) == 0 && s.image[0] == 0 && s.image[3] == 1, "rescaled to %g .. %g",
           s.image[0], s.image[3]);
     prepared_free(&s);
@@ -147,7 +147,7 @@ static void check_turned(void)
 {
     static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
     struct plan p = {.dims = 3, .channels = 1, .classes = 3, .labels = 3, .transpose = {1, 2, 0},
-                     .spacing = {0.9, 1, 2}, .norm = {NORM_ZSCORE}, .to_ras = 1};
+                     .spacing = {0.9, 1, 2}, .normalization = {NORM_ZSCORE}, .to_ras = 1};
     struct prepared first = {0}, s;
     uint8_t *label, *back = NULL;
     struct error e = {""};

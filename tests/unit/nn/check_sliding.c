@@ -210,8 +210,8 @@ static void check_predictor(void)
                         .features = {8, 16},
                         .kernel = {{3, 3, 3}, {3, 3, 3}},
                         .stride = {{1, 1, 1}, {2, 2, 2}},
-                        .encoder_convs = {2, 2},
-                        .decoder_convs = {2},
+                        .encoder_blocks = {2, 2},
+                        .decoder_blocks = {2},
                         .channels = 2,
                         .classes = 3,
                         .deep_supervision = 1};

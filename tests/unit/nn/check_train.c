@@ -24,11 +24,11 @@ static struct learner_data class_data(void)
     struct learner_data d = {0};
     d.store.cases = CLASS_CASES;
     d.store.structures = 2;
-    d.store.sample = calloc(CLASS_CASES, sizeof *d.store.sample);
+    d.store.prepared = calloc(CLASS_CASES, sizeof *d.store.prepared);
     d.store.index = calloc(CLASS_CASES, sizeof *d.store.index);
     d.target = calloc(CLASS_CASES, sizeof *d.target);
     for (int i = 0; i < CLASS_CASES; i++) {
-        struct prepared *s = &d.store.sample[i];
+        struct prepared *s = &d.store.prepared[i];
         *s = blank_sample(size, 1, 0);
         d.target[i] = i % 2;
         size_t v = 0;
@@ -171,10 +171,10 @@ static void test_segmentation(void)
 
     struct learner l;
     struct model *m = learner_model(&o, &p);
-    d.store.sample[2].channels = 2;
+    d.store.prepared[2].channels = 2;
     CHECK(learner_create(&l, &o, &p, &d, m, 0, NULL, &e) == -1 && strstr(e.text, "channels"),
           "two channels: %s", e.text);
-    d.store.sample[2].channels = 1;
+    d.store.prepared[2].channels = 1;
     d.store.structures = 4;
     CHECK(learner_create(&l, &o, &p, &d, m, 0, NULL, &e) == -1 && strstr(e.text, "classes"),
           "four classes: %s", e.text);
@@ -200,7 +200,7 @@ static void test_order(void)
     uint8_t label[4], again[4];
     int seen[CLASS_CASES] = {0};
     o.augment = 0;
-    for (int i = 0; i < CLASS_CASES; i++) d.store.sample[i].image[0] = (float)(100 + i);
+    for (int i = 0; i < CLASS_CASES; i++) d.store.prepared[i].image[0] = (float)(100 + i);
     for (int step = 0; step < CLASS_CASES; step++) { /* 28 examples: four passes */
         classify_batch(image, NULL, label, &d, &o, 0, (uint64_t)step, 4, &order, NULL);
         for (int j = 0; j < 4; j++) {

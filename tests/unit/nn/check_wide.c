@@ -38,7 +38,7 @@ static struct plan wide_plan(int channels, int classes)
     p.network = network_find("unet");
     for (int s = 0; s < 2; s++) {
         p.features[s] = 8;
-        p.encoder_convs[s] = p.decoder_convs[s] = 1;
+        p.encoder_blocks[s] = p.decoder_blocks[s] = 1;
         for (int a = 0; a < 3; a++) {
             p.kernel[s][a] = 3;
             p.stride[s][a] = s ? 2 : 1;

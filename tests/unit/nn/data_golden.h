@@ -47,7 +47,8 @@ static inline void make_case(float *image, uint8_t *label)
 static inline struct plan make_plan(const struct json *g)
 {
     struct plan p = {
-        .dims = 3, .channels = 2, .classes = 3, .norm = {NORM_CT, NORM_ZSCORE}, .use_mask_for_norm = {0, 1}};
+        .dims = 3, .channels = 2, .classes = 3, .normalization = {NORM_CT, NORM_ZSCORE},
+        .use_mask_for_norm = {0, 1}};
     p.intensity[0] =
         (struct intensity){.mean = 110, .std = 25, .percentile_00_5 = 75, .percentile_99_5 = 180};
     sizes_from(p.transpose, json_get(g, "transpose"));

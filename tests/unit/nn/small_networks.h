@@ -15,7 +15,7 @@ static inline struct plan small_plan(const char *network, int stages, const int 
     for (int a = 0; a < 3; a++) p.patch[a] = 16;
     for (int s = 0; s < stages; s++) {
         p.features[s] = features[s];
-        p.encoder_convs[s] = p.decoder_convs[s] = strcmp(network, "unet") == 0 ? 2 : 1; /* convolutions */
+        p.encoder_blocks[s] = p.decoder_blocks[s] = strcmp(network, "unet") == 0 ? 2 : 1; /* convolutions */
         for (int a = 0; a < 3; a++) {
             p.kernel[s][a] = 3;
             p.stride[s][a] = s > 0 ? 2 : 1;

@@ -39,7 +39,7 @@ static inline void fill_case(struct prepared *s, int index)
 
 static inline void locate_classes(struct case_store *c, int i)
 {
-    const struct prepared *s = &c->sample[i];
+    const struct prepared *s = &c->prepared[i];
     size_t voxels = (size_t)s->size[0] * s->size[1] * s->size[2];
     c->location[i] = calloc(CLASSES, sizeof *c->location[i]);
     c->location_count[i] = calloc(CLASSES, sizeof *c->location_count[i]);
@@ -57,14 +57,14 @@ static inline struct learner_data segmentation_data(void)
     struct case_store *c = &d.store;
     c->cases = CASES;
     c->structures = CLASSES;
-    c->sample = calloc(CASES, sizeof *c->sample);
+    c->prepared = calloc(CASES, sizeof *c->prepared);
     c->index = calloc(CASES, sizeof *c->index);
     c->location = calloc(CASES, sizeof *c->location);
     c->location_count = calloc(CASES, sizeof *c->location_count);
     for (int i = 0; i < CASES; i++) {
         c->index[i] = i;
-        c->sample[i] = blank_sample(size, 1, 1);
-        fill_case(&c->sample[i], i);
+        c->prepared[i] = blank_sample(size, 1, 1);
+        fill_case(&c->prepared[i], i);
         locate_classes(c, i);
     }
     return d;
@@ -78,7 +78,7 @@ static inline struct plan segmentation_plan(void)
     p.network = network_find("unet");
     for (int s = 0; s < 2; s++) {
         p.features[s] = s ? 8 : 4;
-        p.encoder_convs[s] = p.decoder_convs[s] = 1;
+        p.encoder_blocks[s] = p.decoder_blocks[s] = 1;
         for (int a = 0; a < 3; a++) {
             p.kernel[s][a] = 3;
             p.stride[s][a] = s ? 2 : 1;

@@ -11,6 +11,7 @@
 #include "io/base/file.h"
 #include "io/base/json.h"
 #include "nn/folder/run.h"
+#include "tensor/base/check.h"
 
 static const char details[] =
     "DATA is an nnU-Net dataset (dataset.json, imagesTr, labelsTr; labels.csv for classification) or a "
@@ -84,8 +85,7 @@ static struct option_spec *add_optimisation(struct option_spec *s, struct traini
     ADD("precision", 0, OPTION_TEXT, &a->precision, "P",
         "of activations in memory (fp32); bf16 halves the memory of a step", 0, 0, "fp32|bf16");
     ADD("batch", 0, OPTION_INT, &a->batch, "N", "batch (default: planned; classification 32)", 1, 4096, 0);
-    ADD("lr", 0, OPTION_NUMBER, &a->lr, "X", "initial learning rate (sgd 0.01, adamw and adam 0.001)", 1e-9,
-        10, 0);
+    ADD("lr", 0, OPTION_NUMBER, &a->lr, "X", a->lr_help, 1e-9, 10, 0);
     ADD("schedule", 0, OPTION_TEXT, &a->schedule, "NAME",
         "of the learning rate: poly, nnU-Net's (segmentation), or cosine after 5 % warmup (classification)",
         0, 0, a->schedules);
@@ -93,7 +93,7 @@ static struct option_spec *add_optimisation(struct option_spec *s, struct traini
         "segmentation sgd (Nesterov), classification adamw", 0, 0, a->optimizers);
     ADD("momentum", 0, OPTION_NUMBER, &a->momentum, "X", "of sgd (segmentation 0.99, classification 0.9)", 0,
         0.99999, 0);
-    ADD("weight-decay", 0, OPTION_NUMBER, &a->weight_decay, "X", "sgd 3e-5, adamw 0.01, adam 0", 0, 1, 0);
+    ADD("weight-decay", 0, OPTION_NUMBER, &a->weight_decay, "X", a->weight_decay_help, 0, 1, 0);
     ADD("clip", 0, OPTION_NUMBER, &a->clip, "X", "largest gradient norm (segmentation 12; 0: no clipping)", 0,
         1e9, 0);
     ADD("ema", 0, OPTION_NUMBER, &a->ema, "D",
@@ -168,6 +168,19 @@ static struct option_spec *add_end(struct option_spec *s, struct training_argume
 
 /* ---- parsing ------------------------------------------------------------------------------------------- */
 
+/* "WHAT (sgd 0.01, adamw 0.001, ...)": the standard of each method. */
+static void write_standards(char text[OPTIMIZER_HELP], const char *what, int of_lr)
+{
+    size_t n = (size_t)snprintf(text, OPTIMIZER_HELP, "%s (", what);
+    for (int k = 0; optimizers[k]; k++) {
+        const struct optimizer_method *m = optimizers[k];
+        n += (size_t)snprintf(text + n, OPTIMIZER_HELP - n, "%s%s %g", k ? ", " : "", m->name,
+                              (double)(of_lr ? m->lr : m->standard.weight_decay));
+        ENSURE(n + 1 < OPTIMIZER_HELP, "the optimisers' standards take %zu characters", n);
+    }
+    snprintf(text + n, OPTIMIZER_HELP - n, ")");
+}
+
 static struct training_arguments arguments_default(const char *command, int federated)
 {
     struct training_arguments a = {.command = command,
@@ -192,6 +205,8 @@ static struct training_arguments arguments_default(const char *command, int fede
                                    .mirror = 1,
                                    .step = 0.5};
     optimizer_names(a.optimizers);
+    write_standards(a.lr_help, "initial learning rate", 1);
+    write_standards(a.weight_decay_help, "decay of the weights", 0);
     loss_names(a.losses);
     network_names(a.networks, NETWORKS_THAT_SEGMENT | NETWORKS_THAT_CLASSIFY);
     network_preset_names(a.presets);

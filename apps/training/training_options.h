@@ -8,6 +8,8 @@
 #include "nn/planner/planner.h"
 #include "nn/train/train.h"
 
+enum { OPTIMIZER_HELP = 160 };
+
 /* Texts are the command line's (or those of the manifest that --resume read, kept in `kept`). Numbers below
  * 0, and 0 where it means nothing, were not given: the task's defaults hold. */
 struct training_arguments {
@@ -26,6 +28,7 @@ struct training_arguments {
     double ema, hours, lr, momentum, weight_decay, clip, oversample;
     const char *optimizer, *loss, *schedule;
     char optimizers[OPTIMIZER_NAMES], losses[LOSS_NAMES], schedules[SCHEDULE_NAMES]; /* what they may be */
+    char lr_help[OPTIMIZER_HELP], weight_decay_help[OPTIMIZER_HELP]; /* with each method's standard */
     char networks[NETWORK_NAMES], presets[NETWORK_NAMES], norms[NETWORK_NORM_NAMES];
     struct federation_arguments federation;
     uint64_t seed;

@@ -1,12 +1,13 @@
 #!/bin/sh
 # make_figures.sh [PART...] - makes the numbers of README and docs again, in the tree's own pages, with the
 # commit that they are of. Run from the root of a tree without changes, on a machine that does nothing else
-# (`make figures`). Parts, by default all but standard:
+# (`make figures`). Parts, by default all but standard and seeds:
 #
-# speed       README's table: tests/bench/compare.py beside PyTorch, ONNX Runtime and OpenVINO, which PYTHON
-# has
+#     speed       README's table: tests/bench/compare.py beside PyTorch, ONNX Runtime and OpenVINO, which
+#                 PYTHON has
 #     study       README's and docs/study.md's tables: `nephron study -o build/figures/study --preset quick`
 #     standard    the same of `--preset standard`, five seeds, an hour: only where it is named
+#     seeds       standard from `--seed 2`, beside the one of the part before: another hour
 #     ladder      docs/ladder/ladder.md and ladder.svg, of the book
 #     federation  docs/federation.md: tests/bench/federation_table.sh; HIPPOCAMPUS and ADRENAL name the data
 #
@@ -46,6 +47,14 @@ for part; do
         "$python" tests/bench/readme_tables.py study "$commit" README.md $folder/$part/report.json
         "$python" tests/study_tables.py $folder/$part/report.json "$commit" docs/study.md
         ;;
+    seeds)
+        [ -f $folder/standard/report.json ] ||
+            { echo "make_figures.sh: seeds comes after standard" >&2; exit 1; }
+        rm -rf $folder/seeds
+        ./nephron study -o $folder/seeds --preset standard --seed 2
+        "$python" tests/study_seeds.py "$folder/standard/report.json@$commit" \
+            "$folder/seeds/report.json@$commit" docs/study.md
+        ;;
     ladder)
         build/ladder --check
         build/ladder --svg $folder/ladder.svg >$folder/ladder.md
@@ -58,7 +67,7 @@ for part; do
         PAGE=docs/federation.md sh tests/bench/federation_table.sh $folder/federation
         ;;
     *)
-        echo "make_figures.sh: no part $part (speed, study, standard, ladder, federation)" >&2
+        echo "make_figures.sh: no part $part (speed, study, standard, seeds, ladder, federation)" >&2
         exit 2
         ;;
     esac

@@ -275,7 +275,7 @@ static void preparation(void)
 {
     const int size[3] = {9, 20, 19}, patch[3] = {8, 14, 12}, centre[3] = {4, 9, 8};
     struct plan p = {.channels = 1, .classes = 3, .dims = 3, .spacing = {2, 1, 1}, .transpose = {0, 1, 2},
-                     .norm = {NORM_ZSCORE}};
+                     .normalization = {NORM_ZSCORE}};
     struct sample raw = make_sample(size);
     struct prepared s;
     struct error e;

@@ -28,23 +28,24 @@ sed -n '2,17s/,.*//p' "$data/sites.csv" |
 
 small="--base-features 4 --patch 16,16,16 --batch 1 --validation-batches 1 --no-validation --fold all \
     --quiet --threads 1"
+# Both become the program that they start, so that whoever kills them kills it.
 begin() { # what, folder: from the start
     case $1 in
-    train) $nephron train data -o "$2" --epochs 4 --iterations 3 $small --overwrite ;;
-    federate) $nephron federate data -o "$2" --sites data/sites.csv --strategy scaffold --rounds 4 \
+    train) exec $nephron train data -o "$2" --epochs 4 --iterations 3 $small --overwrite ;;
+    federate) exec $nephron federate data -o "$2" --sites data/sites.csv --strategy scaffold --rounds 4 \
         --local-iterations 2 $small --overwrite ;;
-    predict) $nephron predict train.whole -i images -o "$2" --step 1 --no-mirror --quiet --threads 1 ;;
-    study) $nephron study -o "$2" --data mini --task segment --rounds 2 --local-iterations 2 --base-features \
-        4 \
-        --patch-voxels 4096 --step 1 --seeds 1 --arms federated --quiet --threads 1 ;;
+    predict) exec $nephron predict train.whole -i images -o "$2" --step 1 --no-mirror --quiet --threads 1 ;;
+    study) exec $nephron study -o "$2" --data mini --task segment --rounds 2 --local-iterations 2 \
+        --base-features 4 --patch-voxels 4096 --step 1 --seeds 1 --arms federated --quiet --threads 1 ;;
     esac
 }
 go_on() { # what, folder: from where it was killed
     case $1 in
-    train | federate) if [ -e "$2/fold_all/checkpoint_latest.safetensors" ]; then $nephron "$1" --resume \
-        "$2"; else begin "$@"; fi ;;
+    train | federate) if [ -e "$2/fold_all/checkpoint_latest.safetensors" ]; then
+        exec $nephron "$1" --resume "$2"
+    else begin "$@"; fi ;;
     predict) begin "$@" ;;
-    study) if [ -e "$2/protocol.json" ]; then $nephron study --resume "$2"; else begin "$@"; fi ;;
+    study) if [ -e "$2/protocol.json" ]; then exec $nephron study --resume "$2"; else begin "$@"; fi ;;
     esac
 }
 results() { # what, folder: hashes of what must not depend on kills
@@ -74,9 +75,7 @@ turn() { # what: one run, killed up to four times, then to its end
         "$step" "$what" cut >step.out 2>step.err &
         pid=$!
         sleep "$(awk "BEGIN { print $took * $drawn / 1000000 }")"
-        # the shell of the function, and the program that it has started
-        child=$(ps -o pid= --ppid $pid)
-        kill -9 $child $pid 2>/dev/null
+        kill -9 $pid 2>/dev/null
         { wait $pid; code=$?; } 2>/dev/null
         [ $code -eq 137 ] || break
         hits=$((hits + 1))
@@ -85,7 +84,7 @@ turn() { # what: one run, killed up to four times, then to its end
         [ ! -d cut ] || readable cut
         ok "$what, kill $hits: a file is broken: $(head -c 300 info.err 2>/dev/null)" $?
     done
-    go_on "$what" cut >step.out 2>step.err
+    (go_on "$what" cut) >step.out 2>step.err
     code=$?
     # one that had ended before the kill says so
     [ $code -eq 0 ] || grep -q 'nothing left\|is done\|has all' step.err step.out
@@ -99,7 +98,7 @@ turn() { # what: one run, killed up to four times, then to its end
 part=0
 for what in train federate predict study; do
     start=$(now)
-    begin $what $what.whole >step.out 2>step.err
+    (begin $what $what.whole) >step.out 2>step.err
     ok "$what: $(head -c 300 step.err)" $?
     took=$(($(now) - start))
     results $what $what.whole >$what.results

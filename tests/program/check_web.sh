@@ -27,7 +27,7 @@ if [ ! -f web/nephron.html ] && ! make web >"$work/make.log" 2>&1; then
     exit 1
 fi
 image=tests/data/hippocampus/imagesTr/hippocampus_001_0000.nii.gz
-$nephron train tests/data/hippocampus -o "$work/run" --epochs 1 --iterations 4 --base-features 8 --batch 2 \
+$nephron train tests/data/hippocampus -o "$work/run" --epochs 1 --iterations 4 --base-features 4 --batch 2 \
     --optimizer adamw --lr 0.003 --augment 0 --quiet
 $nephron train tests/data/adrenalmnist3d/adrenalmnist3d.npz -o "$work/classifier" --task classify --depth 10 \
     --base 4 --epochs 1 --iterations 2 --batch 4 \
@@ -62,7 +62,7 @@ echo '{}' >"$work/dataset.json"
 
 about() { echo "print:document.getElementById('$1').textContent"; }
 loaded() { echo "wait:!app.busy && (app.$1 || document.getElementById('$1-problem').textContent)"; }
-drive() { timeout 300 node tests/program/web_driver.mjs "$@" 2>&1; }
+drive() { timeout 1800 node tests/program/web_driver.mjs "$@" 2>&1; }
 
 # A NIfTI file and a zip of a run, then cancelled, predicted and saved; broken files in between change
 # nothing.

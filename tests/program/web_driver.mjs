@@ -1,7 +1,7 @@
 /* web_driver.mjs PAGE[#HASH] STEP... - opens a page from file:// in headless Chromium and drives it over the DevTools pipe, as a user would.
  * Steps, in order: files:INPUT_ID=PATH[,PATH...]  wait:EXPRESSION  click:ID  print:EXPRESSION  bytes:EXPRESSION=FILE (a Uint8Array)
  * drop:INPUT_ID=PATH[,PATH...] (files and folders, onto that element)
- * size:WIDTHxHEIGHT[,dark][,mobile]  shot:FILE.png (the page)  view:FILE.png (what is seen of it)  set:EXPRESSION. A step that fails, or 120 s of waiting, ends it with code 1.
+ * size:WIDTHxHEIGHT[,dark][,mobile]  shot:FILE.png (the page)  view:FILE.png (what is seen of it)  set:EXPRESSION. A step that fails, or ten minutes of waiting, ends it with code 1.
  * CHROMIUM names the browser. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -54,7 +54,7 @@ const steps = {
     for (const type of ['dragEnter', 'dragOver', 'drop']) await send('Input.dispatchDragEvent', { type, ...at, data });
   },
   async wait(expression) {
-    for (let end = Date.now() + 120000; !(await evaluate(expression)); await new Promise((r) => setTimeout(r, 30)))
+    for (let end = Date.now() + 600000; !(await evaluate(expression)); await new Promise((r) => setTimeout(r, 30)))
       if (Date.now() > end) throw new Error(`waited for ${expression}`);
   },
   click: (id) => evaluate(`document.getElementById(${JSON.stringify(id)}).click()`),

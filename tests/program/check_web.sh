@@ -87,7 +87,7 @@ line() { sed -n "$2p" "$work/$1.txt"; }
 expect "the module" "$(line 1 1)" "*SIMD"
 expect "the image" "$(line 1 2)" "hippocampus_001_0000.nii.gz: 35 × 51 × 35 voxels of 1 × 1 × 1 mm"
 expect "a cut archive" "$(line 1 3)" "cut.zip: has no directory of a zip archive*"
-expect "the model" "$(line 1 4)" "Hippocampus: segments Anterior, Posterior (1 network of * million weights)"
+expect "the model" "$(line 1 4)" "Hippocampus: segments Anterior, Posterior (1 network of * weights)"
 expect "a cut image" "$(line 1 5)" "cut.nii.gz*The image above is kept."
 expect "the image after it" "$(line 1 6)" "hippocampus_001_0000.nii.gz: 35*"
 expect "weights alone" "$(line 1 7)" "*The model above is kept."

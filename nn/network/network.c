@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tensor/base/check.h"
 
@@ -94,17 +93,11 @@ static int check_totals(const struct plan *p, struct error *e)
     return 0;
 }
 
-double network_memory(void)
-{
-    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    return pages > 0 && page > 0 ? (double)pages * (double)page : 0;
-}
-
 int network_bind(struct graph *g, const char *what, double voxels, struct error *e)
 {
     if (!graph_bind(g)) return 0;
     const size_t bytes = graph_bytes(g);
-    const double memory = network_memory(), gib = 1073741824.0;
+    const double memory = graph_memory(), gib = 1073741824.0;
     char fits[80] = "";
     if (memory > 0 && (double)bytes > memory)
         snprintf(fits, sizeof fits, ", enough for about %.3g voxels, not %.3g",

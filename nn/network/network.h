@@ -89,8 +89,6 @@ const struct network *network_of_preset(const char *name, const struct plan_pres
  * of the strides, and all of it together within the limits above. Call it before the functions below, which
  * take that for granted. */
 int network_plan_check(const struct plan *p, struct error *e);
-/* Bytes of memory that the machine has, free or not; 0 where it does not tell. */
-double network_memory(void);
 /* graph_bind; where memory cannot be had, -1 with an error of what needs it, how much, and how much the
  * machine has. voxels: that the graph takes in. */
 int network_bind(struct graph *g, const char *what, double voxels, struct error *e);

@@ -189,7 +189,7 @@ int classify_load(struct learner_data *d, const struct dataset *set, const struc
     int n = 0;
     memset(d, 0, sizeof *d);
     for (int i = 0; i < set->cases; i++) n += role[i] == which;
-    const double memory = network_memory(), need = (double)n * o->crop[0] * o->crop[1] * o->crop[2] *
+    const double memory = graph_memory(), need = (double)n * o->crop[0] * o->crop[1] * o->crop[2] *
                                                o->classifier.channels * sizeof(float);
     if (memory > 0 && need >= memory)
         return error_set(e,

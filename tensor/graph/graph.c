@@ -212,14 +212,20 @@ void graph_bind_to(struct graph *g, void *block)
     for (int i = 0; i < g->nodes; i++) g->node[i]->saved = buffer_at(g, g->node[i]->saved_buffer);
 }
 
+double graph_memory(void)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page > 0 ? (double)pages * (double)page : 0;
+}
+
 int graph_bind(struct graph *g)
 {
     const size_t huge = (size_t)2 << 20;
     ENSURE(g->planned, "graph_bind before graph_plan");
     /* A system that promises more than it has would kill us while the pages are used: ask first. The threads
      * that use a page first touch it. */
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    if (pages > 0 && page > 0 && g->bytes / (size_t)page >= (size_t)pages) return -1;
+    const double memory = graph_memory();
+    if (memory > 0 && (double)g->bytes >= memory) return -1;
     size_t bytes = (g->bytes + huge - 1) / huge * huge;
     void *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED) return -1;

@@ -3,6 +3,7 @@ markers of its name.
 
     python3 tests/bench/readme_tables.py speed COMMIT MACHINE README.md TABLE...   (what compare.py steps and inference print)
     python3 tests/bench/readme_tables.py study COMMIT README.md report.json        (of `nephron study`)
+    python3 tests/bench/readme_tables.py page TABLE...                             (prints the table of docs/speed.md)
 """
 import json
 import sys
@@ -10,6 +11,12 @@ import sys
 WORK = {"unet_hippo_b2": "training step, U-Net 32-256, 40x56x40, batch 2",
         "unet7_20x256x224_b2": "training step, the anisotropic plan for 20x256x224, batch 2",
         "infer_unet5_128": "forward pass, U-Net 32-320, 128x128x128"}
+PAGE = {"unet_hippo_b2": "training step, `unet_hippo_b2` (U-Net 32 to 256, 40x56x40, batch 2)",
+        "unet5_64": "training step, `unet5_64` (U-Net 32 to 320, 64x64x64, batch 2)",
+        "unet7_20x256x224_b2": "training step, `unet7_20x256x224_b2` (the anisotropic plan)",
+        "resnet18_28": "training step, `resnet18_28` (ResNet-18, 28x28x28, batch 32)",
+        "infer_unet5_128": "forward pass, `infer_unet5_128` (U-Net 32 to 320, 128x128x128)",
+        "infer_resnet18_28_b32": "forward pass, `infer_resnet18_28_b32` (ResNet-18, 28x28x28, batch 32)"}
 RIVALS = {"torch": "PyTorch", "openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
 
 
@@ -53,6 +60,28 @@ def speed(commit, machine, tables):
     return out
 
 
+def page(tables):
+    """Every case and precision, the fastest rival first."""
+    found = {}
+    for path in tables:
+        for r in rows(path):
+            if r["case"] in PAGE:
+                found.setdefault((list(PAGE).index(r["case"]), r["precision"] != "fp32"), []).append(r)
+    out = ["| work, two threads | precision | nephron s | MB | rival s | MB | ratio |",
+           "| --- | --- | --- | --- | --- | --- | --- |"]
+    last = None
+    for (work, _), all_rivals in sorted(found.items()):
+        rivals = sorted(all_rivals, key=lambda r: float(r["rival s"]))
+        ours = rivals[0]
+        name = " " if work == last else f" {PAGE[ours['case']]} "
+        out.append(f"|{name}| {ours['precision']} | {ours['nephron s']} | {ours['our MB']} | "
+                   + ", ".join(f"{RIVALS[r['rival'].split(' ')[0]]} {r['rival s']}" for r in rivals) + " | "
+                   + ", ".join(r["peak MB"] for r in rivals) + " | "
+                   + ", ".join(f"{float(r['rival s']) / float(ours['nephron s']):.1f}" for r in rivals) + " |")
+        last = work
+    return out
+
+
 def study(commit, path):
     report = json.load(open(path))
     out = [f"| `{report['command']}`, commit {commit} | federated | centralised | alone, each institution | best baseline |",
@@ -84,6 +113,8 @@ def main():
     what, commit = sys.argv[1:3]
     if what == "speed":
         replace(sys.argv[4], what, speed(commit, sys.argv[3], sys.argv[5:]))
+    elif what == "page":
+        print("\n".join(page(sys.argv[2:])))
     elif what == "study":
         preset = json.load(open(sys.argv[4]))["preset"]
         replace(sys.argv[3], what if preset == "quick" else preset, study(commit, sys.argv[4]))

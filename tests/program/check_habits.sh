@@ -393,7 +393,8 @@ asked "--sites none.csv: no such file" study -o none --sites none.csv
 cp -r one blank
 for f in $(ls one/imagesTr | sed -n '1p;3p'); do
     gzip -dc "one/imagesTr/$f" >voxels
-    { head -c 352 voxels; head -c "$(($(wc -c <voxels) - 352))" /dev/zero; } | gzip -c >"blank/imagesTr/$f"
+    { head -c 352 voxels; tail -c +353 voxels | LC_ALL=C tr '\001-\377' '\000'; } |
+        gzip -c >"blank/imagesTr/$f"
 done
 blank="_0000.nii.gz: all voxels of channel 0 are 0"
 told() { # description, command: the first one and their number

@@ -195,7 +195,8 @@ blanks=0
 for f in $(ls "$work/blank/imagesTr" | head -n 3); do
     f=$work/blank/imagesTr/$f
     gzip -dc "$f" >"$work/raw"
-    { head -c 352 "$work/raw"; head -c "$(($(wc -c <"$work/raw") - 352))" /dev/zero; } | gzip -c >"$f"
+    { head -c 352 "$work/raw"; tail -c +353 "$work/raw" | LC_ALL=C tr '\001-\377' '\000'; } |
+        gzip -c >"$f"
     blanks=$((blanks + 1))
 done
 $nephron study -o "$work/b" --data "$work/blank" $tiny_classes --seeds 1 --quiet --task classify \

@@ -1,6 +1,5 @@
 /* check_federated.c - aggregation and the federated loop: FedAvg by hand, one client against a plain loop,
  * threads, resuming. */
-#include <dirent.h>
 #include <inttypes.h>
 #include <math.h>
 #include <sys/wait.h>
@@ -13,6 +12,7 @@
 #include "nn/train/learner_data.h"
 #include "tensor/base/rng.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/remove_folder.h"
 
 enum { CASES = 14, SIZE = 8, CLIENTS = 3, ROUNDS = 3, LOCAL = 4 };
 
@@ -180,23 +180,6 @@ static void check_round(const struct learner_data *data)
     for (int k = 0; k < CLIENTS; k++) free(weights[k]);
     model_destroy(start);
     federate_result_free(&r);
-}
-
-static void remove_folder(const char *folder)
-{
-    char path[4400];
-    DIR *d = opendir(folder);
-    if (!d) return;
-    for (struct dirent *f; (f = readdir(d));) {
-        if (strcmp(f->d_name, ".") == 0 || strcmp(f->d_name, "..") == 0) continue;
-        snprintf(path, sizeof path, "%.2000s/%.255s", folder, f->d_name);
-        if (file_is_dir(path))
-            remove_folder(path);
-        else
-            unlink(path);
-    }
-    closedir(d);
-    CHECK(rmdir(folder) == 0, "%s is not empty", folder);
 }
 
 static void exit_after_round_2(void *arg, const struct round_record *g, int rounds)

@@ -3,15 +3,13 @@
 #ifndef TESTS_SMALL_FEDERATION_H
 #define TESTS_SMALL_FEDERATION_H
 
-#include <dirent.h>
-#include <unistd.h>
-
 #include "fl/federate.h"
 #include "io/base/file.h"
 #include "nn/folder/run.h"
 #include "nn/train/learner_data.h"
 #include "tensor/base/rng.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/remove_folder.h"
 
 enum { SMALL_SIZE = 8, SMALL_CLIENTS = 400 };
 
@@ -77,24 +75,6 @@ static inline void small_clients_free(struct federate_client *c, int clients)
         learner_view_free(&c[k].validation);
     }
     free(c);
-}
-
-/* All that is in it, with what file_list passes over: locks, and temporary files that a killed child left. */
-static inline void remove_folder(const char *folder)
-{
-    char path[4400];
-    DIR *d = opendir(folder);
-    if (!d) return;
-    for (struct dirent *f; (f = readdir(d));) {
-        if (strcmp(f->d_name, ".") == 0 || strcmp(f->d_name, "..") == 0) continue;
-        snprintf(path, sizeof path, "%.2000s/%.255s", folder, f->d_name);
-        if (file_is_dir(path))
-            remove_folder(path);
-        else
-            unlink(path);
-    }
-    closedir(d);
-    CHECK(rmdir(folder) == 0, "%s is not empty", folder);
 }
 
 #endif

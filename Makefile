@@ -298,7 +298,7 @@ check-bits: nephron
 .PHONY: check-bits
 
 # Warnings of both compilers, cppcheck and clang-tidy.
-lint: build/device_sources.c libnephron.a build/apps.a
+lint: build/device_sources.c libnephron.a build/apps.a nephron
 	CHECK_ALL=1 LINT=1 sh tests/program/check_static.sh
 
 # Lines and branches that the fast tests run, by gcc and gcov.

@@ -43,9 +43,9 @@ CFLAGS_ZLIB_1 = -DHAVE_ZLIB
 LIBS_ZLIB_1 = -lz
 
 # The library, in reading order: nothing includes from a folder below its own (tests/check_layers.sh).
-TENSOR_BASE = tensor/base/amx.o tensor/base/check.o tensor/base/clock.o tensor/base/cpu.o tensor/base/pool.o \
-	tensor/base/pool_take.o tensor/base/rng.o tensor/base/rng_normals.o tensor/base/vmath.o \
-	tensor/base/vmath_many.o
+TENSOR_BASE = tensor/base/amx.o tensor/base/check.o tensor/base/clock.o tensor/base/cpu.o \
+	tensor/base/level_kernels.o tensor/base/pool.o tensor/base/pool_take.o tensor/base/rng.o \
+	tensor/base/rng_normals.o tensor/base/vmath.o tensor/base/vmath_many.o
 TENSOR_REFERENCE = tensor/reference/conv_ref.o
 TENSOR_CONV = tensor/conv/conv.o tensor/conv/conv_algorithm.o tensor/conv/conv_avx2.o \
 	tensor/conv/conv_avx512.o tensor/conv/conv_bias.o tensor/conv/conv_kernels.o tensor/conv/conv_neon.o \

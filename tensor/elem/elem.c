@@ -5,30 +5,15 @@
 #include <math.h>
 
 #include "tensor/base/check.h"
-#include "tensor/base/cpu.h"
+#include "tensor/base/level_kernels.h"
 #include "tensor/elem/elem_kernels.h"
-#include "tensor/base/isa.h"
 
 /* 64 KiB of floats a job: long enough to hide the cost of a job, short enough to share out evenly. */
 enum { CHUNK = 16384 };
 
 const struct elem_kernels *elem_kernels(void)
 {
-    switch (cpu_isa()) {
-#if ISA_X86
-    case ISA_AMX:
-    case ISA_AVX512_BF16:
-    case ISA_AVX512: return &elem_kernels_avx512;
-    case ISA_AVX2: return &elem_kernels_avx2;
-#endif
-#if ISA_ARM64
-    case ISA_NEON: return &elem_kernels_neon;
-#endif
-#if ISA_WASM
-    case ISA_SIMD128: return &elem_kernels_wasm;
-#endif
-    default: return &elem_kernels_scalar;
-    }
+    return level_kernels(cpu_isa())->elem;
 }
 
 /* One elementwise call; y is what is written, a b c what else is read or written. */

@@ -1,18 +1,8 @@
-/* ops.c - the list of all ops. Each is defined beside its code, in ops_*.c; a new one is added here and gets
- * a case in tests/unit/tensor/op_cases.h: check_ops compares it with its reference there, check_gradients its
- * backward.
- */
+/* ops.c - the table of all ops, from their list in ops.h. */
 #include "tensor/ops/ops.h"
 
-extern const struct op conv3d_op, conv_transpose3d_op, linear_op;                  /* ops_conv.c */
-extern const struct op instance_norm_op, group_norm_op, batch_norm_op;              /* ops_norm.c */
-extern const struct op activation_op, add_op, standardize_op;                      /* ops_norm.c */
-extern const struct op max_pool3d_op, avg_pool3d_op, global_avg_pool_op, dropout_op; /* ops_shape.c */
-extern const struct op softmax_op, cross_entropy_op, segmentation_loss_op;         /* ops_loss.c */
+#define DECLARE(name) extern const struct op name##_op;
+EVERY_OP(DECLARE)
 
-const struct op *const op_table[] = {
-    &conv3d_op,     &conv_transpose3d_op, &linear_op,          &instance_norm_op, &batch_norm_op,
-    &activation_op, &add_op,              &max_pool3d_op,      &avg_pool3d_op,    &global_avg_pool_op,
-    &dropout_op,    &softmax_op,          &cross_entropy_op,   &segmentation_loss_op,
-    &group_norm_op, &standardize_op,      NULL,
-};
+#define ENTRY(name) &name##_op,
+const struct op *const op_table[] = {EVERY_OP(ENTRY) NULL};

@@ -100,8 +100,15 @@ struct conv_layer {
 /* The convolution at place i; 0 beyond the last, or where the graph has failed. */
 int graph_conv_layer(const struct graph *g, int i, struct conv_layer *layer);
 
-/* Every descriptor there is; NULL-terminated. An op without a case in tests/unit/tensor/check_gradients.c
- * fails the check. */
+/* Every op: the descriptor NAME_op is defined beside its code in ops_*.c. One without a case in
+ * tests/unit/tensor/op_cases.h fails the checks: check_ops compares it with its reference there,
+ * check_gradients its backward. */
+#define EVERY_OP(op) \
+    op(conv3d) op(conv_transpose3d) op(linear) op(instance_norm) op(batch_norm) op(activation) op(add) \
+    op(max_pool3d) op(avg_pool3d) op(global_avg_pool) op(dropout) op(softmax) op(cross_entropy) \
+    op(segmentation_loss) op(group_norm) op(standardize)
+
+/* Their descriptors, NULL-terminated. */
 extern const struct op *const op_table[];
 
 #endif

@@ -2,6 +2,7 @@
  * independent products in registers.
  * The book: docs/book/21_pairs.md */
 #include "tensor/base/clock.h"
+#include "tensor/base/level_kernels.h"
 #include "tensor/tiles/peak.h"
 #include "tensor/tiles/tiles.h"
 
@@ -59,7 +60,7 @@ double kernel_peak_f32(struct pool *pool)
 double kernel_peak_bf16(struct pool *pool)
 {
     const double f32 = kernel_peak_f32(pool);
-    const struct tile_kernels *tiles = tile_kernels(cpu_isa());
+    const struct tile_kernels *tiles = level_kernels(cpu_isa())->tiles;
     if (!tiles) return f32;
     const double bf16 = measure_peak((struct peak){.products = tiles->peak}, pool);
     return bf16 > f32 ? bf16 : f32;

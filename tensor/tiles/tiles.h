@@ -125,9 +125,6 @@ struct tile_kernels {
 
 extern const struct tile_kernels tile_kernels_portable, tile_kernels_avx512bf16, tile_kernels_amx;
 
-/* The kernels of a level, or NULL: it has no bf16 arithmetic. */
-const struct tile_kernels *tile_kernels(enum isa level);
-
 /* ---- windows (tiles_window.c) --------------------------------------------------------------------- */
 
 /* x positions that taps reach from output position o, along one axis: index * step + phase, with o + low <=

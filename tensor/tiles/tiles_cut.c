@@ -1,7 +1,7 @@
 /* tiles_cut.c - the cut of tiles.h, forward and backward-data: whether tiles pay, how the panels of k and
  * the units are dealt to the threads, and what memory that takes.
  * The book: docs/book/21_pairs.md */
-#include "tensor/base/isa.h"
+#include "tensor/base/level_kernels.h"
 #include "tensor/tiles/tiles.h"
 #include "tensor/winograd/winograd.h"
 
@@ -12,19 +12,6 @@ enum {
 };
 
 /* ---- whether ------------------------------------------------------------------------------------------- */
-
-const struct tile_kernels *tile_kernels(enum isa level)
-{
-#if ISA_X86
-    switch (level) {
-    case ISA_AMX: return &tile_kernels_amx;
-    case ISA_AVX512_BF16: return &tile_kernels_avx512bf16;
-    default: break;
-    }
-#endif
-    (void)level;
-    return NULL;
-}
 
 static int taps_of(const struct gather *g)
 {
@@ -117,7 +104,7 @@ void tiles_run(const struct gather *g, const struct tile_kernels *kernels, struc
 
 static int supports(const struct conv_problem *p, enum isa level)
 {
-    return p->pass != CONV_BACKWARD_WEIGHTS && tile_kernels(level) && tiles_fit(&p->gather);
+    return p->pass != CONV_BACKWARD_WEIGHTS && level_kernels(level)->tiles && tiles_fit(&p->gather);
 }
 
 static int pays(const struct conv_problem *p, enum isa level) { return tiles_pay(&p->gather, level); }
@@ -131,7 +118,7 @@ static void run(const struct conv_problem *p, float *scratch, struct pool *pool)
 {
     struct gather g = p->gather;
     g.scratch = scratch;
-    tiles_run(&g, tile_kernels(cpu_isa()), pool);
+    tiles_run(&g, level_kernels(cpu_isa())->tiles, pool);
 }
 
 const struct conv_algorithm tiles_algorithm = {"tiles", supports, pays, scratch_of, run};

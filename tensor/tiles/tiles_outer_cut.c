@@ -1,6 +1,7 @@
 /* tiles_outer_cut.c - the cut of the weight gradient of tiles.h: stripes, panels and blocks for the threads,
  * and what memory that takes.
  * The book: docs/book/21_pairs.md */
+#include "tensor/base/level_kernels.h"
 #include "tensor/tiles/tiles_outer.h"
 
 enum { TILE_PARTS = 16, WINDOW_BYTES = 320 << 10, LARGE_PLANE = 128 };
@@ -70,7 +71,7 @@ void tiles_outer_run(float *dw, const struct gather *g, const struct tile_kernel
 
 static int supports(const struct conv_problem *p, enum isa level)
 {
-    return p->pass == CONV_BACKWARD_WEIGHTS && tile_kernels(level) && tiles_fit(&p->gather);
+    return p->pass == CONV_BACKWARD_WEIGHTS && level_kernels(level)->tiles && tiles_fit(&p->gather);
 }
 
 /* With vdpbf16ps, fp32 is as fast or faster but for convolutions with a stride and many taps on large planes,
@@ -93,7 +94,7 @@ static void run(const struct conv_problem *p, float *scratch, struct pool *pool)
 {
     struct gather g = p->gather;
     g.scratch = scratch;
-    tiles_outer_run(p->dw, &g, tile_kernels(cpu_isa()), pool);
+    tiles_outer_run(p->dw, &g, level_kernels(cpu_isa())->tiles, pool);
     if (p->db) bias_run(p->db, g.y, &p->shape, scratch, pool);
 }
 

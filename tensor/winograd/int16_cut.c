@@ -2,6 +2,7 @@
  * takes; the algorithm.
  * The book: docs/book/21_pairs.md */
 #include "tensor/base/isa.h"
+#include "tensor/base/level_kernels.h"
 #include "tensor/winograd/int16.h"
 
 enum {
@@ -127,7 +128,7 @@ static int supports(const struct conv_problem *p, enum isa level)
     const struct gather *g = &p->gather;
     for (int i = 0; i < 3; i++)
         if (g->stride[i] != 1 || (g->kernel[i] != 3 && (i > 0 || g->kernel[i] != 1))) return 0;
-    return level >= ISA_AVX512_BF16 && g->x_type == CONV_BF16 &&
+    return level_kernels(level)->int16 && g->x_type == CONV_BF16 &&
            (p->pass != CONV_BACKWARD_WEIGHTS || g->y_type == CONV_BF16) && g->c >= LEAST_CHANNELS &&
            g->k >= LEAST_CHANNELS;
 }

@@ -28,6 +28,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import textwrap
 from concurrent.futures import ProcessPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -240,8 +241,10 @@ def write_table(a):
     text = ["| | target | source | " + " | ".join(head[c] for c in columns) + " |", "|" + "---|" * (3 + len(columns))]
     for title, target, source, show in ROWS:
         text.append(f"| {title} | {target} | {source} | " + " | ".join(show(store[c]) for c in columns) + " |")
-    text += ["", f"K: {store['real']['masks']} label maps of KiTS19 (CT). C: {store['real']['kidneys']} kidneys of CHAOS (T2-SPIR). Phantom: "
-             + ", ".join(f"{store[c]['masks']} cases" for c in columns if c != "real") + " of the medium size, difficulty 1, seed 1.", ""]
+    masks = sorted({store[c]["masks"] for c in columns if c != "real"})
+    text += ["", *textwrap.wrap(
+        f"K: {store['real']['masks']} label maps of KiTS19 (CT). C: {store['real']['kidneys']} kidneys of CHAOS (T2-SPIR). Phantom: "
+        + " and ".join(map(str, masks)) + " cases of the medium size, difficulty 1, seed 1.", 110), ""]
     text += ["| area under the ROC curve, malignant against benign | target | " + " | ".join(
         f"{head[c]}, difficulty {d}" for c in columns[1:] for d in "01") + " |", "|" + "---|" * (2 + 2 * len(columns[1:]))]
     for key, target, title in MODELS:
@@ -249,8 +252,8 @@ def write_table(a):
     text.append("| hospitals named rightly from the background (largest: "
                 f"{store[columns[-1]]['difficulty_1']['largest_hospital']:.2f}) | | "
                 + " | ".join(f"{store[c]['difficulty_' + d]['hospital_accuracy']:.2f}" for c in columns[1:] for d in "01") + " |")
-    text += ["", "Out-of-fold areas of 700 tiny cases, means of five splits into ten (`tests/bench/phantom_baselines.c`: the study's own features and "
-             "models); standard error about 0.02.", ""]
+    text += ["", *textwrap.wrap("Out-of-fold areas of 700 tiny cases, means of five splits into ten (`tests/bench/phantom_baselines.c`: the study's "
+                                "own features and models); standard error about 0.02.", 110), ""]
     if "seconds_a_case" in store[columns[-1]]:
         sizes = list(store[columns[-1]]["seconds_a_case"])
         text += ["| processor seconds a case | " + " | ".join(sizes) + " |", "|---|" + "---|" * len(sizes)]

@@ -93,6 +93,47 @@ void random_state_count(struct random_state *r, uint32_t *times, uint32_t max, i
     }
 }
 
+int random_prefix_create(struct random_prefix *p, uint32_t seed, int draws, int counts)
+{
+    *p = (struct random_prefix){.draws = draws};
+    random_state_seed(&p->first, seed);
+    if (counts < 3) return 0;
+    p->times = calloc(PREFIX_PLACES, sizeof *p->times);
+    if (!p->times) return -1;
+    struct random_state r = p->first;
+    for (int i = 0; i < PREFIX_PLACES; i++) { /* after draws, 9/8 of them, ... 15/8 */
+        if (i) memcpy(p->times[i], p->times[i - 1], sizeof p->times[i]);
+        random_state_count(&r, p->times[i], PREFIX_VALUES - 1, i ? draws / PREFIX_PLACES : draws);
+        p->at[i] = r;
+    }
+    return 0;
+}
+
+void random_prefix_free(struct random_prefix *p)
+{
+    free(p->times);
+    p->times = NULL;
+}
+
+/* Of the values up to a place those that max takes are counted as they are, and the others were thrown away:
+ * the last place with fewer of them than draws is one that the stream has to pass. At the first one there
+ * have been as many values as draws, so never too many. */
+void random_prefix_count(const struct random_prefix *p, struct random_state *r, uint32_t *times, uint32_t max)
+{
+    const uint32_t mask = mask_of(max);
+    int place = -1, left = p->draws;
+    for (int i = 0; p->times && max > 0 && mask < PREFIX_VALUES && i < PREFIX_PLACES; i++) {
+        uint32_t taken = 0;
+        for (uint32_t v = 0; v < PREFIX_VALUES; v++) taken += (v & mask) <= max ? p->times[i][v] : 0;
+        if (i > 0 && taken >= (uint32_t)p->draws) break;
+        place = i;
+        left = p->draws - (int)taken;
+    }
+    *r = place < 0 ? p->first : p->at[place];
+    for (uint32_t v = 0; place >= 0 && v < PREFIX_VALUES; v++) times[v & mask] += p->times[place][v];
+    random_state_count(r, times, max, left);
+}
+
 void random_state_shuffle(struct random_state *r, int32_t *value, int32_t n)
 {
     for (int32_t i = n - 1; i > 0; i--) {

@@ -23,6 +23,19 @@ uint32_t random_state_interval(struct random_state *r, uint32_t max);
  * those beyond max mean nothing afterwards. */
 void random_state_count(struct random_state *r, uint32_t *times, uint32_t max, int draws);
 size_t random_state_count_room(uint32_t max);
+/* The beginning that counts of so many draws from one seed have in common, whatever their max: how often each
+ * value came up to a few places in the stream, kept once for all of them. */
+enum { PREFIX_PLACES = 8, PREFIX_VALUES = 16384 };
+struct random_prefix {
+    struct random_state first, at[PREFIX_PLACES];
+    uint32_t (*times)[PREFIX_VALUES]; /* [place]: of the values' low bits; NULL for too few counts to pay */
+    int draws;
+};
+int random_prefix_create(struct random_prefix *p, uint32_t seed, int draws, int counts);
+void random_prefix_free(struct random_prefix *p);
+/* random_state_count of p's draws from p's seed; times is 0 before. r becomes the state after it. */
+void random_prefix_count(const struct random_prefix *p, struct random_state *r, uint32_t *times,
+                         uint32_t max);
 /* RandomState.shuffle of n values. */
 void random_state_shuffle(struct random_state *r, int32_t *value, int32_t n);
 

@@ -108,15 +108,19 @@ static int32_t *find_foreground(size_t *count, const struct sample *s, const int
     return at;
 }
 
-/* The draws of channel c, appended to `d`. */
+/* The draws of channel c, appended to `d`: of the first one those that begin with the seed, as each case's do,
+ * of the others what follows. */
 static int draw_channel(struct drawn *d, struct random_state *r, const struct sample *s, int c,
-                        const int32_t *at, size_t n, int draws)
+                        const int32_t *at, size_t n, const struct random_prefix *p)
 {
     uint32_t *times = calloc(random_state_count_room((uint32_t)n - 1), sizeof *times);
     uint64_t *entry = malloc(n * sizeof *entry);
     size_t kept = 0;
     int bad = !times || !entry;
-    if (!bad) random_state_count(r, times, (uint32_t)n - 1, draws);
+    if (!bad && c == 0)
+        random_prefix_count(p, r, times, (uint32_t)n - 1);
+    else if (!bad)
+        random_state_count(r, times, (uint32_t)n - 1, p->draws);
     for (size_t i = 0; i < n && !bad; i++)
         if (times[i])
             entry[kept++] = entry_of(s->image[(size_t)at[i] * (size_t)s->channels + (size_t)c], times[i]);
@@ -126,14 +130,14 @@ static int draw_channel(struct drawn *d, struct random_state *r, const struct sa
     return bad ? -1 : 0;
 }
 
-static int draw_case(struct drawn *d, const struct sample *s, const int begin[3], const int end[3], int draws)
+static int draw_case(struct drawn *d, const struct sample *s, const int begin[3], const int end[3],
+                     const struct random_prefix *p)
 {
     struct random_state r;
     size_t n;
     int32_t *at = find_foreground(&n, s, begin, end);
     int bad = !at;
-    random_state_seed(&r, DRAW_SEED);
-    for (int c = 0; c < s->channels && n > 0 && !bad; c++) bad = draw_channel(&d[c], &r, s, c, at, n, draws);
+    for (int c = 0; c < s->channels && n > 0 && !bad; c++) bad = draw_channel(&d[c], &r, s, c, at, n, p);
     free(at);
     return bad ? -1 : 0;
 }
@@ -189,6 +193,7 @@ struct extraction {
     struct fingerprint *f;
     const struct dataset *d;
     struct drawn (*drawn)[CHANNELS_MAX]; /* [threads]: in no order, which is given to them at the end */
+    struct random_prefix prefix;         /* of every case's draws */
     double *relative_size;               /* [cases] */
     int *item;                           /* [cases]: of the dataset */
     int *failed;                         /* [cases] */
@@ -212,7 +217,7 @@ static int extract_case(struct extraction *x, int k, int thread, struct error *e
         f->shape[k][a] = end[order[a]] - begin[order[a]];
         x->relative_size[k] *= (double)f->shape[k][a] / s.size[order[a]];
     }
-    int bad = draw_case(x->drawn[thread], &s, begin, end, DRAWS / x->cases);
+    int bad = draw_case(x->drawn[thread], &s, begin, end, &x->prefix);
     sample_free(&s);
     if (bad) return error_set(e, "%s: case %s: no memory for its foreground", d->path, d->item[i].id);
     return 0;
@@ -289,8 +294,8 @@ static int extraction_create(struct extraction *x, const int *role, struct error
     x->item = calloc(cases, sizeof *x->item);
     x->failed = calloc(cases, sizeof *x->failed);
     x->error = calloc(cases, sizeof *x->error);
-    if (!x->f->spacing || !x->f->shape || !x->drawn || !x->relative_size || !x->item || !x->failed ||
-        !x->error)
+    if (random_prefix_create(&x->prefix, DRAW_SEED, DRAWS / x->cases, x->cases) || !x->f->spacing ||
+        !x->f->shape || !x->drawn || !x->relative_size || !x->item || !x->failed || !x->error)
         return error_set(e, "%s: no memory for %d cases", d->path, x->cases);
     for (int i = 0, k = 0; i < d->cases; i++)
         if (!role || role[i]) x->item[k++] = i;
@@ -302,6 +307,7 @@ static void extraction_free(struct extraction *x)
     for (int t = 0; x->drawn && t < x->threads; t++)
         for (int c = 0; c < CHANNELS_MAX; c++) free(x->drawn[t][c].entry);
     free(x->drawn);
+    random_prefix_free(&x->prefix);
     free(x->relative_size);
     free(x->item);
     free(x->failed);

@@ -538,6 +538,37 @@ static void check_counted_draws(void)
     }
 }
 
+/* The same counts and the same state from a beginning that is shared, and where nothing is. */
+static void check_shared_draws(void)
+{
+    static const uint32_t most[] = {0,    1,    2,    500,  511,   512,   3000,
+                                    4095, 4096, 8191, 8192, 16382, 16383, 16384, 20000};
+    static const int draws[] = {1, 7, 1000, 50000, 1000003};
+    struct random_prefix p;
+    uint32_t *expected = malloc(32768 * sizeof *expected), *times = malloc(32768 * sizeof *times);
+    for (size_t k = 0; k < 2 * sizeof draws / sizeof *draws; k++) {
+        const int count = draws[k / 2], shared = k % 2;
+        CHECK(random_prefix_create(&p, 1234, count, shared ? 3 : 1) == 0 && !p.times == !shared, "%d draws",
+              count);
+        for (size_t i = 0; i < sizeof most / sizeof *most; i++) {
+            const uint32_t max = most[i];
+            struct random_state one, other;
+            memset(expected, 0, 32768 * sizeof *expected);
+            memset(times, 0, 32768 * sizeof *times);
+            random_state_seed(&one, 1234);
+            random_state_count(&one, expected, max, count);
+            random_prefix_count(&p, &other, times, max);
+            CHECK(memcmp(expected, times, (max + 1) * sizeof *times) == 0, "%d shared draws up to %u", count,
+                  max);
+            CHECK(random_state_u32(&one) == random_state_u32(&other),
+                  "the state after %d shared draws up to %u", count, max);
+        }
+        random_prefix_free(&p);
+    }
+    free(expected);
+    free(times);
+}
+
 int main(void)
 {
     struct error e;
@@ -555,6 +586,7 @@ int main(void)
         check_store(cases->item[i], what);
     }
     check_counted_draws();
+    check_shared_draws();
     check_good_dataset();
     check_refused_description();
     check_refused_files();

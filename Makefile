@@ -268,8 +268,8 @@ nephron-mpi: apps/mpi/main_mpi.c build/apps.a libnephron.a
 	$(MPICC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ apps/mpi/main_mpi.c build/apps.a libnephron.a $(LIBS)
 
 $(CHECKS): build/apps.a libnephron.a
-# These two run longer than they are compiled: with the library's flags.
-tests/kernels/check_kernels tests/kernels/check_winograd:
+# These run longer than they are compiled: with the library's flags.
+tests/kernels/check_algorithms tests/kernels/check_kernels tests/kernels/check_winograd:
 	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) -o $@ $@.c build/apps.a libnephron.a $(LIBS)
 FUZZ = tests/fuzz/check_fuzz.c tests/fuzz/fuzz_bytes.c tests/fuzz/fuzz_files.c \
 	tests/fuzz/fuzz_readers.c tests/fuzz/fuzz_values.c

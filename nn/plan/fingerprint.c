@@ -108,8 +108,8 @@ static int32_t *find_foreground(size_t *count, const struct sample *s, const int
     return at;
 }
 
-/* The draws of channel c, appended to `d`: of the first one those that begin with the seed, as each case's do,
- * of the others what follows. */
+/* The draws of channel c, appended to `d`: of the first one those that begin with the seed, as each case's
+ * do, of the others what follows. */
 static int draw_channel(struct drawn *d, struct random_state *r, const struct sample *s, int c,
                         const int32_t *at, size_t n, const struct random_prefix *p)
 {

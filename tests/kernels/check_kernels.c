@@ -173,14 +173,19 @@ static void check_faults(enum pass pass)
 
 static double seconds_of(struct problem *p, int reference)
 {
+    const struct conv_case *k = p->shape;
     double best = 1e9;
     for (int i = 0; i < (reference ? 1 : 7); i++) {
         struct timespec t0, t1;
         clock_gettime(CLOCK_MONOTONIC, &t0);
-        if (reference)
-            run_reference(p->out, p->in, p->shape, 0);
-        else
+        if (!reference)
             run_kernel(p, NULL);
+        else if (k->pass == FWD)
+            conv3d_ref_fwd(p->out[0], p->in[0], p->in[1], NULL, &k->s, 0);
+        else if (k->pass == BWD_D)
+            conv3d_ref_bwd_d(p->out[0], p->in[0], p->in[1], &k->s, 0);
+        else
+            conv3d_ref_bwd_w(p->out[0], NULL, p->in[0], p->in[1], &k->s);
         clock_gettime(CLOCK_MONOTONIC, &t1);
         best = fmin(best, (double)(t1.tv_sec - t0.tv_sec) + 1e-9 * (double)(t1.tv_nsec - t0.tv_nsec));
     }

@@ -58,6 +58,11 @@ static size_t w_count(const struct conv3d_shape *s)
     return voxels(s->k, s->kernel) * (size_t)s->w_channels;
 }
 
+static double products(const struct conv3d_shape *s)
+{
+    return (double)y_count(s) * s->c * (double)voxels(1, s->kernel);
+}
+
 static void describe(char *name, size_t size, const struct conv_case *k, int accumulate)
 {
     const struct conv3d_shape *s = &k->s;
@@ -127,8 +132,70 @@ static void run_kernel(struct problem *p, struct pool *pool)
     bf16_destroy(out[0], p->out_count[0], k->behind);
 }
 
-/* conv3d_ref_bwd_w with its loops in another order: each weight still adds the same products one after the
- * other, so that the bits are the reference's, in a tenth of its time. */
+/* These references have the loops of conv_ref.c in another order: each result still adds the same products
+ * one after the other, so that the bits are the same, in a fifth to a tenth of the time. */
+
+/* Whether a tap of a voxel of y (with back: of x) sees one of x (of y), and the number of that. */
+static int tap_sees(const struct conv3d_shape *s, int back, size_t voxel, const int tap[3], size_t *number)
+{
+    const int *size = back ? s->in : s->out, *seen = back ? s->out : s->in;
+    size_t step = 1;
+    *number = 0;
+    for (int i = 2; i >= 0; voxel /= (size_t)size[i], step *= (size_t)seen[i], i--) {
+        const int at = (int)(voxel % (size_t)size[i]),
+                  to = back ? at + s->pad[i] - tap[i] : at * s->stride[i] - s->pad[i] + tap[i];
+        const int place = back ? to / s->stride[i] : to;
+        if (to < 0 || (back && to % s->stride[i]) || place >= seen[i]) return 0;
+        *number += (size_t)place * step;
+    }
+    *number += voxel * step;
+    return 1;
+}
+
+static void tap_of(const struct conv3d_shape *s, size_t tap, int at[3])
+{
+    at[0] = (int)tap / (s->kernel[1] * s->kernel[2]);
+    at[1] = (int)tap / s->kernel[2] % s->kernel[1];
+    at[2] = (int)tap % s->kernel[2];
+}
+
+/* conv3d_ref_fwd, or with back conv3d_ref_bwd_d. */
+static void outputs_by_taps(float *to, const float *from, const float *w, const float *bias,
+                            const struct conv3d_shape *s, int back, int accumulate)
+{
+    enum { LANES = 8 }; /* a number of sums that the compiler knows */
+    const size_t taps = voxels(1, s->kernel), to_count = (size_t)(back ? s->c : s->k),
+                 from_count = (size_t)(back ? s->k : s->c), lanes = (to_count + LANES - 1) / LANES * LANES;
+    double *weights = calloc(taps * from_count * lanes, sizeof *weights),
+           *sums = calloc(lanes, sizeof *sums); /* weights[tap][from][to] */
+    for (size_t i = 0; i < taps * from_count * to_count; i++) {
+        const size_t a = i % to_count, b = i / to_count % from_count, tap = i / to_count / from_count,
+                     k = back ? b : a, c = back ? a : b;
+        weights[(tap * from_count + b) * lanes + a] =
+            (double)w[(k * (size_t)s->w_channels + (size_t)s->w_offset + c) * taps + tap];
+    }
+    for (size_t o = 0; o < voxels(s->n, back ? s->in : s->out); o++, to += to_count) {
+        for (size_t a = 0; a < to_count; a++)
+            sums[a] = accumulate ? (double)to[a] : bias ? (double)bias[a] : 0;
+        for (size_t tap = 0; tap < taps; tap++) {
+            int at[3];
+            size_t number;
+            tap_of(s, tap, at);
+            if (!tap_sees(s, back, o, at, &number)) continue;
+            const double *row = weights + tap * from_count * lanes;
+            for (size_t b = 0; b < from_count; b++, row += lanes) {
+                const double v = (double)from[number * from_count + b];
+                for (size_t a = 0; a < lanes; a += LANES)
+                    for (size_t i = 0; i < LANES; i++) sums[a + i] += v * row[a + i];
+            }
+        }
+        for (size_t a = 0; a < to_count; a++) to[a] = (float)sums[a];
+    }
+    free(weights);
+    free(sums);
+}
+
+/* conv3d_ref_bwd_w. */
 static void gradient_by_taps(float *dw, float *db, const float *x, const float *dy,
                              const struct conv3d_shape *s)
 {
@@ -136,22 +203,16 @@ static void gradient_by_taps(float *dw, float *db, const float *x, const float *
                  outputs = voxels(s->n, s->out);
     double *sums = malloc(k_count * c_count * sizeof *sums);
     for (size_t tap = 0; tap < taps; tap++) {
-        const int at[3] = {(int)tap / (s->kernel[1] * s->kernel[2]), (int)tap / s->kernel[2] % s->kernel[1],
-                           (int)tap % s->kernel[2]};
         float *to = dw + (size_t)s->w_offset * taps + tap; /* of channel 0 of output 0 */
         const size_t row = (size_t)s->w_channels * taps;
+        int at[3];
+        tap_of(s, tap, at);
         for (size_t i = 0; i < k_count * c_count; i++)
             sums[i] = (double)to[i / c_count * row + i % c_count * taps];
         for (size_t o = 0; o < outputs; o++) {
-            size_t rest = o, from = 0, step = 1;
-            int inside = 1;
-            for (int i = 2; i >= 0; rest /= (size_t)s->out[i], step *= (size_t)s->in[i], i--) {
-                const int in = (int)(rest % (size_t)s->out[i]) * s->stride[i] - s->pad[i] + at[i];
-                inside &= in >= 0 && in < s->in[i];
-                from += inside ? (size_t)in * step : 0;
-            }
-            if (!inside) continue;
-            const float *v = x + (from + rest * step) * c_count, *d = dy + o * k_count;
+            size_t number;
+            if (!tap_sees(s, 0, o, at, &number)) continue;
+            const float *v = x + number * c_count, *d = dy + o * k_count;
             for (size_t k = 0; k < k_count; k++)
                 for (size_t c = 0; c < c_count; c++) sums[k * c_count + c] += (double)v[c] * (double)d[k];
         }
@@ -166,47 +227,56 @@ static void gradient_by_taps(float *dw, float *db, const float *x, const float *
     }
 }
 
-static int gradients_compared; /* with the reference's bits */
+static int references_compared[PASSES]; /* with the bits of conv_ref.c */
 
-/* The weight gradient's reference has one chain of additions and takes most of the time of a check: by taps,
- * compared with the reference where there are few products, and with CHECK_ALL always. */
-static void run_reference_gradient(float *const out[], float *db, float *const in[],
-                                   const struct conv3d_shape *s)
+/* Those of conv_ref.c have one chain of additions and would take most of the time of a check: by taps,
+ * compared with conv_ref.c where there are few products, and with CHECK_ALL always. */
+static void run_reference_by_taps(float *const out[], float *db, float *const in[], const float *bias,
+                                  const struct conv_case *k, int accumulate, int compare)
 {
-    const size_t count = w_count(s), biases = db ? (size_t)s->k : 0;
-    const double products = (double)voxels(s->k, s->kernel) * s->c * (double)voxels(s->n, s->out);
+    const struct conv3d_shape *s = &k->s;
+    const size_t count = k->pass == FWD ? y_count(s) : k->pass == BWD_D ? x_count(s) : w_count(s),
+                 biases = db ? (size_t)s->k : 0;
     float *want = NULL, *want_bias = NULL;
-    if (products < 3e6 || getenv("CHECK_ALL")) {
+    if ((compare && products(s) < 3e6) || getenv("CHECK_ALL")) {
         want = memcpy(malloc(count * sizeof *want), out[0], count * sizeof *want);
         if (db) want_bias = memcpy(malloc(biases * sizeof *db), db, biases * sizeof *db);
-        conv3d_ref_bwd_w(want, want_bias, in[0], in[1], s);
+        if (k->pass == FWD)
+            conv3d_ref_fwd(want, in[0], in[1], bias, s, accumulate);
+        else if (k->pass == BWD_D)
+            conv3d_ref_bwd_d(want, in[0], in[1], s, accumulate);
+        else
+            conv3d_ref_bwd_w(want, want_bias, in[0], in[1], s);
     }
-    gradient_by_taps(out[0], db, in[0], in[1], s);
+    if (k->pass == BWD_W)
+        gradient_by_taps(out[0], db, in[0], in[1], s);
+    else
+        outputs_by_taps(out[0], in[0], in[1], bias, s, k->pass == BWD_D, accumulate);
     if (want) {
         const size_t wrong = different_bits(want, out[0], count) +
                              (db ? different_bits(want_bias, db, biases) : 0);
-        gradients_compared++;
-        CHECK(!wrong, "%zu of %zu weight gradients by taps are not the reference's", wrong, count + biases);
+        references_compared[k->pass]++;
+        CHECK(!wrong, "%s: %zu of %zu values by taps are not the reference's", pass_names[k->pass], wrong,
+              count + biases);
     }
     free(want);
     free(want_bias);
 }
 
-static void run_reference(float *const out[], float *const in[], const struct conv_case *k, int accumulate)
+static void run_reference(float *const out[], float *const in[], const struct conv_case *k, int accumulate,
+                          int compare)
 {
     const struct conv3d_shape *s = &k->s;
     const float *bias = k->bias ? in[2] : NULL;
     float *db = k->bias ? out[1] : NULL;
-    if (k->pass == FWD && !k->transposed)
-        conv3d_ref_fwd(out[0], in[0], in[1], bias, s, accumulate);
+    if (!k->transposed)
+        run_reference_by_taps(out, db, in, bias, k, accumulate, compare);
     else if (k->pass == FWD)
         tconv3d_ref_fwd(out[0], in[0], in[1], bias, s);
     else if (k->pass == BWD_D)
-        (k->transposed ? tconv3d_ref_bwd_d : conv3d_ref_bwd_d)(out[0], in[0], in[1], s, accumulate);
-    else if (k->transposed)
-        tconv3d_ref_bwd_w(out[0], db, in[0], in[1], s);
+        tconv3d_ref_bwd_d(out[0], in[0], in[1], s, accumulate);
     else
-        run_reference_gradient(out, db, in, s);
+        tconv3d_ref_bwd_w(out[0], db, in[0], in[1], s);
 }
 
 static double terms(const struct conv_case *k)
@@ -311,8 +381,8 @@ static struct expected expect(const struct problem *p)
     }
     enum conv_type in_type[2], out_type;
     types_of(k, in_type, &out_type);
-    run_reference(out[0], p->in, k, p->accumulate);
-    run_reference(out[1], in, k, p->accumulate);
+    run_reference(out[0], p->in, k, p->accumulate, 1);
+    run_reference(out[1], in, k, p->accumulate, 0);
     for (int j = 0; j < LEVELS_OUT; j++) {
         if (!p->out[j]) continue;
         double *want = e.want[j] = malloc(p->out_count[j] * sizeof(double));
@@ -486,11 +556,6 @@ static void check_passes(const struct conv3d_shape *s, int transposed, int varia
 struct listed_shape {
     int n, c, k, in[3], kernel[3], stride[3], pad[3], w_offset, w_more;
 };
-
-static double products(const struct conv3d_shape *s)
-{
-    return (double)y_count(s) * s->c * (double)voxels(1, s->kernel);
-}
 
 /* 0 to 3: all four combinations. */
 static void set_types(struct conv3d_shape *s, int types)

@@ -194,6 +194,10 @@ static inline void plane_ref(double *want, double *tolerance, const struct gathe
     for (int a = 0; a < 3; a++) first[a] = g->direction > 0 ? -g->pad[a] : g->pad[a] - (g->kernel[a] - 1);
     for (int k = 0; k < g->k; k++)
         plane_ref_weights(u + (size_t)(k * rows) * 36, unit + k * blocks * 36, g, w, k);
+    double a[16][36]; /* of output o and point p */
+    for (int i = 0; i < 16 * 36; i++)
+        a[i / 36][i % 36] =
+            plane_ref_a(i / 36 / 4, i % 36 / 6) * plane_ref_a(i / 36 % 4, i % 36 % 6);
     const int tiles = g->n * g->y_size[0] * ((g->y_size[1] + 3) / 4) * ((g->y_size[2] + 3) / 4);
     for (int i = 0; i < tiles * g->k; i++) {
         const struct plane_ref_tile t = plane_ref_tile(g, i / g->k);
@@ -219,9 +223,8 @@ static inline void plane_ref(double *want, double *tolerance, const struct gathe
                               (size_t)k;
             double total = 0, magnitude = 0;
             for (int p = 0; p < 36; p++) {
-                const double a = plane_ref_a(o / 4, p / 6) * plane_ref_a(o % 4, p % 6);
-                total += a * m[p];
-                magnitude += fabs(a) * (blocks > 1 ? size[p] : fabs(m[p]));
+                total += a[o][p] * m[p];
+                magnitude += fabs(a[o][p]) * (blocks > 1 ? size[p] : fabs(m[p]));
             }
             const double scale = (double)most / PLANE_X_MOST;
             tolerance[at] = 2 * sqrt((double)(blocks + 16)) * 0x1p-24 * (magnitude * scale + fabs(want[at]));
@@ -305,6 +308,10 @@ static inline void plane_ref_outer(double *want, double *tolerance, const struct
     const double error = 2 * sqrt((double)(batches * g->y_size[0] + 16)) * 0x1p-24;
     const struct plane_ref_side from = plane_ref_side(g, x, 0, columns, batches),
                                 to = plane_ref_side(g, dy, 1, columns, batches);
+    double a[9][36]; /* of tap o and point p */
+    for (int i = 0; i < 9 * 36; i++)
+        a[i / 36][i % 36] =
+            plane_ref_g(i / 36 / 3, i % 36 / 6) * plane_ref_g(i / 36 % 3, i % 36 % 6);
     for (int i = 0; i < g->k * g->c * g->kernel[0]; i++) {
         const int k = i % g->k, c = i / g->k % g->c, kz = i / g->k / g->c;
         double sum[36], size[36];
@@ -313,9 +320,8 @@ static inline void plane_ref_outer(double *want, double *tolerance, const struct
             const size_t at = (size_t)k * g->w_k + (size_t)c * g->w_c + (size_t)(9 * kz + o);
             double total = 0, magnitude = fabs(want[at]);
             for (int p = 0; p < 36; p++) {
-                const double a = plane_ref_g(o / 3, p / 6) * plane_ref_g(o % 3, p % 6);
-                total += a * sum[p];
-                magnitude += fabs(a) * size[p];
+                total += a[o][p] * sum[p];
+                magnitude += fabs(a[o][p]) * size[p];
             }
             want[at] += total;
             tolerance[at] = error * magnitude;

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "io/base/file.h"
-#include "nn/data/splits.h"
 #include "nn/plan/fingerprint.h"
 #include "nn/prepare/case_store.h"
 #include "tensor/ops/ops.h"
@@ -518,57 +517,6 @@ static void check_npz(void)
     remove_folder(".");
 }
 
-/* As many of each value as single draws give, from and to the same state. */
-static void check_counted_draws(void)
-{
-    static const uint32_t most[] = {0, 1, 2, 63, 64, 700, 1023};
-    enum { DRAWS = 5000, VALUES = 1024 };
-    for (size_t i = 0; i < sizeof most / sizeof *most; i++) {
-        const uint32_t max = most[i];
-        struct random_state one, all;
-        uint32_t expected[VALUES] = {0}, times[VALUES] = {0};
-        CHECK(random_state_count_room(max) <= VALUES && random_state_count_room(max) > max, "room for %u",
-              max);
-        random_state_seed(&one, 1234);
-        random_state_seed(&all, 1234);
-        for (int draw = 0; draw < DRAWS; draw++) expected[random_state_interval(&one, max)]++;
-        random_state_count(&all, times, max, DRAWS);
-        CHECK(memcmp(expected, times, (max + 1) * sizeof *times) == 0, "draws up to %u", max);
-        CHECK(random_state_u32(&one) == random_state_u32(&all), "the state after draws up to %u", max);
-    }
-}
-
-/* The same counts and the same state from a beginning that is shared, and where nothing is. */
-static void check_shared_draws(void)
-{
-    static const uint32_t most[] = {0,    1,    2,    500,  511,   512,   3000,
-                                    4095, 4096, 8191, 8192, 16382, 16383, 16384, 20000};
-    static const int draws[] = {1, 7, 1000, 50000, 1000003};
-    struct random_prefix p;
-    uint32_t *expected = malloc(32768 * sizeof *expected), *times = malloc(32768 * sizeof *times);
-    for (size_t k = 0; k < 2 * sizeof draws / sizeof *draws; k++) {
-        const int count = draws[k / 2], shared = k % 2;
-        CHECK(random_prefix_create(&p, 1234, count, shared ? 3 : 1) == 0 && !p.times == !shared, "%d draws",
-              count);
-        for (size_t i = 0; i < sizeof most / sizeof *most; i++) {
-            const uint32_t max = most[i];
-            struct random_state one, other;
-            memset(expected, 0, 32768 * sizeof *expected);
-            memset(times, 0, 32768 * sizeof *times);
-            random_state_seed(&one, 1234);
-            random_state_count(&one, expected, max, count);
-            random_prefix_count(&p, &other, times, max);
-            CHECK(memcmp(expected, times, (max + 1) * sizeof *times) == 0, "%d shared draws up to %u", count,
-                  max);
-            CHECK(random_state_u32(&one) == random_state_u32(&other),
-                  "the state after %d shared draws up to %u", count, max);
-        }
-        random_prefix_free(&p);
-    }
-    free(expected);
-    free(times);
-}
-
 int main(void)
 {
     struct error e;
@@ -585,8 +533,6 @@ int main(void)
         snprintf(what, sizeof what, "stored case %d", i);
         check_store(cases->item[i], what);
     }
-    check_counted_draws();
-    check_shared_draws();
     check_good_dataset();
     check_refused_description();
     check_refused_files();

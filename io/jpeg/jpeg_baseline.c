@@ -11,11 +11,11 @@
 enum { SOF_BASELINE = 0xc0, SOF_EXTENDED = 0xc1, EDGE = 8, BLOCK = 64 };
 
 struct decoder {
-    struct jpeg_stream s;
     int precision, component, quantiser, dc_table, ac_table;
     int64_t dc; /* of the block before */
     unsigned char quantiser_defined[4];
     uint16_t quantum[4][BLOCK]; /* in zigzag order */
+    struct jpeg_stream s; /* the last: its tables are not zeroed */
 };
 
 /* Where the k-th coefficient of the zigzag order lies: row * 8 + column. */
@@ -191,8 +191,9 @@ static int read_blocks(struct decoder *d, uint16_t *out, int rows, int columns, 
 int jpeg_baseline_decode(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size,
                          struct error *e)
 {
-    struct decoder *d = calloc(1, sizeof *d);
+    struct decoder *d = malloc(sizeof *d);
     if (!d) return error_set(e, "out of memory for %zu bytes", sizeof *d);
+    memset(d, 0, offsetof(struct decoder, s.code));
     d->s.in = in;
     d->s.size = size;
     int status = read_headers(d, rows, columns, e);

@@ -3,14 +3,15 @@
 #include "io/jpeg/jpeg_lossless.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "io/jpeg/jpeg_stream.h"
 
 enum { CATEGORY_MAX = 16, SOF_LOSSLESS = 0xc3 };
 
 struct decoder {
-    struct jpeg_stream s;
     int precision, component, table, predictor, shift;
+    struct jpeg_stream s; /* the last: its tables are not zeroed */
 };
 
 /* ---- headers ------------------------------------------------------------------------------------------- */
@@ -128,8 +129,9 @@ static int read_lines(struct decoder *d, uint16_t *out, int rows, int columns, s
 int jpeg_lossless_decode(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size,
                          struct error *e)
 {
-    struct decoder *d = calloc(1, sizeof *d);
+    struct decoder *d = malloc(sizeof *d);
     if (!d) return error_set(e, "out of memory for %zu bytes", sizeof *d);
+    memset(d, 0, offsetof(struct decoder, s.code));
     d->s.in = in;
     d->s.size = size;
     int status = read_headers(d, rows, columns, e);

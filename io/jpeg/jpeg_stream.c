@@ -18,6 +18,14 @@ const char *jpeg_process_name(int marker)
 
 /* ---- segments ------------------------------------------------------------------------------------------ */
 
+/* By copies of what is there, twice as long each time: a table is most of what a small image takes. */
+static void fill(uint16_t *to, uint32_t n, uint16_t value)
+{
+    if (n > 0) to[0] = value;
+    for (uint32_t done = 1; done < n; done *= 2)
+        memcpy(to + done, to, (done < n - done ? done : n - done) * sizeof *to);
+}
+
 static int read_tables(struct jpeg_stream *s, const unsigned char *p, size_t n, struct error *e)
 {
     while (n >= 17) {
@@ -28,15 +36,15 @@ static int read_tables(struct jpeg_stream *s, const unsigned char *p, size_t n, 
         if (n < 17 + (size_t)total) break;
         const unsigned char *symbol = p + 17;
         uint16_t *table = s->code[4 * class + id];
-        memset(table, 0, sizeof s->code[0]);
         for (int length = 1; length <= JPEG_CODE_MAX; length++)
             for (int i = 0; i < p[length]; i++, symbol++) {
                 uint32_t step = 1u << (JPEG_CODE_MAX - length);
                 if (code + step > JPEG_CODES || (class == 0 && *symbol > 16))
                     return error_set(e, "JPEG: invalid Huffman table %d", id);
-                for (uint32_t k = 0; k < step; k++) table[code + k] = (uint16_t)(length << 8 | *symbol);
+                fill(table + code, step, (uint16_t)(length << 8 | *symbol));
                 code += step;
             }
+        fill(table + code, JPEG_CODES - code, 0);
         s->defined[4 * class + id] = 1;
         p += 17 + total;
         n -= 17 + (size_t)total;

@@ -14,7 +14,7 @@ enum {
     JPEG_DRI = 0xdd
 };
 
-/* About 1 MB: to be allocated, and zeroed. */
+/* About 1 MB: to be allocated, and zeroed up to code; a table there is whole when it is defined. */
 struct jpeg_stream {
     const unsigned char *in;
     size_t size, at;

@@ -69,6 +69,7 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
                   const char *test, const char *what)
 {
     const int many = pair[0].seeds > 1;
+    int most = 0; /* cases left out of a pair */
     text_printf(
         t,
         "<div class=scroll><table><caption><span>The two main arms against every other: difference of %s; ",
@@ -82,9 +83,9 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
     else text_printf(t, "%s, conditional on the trained models (one seed)", test);
     text_printf(t,
                 "; detectable: the difference that 80 of 100 such studies "
-                "find</span></caption><tr><th>arms<th>difference (95 %% CI)<th>SD between seeds<th>p<th>p, "
-                "Holm over %d<th>p, conditional<th>detectable<th>power at margin<th>not worse by "
-                "margin<th>equivalent\n",
+                "find</span></caption><tr><th>arms<th>n<th>difference (95 %% CI)<th>SD between "
+                "seeds<th>p<th>p, Holm over %d<th>p, conditional<th>detectable<th>power at margin<th>not worse "
+                "by margin<th>equivalent\n",
                 n);
     for (int i = 0; i < n; i++) {
         const struct comparison *c = &pair[i];
@@ -94,9 +95,10 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
         row_begin(t, a);
         text_puts(t, " − ");
         html_escaped(t, b);
-        text_puts(t, "<td>");
+        text_printf(t, "<td>%d<td>", c->n);
         put_difference(t, c);
         cell_number(t, c->random.sd_difference, 3);
+        most = c->left_out > most ? c->left_out : most;
         cell_p(t, c->main_p);
         cell_p(t, c->holm);
         cell_p(t, c->p);
@@ -116,6 +118,11 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
                                      : "not shown");
     }
     text_puts(t, "</table></div>\n");
+    if (most)
+        text_printf(t,
+                    "<p>n: without cases that have no value in some seed of one of the two arms, up to %d: "
+                    "where the reference is empty and nothing was found.</p>\n",
+                    most);
 }
 
 void report_unseen(struct text *t, const struct study *s, const struct comparison *unseen, int n,

@@ -107,6 +107,12 @@ static void put_arms(struct text *t, const struct study *s, const struct segment
                  "mean and stand in the penalised one as the image's diagonal. A lesion is a connected part "
                  "of a mask (26 neighbours), found if the other mask has a voxel of it; all test cases and "
                  "seeds together.</p>\n");
+    if (r->empty)
+        text_printf(t,
+                    "<p>The reference of %d test case%s has no foreground. Dice is 0 there where something "
+                    "was found; where nothing was it is not defined, and left out of the means, as by "
+                    "nnU-Net.</p>\n",
+                    r->empty, r->empty > 1 ? "s" : "");
 }
 
 static void put_secondary(struct text *t, const char *what, const struct comparison *c, double sign,

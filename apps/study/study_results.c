@@ -328,7 +328,10 @@ static int segment_results_make(struct segment_results *r, const struct study *s
     if (!status) status = compare_pair(&r->found, s, t, offsetof(struct study_run, found), 1, NULL, 0);
     r->reference_ml = room(n);
     if (!r->reference_ml) status = -1;
-    for (int k = 0; !status && k < n; k++) r->reference_ml[k] = s->item[t->test[k]].volume_ml;
+    for (int k = 0; !status && k < n; k++) {
+        r->reference_ml[k] = s->item[t->test[k]].volume_ml;
+        r->empty += r->reference_ml[k] == 0;
+    }
     for (int a = 0; !status && a < ARMS_MAIN; a++) {
         r->volume_ml[a] = mean_over_seeds(t, a, offsetof(struct study_run, volume));
         status = !r->volume_ml[a] ||

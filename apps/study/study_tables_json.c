@@ -79,6 +79,8 @@ static void add_pairs(struct json *j, const struct study *s, const struct compar
         study_arm_name(b, s, c->b);
         json_add_text(o, "a", a);
         json_add_text(o, "b", b);
+        json_add_int(o, "n", c->n);
+        json_add_int(o, "left_out", c->left_out);
         json_add_text(o, "conditional_test", test);
         json_add_number(o, "difference", c->difference);
         add_pair(o, "ci", c->ci[0], c->ci[1]);
@@ -244,6 +246,7 @@ static void add_segment(struct json *root, const struct study *s, const struct r
     }
     add_segment_each(arms, "leave_one_out", s, r, 1);
     add_headline(j, s, all, 0);
+    json_add_int(j, "test_cases_without_foreground", r->empty);
     struct json *w = json_add_object(j, "wilcoxon");
     json_add_text(w, "name",
                   "Wilcoxon signed-rank, federated - centralised, two-sided, zeros as Pratt; conditional on "

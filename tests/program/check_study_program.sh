@@ -204,6 +204,18 @@ $nephron study -o "$work/b" --data "$work/blank" $tiny_classes --seeds 1 --quiet
     "$work/err" && grep -q "$blanks channels of the files that were read have one value" "$work/err"
 ok "a study with images of one value: $(head -n 3 "$work/err")" $?
 
+# A test case whose reference is empty is told: its Dice is 0 or not defined.
+cp -r "$work/data" "$work/empty"
+f=$work/empty/labelsTr/$(grep -m 1 ',test,' "$work/a/cases.csv" | cut -d, -f1).nii.gz
+gzip -dc "$f" >"$work/raw"
+{ head -c 352 "$work/raw"; tail -c +353 "$work/raw" | LC_ALL=C tr '\001-\377' '\000'; } | gzip -c >"$f"
+$nephron study -o "$work/one_empty" --data "$work/empty" $tiny_maps --seeds 1 --quiet --task segment &&
+    grep -q '"test_cases_without_foreground": 1' "$work/one_empty/report.json" &&
+    grep -q 'The reference of 1 test case has no foreground' "$work/one_empty/report.html" &&
+    grep -q '"test_cases_without_foreground": 0' "$work/a/report.json" &&
+    ! grep -q 'has no foreground' "$work/a/report.html"
+ok "a study with a test case without foreground" $?
+
 # A site that has no patient's age: its own arm goes on without, and so do the others.
 none=$(sed -n '2s/.*,//p' "$work/data/sites.csv")
 (echo case,age; awk -F, -v none="$none" 'NR > 1 { print $1 "," ($2 == none ? "" : 40 + NR * 7 % 40) }' \

@@ -84,8 +84,8 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
     text_printf(t,
                 "; detectable: the difference that 80 of 100 such studies "
                 "find</span></caption><tr><th>arms<th>n<th>difference (95 %% CI)<th>SD between "
-                "seeds<th>p<th>p, Holm over %d<th>p, conditional<th>detectable<th>power at margin<th>not worse "
-                "by margin<th>equivalent\n",
+                "seeds<th>p<th>p, Holm over %d<th>p, conditional<th>detectable<th>power at "
+                "margin<th>not worse by margin<th>equivalent\n",
                 n);
     for (int i = 0; i < n; i++) {
         const struct comparison *c = &pair[i];

@@ -66,7 +66,7 @@ TENSOR_ELEM = tensor/elem/elem.o tensor/elem/elem_avx2.o tensor/elem/elem_avx512
 	tensor/elem/elem_neon.o tensor/elem/elem_norm.o tensor/elem/elem_pooling.o tensor/elem/elem_ref.o \
 	tensor/elem/elem_scalar.o tensor/elem/elem_wasm.o
 TENSOR_GRAPH = tensor/graph/graph.o tensor/graph/graph_layout.o tensor/graph/graph_shape.o \
-	tensor/graph/model.o tensor/graph/plan_memory.o
+	tensor/graph/machine_memory.o tensor/graph/model.o tensor/graph/plan_memory.o
 TENSOR_OPS = tensor/ops/ops.o tensor/ops/ops_conv.o tensor/ops/ops_loss.o tensor/ops/ops_norm.o \
 	tensor/ops/ops_shape.o
 IO_BASE = io/base/bytes.o io/base/csv.o io/base/error.o io/base/file.o io/base/json.o io/base/json_write.o \

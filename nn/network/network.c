@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tensor/base/check.h"
+#include "tensor/graph/machine_memory.h"
 
 /* ---- what a plan from a file must satisfy -------------------------------------------------------------- */
 
@@ -97,7 +98,7 @@ int network_bind(struct graph *g, const char *what, double voxels, struct error 
 {
     if (!graph_bind(g)) return 0;
     const size_t bytes = graph_bytes(g);
-    const double memory = graph_memory(), gib = 1073741824.0;
+    const double memory = machine_memory(), gib = 1073741824.0;
     char fits[80] = "";
     if (memory > 0 && (double)bytes > memory)
         snprintf(fits, sizeof fits, ", enough for about %.3g voxels, not %.3g",

@@ -10,6 +10,7 @@
 #include "nn/network/network.h"
 #include "nn/train/learner_data.h"
 #include "tensor/base/check.h"
+#include "tensor/graph/machine_memory.h"
 
 /* ---- one case ------------------------------------------------------------------------------------------ */
 
@@ -189,8 +190,9 @@ int classify_load(struct learner_data *d, const struct dataset *set, const struc
     int n = 0;
     memset(d, 0, sizeof *d);
     for (int i = 0; i < set->cases; i++) n += role[i] == which;
-    const double memory = graph_memory(), need = (double)n * o->crop[0] * o->crop[1] * o->crop[2] *
-                                               o->classifier.channels * sizeof(float);
+    const double memory = machine_memory();
+    const double need =
+        (double)n * o->crop[0] * o->crop[1] * o->crop[2] * o->classifier.channels * sizeof(float);
     if (memory > 0 && need >= memory)
         return error_set(e,
                          "--crop %d,%d,%d: the crops of %d cases need %.1f GiB, this machine has %.1f GiB",

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "tensor/base/check.h"
+#include "tensor/graph/machine_memory.h"
 #include "tensor/graph/node.h"
 
 /* ---- recording ----------------------------------------------------------------------------------------- */
@@ -212,19 +212,13 @@ void graph_bind_to(struct graph *g, void *block)
     for (int i = 0; i < g->nodes; i++) g->node[i]->saved = buffer_at(g, g->node[i]->saved_buffer);
 }
 
-double graph_memory(void)
-{
-    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    return pages > 0 && page > 0 ? (double)pages * (double)page : 0;
-}
-
 int graph_bind(struct graph *g)
 {
     const size_t huge = (size_t)2 << 20;
     ENSURE(g->planned, "graph_bind before graph_plan");
     /* A system that promises more than it has would kill us while the pages are used: ask first. The threads
      * that use a page first touch it. */
-    const double memory = graph_memory();
+    const double memory = machine_memory();
     if (memory > 0 && (double)g->bytes >= memory) return -1;
     size_t bytes = (g->bytes + huge - 1) / huge * huge;
     void *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

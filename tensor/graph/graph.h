@@ -109,10 +109,8 @@ void graph_watch(struct graph *g, void (*watch)(void *arg, int pass), void *arg)
 /* Sum over convolutions and linear layers of 2*multiply-adds: forward; a training step is about 3 times
  * it. */
 double graph_flops(const struct graph *g);
-/* Bytes of memory that the machine has, free or not; 0 where it does not tell. graph_bind takes no more. */
-double graph_memory(void);
 /* Allocates the block (huge pages where the system offers them) and sets the data pointers. Returns -1 if
- * memory cannot be had, else 0. */
+ * memory cannot be had (machine_memory.h), else 0. */
 int graph_bind(struct graph *g);
 /* Binds to memory of the caller's, graph_bytes long, 64-byte aligned. */
 void graph_bind_to(struct graph *g, void *block);

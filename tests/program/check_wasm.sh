@@ -2,7 +2,7 @@
 # check_wasm.sh - the kernels compiled to WebAssembly give in node the bits of plain C (wasm_levels.c), with
 # SIMD128 alone and with relaxed SIMD. What is not installed (clang, its WebAssembly linker and wasi-libc,
 # node; clang 16 for relaxed SIMD) is not checked, and the last line then says so. Run by check-all: compiling
-# takes half a minute.
+# takes minutes.
 . tests/program/lib.sh
 . apps/web/compilers.sh
 cat >"$work/run.mjs" <<'END'
@@ -13,7 +13,8 @@ const module = await WebAssembly.compile(await readFile(process.argv[2]));
 const imports = { wasi_snapshot_preview1: wasi.wasiImport };
 process.exitCode = wasi.start(await WebAssembly.instantiate(module, imports));
 END
-sources="tests/program/wasm_levels.c apps/web/pool_single.c tensor/reference/conv_ref.c tensor/base/amx.c tensor/base/check.c tensor/base/cpu.c tensor/base/rng.c
+sources="tests/program/wasm_levels.c apps/web/pool_single.c tensor/reference/conv_ref.c tensor/base/amx.c tensor/base/check.c tensor/base/cpu.c tensor/base/level_kernels.c
+tensor/base/rng.c
 tensor/base/rng_normals.c tensor/base/vmath.c $(echo tensor/conv/*.c tensor/direct/*.c tensor/winograd/*.c tensor/tiles/*.c tensor/elem/*.c)"
 skipped=
 

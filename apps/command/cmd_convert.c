@@ -91,7 +91,11 @@ static int convert_file(const char *in, const char *out, const char *prefix, str
     if (f && !f->write)
         return error_set(e, "%s: %s is only read; PyTorch loads .safetensors (safetensors.torch.load_file)",
                          out, f->name);
-    if (!f) return error_set(e, "%s: must end in .safetensors or .npz", out);
+    if (!f)
+        return error_set(e,
+                         "%s: must end in .safetensors or .npz; of an image in .nii, .nii.gz, .nrrd, .nhdr, "
+                         ".mha, .mhd, .png or .tif",
+                         out);
     int status = nnunet_refuse_version_1(in, e);
     if (!status) status = weights_read(&w, in, e);
     if (!status) status = select_tensors(&chosen, &w, prefix, in, e);
@@ -236,14 +240,29 @@ static enum voxel_type lossless_type(const struct volume *v)
     return voxels_check(v, VOXEL_F32, &ignored) ? VOXEL_F64 : VOXEL_F32;
 }
 
+/* A format that knows no place, no axes, or no spacing reads as another image than the one that was written. */
+static void tell_lost(const struct volume *v, const char *path)
+{
+    struct volume again;
+    struct error e;
+    if (volume_read_header(&again, path, &e)) return;
+    if (volume_same_geometry(v, &again, &e))
+        console_to(stderr, "nephron: warning: %s: %s does not hold all of the geometry: read again, %s\n",
+                   path, again.format, e.text);
+    volume_free(&again);
+}
+
 static int write_image(struct volume *v, const char *in, const char *out, const char *part, struct error *e)
 {
     enum voxel_type type = lossless_type(v);
     int status = volume_write(v, out, type, e);
-    if (!status)
-        console("%s: %lld x %lld x %lld voxels, %s, from %s%s%s\n", out, (long long)v->size[0],
-               (long long)v->size[1], (long long)v->size[2], voxel_type_name(type), v->format,
-               part[0] ? ", " : "", part);
+    if (!status) {
+        console("%s: %lld x %lld x %lld voxels, ", out, (long long)v->size[0], (long long)v->size[1],
+                (long long)v->size[2]);
+        if (v->size[3] > 1) console("%lld volumes, ", (long long)v->size[3]);
+        console("%s, from %s%s%s\n", voxel_type_name(type), v->format, part[0] ? ", " : "", part);
+        tell_lost(v, out);
+    }
     if (!status && v->assumed[0]) console_to(stderr, "nephron: note: %s: assumed %s\n", in, v->assumed);
     volume_free(v);
     return status;

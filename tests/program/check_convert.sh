@@ -277,6 +277,19 @@ $nephron convert tests/data/images/grey.png "$work/g.nii.gz" >"$work/out" 2>"$wo
 grep -q "note: tests/data/images/grey.png: assumed .*spacing 1 mm" "$work/err"
 ok "what is assumed is of the input: $(cat "$work/err")" $?
 
+# ---- what a format cannot hold -----------------------------------------------------------------------------
+for ending in tif nii.gz mha nrrd; do
+    $nephron convert tests/data/images/plain.mha "$work/place.$ending" >"$work/out" 2>"$work/err"
+    told=$?
+    case $ending in
+    tif) grep -q "warning: $work/place.tif: TIFF does not hold all of the geometry: read again, " "$work/err" ;;
+    *) ! grep -q 'does not hold' "$work/err" ;;
+    esac && [ $told -eq 0 ]
+    ok "an image with a place of its own as .$ending: $(cat "$work/err")" $?
+done
+$nephron convert tests/data/images/colour.png "$work/colour.nii.gz" 2>/dev/null | grep -q 'voxels, 3 volumes, '
+ok "colours are told as volumes" $?
+
 # ---- sealed files ------------------------------------------------------------------------------------------
 # A converted checkpoint takes the place of the one it is of; one with a flipped bit is no file of weights to
 # anybody.

@@ -240,7 +240,7 @@ static enum voxel_type lossless_type(const struct volume *v)
     return voxels_check(v, VOXEL_F32, &ignored) ? VOXEL_F64 : VOXEL_F32;
 }
 
-/* A format that knows no place, no axes, or no spacing reads as another image than the one that was written. */
+/* A format that knows no place, no axes, or no spacing reads as another image than what was written. */
 static void tell_lost(const struct volume *v, const char *path)
 {
     struct volume again;

@@ -233,6 +233,31 @@ int options_closer(const char **best, const char *candidate, const char *word, i
     return d;
 }
 
+static const struct option_spec *find_option(const struct option_spec *s, const char *name, size_t length)
+{
+    for (; s->name; s++)
+        if (length && strlen(s->name) == length && memcmp(s->name, name, length) == 0) return s;
+    return NULL;
+}
+
+/* What nnU-Net and MONAI call it, where the command has it by another name (docs/from_nnunet.md). */
+static const char *other_name(const struct option_spec *options, const char *word)
+{
+    static const char *const names[][2] = {
+        {"disable_tta", "no-mirror"}, {"save_probabilities", "probabilities"}, {"npz", "probabilities"},
+        {"continue_prediction", "resume"}, {"c", "resume"}, {"continue_training", "resume"},
+        {"step_size", "step"}, {"chk", "checkpoint"}, {"num_processes", "threads"}, {"np", "threads"},
+        {"npp", "threads"}, {"nps", "threads"}, {"num_workers", "threads"},
+        {"pretrained_weights", "pretrained"}, {"prev_stage_predictions", "previous-stage"},
+        {"learning_rate", "lr"}, {"batch_size", "batch"}, {"patch_size", "patch"}, {"roi_size", "patch"},
+        {"max_epochs", "epochs"}, {"num_rounds", "rounds"}, {"verify_dataset_integrity", "strict"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i][0], word) == 0 && find_option(options, names[i][1], strlen(names[i][1])))
+            return names[i][1];
+    return NULL;
+}
+
 static int unknown_option(const char *command, const struct command_help *help, const char *given)
 {
     char word[48];
@@ -242,15 +267,9 @@ static int unknown_option(const char *command, const struct command_help *help, 
              given + strspn(given, "-"));
     for (const struct option_spec *s = help->options; given[1] == '-' && s->name; s++)
         distance = options_closer(&best, s->name, word, distance);
+    if (!best) best = other_name(help->options, word);
     if (best) return app_usage(command, "unknown option '%s', did you mean --%s?", given, best);
     return app_usage(command, "unknown option '%s'", given);
-}
-
-static const struct option_spec *find_option(const struct option_spec *s, const char *name, size_t length)
-{
-    for (; s->name; s++)
-        if (length && strlen(s->name) == length && memcmp(s->name, name, length) == 0) return s;
-    return NULL;
 }
 
 static const struct option_spec *find_letter(const struct option_spec *s, char letter)

@@ -169,6 +169,8 @@ refuses 1 "odd.csv" $nephron evaluate "$work/odd.csv" "$work/odd.csv" --quiet
 # ---- wrong usage -------------------------------------------------------------------------------------------
 refuses 2 "did you mean --epochs" $nephron train $cases -o "$work/x" --epoch 3
 refuses 2 "did you mean train" $nephron trian $data
+refuses 2 "did you mean --no-mirror" $nephron predict "$work/x" -i $data -o "$work/y" --disable_tta
+refuses 2 "did you mean --checkpoint" $nephron predict "$work/x" -i $data -o "$work/y" -chk best
 refuses 2 "unknown option" $nephron train $cases -o "$work/x" --epoch 3
 
 # The common options are taken by every command (the last one is unknown, so that nothing is begun); --quiet

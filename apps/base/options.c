@@ -258,6 +258,16 @@ static const char *other_name(const struct option_spec *options, const char *wor
     return NULL;
 }
 
+/* Whether the argument asks for help, which is then printed. */
+static int tell_help(const char *argument, const char *command, const struct command_help *help)
+{
+    if (strcmp(argument, "-h") == 0 || strcmp(argument, "--help") == 0) options_print_help(help);
+    else if (strcmp(argument, "--help=man") == 0) print_man(command, help);
+    else if (strcmp(argument, "--help=list") == 0) print_list(help);
+    else return 0;
+    return 1;
+}
+
 static int unknown_option(const char *command, const struct command_help *help, const char *given)
 {
     char word[48];
@@ -463,13 +473,7 @@ int options_parse(struct operands *o, int argc, char **argv, const struct comman
             options_ended = 1;
             continue;
         }
-        if (strcmp(a, "-h") == 0 || strcmp(a, "--help") == 0 || strcmp(a, "--help=man") == 0 ||
-            strcmp(a, "--help=list") == 0) {
-            if (a[1] != '-' || !a[6]) options_print_help(help);
-            else if (a[7] == 'm') print_man(command, help);
-            else print_list(help);
-            return 0;
-        }
+        if (tell_help(a, command, help)) return 0;
         const struct option_spec *s;
         const char *value = NULL;
         if (a[1] == '-') {

@@ -10,6 +10,7 @@
 #include "io/dicom/dicom_labels.h"
 #include "io/dicom/dicom_order.h"
 #include "io/dicom/dicom_series.h"
+#include "io/dicom/dicom_tags.h"
 #include "io/dicom/dicom_write.h"
 
 /* ---- the series ---------------------------------------------------------------------------------------- */
@@ -18,17 +19,17 @@ static const struct {
     uint32_t tag;
     const char *vr;
     enum dicom_field field;
-} copied[DICOM_IDENTITIES] = {{0x00080005, "CS", DICOM_CHARACTER_SET},
-                              {0x00080020, "DA", DICOM_STUDY_DATE},
-                              {0x00080030, "TM", DICOM_STUDY_TIME},
-                              {0x00080050, "SH", DICOM_ACCESSION_NUMBER},
-                              {0x00080090, "PN", DICOM_REFERRING_PHYSICIAN},
-                              {0x00100010, "PN", DICOM_PATIENT_NAME},
-                              {0x00100020, "LO", DICOM_PATIENT_ID},
-                              {0x00100030, "DA", DICOM_BIRTH_DATE},
-                              {0x00100040, "CS", DICOM_SEX},
-                              {0x0020000d, "UI", DICOM_STUDY_UID},
-                              {0x00200010, "SH", DICOM_STUDY_ID}};
+} copied[DICOM_IDENTITIES] = {{TAG_SPECIFIC_CHARACTER_SET, "CS", DICOM_CHARACTER_SET},
+                              {TAG_STUDY_DATE, "DA", DICOM_STUDY_DATE},
+                              {TAG_STUDY_TIME, "TM", DICOM_STUDY_TIME},
+                              {TAG_ACCESSION_NUMBER, "SH", DICOM_ACCESSION_NUMBER},
+                              {TAG_REFERRING_PHYSICIAN_NAME, "PN", DICOM_REFERRING_PHYSICIAN},
+                              {TAG_PATIENT_NAME, "PN", DICOM_PATIENT_NAME},
+                              {TAG_PATIENT_ID, "LO", DICOM_PATIENT_ID},
+                              {TAG_PATIENT_BIRTH_DATE, "DA", DICOM_BIRTH_DATE},
+                              {TAG_PATIENT_SEX, "CS", DICOM_SEX},
+                              {TAG_STUDY_INSTANCE_UID, "UI", DICOM_STUDY_UID},
+                              {TAG_STUDY_ID, "SH", DICOM_STUDY_ID}};
 
 static int take_identity(struct dicom_reference *r, const struct dicom_file *f, struct error *e)
 {
@@ -143,8 +144,8 @@ void dicom_put_images(struct text *items, const struct dicom_reference *r, int z
         for (int k = z0; k < z && r->image[z].frame; k++)
             told |= strcmp(r->image[k].instance_uid, r->image[z].instance_uid) == 0;
         if (told) continue;
-        dicom_put_text(&item, 0x00081150, "UI", r->image[z].class_uid);
-        dicom_put_text(&item, 0x00081155, "UI", r->image[z].instance_uid);
+        dicom_put_text(&item, TAG_REFERENCED_SOP_CLASS_UID, "UI", r->image[z].class_uid);
+        dicom_put_text(&item, TAG_REFERENCED_SOP_INSTANCE_UID, "UI", r->image[z].instance_uid);
         dicom_put_item(items, &item);
     }
 }

@@ -13,6 +13,7 @@
 #include "io/dicom/dicom.h"
 #include "io/dicom/dicom_file.h"
 #include "io/dicom/dicom_labels.h"
+#include "io/dicom/dicom_tags.h"
 #include "io/dicom/dicom_write.h"
 
 #define STRUCTURE_SET_CLASS "1.2.840.10008.5.1.4.1.1.481.3"
@@ -183,12 +184,12 @@ static void put_contour(struct text *contours, const struct outlines *o, int fir
     struct text item = {0}, images = {0}, list = {0};
     int points = put_points(&list, o, first, &r->geometry, z);
     dicom_put_images(&images, r, z, z + 1);
-    dicom_put_sequence(&item, 0x30060016, &images);
-    dicom_put_text(&item, 0x30060042, "CS", "CLOSED_PLANAR");
-    dicom_put_integer(&item, 0x30060046, points);
+    dicom_put_sequence(&item, TAG_CONTOUR_IMAGE_SEQUENCE, &images);
+    dicom_put_text(&item, TAG_CONTOUR_GEOMETRIC_TYPE, "CS", "CLOSED_PLANAR");
+    dicom_put_integer(&item, TAG_NUMBER_OF_CONTOUR_POINTS, points);
     *too_long |= list.size > 65534;
     if (list.failed) text_append(&item, &list);
-    else if (list.size <= 65534) dicom_put_text(&item, 0x30060050, "DS", list.data ? list.data : "");
+    else if (list.size <= 65534) dicom_put_text(&item, TAG_CONTOUR_DATA, "DS", list.data ? list.data : "");
     free(list.data);
     dicom_put_item(contours, &item);
 }
@@ -232,18 +233,18 @@ static void put_references(struct text *set, const struct dicom_reference *r)
     struct text images = {0}, series = {0}, all_series = {0}, study = {0}, studies = {0}, frame = {0},
                 frames = {0};
     dicom_put_images(&images, r, 0, (int)r->geometry.size[2]);
-    dicom_put_text(&series, 0x0020000e, "UI", r->series_uid);
-    dicom_put_sequence(&series, 0x30060016, &images);
+    dicom_put_text(&series, TAG_SERIES_INSTANCE_UID, "UI", r->series_uid);
+    dicom_put_sequence(&series, TAG_CONTOUR_IMAGE_SEQUENCE, &images);
     dicom_put_item(&all_series, &series);
-    dicom_put_text(&study, 0x00081150, "UI",
+    dicom_put_text(&study, TAG_REFERENCED_SOP_CLASS_UID, "UI",
                    "1.2.840.10008.3.1.2.3.1"); /* what the standard gives for a study */
-    dicom_put_text(&study, 0x00081155, "UI", r->study_uid);
-    dicom_put_sequence(&study, 0x30060014, &all_series);
+    dicom_put_text(&study, TAG_REFERENCED_SOP_INSTANCE_UID, "UI", r->study_uid);
+    dicom_put_sequence(&study, TAG_RT_REFERENCED_SERIES_SEQUENCE, &all_series);
     dicom_put_item(&studies, &study);
-    dicom_put_text(&frame, 0x00200052, "UI", r->frame_of_reference);
-    dicom_put_sequence(&frame, 0x30060012, &studies);
+    dicom_put_text(&frame, TAG_FRAME_OF_REFERENCE_UID, "UI", r->frame_of_reference);
+    dicom_put_sequence(&frame, TAG_RT_REFERENCED_STUDY_SEQUENCE, &studies);
     dicom_put_item(&frames, &frame);
-    dicom_put_sequence(set, 0x30060010, &frames);
+    dicom_put_sequence(set, TAG_REFERENCED_FRAME_OF_REFERENCE_SEQUENCE, &frames);
 }
 
 static void put_regions(struct text *set, const struct dicom_label *label, int labels,
@@ -251,13 +252,13 @@ static void put_regions(struct text *set, const struct dicom_label *label, int l
 {
     struct text items = {0}, item = {0};
     for (int l = 0; l < labels; l++) {
-        dicom_put_integer(&item, 0x30060022, l + 1);
-        dicom_put_text(&item, 0x30060024, "UI", r->frame_of_reference);
-        dicom_put_name(&item, 0x30060026, "LO", label[l].name, r);
-        dicom_put_text(&item, 0x30060036, "CS", "AUTOMATIC");
+        dicom_put_integer(&item, TAG_ROI_NUMBER, l + 1);
+        dicom_put_text(&item, TAG_REFERENCED_FRAME_OF_REFERENCE_UID, "UI", r->frame_of_reference);
+        dicom_put_name(&item, TAG_ROI_NAME, "LO", label[l].name, r);
+        dicom_put_text(&item, TAG_ROI_GENERATION_ALGORITHM, "CS", "AUTOMATIC");
         dicom_put_item(&items, &item);
     }
-    dicom_put_sequence(set, 0x30060020, &items);
+    dicom_put_sequence(set, TAG_STRUCTURE_SET_ROI_SEQUENCE, &items);
 }
 
 static int put_region_contours(struct text *set, const uint16_t *map, const struct dicom_label *label,
@@ -269,20 +270,20 @@ static int put_region_contours(struct text *set, const uint16_t *map, const stru
     int status = 0;
     for (int l = 0; l < labels && !status; l++) {
         status = put_contours(&contours, map, label[l].value, r, e);
-        dicom_put_text(&item, 0x3006002a, "IS", colour[l % 8]);
-        dicom_put_sequence(&item, 0x30060040, &contours);
-        dicom_put_integer(&item, 0x30060084, l + 1);
+        dicom_put_text(&item, TAG_ROI_DISPLAY_COLOR, "IS", colour[l % 8]);
+        dicom_put_sequence(&item, TAG_CONTOUR_SEQUENCE, &contours);
+        dicom_put_integer(&item, TAG_REFERENCED_ROI_NUMBER, l + 1);
         dicom_put_item(&items, &item);
     }
-    dicom_put_sequence(set, 0x30060039, &items);
+    dicom_put_sequence(set, TAG_ROI_CONTOUR_SEQUENCE, &items);
     for (int l = 0; l < labels; l++) {
-        dicom_put_integer(&item, 0x30060082, l + 1);
-        dicom_put_integer(&item, 0x30060084, l + 1);
-        dicom_put_text(&item, 0x300600a4, "CS", "");
-        dicom_put_text(&item, 0x300600a6, "PN", "");
+        dicom_put_integer(&item, TAG_OBSERVATION_NUMBER, l + 1);
+        dicom_put_integer(&item, TAG_REFERENCED_ROI_NUMBER, l + 1);
+        dicom_put_text(&item, TAG_RTROI_INTERPRETED_TYPE, "CS", "");
+        dicom_put_text(&item, TAG_ROI_INTERPRETER, "PN", "");
         dicom_put_item(&items, &item);
     }
-    dicom_put_sequence(set, 0x30060080, &items);
+    dicom_put_sequence(set, TAG_RTROI_OBSERVATIONS_SEQUENCE, &items);
     return status;
 }
 
@@ -294,34 +295,34 @@ int dicom_rtstruct_write(const char *path, const uint16_t *map, const struct dic
     char instance[65], series[65];
     dicom_object_uid(instance, map, r, "structure set", date, time);
     dicom_object_uid(series, map, r, "structure set series", date, time);
-    dicom_put_identity(&set, r, 0x00080005, 0x00080005);
-    dicom_put_text(&set, 0x00080016, "UI", STRUCTURE_SET_CLASS);
-    dicom_put_text(&set, 0x00080018, "UI", instance);
-    dicom_put_identity(&set, r, 0x00080020, 0x00080050);
-    dicom_put_text(&set, 0x00080060, "CS", "RTSTRUCT");
-    dicom_put_text(&set, 0x00080070, "LO", "nephron");
-    dicom_put_identity(&set, r, 0x00080090, 0x00080090);
-    dicom_put_text(&set, 0x0008103e, "LO", "Segmentation");
-    dicom_put_text(&set, 0x00081070, "PN", "");
-    dicom_put_text(&set, 0x00081090, "LO", "nephron");
-    dicom_put_identity(&set, r, 0x00100010, 0x00100040);
-    dicom_put_text(&set, 0x00181020, "LO", software);
-    dicom_put_identity(&set, r, 0x0020000d, 0x0020000d);
-    dicom_put_text(&set, 0x0020000e, "UI", series);
-    dicom_put_identity(&set, r, 0x00200010, 0x00200010);
-    dicom_put_integer(&set, 0x00200011, 101);
-    dicom_put_text(&set, 0x00200052, "UI", r->frame_of_reference);
-    dicom_put_text(&set, 0x00201040, "LO", "");
-    dicom_put_text(&set, 0x30060002, "SH", "Segmentation");
-    dicom_put_text(&set, 0x30060008, "DA", date);
-    dicom_put_text(&set, 0x30060009, "TM", time);
+    dicom_put_identity(&set, r, TAG_SPECIFIC_CHARACTER_SET, TAG_SPECIFIC_CHARACTER_SET);
+    dicom_put_text(&set, TAG_SOP_CLASS_UID, "UI", STRUCTURE_SET_CLASS);
+    dicom_put_text(&set, TAG_SOP_INSTANCE_UID, "UI", instance);
+    dicom_put_identity(&set, r, TAG_STUDY_DATE, TAG_ACCESSION_NUMBER);
+    dicom_put_text(&set, TAG_MODALITY, "CS", "RTSTRUCT");
+    dicom_put_text(&set, TAG_MANUFACTURER, "LO", "nephron");
+    dicom_put_identity(&set, r, TAG_REFERRING_PHYSICIAN_NAME, TAG_REFERRING_PHYSICIAN_NAME);
+    dicom_put_text(&set, TAG_SERIES_DESCRIPTION, "LO", "Segmentation");
+    dicom_put_text(&set, TAG_OPERATORS_NAME, "PN", "");
+    dicom_put_text(&set, TAG_MANUFACTURER_MODEL_NAME, "LO", "nephron");
+    dicom_put_identity(&set, r, TAG_PATIENT_NAME, TAG_PATIENT_SEX);
+    dicom_put_text(&set, TAG_SOFTWARE_VERSIONS, "LO", software);
+    dicom_put_identity(&set, r, TAG_STUDY_INSTANCE_UID, TAG_STUDY_INSTANCE_UID);
+    dicom_put_text(&set, TAG_SERIES_INSTANCE_UID, "UI", series);
+    dicom_put_identity(&set, r, TAG_STUDY_ID, TAG_STUDY_ID);
+    dicom_put_integer(&set, TAG_SERIES_NUMBER, 101);
+    dicom_put_text(&set, TAG_FRAME_OF_REFERENCE_UID, "UI", r->frame_of_reference);
+    dicom_put_text(&set, TAG_POSITION_REFERENCE_INDICATOR, "LO", "");
+    dicom_put_text(&set, TAG_STRUCTURE_SET_LABEL, "SH", "Segmentation");
+    dicom_put_text(&set, TAG_STRUCTURE_SET_DATE, "DA", date);
+    dicom_put_text(&set, TAG_STRUCTURE_SET_TIME, "TM", time);
     put_references(&set, r);
     put_regions(&set, label, labels, r);
     if (put_region_contours(&set, map, label, labels, r, e)) {
         free(set.data);
         return error_prefix(e, "%s", path);
     }
-    dicom_put_text(&set, 0x300e0002, "CS", "UNAPPROVED");
+    dicom_put_text(&set, TAG_APPROVAL_STATUS, "CS", "UNAPPROVED");
     return dicom_write_file(path, STRUCTURE_SET_CLASS, instance, &set, e);
 }
 

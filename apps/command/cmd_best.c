@@ -206,7 +206,7 @@ static int find_best(struct best *v, const char *const *path, struct error *e)
         if (run_open(&v->run[k], path[k], e)) return -1;
         if (!v->run[k].plan) return error_set(e, "%s: is no segmentation run", path[k]);
     }
-    if (file_mkdirs(v->out, e)) return -1;
+    if (dataset_spare(v->out, e) || file_mkdirs(v->out, e)) return -1;
     for (int a = 0; a < v->runs; a++)
         if (add_candidate(v, a, -1, e)) return -1;
     for (int a = 0; v->ensembles && a < v->runs; a++)

@@ -227,7 +227,7 @@ static int run_study(struct study *s, struct error *e)
     char data[1300];
     if (!s->data && (s->estimate || !s->quiet) && study_estimate(s, e)) return -1;
     if (!s->data && s->estimate) return 0;
-    if (file_mkdirs(s->out, e)) return -1;
+    if (dataset_spare(s->out, e) || file_mkdirs(s->out, e)) return -1;
     if (!s->data) {
         study_stage(s, STAGE_DATA);
         if (make_phantom(s, data, sizeof data, e)) return -1;

@@ -420,7 +420,7 @@ int dataset_spare(const char *folder, struct error *e)
     char path[1400];
     if (file_join(path, sizeof path, folder, "imagesTr", e)) return -1;
     return file_is_dir(path) ? error_set(e,
-                                         "%s: is a dataset (it has imagesTr), whose dataset.json would be "
+                                         "%s: is a dataset (it has imagesTr), whose files would be "
                                          "lost: give another folder",
                                          folder)
                              : 0;

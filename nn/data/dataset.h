@@ -109,8 +109,8 @@ int dataset_label_path(char *buf, size_t size, const struct dataset *d, int i, s
 /* The images [n][d][h][w] of a part of a MedMNIST file. */
 const struct npy *dataset_part_images(const struct dataset *d, enum data_part part, struct error *e);
 
-/* -1 with a message where the folder is a dataset (imagesTr): a command that writes a dataset.json of its own
- * there would lose the dataset's. */
+/* -1 with a message where the folder is a dataset (imagesTr): a command that writes a dataset.json or a
+ * sites.csv of its own there would lose the dataset's. */
 int dataset_spare(const char *folder, struct error *e);
 
 /* SHA-256 over the bytes of every file of the dataset in sorted order: for manifests. */

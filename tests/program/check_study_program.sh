@@ -306,9 +306,9 @@ refuses 1 "another dataset" $nephron study -o "$work/s" --cases 40 --difficulty 
     $tiny_classes --seeds 1 --quiet
 refuses 1 "keeps its margins" $nephron study -o "$work/a" --data "$work/data" $tiny --resume --dice-margin 0.1
 refuses 1 "none of federated" $nephron study -o "$work/x" --data "$work/data" $tiny --arms alone,nothing
-cp "$work/data/sites.csv" "$work/sites.csv"
-refuses 1 "is a dataset" $nephron study -o "$work/data" --data "$work/data" $tiny
-cmp -s "$work/data/sites.csv" "$work/sites.csv"
+mkdir -p "$work/own/imagesTr" && cp "$all" "$work/own/sites.csv"
+refuses 1 "is a dataset" $nephron study -o "$work/own" --data "$work/data" $tiny
+cmp -s "$all" "$work/own/sites.csv"
 ok "the dataset's own sites.csv stays" $?
 refuses 1 "no such site" $nephron study -o "$work/x" --data "$work/data" $tiny --external nowhere
 refuses 1 "no such dataset" $nephron study -o "$work/x" --data "$work/nothing" $tiny

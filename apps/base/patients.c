@@ -46,7 +46,7 @@ static int assign(int *cluster, const struct row *row, int rows, const char *pat
     for (int i = 0; clusters >= 0 && i < n; i++) {
         const struct row key = {id[i], NULL},
                          *found = bsearch(&key, row, (size_t)rows, sizeof key, compare_rows);
-        if (!found || !*found->patient) {
+        if (!found || csv_is_missing(found->patient)) {
             clusters = error_set(e, "%s: no patient for case %s", path, id[i]);
             break;
         }

@@ -64,8 +64,13 @@ static int read_row(struct scores *s, int row, const struct column_table *c, int
         double *of = c->count > 2 ? &s->room[(size_t)row * (size_t)c->count + (size_t)k] : &out->probability;
         if (read_probability(of, s, row, c->probability[k], e)) return -1;
     }
-    if (c->count > 2) out->of = &s->room[(size_t)row * (size_t)c->count];
-    return 0;
+    if (c->count <= 2) return 0;
+    double sum = 0;
+    out->of = &s->room[(size_t)row * (size_t)c->count];
+    for (int k = 0; k < c->count; k++) sum += out->of[k];
+    if (fabs(sum - 1) <= 0.05) return 0; /* decimals are rounded */
+    return error_set(e, "%s: line %d: probabilities of case %s have the sum %g, not 1", s->path,
+                     s->csv.line[row], out->id, sum);
 }
 
 static int read_rows(struct scores *s, int need_label, int need_probability, struct error *e)

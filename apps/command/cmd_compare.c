@@ -24,6 +24,9 @@ static int split_paths(struct compare_arm *a, const char *operand, struct error 
             return error_set(e, "%s: more than %d files", operand, COMPARE_SEEDS_MAX);
         if ((comma = strchr(at, ','))) *comma++ = 0;
         if (!*at) return error_set(e, "%s: a comma without a file on one side", operand);
+        for (int k = 0; k < a->seeds; k++) /* as two seeds that agree in everything */
+            if (file_is_same(a->path[k], at))
+                return error_set(e, "%s: is given twice in %s; each file is of another seed", at, operand);
         a->path[a->seeds++] = at;
     }
     return 0;
@@ -42,6 +45,13 @@ static int run(struct compare *c, struct error *e)
     if (!status && c->out) status = json_write(j, c->out, e);
     json_free(j);
     return status;
+}
+
+/* The first of the names that was given, NULL where none was. */
+static const char *given_among(const struct operands *given, const char *const *names)
+{
+    while (*names && !options_given(given, *names)) names++;
+    return *names;
 }
 
 /* What does not go together, as a wrong usage; 0 where all is well. */
@@ -66,6 +76,15 @@ static int check_usage(const char *command, const struct compare *c, const struc
     if (c->unpaired && c->patients) return app_usage(command, "--unpaired has no --patients");
     if (c->unpaired && options_given(given, "zeros"))
         return app_usage(command, "--zeros is of Wilcoxon's test of pairs, --unpaired has none");
+    static const char *const resampled[] = {"level", "resamples", "seed", NULL},
+                             *const shares[] = {"margin", "threshold", NULL};
+    if (c->unpaired && (other = given_among(given, resampled)))
+        return app_usage(command, "--%s is of the bootstrap of pairs, --unpaired has none", other);
+    if (c->unpaired && tables && (other = given_among(given, shares)))
+        return app_usage(command, "--%s is of pairs, --unpaired compares the areas alone", other);
+    if (tables && a->seeds == 1 && options_given(given, "level"))
+        return app_usage(command,
+                         "--level is for several files of each side; intervals of one area are 95 %%");
     return 0;
 }
 
@@ -128,6 +147,9 @@ int cmd_compare(int argc, char **argv)
     if (!options_parse(&operands, argc, argv, &help, 2, 2, &status)) return status;
     status = split_paths(&c.arm[0], operands.text[0], &e) || split_paths(&c.arm[1], operands.text[1], &e);
     int usage = status ? 0 : check_usage(argv[0], &c, &operands, spec);
+    static const char *const two_classes[] = {"patients", "margin", "threshold", "level",
+                                              "resamples", "power",  "seed",      NULL};
+    c.two_classes = given_among(&operands, two_classes);
     if (!status && !usage) status = run(&c, &e);
     free(c.arm[0].text);
     free(c.arm[1].text);

@@ -324,14 +324,17 @@ static int copy_file(const char *from, const char *to, struct error *e)
     return error_set(e, "%s: cannot be read", from);
 }
 
-/* A second name for the same file, else a copy of it; what is there already stays only where it is that
- * file. */
+/* A second name for the same file, else a copy of it. One that is there stays where it is that file; another
+ * is replaced with --overwrite alone. */
 static int place(const struct init *w, const char *from, const char *folder, const char *id, const char *tail,
                  struct error *e)
 {
     char to[1300];
     if (snprintf(to, sizeof to, "%s/%s/%s%s%s", w->out, folder, id, tail, w->ending) >= (int)sizeof to)
         return error_set(e, "%s: path is too long", w->out);
+    if (file_is_same(from, to)) return 0;
+    if (file_exists(to) && !w->overwrite)
+        return error_set(e, "%s: is there already, and is not %s (--overwrite replaces it)", to, from);
     if (file_exists(to) && file_remove(to, e)) return -1;
     return link(from, to) == 0 ? 0 : copy_file(from, to, e);
 }
@@ -363,7 +366,10 @@ static int place_table(const struct init *w, const char *name, struct error *e)
     char from[1100], to[1100];
     if (file_join(from, sizeof from, w->folder, name, e) || file_join(to, sizeof to, w->out, name, e))
         return -1;
-    return file_exists(from) ? copy_file(from, to, e) : 0;
+    if (!file_exists(from) || file_is_same(from, to)) return 0;
+    if (file_exists(to) && !w->overwrite)
+        return error_set(e, "%s: is there already (--overwrite replaces it)", to);
+    return copy_file(from, to, e);
 }
 
 static int lay_out(const struct init *w, struct error *e)
@@ -520,7 +526,8 @@ int cmd_init(int argc, char **argv)
          "names of the label values 1, 2, ..., as kidney,tumour", 0, 0, 0},
         {"name", 0, OPTION_TEXT, &w.name, "NAME", "of the dataset (default: the folder's)", 0, 0, 0},
         OPTION_STRICT(w.grids.strict),
-        {"overwrite", 0, OPTION_FLAG, &w.overwrite, NULL, "replace a dataset.json that is there", 0, 0, 0},
+        {"overwrite", 0, OPTION_FLAG, &w.overwrite, NULL,
+         "replace a dataset.json, and with -o images and label maps, that are there", 0, 0, 0},
         {"json", 0, OPTION_OUTPUT, &w.json, "FILE", "write what was found here too", 0, 0, 0},
         OPTION_QUIET(w.quiet),
         {0}};

@@ -24,6 +24,7 @@ struct compare_arm {
 struct compare {
     struct compare_arm arm[2];
     const char *out, *metric, *zeros, *patients;
+    const char *two_classes; /* an option that was given and says nothing of tables of more; NULL */
     double threshold, margin, level, power;
     int resamples, quiet, unpaired;
     uint64_t seed;

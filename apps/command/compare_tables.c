@@ -428,6 +428,9 @@ int compare_tables(struct json *j, const struct compare *c, struct error *e)
 {
     struct tables t = {.seeds = c->arm[0].seeds};
     int status = read_arms(&t, c, e);
+    if (!status && t.classes > 2 && c->two_classes)
+        status = error_set(e, "%s: has %d classes; --%s is for two", c->arm[0].path[0], t.classes,
+                           c->two_classes);
     if (!status) {
         struct json *cases = json_add_object(j, "cases");
         json_add_int(cases, "a", t.file[0][0].count);

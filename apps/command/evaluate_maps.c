@@ -68,6 +68,16 @@ static int leave_out(struct work *v, const struct file_list *names, const char *
     return absent;
 }
 
+/* CASE.nii beside CASE.nii.gz would count twice. */
+static int check_twice(const struct work *v, struct error *e)
+{
+    const struct file_pair *last = &v->pair[v->pairs - 1];
+    for (const struct file_pair *p = v->pair; p < last; p++)
+        if (strcmp(p->id, last->id) == 0)
+            return error_set(e, "case %s stands twice: %s and %s", p->id, p->reference, last->reference);
+    return 0;
+}
+
 static int pair_folders(struct work *v, const struct file_list *names, const struct file_list *predicted,
                         struct error *e)
 {
@@ -79,7 +89,8 @@ static int pair_folders(struct work *v, const struct file_list *names, const str
         if (file_join(ref, sizeof ref, v->o->ref, names->name[i], e) ||
             file_join(pred, sizeof pred, v->o->pred, names->name[i], e))
             return -1;
-        if (file_exists(pred) && set_pair(&v->pair[v->pairs++], ref, pred, e)) return -1;
+        if (!file_exists(pred)) continue;
+        if (set_pair(&v->pair[v->pairs++], ref, pred, e) || check_twice(v, e)) return -1;
     }
     if (leave_out(v, predicted, v->o->ref, "without a reference", text, e) < 0) return -1;
     const int absent = leave_out(v, names, v->o->pred, "not predicted", text, e);

@@ -236,7 +236,10 @@ static int take_patients(struct dataset *d, const struct csv *t, const char *pat
         const char *id = csv_cell(t, r, case_column), *patient = csv_cell(t, r, patient_column);
         int i = dataset_find(d, id, e);
         if (i < 0) return error_set(e, "%s: line %d: case '%s' is not in the dataset", path, t->line[r], id);
-        if (!*patient || strlen(patient) >= ID_MAX)
+        if (csv_is_missing(patient)) /* all of them would be one patient */
+            return error_set(e, "%s: line %d: no patient for case %s, but '%s'", path, t->line[r], id,
+                             patient);
+        if (strlen(patient) >= ID_MAX)
             return error_set(e, "%s: line %d: patient '%.60s' of case %s must have 1 to %d characters", path,
                              t->line[r], patient, id, ID_MAX - 1);
         const char *fault = text_name_fault(patient);

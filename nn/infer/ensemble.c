@@ -1,6 +1,7 @@
 /* ensemble.c - the mean of probabilities, and the label map that follows from it. */
 #include "nn/infer/ensemble.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,21 @@ static int beside(char path[1400], const char *folder, const char *id, const cha
                : error_set(e, "%s: path is too long", folder);
 }
 
-static int add_probabilities(float *sum, const char *path, int outputs, const struct volume *v,
+/* Of classes that exclude each other: a folder whose sums are others would count for more or less. */
+static int check_sums(const struct npy *a, const char *path, struct error *e)
+{
+    const size_t outputs = (size_t)a->dim[0], voxels = npy_count(a) / outputs;
+    for (size_t i = 0; i < voxels; i++) {
+        double sum = 0;
+        for (size_t k = 0; k < outputs; k++) sum += npy_value(a, k * voxels + i);
+        if (fabs(sum - 1) > 0.01)
+            return error_set(e, "%s: probabilities: voxel %zu has the sum %g, not 1", path, i, sum);
+    }
+    return 0;
+}
+
+/* exclusive: one of the outputs holds, as with softmax; regions overlap. */
+static int add_probabilities(float *sum, const char *path, int outputs, int exclusive, const struct volume *v,
                              struct error *e)
 {
     struct npz z;
@@ -43,6 +58,7 @@ static int add_probabilities(float *sum, const char *path, int outputs, const st
         if (!(value >= -0.001 && value <= 1.001)) /* halves round to 1/2048 */
             status = error_set(e, "%s: probabilities: entry %zu is %g, no probability", path, i, value);
     }
+    if (!status && exclusive) status = check_sums(a, path, e);
     npz_free(&z);
     return status;
 }
@@ -97,7 +113,7 @@ static int combine(const struct ensemble_case *c, const struct volume *v, float 
     char from[1400];
     for (int k = 0; k < c->folders; k++)
         if (check_grid(c, v, k, d->file_ending, e) || beside(from, c->folder[k], c->id, ".npz", e) ||
-            add_probabilities(mean, from, outputs, v, e))
+            add_probabilities(mean, from, outputs, !d->regions, v, e))
             return -1;
     for (size_t i = 0; i < voxels * (size_t)outputs; i++) mean[i] /= (float)c->folders;
     for (size_t i = 0; i < voxels; i++) map[i] = label_of(d, mean + i, voxels);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "nn/data/labelmap.h"
+#include "nn/measure/metric.h"
 
 static int compare_ids(const void *a, const void *b)
 {
@@ -22,6 +23,23 @@ static int case_id(char id[ID_MAX], const struct json *one, struct error *e)
     return error_set(e, "case %.40s...: the name has more than %d characters", text, ID_MAX - 1);
 }
 
+/* null and NaN: not defined. Percentages, text and the values of another metric would be ranked as well. */
+static int check_value(const struct summary_case *c, const struct json *of, const char *metric,
+                       struct error *e)
+{
+    const struct json *v = json_get(of, metric);
+    const struct metric *m = metric_named(metric);
+    const double most = m && m->better > 0 ? 1 : INFINITY; /* a share, or a distance */
+    if (!v) return error_set(e, "case %s has no %s of label %s", c->id, metric, of->key);
+    if (v->type != JSON_NULL && v->type != JSON_INT && v->type != JSON_DOUBLE)
+        return error_set(e, "case %s: %s of label %s is no number", c->id, metric, of->key);
+    const double x = json_number(of, metric, NAN);
+    if (m && m->better && (x < 0 || x > most))
+        return error_set(e, "case %s: %s of label %s is %g, not from 0 %s", c->id, metric, of->key, x,
+                         most == 1 ? "to 1" : "on");
+    return 0;
+}
+
 static int read_case(struct summary_case *c, const struct json *one, const char *metric, struct error *e)
 {
     if (case_id(c->id, one, e)) return -1;
@@ -30,8 +48,7 @@ static int read_case(struct summary_case *c, const struct json *one, const char 
     if (!c->metrics || c->metrics->type != JSON_OBJECT || c->metrics->count < 1)
         return error_set(e, "case %s has no metrics", c->id);
     for (int k = 0; k < c->metrics->count; k++)
-        if (!json_get(c->metrics->item[k], metric))
-            return error_set(e, "case %s has no %s of label %s", c->id, metric, c->metrics->item[k]->key);
+        if (check_value(c, c->metrics->item[k], metric, e)) return -1;
     return 0;
 }
 

@@ -57,6 +57,18 @@ ok "they are told, and no margin is tested" $?
 refuses 2 "HD96" $nephron compare "$work/a.json" "$work/b.json" --metric HD96
 refuses 1 "case c0 has no Dice of label 1" $nephron compare "$work/a.json" "$work/b.json"
 
+# ---- values that are none of the metric --------------------------------------------------------------------
+summary Dice c0:50 c1:40 c2:71 >"$work/percent.json"
+summary Dice c0:0.5 c1:-0.1 c2:0.7 >"$work/below.json"
+summary Dice c0:0.5 c1:'"0.4"' c2:0.7 >"$work/text.json"
+refuses 1 "case c0: Dice of label 1 is 50, not from 0 to 1" $nephron compare "$work/c.json" \
+    "$work/percent.json"
+refuses 1 "case c1: Dice of label 1 is -0.1" $nephron compare "$work/below.json" "$work/c.json"
+refuses 1 "case c1: Dice of label 1 is no number" $nephron compare "$work/c.json" "$work/text.json"
+summary HD95 c0:-Infinity c1:2 >"$work/d.json"
+refuses 1 "HD95 of label 1 is -inf, not from 0 on" $nephron compare "$work/d.json" "$work/d.json" \
+    --metric HD95
+
 # ---- seeds, patients, different cases ----------------------------------------------------------------------
 for k in 1 2 3; do
     summary Dice c0:0.7$k c1:0.6$k c2:0.8$k c3:0.5$k c4:0.7$k c5:0.6 >"$work/a$k.json"
@@ -107,6 +119,12 @@ $nephron compare "$work/a1.json" "$work/b1.json" --patients "$work/patients.csv"
 ok "compare --patients: means are of patients' means" $?
 sed 's/^c3.*//' "$work/patients.csv" >"$work/few.csv"
 refuses 1 "no patient for case c3" $nephron compare "$work/a1.json" "$work/b1.json" --patients "$work/few.csv"
+sed 's/,q/,NA/' "$work/patients.csv" >"$work/few.csv"
+refuses 1 "no patient for case c2" $nephron compare "$work/a1.json" "$work/b1.json" --patients "$work/few.csv"
+refuses 1 "b1.json: is given twice" $nephron compare "$work/a1.json,$work/a2.json" \
+    "$work/b1.json,$work/../$(basename "$work")/b1.json"
+refuses 2 "--seed is of the bootstrap of pairs" $nephron compare "$work/a1.json" "$work/b1.json" --unpaired \
+    --seed 2
 $nephron compare "$work/a1.json" "$work/b1.json" --unpaired --json "$work/j.json" |
     grep -q "Mann-Whitney, exact" && grep -q '"mann_whitney"' "$work/j.json" &&
     grep -q '"detectable_difference"' "$work/j.json"
@@ -137,11 +155,13 @@ ok "tables by patients and seeds" $?
 $nephron compare "$work/a.csv" "$work/b.csv" --unpaired --json "$work/j.json" >/dev/null &&
     grep -q '"delong_unpaired"' "$work/j.json"
 ok "tables --unpaired" $?
+refuses 2 "--margin is of pairs" $nephron compare "$work/a.csv" "$work/b.csv" --unpaired --margin 0.1
+refuses 2 "--level is for several files" $nephron compare "$work/a.csv" "$work/b.csv" --level 0.9
 # Of two cases an area is a number, and nothing says how sure it is.
 sed -n '1p;2p;5p' "$work/a.csv" >"$work/two.csv"
 sed -n '1p;2p;5p' "$work/b.csv" >"$work/two_b.csv"
-for more in "" --unpaired; do
-    $nephron compare "$work/two.csv" "$work/two_b.csv" --margin 0.2 --json "$work/j.json" $more \
+for more in "--margin 0.2" --unpaired; do
+    $nephron compare "$work/two.csv" "$work/two_b.csv" --json "$work/j.json" $more \
         >"$work/out" &&
         grep -q "95 % interval not estimable, p undefined" "$work/out" &&
         grep -q "^- Too few to say how sure this is: 1 case of one class" "$work/out" &&
@@ -173,6 +193,11 @@ $nephron compare "$work/m.csv" "$work/n.csv" --json "$work/j.json" >/dev/null &&
     grep -q '"one_versus_rest"' "$work/j.json" && grep -q '"macro_auc"' "$work/j.json"
 ok "three classes" $?
 refuses 1 "has 3 classes, .*a.csv 2" $nephron compare "$work/m.csv" "$work/a.csv"
+refuses 1 "has 3 classes; --patients is for two" $nephron compare "$work/m.csv" "$work/n.csv" \
+    --patients none.csv
+sed '3s/,[^,]*$/,0.9/' "$work/m.csv" >"$work/sum.csv"
+refuses 1 "sum.csv: line 3: probabilities of case q1 have the sum" $nephron evaluate "$work/m.csv" \
+    "$work/sum.csv"
 
 # ---- evaluate of maps --------------------------------------------------------------------------------------
 
@@ -189,6 +214,9 @@ agree() { # cases, what every label's line says
 }
 agree 3 "agreement not estimable, ICC(2,1) not estimable: fewer than 6 cases"
 agree 7 "agreement 0.000 to 0.000, ICC(2,1) 1.000"
+map=$(ls "$work/maps3" | head -n 1)
+gzip -dc "$work/maps3/$map" >"$work/maps3/${map%.gz}"
+refuses 1 "stands twice" $nephron evaluate "$work/maps3" "$work/maps3"
 
 # ---- evaluate of tables ------------------------------------------------------------------------------------
 sed 's/^p/v/' "$work/b.csv" >"$work/validation.csv"

@@ -40,6 +40,18 @@ same "an image is laid out" laid/imagesTr/${first}_0000.nii.gz one/imagesTr/${fi
 same "a label map is laid out" laid/labelsTr/$first.nii.gz one/labelsTr/$first.nii.gz
 check "the original stays" test -f "own/masks/${first}_seg.nii.gz"
 check "plan of it" "$nephron" plan laid
+
+# OUT may be the folder itself, under any name: no image is lost. What is there of another kind stays.
+cp -r one itself && rm itself/dataset.json && ln -s itself alias
+check "init into the folder itself" "$nephron" init itself -o alias
+same "its images stay" itself/imagesTr/${first}_0000.nii.gz one/imagesTr/${first}_0000.nii.gz
+same "its label maps stay" itself/labelsTr/$first.nii.gz one/labelsTr/$first.nii.gz
+mkdir -p taken/imagesTr
+echo precious >taken/imagesTr/${first}_0000.nii.gz
+says "an image that is there" "is there already" "$nephron" init own -o taken
+holds "an image that is there stays" precious taken/imagesTr/${first}_0000.nii.gz
+check "init --overwrite" "$nephron" init own -o taken --overwrite
+same "it is replaced" taken/imagesTr/${first}_0000.nii.gz one/imagesTr/${first}_0000.nii.gz
 rm "own/masks/${first}_seg.nii.gz"
 says "a missing label map" "case $first: no label map" "$nephron" init own -o laid2
 

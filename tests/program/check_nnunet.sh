@@ -90,6 +90,9 @@ dataset "$work/patients" "$regions"
 printf 'case,patient\nhippocampus_001,A\nhippocampus_003,A\nhippocampus_004,A\nhippocampus_006,B\nhippocampus_007,B\nhippocampus_008,C\n' >"$work/who.csv"
 $nephron train "$work/patients" -o "$work/w" $small --no-validation --patients "$work/who.csv"
 ok "train with patients" $?
+sed 's/,B/,n\/a/' "$work/who.csv" >"$work/unknown.csv"
+refuses 1 "no patient for case hippocampus_006, but 'n/a'" $nephron train "$work/patients" -o "$work/u" $small \
+    --no-validation --patients "$work/unknown.csv"
 # Each fold of splits_final.json: no patient in train and in val.
 apart() {
     tr -d '\n ' <"$1" | sed 's/{/\n{/g' | grep train | while read -r fold; do

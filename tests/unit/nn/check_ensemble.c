@@ -195,6 +195,9 @@ int main(void)
     check_refused(&d, "entry 1 is nan, no probability");
     write_npz("b/case.npz", "probabilities", 3, 2, &logits[0][0]);
     check_refused(&d, "entry 2 is -3, no probability");
+    static const float more[3][VOXELS] = {{0.6f, 0.5f, 0.5f, 0}, {0.4f, 0.5f, 0.4f, 1}, {0, 0, 0.4f, 0}};
+    write_npz("b/case.npz", "probabilities", 3, 2, &more[0][0]);
+    check_refused(&d, "voxel 2 has the sum 1.3, not 1");
     unlink(in_work("b/case.npz"));
     check_refused(&d, "b/case.npz");
     write_npz("b/case.npz", "probabilities", 3, 2, &two[0][0]);

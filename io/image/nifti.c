@@ -326,6 +326,7 @@ static int read_voxels(struct volume *v, const struct header *h, const unsigned 
     if (find_voxels(&offset, &end, h, v, name, e)) return -1;
     if (end > (double)size)
         return error_set(e, "%s: cut off: %zu bytes, dim and datatype ask for %.0f", name, size, end);
+    if (end < (double)size) volume_assume(v, "that what follows the last voxel is none");
     double slope = h->slope, inter = h->inter;
     if (slope == 0 || !isfinite(slope)) slope = 1, inter = 0;
     if (!isfinite(inter)) inter = 0;
@@ -368,12 +369,13 @@ static int is_gzip(const unsigned char *data, size_t size)
     return size >= 2 && data[0] == 0x1f && data[1] == 0x8b;
 }
 
-/* The first `want` bytes of a file, unpacked where it is gzipped, malloc'ed; fewer where there are no more.
- * What follows is not unpacked. */
-static int load(const char *path, double want, unsigned char **data, size_t *size, struct error *e)
+/* The first `want` bytes of a file and as many as `more` behind them, unpacked where it is gzipped,
+ * malloc'ed; fewer where there are no more. What follows is not unpacked. */
+static int load(const char *path, double want, size_t more, unsigned char **data, size_t *size,
+                struct error *e)
 {
     unsigned char magic[2];
-    size_t n = file_begin(path, magic, 2), most = want < 1e18 ? (size_t)want : SIZE_MAX / 4;
+    size_t n = file_begin(path, magic, 2), most = (want < 1e18 ? (size_t)want : SIZE_MAX / 4) + more;
     if (!is_gzip(magic, n)) return file_read_begin(path, most, data, size, e);
     unsigned char *packed;
     size_t packed_size;
@@ -400,7 +402,7 @@ static int load_header(const char *path, unsigned char **data, size_t *size, str
     free(begin);
     if (got && *size >= HEADER_2) return 0;
     if (got) free(*data);
-    return load(path, HEADER_2, data, size, e);
+    return load(path, HEADER_2, 0, data, size, e);
 }
 
 /* name.hdr -> name.img, name.hdr.gz -> name.img.gz (or the other of both). */
@@ -436,17 +438,22 @@ int nifti_read(struct volume *v, const char *path, int what, struct error *e)
     }
     struct header h;
     double offset, end;
+    /* What lies behind the last voxel is told; where that is no more than this, a packed file is unpacked to
+     * its end, where its checksum is. */
+    enum { BEHIND = 65536 };
     if (load_header(name, &data, &size, e)) return -1;
     int status = read_header(v, &h, data, size, name, e);
     if (!status && !(what & VOLUME_HEADER)) {
         status = find_voxels(&offset, &end, &h, v, name, e);
         if (!status && h.pair)
-            status = find_image(other, sizeof other, name, e) || load(other, end, &img, &img_size, e) ? -1
-                                                                                                      : 0;
+            status = find_image(other, sizeof other, name, e) ||
+                             load(other, end, BEHIND, &img, &img_size, e)
+                         ? -1
+                         : 0;
         if (!status && !h.pair) {
             free(data);
             data = NULL;
-            status = load(name, end, &data, &size, e);
+            status = load(name, end, BEHIND, &data, &size, e);
         }
         if (!status) status = nifti_parse(v, data, size, img, img_size, name, what, e);
     }

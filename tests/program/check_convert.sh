@@ -156,6 +156,20 @@ $nephron convert $golden/io_types.safetensors "$work/same.safetensors" >"$work/o
     cmp -s $golden/io_types.safetensors "$work/same.safetensors"
 ok "safetensors to safetensors changes no byte" $?
 
+# ---- NIfTI with more than its voxels -----------------------------------------------------------------------
+{
+    gzip -dc tests/data/hippocampus/labelsTr/hippocampus_001.nii.gz
+    head -c 60000 /dev/zero
+} | gzip -c >"$work/more.nii.gz"
+check "bytes behind the voxels" $nephron convert "$work/more.nii.gz" "$work/more.nrrd"
+holds "are told" "that what follows the last voxel is none" "$work/err"
+{
+    head -c -8 "$work/more.nii.gz"
+    printf 'checksum'
+} >"$work/wrong.nii.gz"
+says "the checksum behind them" "gzip checksum or length is wrong" $nephron convert "$work/wrong.nii.gz" \
+    "$work/wrong.nrrd"
+
 # ---- DICOM series ------------------------------------------------------------------------------------------
 dicom=tests/data/dicom
 $nephron convert $dicom/series "$work/series.nii.gz" >"$work/out" &&

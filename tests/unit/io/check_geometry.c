@@ -246,9 +246,16 @@ static void check_matrices(void)
         volume_free(&r);
     }
     bytes_set(data + 123, 5, 1, 0);
-    CHECK(!nifti_parse(&r, data, size, NULL, 0, "m", 0, &e) && strstr(r.assumed, "xyzt_units is 5"), "%s",
-          e.text);
+    CHECK(!nifti_parse(&r, data, size, NULL, 0, "m", 0, &e) && strstr(r.assumed, "xyzt_units is 5") &&
+              !strstr(r.assumed, "last voxel"),
+          "%s", e.text);
     volume_free(&r);
+    bytes_set(data + 46, 1, 2, 0); /* a plane less than there is */
+    CHECK(!nifti_parse(&r, data, size, NULL, 0, "m", 0, &e) &&
+              strstr(r.assumed, "what follows the last voxel is none"),
+          "%s %s", e.text, r.assumed);
+    volume_free(&r);
+    bytes_set(data + 46, 2, 2, 0);
     memset(data + 344, 0, 4); /* an Analyze header, with SPM's scale */
     bytes_set(data + 112, 0x3f000000, 4, 0);
     CHECK(!nifti_parse(&r, data, 348, data + 352, size - 352, "m", 0, &e) &&

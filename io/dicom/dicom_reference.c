@@ -19,17 +19,17 @@ static const struct {
     uint32_t tag;
     const char *vr;
     enum dicom_field field;
-} copied[DICOM_IDENTITIES] = {{TAG_SPECIFIC_CHARACTER_SET, "CS", DICOM_CHARACTER_SET},
-                              {TAG_STUDY_DATE, "DA", DICOM_STUDY_DATE},
-                              {TAG_STUDY_TIME, "TM", DICOM_STUDY_TIME},
-                              {TAG_ACCESSION_NUMBER, "SH", DICOM_ACCESSION_NUMBER},
-                              {TAG_REFERRING_PHYSICIAN_NAME, "PN", DICOM_REFERRING_PHYSICIAN},
-                              {TAG_PATIENT_NAME, "PN", DICOM_PATIENT_NAME},
-                              {TAG_PATIENT_ID, "LO", DICOM_PATIENT_ID},
-                              {TAG_PATIENT_BIRTH_DATE, "DA", DICOM_BIRTH_DATE},
-                              {TAG_PATIENT_SEX, "CS", DICOM_SEX},
-                              {TAG_STUDY_INSTANCE_UID, "UI", DICOM_STUDY_UID},
-                              {TAG_STUDY_ID, "SH", DICOM_STUDY_ID}};
+} copied[DICOM_IDENTITIES] = {{DCM_SPECIFIC_CHARACTER_SET, "CS", DICOM_CHARACTER_SET},
+                              {DCM_STUDY_DATE, "DA", DICOM_STUDY_DATE},
+                              {DCM_STUDY_TIME, "TM", DICOM_STUDY_TIME},
+                              {DCM_ACCESSION_NUMBER, "SH", DICOM_ACCESSION_NUMBER},
+                              {DCM_REFERRING_PHYSICIAN_NAME, "PN", DICOM_REFERRING_PHYSICIAN},
+                              {DCM_PATIENT_NAME, "PN", DICOM_PATIENT_NAME},
+                              {DCM_PATIENT_ID, "LO", DICOM_PATIENT_ID},
+                              {DCM_PATIENT_BIRTH_DATE, "DA", DICOM_BIRTH_DATE},
+                              {DCM_PATIENT_SEX, "CS", DICOM_SEX},
+                              {DCM_STUDY_INSTANCE_UID, "UI", DICOM_STUDY_UID},
+                              {DCM_STUDY_ID, "SH", DICOM_STUDY_ID}};
 
 static int take_identity(struct dicom_reference *r, const struct dicom_file *f, struct error *e)
 {
@@ -144,8 +144,8 @@ void dicom_put_images(struct text *items, const struct dicom_reference *r, int z
         for (int k = z0; k < z && r->image[z].frame; k++)
             told |= strcmp(r->image[k].instance_uid, r->image[z].instance_uid) == 0;
         if (told) continue;
-        dicom_put_text(&item, TAG_REFERENCED_SOP_CLASS_UID, "UI", r->image[z].class_uid);
-        dicom_put_text(&item, TAG_REFERENCED_SOP_INSTANCE_UID, "UI", r->image[z].instance_uid);
+        dicom_put_text(&item, DCM_REFERENCED_SOP_CLASS_UID, "UI", r->image[z].class_uid);
+        dicom_put_text(&item, DCM_REFERENCED_SOP_INSTANCE_UID, "UI", r->image[z].instance_uid);
         dicom_put_item(items, &item);
     }
 }

@@ -184,12 +184,12 @@ static void put_contour(struct text *contours, const struct outlines *o, int fir
     struct text item = {0}, images = {0}, list = {0};
     int points = put_points(&list, o, first, &r->geometry, z);
     dicom_put_images(&images, r, z, z + 1);
-    dicom_put_sequence(&item, TAG_CONTOUR_IMAGE_SEQUENCE, &images);
-    dicom_put_text(&item, TAG_CONTOUR_GEOMETRIC_TYPE, "CS", "CLOSED_PLANAR");
-    dicom_put_integer(&item, TAG_NUMBER_OF_CONTOUR_POINTS, points);
+    dicom_put_sequence(&item, DCM_CONTOUR_IMAGE_SEQUENCE, &images);
+    dicom_put_text(&item, DCM_CONTOUR_GEOMETRIC_TYPE, "CS", "CLOSED_PLANAR");
+    dicom_put_integer(&item, DCM_NUMBER_OF_CONTOUR_POINTS, points);
     *too_long |= list.size > 65534;
     if (list.failed) text_append(&item, &list);
-    else if (list.size <= 65534) dicom_put_text(&item, TAG_CONTOUR_DATA, "DS", list.data ? list.data : "");
+    else if (list.size <= 65534) dicom_put_text(&item, DCM_CONTOUR_DATA, "DS", list.data ? list.data : "");
     free(list.data);
     dicom_put_item(contours, &item);
 }
@@ -233,18 +233,18 @@ static void put_references(struct text *set, const struct dicom_reference *r)
     struct text images = {0}, series = {0}, all_series = {0}, study = {0}, studies = {0}, frame = {0},
                 frames = {0};
     dicom_put_images(&images, r, 0, (int)r->geometry.size[2]);
-    dicom_put_text(&series, TAG_SERIES_INSTANCE_UID, "UI", r->series_uid);
-    dicom_put_sequence(&series, TAG_CONTOUR_IMAGE_SEQUENCE, &images);
+    dicom_put_text(&series, DCM_SERIES_INSTANCE_UID, "UI", r->series_uid);
+    dicom_put_sequence(&series, DCM_CONTOUR_IMAGE_SEQUENCE, &images);
     dicom_put_item(&all_series, &series);
-    dicom_put_text(&study, TAG_REFERENCED_SOP_CLASS_UID, "UI",
+    dicom_put_text(&study, DCM_REFERENCED_SOP_CLASS_UID, "UI",
                    "1.2.840.10008.3.1.2.3.1"); /* what the standard gives for a study */
-    dicom_put_text(&study, TAG_REFERENCED_SOP_INSTANCE_UID, "UI", r->study_uid);
-    dicom_put_sequence(&study, TAG_RT_REFERENCED_SERIES_SEQUENCE, &all_series);
+    dicom_put_text(&study, DCM_REFERENCED_SOP_INSTANCE_UID, "UI", r->study_uid);
+    dicom_put_sequence(&study, DCM_RT_REFERENCED_SERIES_SEQUENCE, &all_series);
     dicom_put_item(&studies, &study);
-    dicom_put_text(&frame, TAG_FRAME_OF_REFERENCE_UID, "UI", r->frame_of_reference);
-    dicom_put_sequence(&frame, TAG_RT_REFERENCED_STUDY_SEQUENCE, &studies);
+    dicom_put_text(&frame, DCM_FRAME_OF_REFERENCE_UID, "UI", r->frame_of_reference);
+    dicom_put_sequence(&frame, DCM_RT_REFERENCED_STUDY_SEQUENCE, &studies);
     dicom_put_item(&frames, &frame);
-    dicom_put_sequence(set, TAG_REFERENCED_FRAME_OF_REFERENCE_SEQUENCE, &frames);
+    dicom_put_sequence(set, DCM_REFERENCED_FRAME_OF_REFERENCE_SEQUENCE, &frames);
 }
 
 static void put_regions(struct text *set, const struct dicom_label *label, int labels,
@@ -252,13 +252,13 @@ static void put_regions(struct text *set, const struct dicom_label *label, int l
 {
     struct text items = {0}, item = {0};
     for (int l = 0; l < labels; l++) {
-        dicom_put_integer(&item, TAG_ROI_NUMBER, l + 1);
-        dicom_put_text(&item, TAG_REFERENCED_FRAME_OF_REFERENCE_UID, "UI", r->frame_of_reference);
-        dicom_put_name(&item, TAG_ROI_NAME, "LO", label[l].name, r);
-        dicom_put_text(&item, TAG_ROI_GENERATION_ALGORITHM, "CS", "AUTOMATIC");
+        dicom_put_integer(&item, DCM_ROI_NUMBER, l + 1);
+        dicom_put_text(&item, DCM_REFERENCED_FRAME_OF_REFERENCE_UID, "UI", r->frame_of_reference);
+        dicom_put_name(&item, DCM_ROI_NAME, "LO", label[l].name, r);
+        dicom_put_text(&item, DCM_ROI_GENERATION_ALGORITHM, "CS", "AUTOMATIC");
         dicom_put_item(&items, &item);
     }
-    dicom_put_sequence(set, TAG_STRUCTURE_SET_ROI_SEQUENCE, &items);
+    dicom_put_sequence(set, DCM_STRUCTURE_SET_ROI_SEQUENCE, &items);
 }
 
 static int put_region_contours(struct text *set, const uint16_t *map, const struct dicom_label *label,
@@ -270,20 +270,20 @@ static int put_region_contours(struct text *set, const uint16_t *map, const stru
     int status = 0;
     for (int l = 0; l < labels && !status; l++) {
         status = put_contours(&contours, map, label[l].value, r, e);
-        dicom_put_text(&item, TAG_ROI_DISPLAY_COLOR, "IS", colour[l % 8]);
-        dicom_put_sequence(&item, TAG_CONTOUR_SEQUENCE, &contours);
-        dicom_put_integer(&item, TAG_REFERENCED_ROI_NUMBER, l + 1);
+        dicom_put_text(&item, DCM_ROI_DISPLAY_COLOR, "IS", colour[l % 8]);
+        dicom_put_sequence(&item, DCM_CONTOUR_SEQUENCE, &contours);
+        dicom_put_integer(&item, DCM_REFERENCED_ROI_NUMBER, l + 1);
         dicom_put_item(&items, &item);
     }
-    dicom_put_sequence(set, TAG_ROI_CONTOUR_SEQUENCE, &items);
+    dicom_put_sequence(set, DCM_ROI_CONTOUR_SEQUENCE, &items);
     for (int l = 0; l < labels; l++) {
-        dicom_put_integer(&item, TAG_OBSERVATION_NUMBER, l + 1);
-        dicom_put_integer(&item, TAG_REFERENCED_ROI_NUMBER, l + 1);
-        dicom_put_text(&item, TAG_RTROI_INTERPRETED_TYPE, "CS", "");
-        dicom_put_text(&item, TAG_ROI_INTERPRETER, "PN", "");
+        dicom_put_integer(&item, DCM_OBSERVATION_NUMBER, l + 1);
+        dicom_put_integer(&item, DCM_REFERENCED_ROI_NUMBER, l + 1);
+        dicom_put_text(&item, DCM_RTROI_INTERPRETED_TYPE, "CS", "");
+        dicom_put_text(&item, DCM_ROI_INTERPRETER, "PN", "");
         dicom_put_item(&items, &item);
     }
-    dicom_put_sequence(set, TAG_RTROI_OBSERVATIONS_SEQUENCE, &items);
+    dicom_put_sequence(set, DCM_RTROI_OBSERVATIONS_SEQUENCE, &items);
     return status;
 }
 
@@ -295,34 +295,34 @@ int dicom_rtstruct_write(const char *path, const uint16_t *map, const struct dic
     char instance[65], series[65];
     dicom_object_uid(instance, map, r, "structure set", date, time);
     dicom_object_uid(series, map, r, "structure set series", date, time);
-    dicom_put_identity(&set, r, TAG_SPECIFIC_CHARACTER_SET, TAG_SPECIFIC_CHARACTER_SET);
-    dicom_put_text(&set, TAG_SOP_CLASS_UID, "UI", STRUCTURE_SET_CLASS);
-    dicom_put_text(&set, TAG_SOP_INSTANCE_UID, "UI", instance);
-    dicom_put_identity(&set, r, TAG_STUDY_DATE, TAG_ACCESSION_NUMBER);
-    dicom_put_text(&set, TAG_MODALITY, "CS", "RTSTRUCT");
-    dicom_put_text(&set, TAG_MANUFACTURER, "LO", "nephron");
-    dicom_put_identity(&set, r, TAG_REFERRING_PHYSICIAN_NAME, TAG_REFERRING_PHYSICIAN_NAME);
-    dicom_put_text(&set, TAG_SERIES_DESCRIPTION, "LO", "Segmentation");
-    dicom_put_text(&set, TAG_OPERATORS_NAME, "PN", "");
-    dicom_put_text(&set, TAG_MANUFACTURER_MODEL_NAME, "LO", "nephron");
-    dicom_put_identity(&set, r, TAG_PATIENT_NAME, TAG_PATIENT_SEX);
-    dicom_put_text(&set, TAG_SOFTWARE_VERSIONS, "LO", software);
-    dicom_put_identity(&set, r, TAG_STUDY_INSTANCE_UID, TAG_STUDY_INSTANCE_UID);
-    dicom_put_text(&set, TAG_SERIES_INSTANCE_UID, "UI", series);
-    dicom_put_identity(&set, r, TAG_STUDY_ID, TAG_STUDY_ID);
-    dicom_put_integer(&set, TAG_SERIES_NUMBER, 101);
-    dicom_put_text(&set, TAG_FRAME_OF_REFERENCE_UID, "UI", r->frame_of_reference);
-    dicom_put_text(&set, TAG_POSITION_REFERENCE_INDICATOR, "LO", "");
-    dicom_put_text(&set, TAG_STRUCTURE_SET_LABEL, "SH", "Segmentation");
-    dicom_put_text(&set, TAG_STRUCTURE_SET_DATE, "DA", date);
-    dicom_put_text(&set, TAG_STRUCTURE_SET_TIME, "TM", time);
+    dicom_put_identity(&set, r, DCM_SPECIFIC_CHARACTER_SET, DCM_SPECIFIC_CHARACTER_SET);
+    dicom_put_text(&set, DCM_SOP_CLASS_UID, "UI", STRUCTURE_SET_CLASS);
+    dicom_put_text(&set, DCM_SOP_INSTANCE_UID, "UI", instance);
+    dicom_put_identity(&set, r, DCM_STUDY_DATE, DCM_ACCESSION_NUMBER);
+    dicom_put_text(&set, DCM_MODALITY, "CS", "RTSTRUCT");
+    dicom_put_text(&set, DCM_MANUFACTURER, "LO", "nephron");
+    dicom_put_identity(&set, r, DCM_REFERRING_PHYSICIAN_NAME, DCM_REFERRING_PHYSICIAN_NAME);
+    dicom_put_text(&set, DCM_SERIES_DESCRIPTION, "LO", "Segmentation");
+    dicom_put_text(&set, DCM_OPERATORS_NAME, "PN", "");
+    dicom_put_text(&set, DCM_MANUFACTURER_MODEL_NAME, "LO", "nephron");
+    dicom_put_identity(&set, r, DCM_PATIENT_NAME, DCM_PATIENT_SEX);
+    dicom_put_text(&set, DCM_SOFTWARE_VERSIONS, "LO", software);
+    dicom_put_identity(&set, r, DCM_STUDY_INSTANCE_UID, DCM_STUDY_INSTANCE_UID);
+    dicom_put_text(&set, DCM_SERIES_INSTANCE_UID, "UI", series);
+    dicom_put_identity(&set, r, DCM_STUDY_ID, DCM_STUDY_ID);
+    dicom_put_integer(&set, DCM_SERIES_NUMBER, 101);
+    dicom_put_text(&set, DCM_FRAME_OF_REFERENCE_UID, "UI", r->frame_of_reference);
+    dicom_put_text(&set, DCM_POSITION_REFERENCE_INDICATOR, "LO", "");
+    dicom_put_text(&set, DCM_STRUCTURE_SET_LABEL, "SH", "Segmentation");
+    dicom_put_text(&set, DCM_STRUCTURE_SET_DATE, "DA", date);
+    dicom_put_text(&set, DCM_STRUCTURE_SET_TIME, "TM", time);
     put_references(&set, r);
     put_regions(&set, label, labels, r);
     if (put_region_contours(&set, map, label, labels, r, e)) {
         free(set.data);
         return error_prefix(e, "%s", path);
     }
-    dicom_put_text(&set, TAG_APPROVAL_STATUS, "CS", "UNAPPROVED");
+    dicom_put_text(&set, DCM_APPROVAL_STATUS, "CS", "UNAPPROVED");
     return dicom_write_file(path, STRUCTURE_SET_CLASS, instance, &set, e);
 }
 

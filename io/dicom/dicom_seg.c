@@ -46,16 +46,16 @@ static void put_segments(struct text *set, const struct dicom_label *label, int 
     struct text items = {0};
     for (int l = 0; l < labels; l++) {
         struct text item = {0};
-        dicom_put_code(&item, TAG_SEGMENTED_PROPERTY_CATEGORY_CODE_SEQUENCE, "123037004", "SCT",
+        dicom_put_code(&item, DCM_SEGMENTED_PROPERTY_CATEGORY_CODE_SEQUENCE, "123037004", "SCT",
                        "Anatomical Structure");
-        dicom_put_number(&item, TAG_SEGMENT_NUMBER, "US", (uint32_t)l + 1);
-        dicom_put_name(&item, TAG_SEGMENT_LABEL, "LO", label[l].name, r);
-        dicom_put_text(&item, TAG_SEGMENT_ALGORITHM_TYPE, "CS", "AUTOMATIC");
-        dicom_put_text(&item, TAG_SEGMENT_ALGORITHM_NAME, "LO", software);
-        dicom_put_code(&item, TAG_SEGMENTED_PROPERTY_TYPE_CODE_SEQUENCE, "85756007", "SCT", "Tissue");
+        dicom_put_number(&item, DCM_SEGMENT_NUMBER, "US", (uint32_t)l + 1);
+        dicom_put_name(&item, DCM_SEGMENT_LABEL, "LO", label[l].name, r);
+        dicom_put_text(&item, DCM_SEGMENT_ALGORITHM_TYPE, "CS", "AUTOMATIC");
+        dicom_put_text(&item, DCM_SEGMENT_ALGORITHM_NAME, "LO", software);
+        dicom_put_code(&item, DCM_SEGMENTED_PROPERTY_TYPE_CODE_SEQUENCE, "85756007", "SCT", "Tissue");
         dicom_put_item(&items, &item);
     }
-    dicom_put_sequence(set, TAG_SEGMENT_SEQUENCE, &items);
+    dicom_put_sequence(set, DCM_SEGMENT_SEQUENCE, &items);
 }
 
 static void put_shared_groups(struct text *set, const struct volume *g)
@@ -70,38 +70,38 @@ static void put_shared_groups(struct text *set, const struct volume *g)
         distance += step[i] * (cosines[j] * cosines[3 + k] - cosines[k] * cosines[3 + j]);
     }
     distance = fabs(distance);
-    dicom_put_decimals(&item, TAG_IMAGE_ORIENTATION_PATIENT, cosines, 6);
+    dicom_put_decimals(&item, DCM_IMAGE_ORIENTATION_PATIENT, cosines, 6);
     dicom_put_item(&items, &item);
-    dicom_put_sequence(&group, TAG_PLANE_ORIENTATION_SEQUENCE, &items);
-    dicom_put_decimals(&item, TAG_SLICE_THICKNESS, &distance, 1);
-    dicom_put_decimals(&item, TAG_SPACING_BETWEEN_SLICES, &distance, 1);
-    dicom_put_decimals(&item, TAG_PIXEL_SPACING, (const double[]){g->spacing[1], g->spacing[0]}, 2);
+    dicom_put_sequence(&group, DCM_PLANE_ORIENTATION_SEQUENCE, &items);
+    dicom_put_decimals(&item, DCM_SLICE_THICKNESS, &distance, 1);
+    dicom_put_decimals(&item, DCM_SPACING_BETWEEN_SLICES, &distance, 1);
+    dicom_put_decimals(&item, DCM_PIXEL_SPACING, (const double[]){g->spacing[1], g->spacing[0]}, 2);
     dicom_put_item(&items, &item);
-    dicom_put_sequence(&group, TAG_PIXEL_MEASURES_SEQUENCE, &items);
+    dicom_put_sequence(&group, DCM_PIXEL_MEASURES_SEQUENCE, &items);
     dicom_put_item(&groups, &group);
-    dicom_put_sequence(set, TAG_SHARED_FUNCTIONAL_GROUPS_SEQUENCE, &groups);
+    dicom_put_sequence(set, DCM_SHARED_FUNCTIONAL_GROUPS_SEQUENCE, &groups);
 }
 
 /* Frames are told apart by segment and place. */
 static void put_dimensions(struct text *set, const char *organisation)
 {
     static const uint32_t pointer[2][2] = {
-        {TAG_REFERENCED_SEGMENT_NUMBER, TAG_SEGMENT_IDENTIFICATION_SEQUENCE},
-        {TAG_IMAGE_POSITION_PATIENT, TAG_PLANE_POSITION_SEQUENCE}};
+        {DCM_REFERENCED_SEGMENT_NUMBER, DCM_SEGMENT_IDENTIFICATION_SEQUENCE},
+        {DCM_IMAGE_POSITION_PATIENT, DCM_PLANE_POSITION_SEQUENCE}};
     struct text items = {0}, item = {0};
-    dicom_put_text(&item, TAG_DIMENSION_ORGANIZATION_UID, "UI", organisation);
+    dicom_put_text(&item, DCM_DIMENSION_ORGANIZATION_UID, "UI", organisation);
     dicom_put_item(&items, &item);
-    dicom_put_sequence(set, TAG_DIMENSION_ORGANIZATION_SEQUENCE, &items);
+    dicom_put_sequence(set, DCM_DIMENSION_ORGANIZATION_SEQUENCE, &items);
     for (int i = 0; i < 2; i++) {
-        dicom_put_text(&item, TAG_DIMENSION_ORGANIZATION_UID, "UI", organisation);
-        dicom_put_number(&item, TAG_DIMENSION_INDEX_POINTER, "AT", pointer[i][0]);
-        dicom_put_number(&item, TAG_FUNCTIONAL_GROUP_POINTER, "AT", pointer[i][1]);
-        dicom_put_text(&item, TAG_DIMENSION_DESCRIPTION_LABEL, "LO",
+        dicom_put_text(&item, DCM_DIMENSION_ORGANIZATION_UID, "UI", organisation);
+        dicom_put_number(&item, DCM_DIMENSION_INDEX_POINTER, "AT", pointer[i][0]);
+        dicom_put_number(&item, DCM_FUNCTIONAL_GROUP_POINTER, "AT", pointer[i][1]);
+        dicom_put_text(&item, DCM_DIMENSION_DESCRIPTION_LABEL, "LO",
                        i ? "Image Position Patient" : "Segment Number");
         dicom_put_item(&items, &item);
     }
-    dicom_put_sequence(set, TAG_DIMENSION_INDEX_SEQUENCE, &items);
-    dicom_put_text(set, TAG_DIMENSION_ORGANIZATION_TYPE, "CS", "3D");
+    dicom_put_sequence(set, DCM_DIMENSION_INDEX_SEQUENCE, &items);
+    dicom_put_text(set, DCM_DIMENSION_ORGANIZATION_TYPE, "CS", "3D");
 }
 
 /* ---- frames -------------------------------------------------------------------------------------------- */
@@ -111,16 +111,16 @@ static void put_derivation(struct text *group, const struct dicom_reference *r, 
 {
     struct text items = {0}, item = {0}, source = {0}, sources = {0};
     const struct dicom_image_uid *image = &r->image[z];
-    dicom_put_text(&source, TAG_REFERENCED_SOP_CLASS_UID, "UI", image->class_uid);
-    dicom_put_text(&source, TAG_REFERENCED_SOP_INSTANCE_UID, "UI", image->instance_uid);
-    if (image->frame) dicom_put_integer(&source, TAG_REFERENCED_FRAME_NUMBER, image->frame);
-    dicom_put_code(&source, TAG_PURPOSE_OF_REFERENCE_CODE_SEQUENCE, "121322", "DCM",
+    dicom_put_text(&source, DCM_REFERENCED_SOP_CLASS_UID, "UI", image->class_uid);
+    dicom_put_text(&source, DCM_REFERENCED_SOP_INSTANCE_UID, "UI", image->instance_uid);
+    if (image->frame) dicom_put_integer(&source, DCM_REFERENCED_FRAME_NUMBER, image->frame);
+    dicom_put_code(&source, DCM_PURPOSE_OF_REFERENCE_CODE_SEQUENCE, "121322", "DCM",
                    "Source image for image processing operation");
     dicom_put_item(&sources, &source);
-    dicom_put_sequence(&item, TAG_SOURCE_IMAGE_SEQUENCE, &sources);
-    dicom_put_code(&item, TAG_DERIVATION_CODE_SEQUENCE, "113076", "DCM", "Segmentation");
+    dicom_put_sequence(&item, DCM_SOURCE_IMAGE_SEQUENCE, &sources);
+    dicom_put_code(&item, DCM_DERIVATION_CODE_SEQUENCE, "113076", "DCM", "Segmentation");
     dicom_put_item(&items, &item);
-    dicom_put_sequence(group, TAG_DERIVATION_IMAGE_SEQUENCE, &items);
+    dicom_put_sequence(group, DCM_DERIVATION_IMAGE_SEQUENCE, &items);
 }
 
 static void put_frame_groups(struct text *set, const struct frame *frame, int count,
@@ -136,21 +136,21 @@ static void put_frame_groups(struct text *set, const struct frame *frame, int co
             index[k] = (unsigned char)((uint32_t)(frame[i].label + 1) >> (8 * k));
             index[4 + k] = (unsigned char)((uint32_t)(frame[i].z + 1) >> (8 * k));
         }
-        dicom_put(&item, TAG_DIMENSION_INDEX_VALUES, "UL", index, sizeof index);
+        dicom_put(&item, DCM_DIMENSION_INDEX_VALUES, "UL", index, sizeof index);
         dicom_put_item(&items, &item);
-        dicom_put_sequence(&group, TAG_FRAME_CONTENT_SEQUENCE, &items);
+        dicom_put_sequence(&group, DCM_FRAME_CONTENT_SEQUENCE, &items);
         to_lps(place, g, 3, 1);
         to_lps(step, g, 2, frame[i].z);
         for (int k = 0; k < 3; k++) place[k] += step[k];
-        dicom_put_decimals(&item, TAG_IMAGE_POSITION_PATIENT, place, 3);
+        dicom_put_decimals(&item, DCM_IMAGE_POSITION_PATIENT, place, 3);
         dicom_put_item(&items, &item);
-        dicom_put_sequence(&group, TAG_PLANE_POSITION_SEQUENCE, &items);
-        dicom_put_number(&item, TAG_REFERENCED_SEGMENT_NUMBER, "US", (uint32_t)frame[i].label + 1);
+        dicom_put_sequence(&group, DCM_PLANE_POSITION_SEQUENCE, &items);
+        dicom_put_number(&item, DCM_REFERENCED_SEGMENT_NUMBER, "US", (uint32_t)frame[i].label + 1);
         dicom_put_item(&items, &item);
-        dicom_put_sequence(&group, TAG_SEGMENT_IDENTIFICATION_SEQUENCE, &items);
+        dicom_put_sequence(&group, DCM_SEGMENT_IDENTIFICATION_SEQUENCE, &items);
         dicom_put_item(&groups, &group);
     }
-    dicom_put_sequence(set, TAG_PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, &groups);
+    dicom_put_sequence(set, DCM_PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, &groups);
 }
 
 /* A bit a voxel, the first in the lowest; frames follow each other without a gap. */
@@ -165,7 +165,7 @@ static int put_pixels(struct text *set, const uint16_t *map, const struct dicom_
             if (map[(size_t)frame[i].z * plane + k] == label[frame[i].label].value)
                 bits[at / 8] |= (unsigned char)(1 << at % 8);
         }
-    if (bits && bytes < UINT32_MAX) dicom_put(set, TAG_PIXEL_DATA, "OB", bits, bytes);
+    if (bits && bytes < UINT32_MAX) dicom_put(set, DCM_PIXEL_DATA, "OB", bits, bytes);
     int lost = !bits || bytes >= UINT32_MAX;
     free(bits);
     return lost;
@@ -187,55 +187,55 @@ int dicom_seg_write(const char *path, const uint16_t *map, const struct dicom_la
     dicom_object_uid(instance, map, r, "segmentation", date, time);
     dicom_object_uid(series, map, r, "segmentation series", date, time);
     dicom_object_uid(organisation, map, r, "dimension organisation", date, time);
-    dicom_put_identity(&set, r, TAG_SPECIFIC_CHARACTER_SET, TAG_SPECIFIC_CHARACTER_SET);
-    dicom_put_text(&set, TAG_IMAGE_TYPE, "CS", "DERIVED\\PRIMARY");
-    dicom_put_text(&set, TAG_SOP_CLASS_UID, "UI", SEGMENTATION_CLASS);
-    dicom_put_text(&set, TAG_SOP_INSTANCE_UID, "UI", instance);
-    dicom_put_identity(&set, r, TAG_STUDY_DATE, TAG_STUDY_DATE);
-    dicom_put_text(&set, TAG_SERIES_DATE, "DA", date);
-    dicom_put_text(&set, TAG_CONTENT_DATE, "DA", date);
-    dicom_put_identity(&set, r, TAG_STUDY_TIME, TAG_STUDY_TIME);
-    dicom_put_text(&set, TAG_SERIES_TIME, "TM", time);
-    dicom_put_text(&set, TAG_CONTENT_TIME, "TM", time);
-    dicom_put_identity(&set, r, TAG_ACCESSION_NUMBER, TAG_ACCESSION_NUMBER);
-    dicom_put_text(&set, TAG_MODALITY, "CS", "SEG");
-    dicom_put_text(&set, TAG_MANUFACTURER, "LO", "nephron");
-    dicom_put_identity(&set, r, TAG_REFERRING_PHYSICIAN_NAME, TAG_REFERRING_PHYSICIAN_NAME);
-    dicom_put_text(&set, TAG_SERIES_DESCRIPTION, "LO", "Segmentation");
-    dicom_put_text(&set, TAG_MANUFACTURER_MODEL_NAME, "LO", "nephron");
+    dicom_put_identity(&set, r, DCM_SPECIFIC_CHARACTER_SET, DCM_SPECIFIC_CHARACTER_SET);
+    dicom_put_text(&set, DCM_IMAGE_TYPE, "CS", "DERIVED\\PRIMARY");
+    dicom_put_text(&set, DCM_SOP_CLASS_UID, "UI", SEGMENTATION_CLASS);
+    dicom_put_text(&set, DCM_SOP_INSTANCE_UID, "UI", instance);
+    dicom_put_identity(&set, r, DCM_STUDY_DATE, DCM_STUDY_DATE);
+    dicom_put_text(&set, DCM_SERIES_DATE, "DA", date);
+    dicom_put_text(&set, DCM_CONTENT_DATE, "DA", date);
+    dicom_put_identity(&set, r, DCM_STUDY_TIME, DCM_STUDY_TIME);
+    dicom_put_text(&set, DCM_SERIES_TIME, "TM", time);
+    dicom_put_text(&set, DCM_CONTENT_TIME, "TM", time);
+    dicom_put_identity(&set, r, DCM_ACCESSION_NUMBER, DCM_ACCESSION_NUMBER);
+    dicom_put_text(&set, DCM_MODALITY, "CS", "SEG");
+    dicom_put_text(&set, DCM_MANUFACTURER, "LO", "nephron");
+    dicom_put_identity(&set, r, DCM_REFERRING_PHYSICIAN_NAME, DCM_REFERRING_PHYSICIAN_NAME);
+    dicom_put_text(&set, DCM_SERIES_DESCRIPTION, "LO", "Segmentation");
+    dicom_put_text(&set, DCM_MANUFACTURER_MODEL_NAME, "LO", "nephron");
     dicom_put_images(&item, r, 0, (int)g->size[2]);
     struct text images = item;
     item = (struct text){0};
-    dicom_put_sequence(&item, TAG_REFERENCED_INSTANCE_SEQUENCE, &images);
-    dicom_put_text(&item, TAG_SERIES_INSTANCE_UID, "UI", r->series_uid);
+    dicom_put_sequence(&item, DCM_REFERENCED_INSTANCE_SEQUENCE, &images);
+    dicom_put_text(&item, DCM_SERIES_INSTANCE_UID, "UI", r->series_uid);
     dicom_put_item(&items, &item);
-    dicom_put_sequence(&set, TAG_REFERENCED_SERIES_SEQUENCE, &items);
-    dicom_put_identity(&set, r, TAG_PATIENT_NAME, TAG_PATIENT_SEX);
-    dicom_put_text(&set, TAG_DEVICE_SERIAL_NUMBER, "LO", "1");
-    dicom_put_text(&set, TAG_SOFTWARE_VERSIONS, "LO", software);
-    dicom_put_identity(&set, r, TAG_STUDY_INSTANCE_UID, TAG_STUDY_INSTANCE_UID);
-    dicom_put_text(&set, TAG_SERIES_INSTANCE_UID, "UI", series);
-    dicom_put_identity(&set, r, TAG_STUDY_ID, TAG_STUDY_ID);
-    dicom_put_integer(&set, TAG_SERIES_NUMBER, 100);
-    dicom_put_integer(&set, TAG_INSTANCE_NUMBER, 1);
-    dicom_put_text(&set, TAG_FRAME_OF_REFERENCE_UID, "UI", r->frame_of_reference);
-    dicom_put_text(&set, TAG_POSITION_REFERENCE_INDICATOR, "LO", "");
+    dicom_put_sequence(&set, DCM_REFERENCED_SERIES_SEQUENCE, &items);
+    dicom_put_identity(&set, r, DCM_PATIENT_NAME, DCM_PATIENT_SEX);
+    dicom_put_text(&set, DCM_DEVICE_SERIAL_NUMBER, "LO", "1");
+    dicom_put_text(&set, DCM_SOFTWARE_VERSIONS, "LO", software);
+    dicom_put_identity(&set, r, DCM_STUDY_INSTANCE_UID, DCM_STUDY_INSTANCE_UID);
+    dicom_put_text(&set, DCM_SERIES_INSTANCE_UID, "UI", series);
+    dicom_put_identity(&set, r, DCM_STUDY_ID, DCM_STUDY_ID);
+    dicom_put_integer(&set, DCM_SERIES_NUMBER, 100);
+    dicom_put_integer(&set, DCM_INSTANCE_NUMBER, 1);
+    dicom_put_text(&set, DCM_FRAME_OF_REFERENCE_UID, "UI", r->frame_of_reference);
+    dicom_put_text(&set, DCM_POSITION_REFERENCE_INDICATOR, "LO", "");
     put_dimensions(&set, organisation);
-    dicom_put_number(&set, TAG_SAMPLES_PER_PIXEL, "US", 1);
-    dicom_put_text(&set, TAG_PHOTOMETRIC_INTERPRETATION, "CS", "MONOCHROME2");
-    dicom_put_integer(&set, TAG_NUMBER_OF_FRAMES, count);
-    dicom_put_number(&set, TAG_ROWS, "US", (uint32_t)g->size[1]);
-    dicom_put_number(&set, TAG_COLUMNS, "US", (uint32_t)g->size[0]);
-    dicom_put_number(&set, TAG_BITS_ALLOCATED, "US", 1);
-    dicom_put_number(&set, TAG_BITS_STORED, "US", 1);
-    dicom_put_number(&set, TAG_HIGH_BIT, "US", 0);
-    dicom_put_number(&set, TAG_PIXEL_REPRESENTATION, "US", 0);
-    dicom_put_text(&set, TAG_LOSSY_IMAGE_COMPRESSION, "CS", "00");
-    dicom_put_text(&set, TAG_SEGMENTATION_TYPE, "CS", "BINARY");
+    dicom_put_number(&set, DCM_SAMPLES_PER_PIXEL, "US", 1);
+    dicom_put_text(&set, DCM_PHOTOMETRIC_INTERPRETATION, "CS", "MONOCHROME2");
+    dicom_put_integer(&set, DCM_NUMBER_OF_FRAMES, count);
+    dicom_put_number(&set, DCM_ROWS, "US", (uint32_t)g->size[1]);
+    dicom_put_number(&set, DCM_COLUMNS, "US", (uint32_t)g->size[0]);
+    dicom_put_number(&set, DCM_BITS_ALLOCATED, "US", 1);
+    dicom_put_number(&set, DCM_BITS_STORED, "US", 1);
+    dicom_put_number(&set, DCM_HIGH_BIT, "US", 0);
+    dicom_put_number(&set, DCM_PIXEL_REPRESENTATION, "US", 0);
+    dicom_put_text(&set, DCM_LOSSY_IMAGE_COMPRESSION, "CS", "00");
+    dicom_put_text(&set, DCM_SEGMENTATION_TYPE, "CS", "BINARY");
     put_segments(&set, label, labels, r, software);
-    dicom_put_text(&set, TAG_CONTENT_LABEL, "CS", "SEGMENTATION");
-    dicom_put_text(&set, TAG_CONTENT_DESCRIPTION, "LO", "Labels of an automatic segmentation");
-    dicom_put_text(&set, TAG_CONTENT_CREATOR_NAME, "PN", "nephron^automatic");
+    dicom_put_text(&set, DCM_CONTENT_LABEL, "CS", "SEGMENTATION");
+    dicom_put_text(&set, DCM_CONTENT_DESCRIPTION, "LO", "Labels of an automatic segmentation");
+    dicom_put_text(&set, DCM_CONTENT_CREATOR_NAME, "PN", "nephron^automatic");
     put_shared_groups(&set, g);
     put_frame_groups(&set, frame, count, r);
     int lost = put_pixels(&set, map, label, frame, count, g);

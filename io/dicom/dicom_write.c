@@ -102,9 +102,9 @@ void dicom_put_sequence(struct text *t, uint32_t tag, struct text *items)
 void dicom_put_code(struct text *t, uint32_t tag, const char *value, const char *scheme, const char *meaning)
 {
     struct text item = {0}, items = {0};
-    dicom_put_text(&item, TAG_CODE_VALUE, "SH", value);
-    dicom_put_text(&item, TAG_CODING_SCHEME_DESIGNATOR, "SH", scheme);
-    dicom_put_text(&item, TAG_CODE_MEANING, "LO", meaning);
+    dicom_put_text(&item, DCM_CODE_VALUE, "SH", value);
+    dicom_put_text(&item, DCM_CODING_SCHEME_DESIGNATOR, "SH", scheme);
+    dicom_put_text(&item, DCM_CODE_MEANING, "LO", meaning);
     dicom_put_item(&items, &item);
     dicom_put_sequence(t, tag, &items);
 }
@@ -143,16 +143,16 @@ int dicom_write_file(const char *path, const char *class_uid, const char *instan
 {
     static const char preamble[128];
     struct text meta = {0}, all = {0};
-    dicom_put(&meta, TAG_FILE_META_INFORMATION_VERSION, "OB", "\0\1", 2);
-    dicom_put_text(&meta, TAG_MEDIA_STORAGE_SOP_CLASS_UID, "UI", class_uid);
-    dicom_put_text(&meta, TAG_MEDIA_STORAGE_SOP_INSTANCE_UID, "UI", instance_uid);
-    dicom_put_text(&meta, TAG_TRANSFER_SYNTAX_UID, "UI", "1.2.840.10008.1.2.1");
-    dicom_put_text(&meta, TAG_IMPLEMENTATION_CLASS_UID, "UI",
+    dicom_put(&meta, DCM_FILE_META_INFORMATION_VERSION, "OB", "\0\1", 2);
+    dicom_put_text(&meta, DCM_MEDIA_STORAGE_SOP_CLASS_UID, "UI", class_uid);
+    dicom_put_text(&meta, DCM_MEDIA_STORAGE_SOP_INSTANCE_UID, "UI", instance_uid);
+    dicom_put_text(&meta, DCM_TRANSFER_SYNTAX_UID, "UI", "1.2.840.10008.1.2.1");
+    dicom_put_text(&meta, DCM_IMPLEMENTATION_CLASS_UID, "UI",
                    "2.25.80302813137786398554742050926734630921"); /* of this implementation */
-    dicom_put_text(&meta, TAG_IMPLEMENTATION_VERSION_NAME, "SH", "NEPHRON");
+    dicom_put_text(&meta, DCM_IMPLEMENTATION_VERSION_NAME, "SH", "NEPHRON");
     text_put(&all, preamble, sizeof preamble);
     text_puts(&all, "DICM");
-    dicom_put_number(&all, TAG_FILE_META_INFORMATION_GROUP_LENGTH, "UL", (uint32_t)meta.size);
+    dicom_put_number(&all, DCM_FILE_META_INFORMATION_GROUP_LENGTH, "UL", (uint32_t)meta.size);
     text_append(&all, &meta);
     text_append(&all, set);
     int status = all.size > UINT32_MAX ? error_set(e, "%s: more than 4 GB do not fit a DICOM file", path)

@@ -247,8 +247,9 @@ static int compare_seeds(struct json *j, const struct tables *t, const struct co
                        "takes several: A1,A2,A3 B1,B2,B3.");
         return 0;
     }
-    if (stats_seeds_auc(&r, t->label, t->all[0], t->all[1], t->seeds, t->n) ||
-        stats_seeds_bootstrap_auc(&b, t->label, t->all[0], t->all[1], t->seeds, t->n,
+    const int *patient = c->patients ? t->cluster : NULL;
+    if (stats_seeds_auc(&r, t->label, t->all[0], t->all[1], t->seeds, t->n, patient, t->clusters) ||
+        stats_seeds_bootstrap_auc(&b, t->label, t->all[0], t->all[1], t->seeds, t->n, patient, t->clusters,
                                   c->resamples < 2000 ? c->resamples : 2000, c->seed, c->level))
         return error_set(e, "out of memory for %d cases", t->n);
     compare_add_seeds(j, "seeds_obuchowski_rockette", &r);

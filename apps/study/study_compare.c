@@ -147,24 +147,26 @@ int comparison_areas(struct comparison *c, const int *label, const double *a, co
     c->seeds = seeds;
     c->margin = margin;
     c->random_name = "Obuchowski-Rockette";
-    c->n = c->cases = cases;
+    const int *cluster = patients < cases ? patient : NULL;
+    c->cases = cases;
+    c->n = patients;
     c->left_out = 0;
     for (int arm = 0; !status && arm < 2; arm++)
         for (int k = 0; k < seeds * cases; k++) mean[arm][k % cases] += in[arm][k] / seeds;
-    if (!status && patients < cases)
+    if (!status && cluster)
         status = stats_delong_clustered(&c->delong, label, mean[0], mean[1], patient, cases, patients);
     else if (!status) status = stats_delong(&c->delong, label, mean[0], mean[1], cases);
     if (!status)
         status =
-            stats_seeds_auc(&c->random, label, a, b, seeds, cases) ||
-                    stats_seeds_bootstrap_auc(&c->bootstrap, label, a, b, seeds, cases, RESAMPLES, seed, 0.95)
+            stats_seeds_auc(&c->random, label, a, b, seeds, cases, cluster, patients) ||
+                    stats_seeds_bootstrap_auc(&c->bootstrap, label, a, b, seeds, cases, cluster, patients,
+                                              RESAMPLES, seed, 0.95)
                 ? -1
                 : 0;
     if (!status) {
         c->difference = c->delong.difference;
         memcpy(c->ci, c->delong.ci, sizeof c->ci);
         c->p = c->delong.p;
-        if (patients < cases && seeds == 1) c->random.se = c->delong.se;
         read_off(c, c->delong.auc_b - 1.96 * c->delong.se_b > 0.5);
     }
     free(mean[0]);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/console.h"
 #include "apps/base/grid_warnings.h"
 #include "apps/base/progress.h"
 #include "apps/study/study_cost.h"
@@ -113,6 +114,29 @@ static int read_clinical(struct study *s, const char *path, struct error *e)
     return status;
 }
 
+/* A patient of external cases trains nothing: its other cases are of no site, and so unused. */
+static int spare_external_patients(struct study *s, struct error *e)
+{
+    char *external = calloc((size_t)s->patients + 1, 1);
+    int spared = 0;
+    if (!external) return error_set(e, "out of memory for %d patients", s->patients);
+    for (int i = 0; i < s->dataset.cases; i++)
+        if (s->item[i].role == STUDY_EXTERNAL) external[s->patient[i]] = 1;
+    for (int i = 0; i < s->dataset.cases; i++)
+        if (s->item[i].role != STUDY_EXTERNAL && s->item[i].site >= 0 && external[s->patient[i]]) {
+            s->item[i].site = -1;
+            spared++;
+        }
+    free(external);
+    if (spared)
+        console_to(stderr,
+                   "nephron: note: --external %s: %d other case%s of its patients train%s nothing and %s not "
+                   "tested\n",
+                   s->external, spared, spared > 1 ? "s" : "", spared > 1 ? "" : "s",
+                   spared > 1 ? "are" : "is");
+    return 0;
+}
+
 /* The cases of the external hospital, or of the site that take_sites has set aside. */
 static int take_external(struct study *s, struct error *e)
 {
@@ -126,10 +150,10 @@ static int take_external(struct study *s, struct error *e)
         item->site = -1;
         found++;
     }
-    return !s->external || found
-               ? 0
-               : error_set(e, "--external %s: %s has no such site, and its clinical.csv no such hospital",
-                           s->external, s->data);
+    if (!s->external) return 0;
+    return found ? spare_external_patients(s, e)
+                 : error_set(e, "--external %s: %s has no such site, and its clinical.csv no such hospital",
+                             s->external, s->data);
 }
 
 int study_open(struct study *s, struct error *e)

@@ -21,6 +21,13 @@ double stats_auc_in(void *memory, const int *label, const double *score, int n);
 double stats_auc_placements(double *placement, const int *label, const double *score, int n);
 /* Covariance of two areas over the same cases, from their placements (DeLong's). */
 double stats_auc_covariance(const int *label, const double *placement_a, const double *placement_b, int n);
+/* covariance [areas][areas] of several areas over the same cases, from the areas and their placements
+ * [areas][n]. cluster NULL: DeLong's; else of cases in clusters, 0 to clusters - 1 (Obuchowski 1997, below).
+ * -1 when memory is out. */
+int stats_auc_covariances(double *covariance, const double *area, const double *placement, int areas,
+                          const int *label, int n, const int *cluster, int clusters);
+/* How many cases, or clusters with such a case, class 0 and class 1 have; -1 when memory is out. */
+int stats_auc_units(int units[2], const int *label, int n, const int *cluster, int clusters);
 
 struct delong {
     double auc_a, auc_b, difference, se, z, p, ci[2]; /* 95 % of the difference; p at least STATS_P_FLOOR */

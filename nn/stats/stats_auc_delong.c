@@ -108,72 +108,111 @@ int stats_delong_unpaired(struct delong *r, const int *label_a, const double *a,
 
 /* ---- clusters ---------------------------------------------------------------------------------------- */
 
-/* Sum over clusters of (sum of a's placements of one class - count * area) * (the same of b in another
- * class), and clusters that have the first. */
+/* Of one area: sums over the cases of a class and a cluster of their placements less the area. */
 struct sums {
-    double *a[2], *b[2]; /* [class][cluster]: sums of placements less their expectation */
-    int *count[2];       /* [class][cluster] */
-    int clusters;
+    const double *of[2]; /* [class][cluster] */
 };
 
-static double cross(const struct sums *s, double *const a[2], double *const b[2], int class_a, int class_b)
+struct clusters {
+    const int *count[2]; /* [class][cluster]: cases */
+    int clusters;
+    struct classes classes;
+};
+
+static double cross(const struct clusters *k, const struct sums *a, const struct sums *b, int class_a,
+                    int class_b)
 {
     double sum = 0, used = 0;
-    for (int c = 0; c < s->clusters; c++) {
-        sum += a[class_a][c] * b[class_b][c];
-        used += class_a == class_b ? s->count[class_a][c] > 0 : s->count[0][c] + s->count[1][c] > 0;
+    for (int c = 0; c < k->clusters; c++) {
+        sum += a->of[class_a][c] * b->of[class_b][c];
+        used += class_a == class_b ? k->count[class_a][c] > 0 : k->count[0][c] + k->count[1][c] > 0;
     }
     return sum * used / (used - 1);
 }
 
-static double clustered_covariance(const struct sums *s, double *const a[2], double *const b[2],
-                                   double positives, double negatives)
+static double clustered_covariance(const struct clusters *k, const struct sums *a, const struct sums *b)
 {
+    const double positives = k->classes.positives, negatives = k->classes.negatives;
     const double within =
-        cross(s, a, b, 1, 1) / (positives * positives) + cross(s, a, b, 0, 0) / (negatives * negatives);
-    return within + (cross(s, a, b, 1, 0) + cross(s, a, b, 0, 1)) / (positives * negatives);
+        cross(k, a, b, 1, 1) / (positives * positives) + cross(k, a, b, 0, 0) / (negatives * negatives);
+    return within + (cross(k, a, b, 1, 0) + cross(k, a, b, 0, 1)) / (positives * negatives);
 }
 
-static void fill_sums(struct sums *s, const struct delong *r, const int *label, const double *v,
-                      const double *w, const int *cluster, int n)
+static int clustered_covariances(double *covariance, const double *area, const double *placement, int areas,
+                                 const int *label, int n, const int *cluster, int clusters)
 {
-    for (int i = 0; i < n; i++) {
-        const int class = label[i] != 0, c = cluster[i];
-        s->a[class][c] += v[i] - r->auc_a;
-        s->b[class][c] += w[i] - r->auc_b;
-        s->count[class][c]++;
+    const size_t groups = (size_t)clusters, m = (size_t)areas;
+    double *sum = calloc(2 * m * groups + 1, sizeof *sum);
+    int *count = calloc(2 * groups + 1, sizeof *count);
+    const struct clusters k = {{count, count + groups}, clusters, count_classes(label, n)};
+    const int failed = !sum || !count;
+    for (int i = 0; !failed && i < n; i++) {
+        const size_t class = label[i] != 0, c = (size_t)cluster[i];
+        count[class * groups + c]++;
+        for (size_t j = 0; j < m; j++)
+            sum[(2 * j + class) * groups + c] += placement[j * (size_t)n + (size_t)i] - area[j];
     }
+    for (size_t i = 0; !failed && i < m; i++)
+        for (size_t j = 0; j < m; j++) {
+            const struct sums a = {{sum + 2 * i * groups, sum + (2 * i + 1) * groups}},
+                              b = {{sum + 2 * j * groups, sum + (2 * j + 1) * groups}};
+            covariance[i * m + j] = clustered_covariance(&k, &a, &b);
+        }
+    free(sum);
+    free(count);
+    return failed ? -1 : 0;
+}
+
+int stats_auc_covariances(double *covariance, const double *area, const double *placement, int areas,
+                          const int *label, int n, const int *cluster, int clusters)
+{
+    const size_t m = (size_t)areas;
+    if (cluster)
+        return clustered_covariances(covariance, area, placement, areas, label, n, cluster, clusters);
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < m; j++)
+            covariance[i * m + j] =
+                stats_auc_covariance(label, placement + i * (size_t)n, placement + j * (size_t)n, n);
+    return 0;
+}
+
+int stats_auc_units(int units[2], const int *label, int n, const int *cluster, int clusters)
+{
+    const struct classes cases = count_classes(label, n);
+    units[0] = cases.negatives;
+    units[1] = cases.positives;
+    if (!cluster) return 0;
+    char *seen = calloc(2 * (size_t)clusters + 1, 1);
+    if (!seen) return -1;
+    units[0] = units[1] = 0;
+    for (int i = 0; i < n; i++) {
+        char *one = &seen[2 * cluster[i] + (label[i] != 0)];
+        if (!*one) *one = 1, units[label[i] != 0]++;
+    }
+    free(seen);
+    return 0;
 }
 
 int stats_delong_clustered(struct delong *r, const int *label, const double *a, const double *b,
                            const int *cluster, int n, int clusters)
 {
-    double *v = malloc((2 * (size_t)n + 1) * sizeof *v), *sum = calloc(4 * (size_t)clusters + 1, sizeof *sum);
-    int *count = calloc(2 * (size_t)clusters + 1, sizeof *count), failed = !v || !sum || !count;
+    double *v = malloc((2 * (size_t)n + 1) * sizeof *v), area[2] = {-1, -1}, covariance[4];
+    int units[2], failed = !v;
     *r = (struct delong){0};
     if (!failed) {
-        double *w = v + n;
-        struct sums s = {{sum, sum + clusters},
-                         {sum + 2 * clusters, sum + 3 * clusters},
-                         {count, count + clusters},
-                         clusters};
-        const struct classes classes = count_classes(label, n);
-        r->auc_a = stats_auc_placements(v, label, a, n);
-        r->auc_b = stats_auc_placements(w, label, b, n);
-        failed = r->auc_a < 0 || r->auc_b < 0;
-        fill_sums(&s, r, label, v, w, cluster, n);
-        r->covariance = clustered_covariance(&s, s.a, s.b, classes.positives, classes.negatives);
-        if (!failed)
-            compare_areas(r, clustered_covariance(&s, s.a, s.a, classes.positives, classes.negatives),
-                          clustered_covariance(&s, s.b, s.b, classes.positives, classes.negatives));
-        if (!failed && r->se == 0 && !are_equal(a, b, n)) compare_certain(r, classes, classes);
-        struct classes patients = {0, 0};
-        for (int c = 0; c < clusters; c++)
-            patients.positives += s.count[1][c] > 0, patients.negatives += s.count[0][c] > 0;
+        r->auc_a = area[0] = stats_auc_placements(v, label, a, n);
+        r->auc_b = area[1] = stats_auc_placements(v + n, label, b, n);
+        failed = r->auc_a < 0 || r->auc_b < 0 ||
+                 stats_auc_covariances(covariance, area, v, 2, label, n, cluster, clusters) ||
+                 stats_auc_units(units, label, n, cluster, clusters);
+    }
+    if (!failed) {
+        const struct classes classes = count_classes(label, n), patients = {units[1], units[0]};
+        r->covariance = covariance[1];
+        compare_areas(r, covariance[0], covariance[3]);
+        if (r->se == 0 && !are_equal(a, b, n)) compare_certain(r, classes, classes);
         forget_errors(r, patients);
     }
     free(v);
-    free(sum);
-    free(count);
     return failed ? -1 : 0;
 }

@@ -28,13 +28,10 @@ static void forget_errors(struct seeds_test *r)
     r->se = r->df = r->t = r->p = r->ci[0] = r->ci[1] = NAN;
 }
 
-/* Whether the cases, or those of each class, are too few for a standard error. */
-static int too_few(const int *label, int n)
+/* Whether the cases or patients of a class are too few for a standard error. */
+static int too_few_of_class(const int units[2])
 {
-    int positives = 0;
-    if (!label) return n < STATS_LEAST_CASES;
-    for (int i = 0; i < n; i++) positives += label[i] != 0;
-    return positives < STATS_LEAST_OF_CLASS || n - positives < STATS_LEAST_OF_CLASS;
+    return units[0] < STATS_LEAST_OF_CLASS || units[1] < STATS_LEAST_OF_CLASS;
 }
 
 /* Means and deviations between seeds; estimate [2][seeds]. */
@@ -88,44 +85,52 @@ static double sample_covariance(const double *x, const double *y, int n)
     return sum / (n - 1);
 }
 
-/* label NULL: the estimate is the mean over the cases, else the AUC. */
-static int by_cases(struct seeds_test *r, const int *label, const double *a, const double *b, int seeds,
-                    int n)
+/* [2 seeds]: arm a's values of each seed, then b's. */
+static const double *reading_of(const double *a, const double *b, int seeds, int n, int k)
 {
-    const size_t m = 2 * (size_t)seeds;
-    double *work = malloc((m * m + m + m * (size_t)n + 1) * sizeof *work);
-    double *covariance = work, *estimate = work + m * m, *part = estimate + m;
-    *r = (struct seeds_test){.seeds = seeds, .cases = n};
-    int failed = !work;
-    for (size_t k = 0; !failed && k < m; k++) {
-        const double *x = k < (size_t)seeds ? a + k * (size_t)n : b + (k - (size_t)seeds) * (size_t)n;
-        if (label) estimate[k] = stats_auc_placements(part + k * (size_t)n, label, x, n);
-        else estimate[k] = stats_mean(x, n);
-        if (!label) memcpy(part + k * (size_t)n, x, (size_t)n * sizeof *x);
-        failed = label && estimate[k] < 0;
-    }
-    for (size_t i = 0; !failed && i < m; i++)
-        for (size_t j = 0; j < m; j++) {
-            const double *x = part + i * (size_t)n, *y = part + j * (size_t)n;
-            covariance[i * m + j] =
-                label ? stats_auc_covariance(label, x, y, n) : sample_covariance(x, y, n) / n;
-        }
-    if (!failed) failed = describe(r, estimate, seeds);
-    if (!failed) obuchowski_rockette(r, covariance, seeds);
-    if (too_few(label, n)) forget_errors(r);
-    free(work);
-    return 0;
+    return k < seeds ? a + (size_t)k * (size_t)n : b + (size_t)(k - seeds) * (size_t)n;
 }
 
 int stats_seeds_auc(struct seeds_test *r, const int *label, const double *a, const double *b, int seeds,
-                    int n)
+                    int n, const int *cluster, int clusters)
 {
-    return by_cases(r, label, a, b, seeds, n);
+    const size_t m = 2 * (size_t)seeds;
+    double *work = malloc((m * m + m + m * (size_t)n + 1) * sizeof *work);
+    double *covariance = work, *area = work + m * m, *placement = area + m;
+    int units[2] = {0, 0}, failed = !work;
+    *r = (struct seeds_test){.seeds = seeds, .cases = n};
+    for (int k = 0; !failed && k < 2 * seeds; k++) {
+        area[k] = stats_auc_placements(placement + (size_t)k * (size_t)n, label,
+                                       reading_of(a, b, seeds, n, k), n);
+        failed = area[k] < 0;
+    }
+    failed = failed ||
+             stats_auc_covariances(covariance, area, placement, 2 * seeds, label, n, cluster, clusters) ||
+             stats_auc_units(units, label, n, cluster, clusters) || describe(r, area, seeds);
+    if (!failed) obuchowski_rockette(r, covariance, seeds);
+    if (too_few_of_class(units)) forget_errors(r);
+    free(work);
+    return failed ? -1 : 0;
 }
 
 int stats_seeds_mean_or(struct seeds_test *r, const double *a, const double *b, int seeds, int n)
 {
-    return by_cases(r, NULL, a, b, seeds, n);
+    const int m = 2 * seeds;
+    double *work = malloc(((size_t)m * (size_t)m + (size_t)m + 1) * sizeof *work);
+    double *covariance = work, *estimate = work + m * m;
+    int failed = !work;
+    *r = (struct seeds_test){.seeds = seeds, .cases = n};
+    for (int i = 0; !failed && i < m; i++) {
+        const double *x = reading_of(a, b, seeds, n, i);
+        estimate[i] = stats_mean(x, n);
+        for (int j = 0; j < m; j++)
+            covariance[i * m + j] = sample_covariance(x, reading_of(a, b, seeds, n, j), n) / n;
+    }
+    failed = failed || describe(r, estimate, seeds);
+    if (!failed) obuchowski_rockette(r, covariance, seeds);
+    if (n < STATS_LEAST_CASES) forget_errors(r);
+    free(work);
+    return failed ? -1 : 0;
 }
 
 /* ---- mixed model ------------------------------------------------------------------------------------- */
@@ -192,7 +197,7 @@ int stats_seeds_mean(struct seeds_test *r, const double *a, const double *b, int
         free(d);
     }
     if (!failed) finish(r);
-    if (too_few(NULL, n)) forget_errors(r);
+    if (n < STATS_LEAST_CASES) forget_errors(r);
     free(estimate);
     return 0;
 }
@@ -257,66 +262,105 @@ int stats_seeds_bootstrap_mean(struct seeds_bootstrap *r, const double *a, const
     return 0;
 }
 
-/* Case numbers, those of class 1 first; returns how many. */
-static int order_by_class(int *order, const int *label, int n)
+/* The cases of each patient: of_case[first[g]] to of_case[first[g + 1] - 1]. order: patients with a case of
+ * class 1, `positives` of them, then the others. Without clusters each case is a patient. */
+struct patients {
+    int *first, *of_case, *order;
+    int count, positives;
+};
+
+static int patients_create(struct patients *p, const int *label, int n, const int *cluster, int clusters)
 {
-    int positives = 0, k = 0;
-    for (int i = 0; i < n; i++)
-        if (label[i]) order[k++] = i;
-    positives = k;
-    for (int i = 0; i < n; i++)
-        if (!label[i]) order[k++] = i;
-    return positives;
+    const size_t count = (size_t)(cluster ? clusters : n);
+    int k = 0;
+    *p = (struct patients){.count = (int)count};
+    p->first = calloc(3 * count + (size_t)n + 2, sizeof *p->first);
+    if (!p->first) return -1;
+    p->of_case = p->first + count + 1;
+    p->order = p->of_case + n;
+    int *positive = p->order + count;
+    for (int i = 0; i < n; i++) {
+        const int g = cluster ? cluster[i] : i;
+        p->first[g + 1]++;
+        positive[g] |= label[i] != 0;
+    }
+    for (size_t g = 0; g < count; g++) p->first[g + 1] += p->first[g];
+    for (int i = n - 1; i >= 0; i--) p->of_case[--p->first[(cluster ? cluster[i] : i) + 1]] = i;
+    for (size_t g = 0; g < count; g++) p->first[g] = p->first[g + 1];
+    p->first[count] = n;
+    for (int class = 1; class >= 0; class--) {
+        for (size_t g = 0; g < count; g++)
+            if (positive[g] == class) p->order[k++] = (int)g;
+        if (class) p->positives = k;
+    }
+    return 0;
 }
 
-/* Mean difference of the areas over the drawn seeds, on the drawn cases. */
+/* Cases drawn into item, which has room for as many of the largest patient as there are patients. */
+static int draw_patients(int *item, const struct patients *p, struct rng *rng)
+{
+    int drawn = 0;
+    for (int k = 0; k < p->count; k++) {
+        const int from = k < p->positives ? 0 : p->positives,
+                  of = k < p->positives ? p->positives : p->count - p->positives;
+        const int g = p->order[from + (int)rng_below(rng, (uint32_t)of)];
+        for (int i = p->first[g]; i < p->first[g + 1]; i++) item[drawn++] = p->of_case[i];
+    }
+    return drawn;
+}
+
+/* Mean difference of the areas over the drawn seeds, on the drawn cases; NaN where these are of one class. */
 static double drawn_difference(double *score, int *class, const int *label, const double *a, const double *b,
-                               const int *item, const int *times, int seeds, int n)
+                               const int *item, int drawn, const int *times, int seeds, int n)
 {
     double difference = 0;
-    for (int i = 0; i < n; i++) class[i] = label[item[i]] != 0;
+    int positives = 0;
+    for (int i = 0; i < drawn; i++) positives += class[i] = label[item[i]] != 0;
+    if (positives == 0 || positives == drawn) return NAN;
     for (int k = 0; k < seeds; k++)
         for (int arm = 0; times[k] && arm < 2; arm++) {
             const double *x = (arm ? b : a) + (size_t)k * (size_t)n;
-            for (int i = 0; i < n; i++) score[i] = x[item[i]];
-            difference += (arm ? -1 : 1) * times[k] * stats_auc(class, score, n) / seeds;
+            for (int i = 0; i < drawn; i++) score[i] = x[item[i]];
+            difference += (arm ? -1 : 1) * times[k] * stats_auc(class, score, drawn) / seeds;
         }
     return difference;
 }
 
 int stats_seeds_bootstrap_auc(struct seeds_bootstrap *r, const int *label, const double *a, const double *b,
-                              int seeds, int n, int resamples, uint64_t seed, double level)
+                              int seeds, int n, const int *cluster, int clusters, int resamples,
+                              uint64_t seed, double level)
 {
-    double *score = malloc(((size_t)n + (size_t)resamples + 1) * sizeof *score);
-    int *order = malloc((3 * (size_t)n + (size_t)seeds + 1) * sizeof *order);
+    struct patients p;
+    int units[2], largest = 1, kept = 0;
     *r = stats_seeds_no_bootstrap;
-    if (!score || !order) {
-        free(score);
-        free(order);
+    if (stats_auc_units(units, label, n, cluster, clusters) ||
+        patients_create(&p, label, n, cluster, clusters))
         return -1;
-    }
-    double *resampled = score + n;
-    int *item = order + n, *class = item + n, *times = class + n;
-    const int positives = order_by_class(order, label, n);
-    if (positives > 0 && positives < n) {
+    for (int g = 0; g < p.count; g++)
+        if (p.first[g + 1] - p.first[g] > largest) largest = p.first[g + 1] - p.first[g];
+    const size_t room = (size_t)largest * (size_t)p.count;
+    double *score = malloc((room + (size_t)resamples + 1) * sizeof *score), *resampled = score + room;
+    int *item = malloc((2 * room + (size_t)seeds + 1) * sizeof *item), *class = item + room,
+        *times = class + room;
+    const int failed = !score || !item;
+    if (!failed) {
         for (int k = 0; k < seeds; k++) times[k] = 1;
-        r->difference = drawn_difference(score, class, label, a, b, order, times, seeds, n);
+        for (int i = 0; i < n; i++) item[i] = i;
+        r->difference = drawn_difference(score, class, label, a, b, item, n, times, seeds, n);
     }
-    if (!too_few(label, n)) {
-        for (int t = 0; t < resamples; t++) {
-            struct rng rng = rng_stream(seed, 3, (uint64_t)t, RNG_BOOTSTRAP);
-            memset(times, 0, (size_t)seeds * sizeof *times);
-            for (int k = 0; k < seeds; k++) times[rng_below(&rng, (uint32_t)seeds)]++;
-            for (int i = 0; i < n; i++)
-                item[i] = order[i < positives ? (int)rng_below(&rng, (uint32_t)positives)
-                                              : positives + (int)rng_below(&rng, (uint32_t)(n - positives))];
-            resampled[t] = drawn_difference(score, class, label, a, b, item, times, seeds, n);
-        }
-        interval(r, resampled, resamples, level);
+    for (int t = 0; !failed && !too_few_of_class(units) && t < resamples; t++) {
+        struct rng rng = rng_stream(seed, 3, (uint64_t)t, RNG_BOOTSTRAP);
+        memset(times, 0, (size_t)seeds * sizeof *times);
+        for (int k = 0; k < seeds; k++) times[rng_below(&rng, (uint32_t)seeds)]++;
+        const int drawn = draw_patients(item, &p, &rng);
+        resampled[kept] = drawn_difference(score, class, label, a, b, item, drawn, times, seeds, n);
+        kept += !isnan(resampled[kept]);
     }
+    if (kept > 0) interval(r, resampled, kept, level);
     free(score);
-    free(order);
-    return 0;
+    free(item);
+    free(p.first);
+    return failed ? -1 : 0;
 }
 
 /* ---- both ---------------------------------------------------------------------------------------------- */

@@ -306,6 +306,16 @@ refuses 1 "another dataset" $nephron study -o "$work/s" --cases 40 --difficulty 
     $tiny_classes --seeds 1 --quiet
 refuses 1 "keeps its margins" $nephron study -o "$work/a" --data "$work/data" $tiny --resume --dice-margin 0.1
 refuses 1 "none of federated" $nephron study -o "$work/x" --data "$work/data" $tiny --arms alone,nothing
+# A patient of an external case trains nothing with another: its case there is told, and left out.
+awk -F, 'NR == 1 { print "case,hospital" } NR > 1 { print $1 "," (NR < 4 ? "far" : "near") }' \
+    "$work/data/labels.csv" >"$work/data/clinical.csv"
+awk -F, 'NR == 1 { print "case,patient" } NR > 1 { print $1 "," (NR == 3 || NR == 4 ? "one" : NR) }' \
+    "$work/data/labels.csv" >"$work/data/patients.csv"
+$nephron study -o "$work/x" --data "$work/data" $tiny_maps --seeds 1 --task segment --arms federated \
+    --external far --estimate >"$work/out" 2>"$work/err" &&
+    grep -q 'external far: 1 other case of its patients trains nothing and is not tested' "$work/err"
+ok "a patient with an external case and another: $(cat "$work/err")" $?
+rm "$work/data/clinical.csv" "$work/data/patients.csv"
 mkdir -p "$work/own/imagesTr" && cp "$all" "$work/own/sites.csv"
 refuses 1 "is a dataset" $nephron study -o "$work/own" --data "$work/data" $tiny
 cmp -s "$all" "$work/own/sites.csv"

@@ -232,6 +232,61 @@ static void check_both(void)
     check_words(&c, "That federated training is better was shown, by both.", "do not agree", "both");
 }
 
+/* Patients whose cases stand four times say as much as once, and no more; one seed is Obuchowski's test of
+ * clusters, with patients of both classes too. */
+static void check_seeds_of_patients(void)
+{
+    enum { N = 40, COPIES = 4, SEEDS = 3, ALL = N * COPIES };
+    int label[N], all_label[ALL], patient[ALL];
+    static double a[SEEDS * N], b[SEEDS * N], all_a[SEEDS * ALL], all_b[SEEDS * ALL];
+    struct rng rng = rng_stream(5, 0, 0, RNG_TEST);
+    struct seeds_test one, all, wrong;
+    struct seeds_bootstrap once, again;
+    for (int i = 0; i < N; i++) label[i] = i % 3 == 0;
+    for (int i = 0; i < N; i++) {
+        const double of_a = 0.8 * label[i] + rng_normal(&rng), of_b = 0.4 * label[i] + rng_normal(&rng);
+        for (int k = 0; k < SEEDS; k++) {
+            a[k * N + i] = of_a + 0.2 * rng_normal(&rng);
+            b[k * N + i] = of_b + 0.2 * rng_normal(&rng);
+        }
+    }
+    for (int i = 0; i < ALL; i++) {
+        patient[i] = i % N;
+        all_label[i] = label[i % N];
+        for (int k = 0; k < SEEDS; k++) {
+            all_a[k * ALL + i] = a[k * N + i % N];
+            all_b[k * ALL + i] = b[k * N + i % N];
+        }
+    }
+    CHECK(!stats_seeds_auc(&one, label, a, b, SEEDS, N, NULL, 0) &&
+              !stats_seeds_auc(&all, all_label, all_a, all_b, SEEDS, ALL, patient, N) &&
+              !stats_seeds_auc(&wrong, all_label, all_a, all_b, SEEDS, ALL, NULL, 0),
+          "memory");
+    CHECK_NEAR(all.difference, one.difference, 1e-12, "difference of patients' areas");
+    CHECK_NEAR(all.se, one.se, 1e-12, "its standard error");
+    CHECK_NEAR(all.p, one.p, 1e-12, "its p");
+    CHECK(wrong.se < 0.8 * one.se, "cases counted alone: se %g, %g of patients", wrong.se, one.se);
+    CHECK(!stats_seeds_bootstrap_auc(&once, label, a, b, SEEDS, N, NULL, 0, 500, 1, 0.95) &&
+              !stats_seeds_bootstrap_auc(&again, all_label, all_a, all_b, SEEDS, ALL, patient, N, 500, 1,
+                                         0.95),
+          "memory");
+    CHECK_NEAR(again.ci95[0], once.ci95[0], 1e-12, "bootstrap of patients");
+    CHECK_NEAR(again.ci95[1], once.ci95[1], 1e-12, "bootstrap of patients");
+    CHECK_NEAR(again.p, once.p, 1e-12, "bootstrap of patients");
+    /* Two cases a patient, of both classes in some, and each patient with a case of class 1. */
+    struct delong d;
+    for (int i = 0; i < N; i++) patient[i] = i / 2;
+    CHECK(!stats_seeds_auc(&one, label, a, b, 1, N, patient, N / 2) &&
+              !stats_delong_clustered(&d, label, a, b, patient, N, N / 2),
+          "memory");
+    CHECK_NEAR(one.se, d.se, 1e-12, "one seed: Obuchowski's se");
+    CHECK_NEAR(one.p, d.p, 1e-12, "one seed: Obuchowski's p");
+    for (int i = 0; i < N; i++) label[i] = i % 2;
+    CHECK(!stats_seeds_bootstrap_auc(&once, label, a, b, SEEDS, N, patient, N / 2, 500, 1, 0.95) &&
+              isfinite(once.p) && once.ci95[0] < once.ci95[1],
+          "every patient has both classes: p %g", once.p);
+}
+
 static void check_areas(void)
 {
     enum { N = 40 };
@@ -250,6 +305,12 @@ static void check_areas(void)
     CHECK_NEAR(c.difference, 0.5, 1e-12, "a perfect and a constant score");
     CHECK(c.p > 0 && c.ci[0] < c.ci[1], "no p of 0, no interval of one point: %g, %g to %g", c.p, c.ci[0],
           c.ci[1]);
+    /* Two cases a patient: patients are counted. */
+    for (int i = 0; i < N; i++) patient[i] = i / 2;
+    CHECK(comparison_areas(&c, label, a, b, 2, N, patient, N / 2, 0.05, 1) == 0 && c.n == N / 2 &&
+              c.cases == N,
+          "%d patients, %d cases", c.n, c.cases);
+    for (int i = 0; i < N; i++) patient[i] = i;
     /* Two seeds that say opposite things: what could have been found is more than an area can differ by. */
     for (int i = 0; i < N; i++) {
         b[N + i] = a[i] + 0.001 * (i % 3);
@@ -424,6 +485,7 @@ int main(void)
     check_roc();
     check_comparison();
     check_both();
+    check_seeds_of_patients();
     check_areas();
     check_macro();
     check_arms();

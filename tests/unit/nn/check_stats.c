@@ -187,7 +187,8 @@ static void check_seeds(void)
         const int n = total / seeds;
         struct seeds_test r;
         struct seeds_bootstrap boot, again;
-        CHECK(stats_seeds_auc(&r, label, a, b, seeds, n) == 0 && r.seeds == seeds && r.cases == n, "memory");
+        CHECK(stats_seeds_auc(&r, label, a, b, seeds, n, NULL, 0) == 0 && r.seeds == seeds && r.cases == n,
+              "memory");
         compare_test(&r, json_get(g, "auc"), "AUC", i);
         CHECK_NEAR(r.difference, json_number(g, "auc_difference", NAN), 1e-12, "difference of areas %d", i);
         CHECK(stats_seeds_mean_or(&r, a, b, seeds, n) == 0, "memory");
@@ -209,7 +210,7 @@ static void check_seeds(void)
                   fabs(again.ci[0] - boot.ci[0]) < 0.03 * width,
               "clusters of one");
         free(own);
-        CHECK(stats_seeds_bootstrap_auc(&boot, label, a, b, seeds, n, 4000, 1, 0.95) == 0 &&
+        CHECK(stats_seeds_bootstrap_auc(&boot, label, a, b, seeds, n, NULL, 0, 4000, 1, 0.95) == 0 &&
                   fabs(boot.difference - json_number(g, "auc_difference", NAN)) < 1e-12,
               "memory");
         const double wide =
@@ -265,7 +266,8 @@ static void check_one_seed(void)
     const int n = total / seeds;
     struct seeds_test r;
     struct delong d;
-    CHECK(stats_seeds_auc(&r, label, a, b, 1, n) == 0 && stats_delong(&d, label, a, b, n) == 0, "memory");
+    CHECK(stats_seeds_auc(&r, label, a, b, 1, n, NULL, 0) == 0 && stats_delong(&d, label, a, b, n) == 0,
+          "memory");
     CHECK_NEAR(r.p, d.p, 1e-12, "one seed: DeLong's p");
     CHECK_NEAR(r.se, d.se, 1e-12, "one seed: DeLong's se");
     CHECK(stats_seeds_mean(&r, a, b, 1, n) == 0 && r.df == n - 1 && isnan(r.sd_difference),
@@ -402,10 +404,10 @@ static void check_few(void)
         CHECK(stats_auc_macro(&m, auc, label, of, N, 2) == 0 && isfinite(m.macro) && isfinite(m.se) == k &&
                   isfinite(m.ci[0]) == k,
               "macro area, %d of a class", of_class);
-        CHECK(stats_seeds_auc(&t, label, a, b, SEEDS, N) == 0 && isfinite(t.difference) &&
+        CHECK(stats_seeds_auc(&t, label, a, b, SEEDS, N, NULL, 0) == 0 && isfinite(t.difference) &&
                   isfinite(t.se) == k && isfinite(t.p) == k && isfinite(t.ci[0]) == k,
               "seeds and areas, %d of a class: p %g", of_class, t.p);
-        CHECK(stats_seeds_bootstrap_auc(&s, label, a, b, SEEDS, N, 50, 1, 0.95) == 0 &&
+        CHECK(stats_seeds_bootstrap_auc(&s, label, a, b, SEEDS, N, NULL, 0, 50, 1, 0.95) == 0 &&
                   isfinite(s.difference) && isfinite(s.p) == k && isfinite(s.ci90[0]) == k,
               "crossed bootstrap of areas, %d of a class: p %g", of_class, s.p);
         CHECK(stats_seeds_mean(&t, a, b, SEEDS, n) == 0 && isfinite(t.difference) && isfinite(t.p) == k &&

@@ -148,7 +148,7 @@ static void areas(const struct numbers *x)
     stats_prior_shift(p, N, 0.5, 0.3);
     PUT(r.intercept, r.slope, stats_threshold_youden(x->label, x->a, N));
     bits_doubles(&h, p, N);
-    bad |= stats_seeds_auc(&s, x->label, x->a, x->b, SEEDS, N);
+    bad |= stats_seeds_auc(&s, x->label, x->a, x->b, SEEDS, N, NULL, 0);
     PUT(s.difference, s.se, s.df, s.t, s.p, s.ci[0], s.ci[1]);
     bad |= stats_seeds_mean(&s, x->a, x->b, SEEDS, N);
     PUT(s.difference, s.se, s.df, s.t, s.p, s.ci[0], s.ci[1]);

@@ -243,8 +243,8 @@ def write_table(a):
         text.append(f"| {title} | {target} | {source} | " + " | ".join(show(store[c]) for c in columns) + " |")
     masks = sorted({store[c]["masks"] for c in columns if c != "real"})
     text += ["", *textwrap.wrap(
-        f"K: {store['real']['masks']} label maps of KiTS19 (CT). C: {store['real']['kidneys']} kidneys of CHAOS (T2-SPIR). Phantom: "
-        + " and ".join(map(str, masks)) + " cases of the medium size, difficulty 1, seed 1.", 110), ""]
+        f"K: {store['real']['masks']} label maps of KiTS19 (CT). C: {store['real']['kidneys']} kidneys of CHAOS "
+        "(T2-SPIR). Phantom: " + " and ".join(map(str, masks)) + " cases of the medium size, difficulty 1, seed 1.", 110), ""]
     text += ["| area under the ROC curve, malignant against benign | target | " + " | ".join(
         f"{head[c]}, difficulty {d}" for c in columns[1:] for d in "01") + " |", "|" + "---|" * (2 + 2 * len(columns[1:]))]
     for key, target, title in MODELS:
@@ -252,8 +252,9 @@ def write_table(a):
     text.append("| hospitals named rightly from the background (largest: "
                 f"{store[columns[-1]]['difficulty_1']['largest_hospital']:.2f}) | | "
                 + " | ".join(f"{store[c]['difficulty_' + d]['hospital_accuracy']:.2f}" for c in columns[1:] for d in "01") + " |")
-    text += ["", *textwrap.wrap("Out-of-fold areas of 700 tiny cases, means of five splits into ten (`tests/bench/phantom_baselines.c`: the study's "
-                                "own features and models); standard error about 0.02.", 110), ""]
+    text += ["", *textwrap.wrap(
+        "Out-of-fold areas of 700 tiny cases, means of five splits into ten (`tests/bench/phantom_baselines.c`: "
+        "the study's own features and models); standard error about 0.02.", 110), ""]
     if "seconds_a_case" in store[columns[-1]]:
         sizes = list(store[columns[-1]]["seconds_a_case"])
         text += ["| processor seconds a case | " + " | ".join(sizes) + " |", "|---|" + "---|" * len(sizes)]

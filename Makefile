@@ -159,8 +159,8 @@ APPS_STUDY = apps/study/study_arms.o apps/study/study_baseline.o apps/study/stud
 	apps/study/study_compare.o apps/study/study_cost.o apps/study/study_data.o \
 	apps/study/study_estimate.o apps/study/study_multiclass.o apps/study/study_predict.o \
 	apps/study/study_protocol.o apps/study/study_region.o apps/study/study_results.o \
-	apps/study/study_segment.o apps/study/study_tables_csv.o apps/study/study_tables_json.o \
-	apps/study/study_train.o
+	apps/study/study_segment.o apps/study/study_subgroups.o apps/study/study_tables_csv.o \
+	apps/study/study_tables_json.o apps/study/study_train.o
 APPS_REPORT = apps/report/report.o apps/report/report_checklists.o apps/report/report_classify.o \
 	apps/report/report_cohort.o apps/report/report_compare.o apps/report/report_methods.o \
 	apps/report/report_multiclass.o apps/report/report_paper.o apps/report/report_pictures.o \
@@ -206,6 +206,7 @@ CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_ciphers tests/un
 	tests/unit/fl/check_stops tests/unit/fl/check_strategies
 CHECKS_APPS = tests/unit/apps/check_columns tests/unit/apps/check_overlay tests/unit/apps/check_phantom \
 	tests/unit/apps/check_phantom_shapes tests/unit/apps/check_progress tests/unit/apps/check_study \
+	tests/unit/apps/check_study_results \
 	tests/unit/apps/check_upright
 CHECKS_FUZZ = tests/fuzz/check_fuzz
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS) \

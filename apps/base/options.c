@@ -343,8 +343,9 @@ static int set_option(const char *command, const struct option_spec *s, const ch
     case OPTION_SEED:
         errno = 0;
         *(uint64_t *)s->value = strtoull(text, &end, 10);
-        if (end == text || *end || errno || text[0] == '-')
-            return app_usage(command, "--%s is '%s', must be a whole number from 0", s->name, text);
+        if (end == text || *end || errno || text[0] == '-' || *(uint64_t *)s->value > INT64_MAX)
+            return app_usage(command, "--%s is '%s', must be a whole number from 0 to %lld", s->name, text,
+                             (long long)INT64_MAX); /* what JSON's readers take */
         return 0;
     case OPTION_SIZE3: {
         int *size = s->value, used = 0;

@@ -147,8 +147,8 @@ int cmd_compare(int argc, char **argv)
     if (!options_parse(&operands, argc, argv, &help, 2, 2, &status)) return status;
     status = split_paths(&c.arm[0], operands.text[0], &e) || split_paths(&c.arm[1], operands.text[1], &e);
     int usage = status ? 0 : check_usage(argv[0], &c, &operands, spec);
-    static const char *const two_classes[] = {"patients", "margin", "threshold", "level",
-                                              "resamples", "power",  "seed",      NULL};
+    static const char *const two_classes[] = {"margin", "threshold", "level", "resamples",
+                                              "power",  "seed",      NULL};
     c.two_classes = given_among(&operands, two_classes);
     if (!status && !usage) status = run(&c, &e);
     free(c.arm[0].text);

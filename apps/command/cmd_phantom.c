@@ -362,6 +362,27 @@ static int write_dataset_json(const struct work *w, struct error *e)
 
 /* ---- the work ------------------------------------------------------------------------------------------ */
 
+/* Without its dataset.json a dataset was not finished: its cases, which may be more, would lie beside the new
+ * ones. A file that is no case of a phantom is somebody else's. */
+static int clear_folder(const char *folder, struct error *e)
+{
+    char path[1300];
+    struct file_list list;
+    if (file_list(folder, &list, e)) return -1;
+    int status = 0, other = 0;
+    for (int i = 0; i < list.count; i++)
+        if (strncmp(list.name[i], "renal_", 6) != 0) other = i + 1;
+    if (other)
+        status = error_set(e, "%s: holds %s, which is no phantom's; choose another folder", folder,
+                           list.name[other - 1]);
+    for (int i = 0; !status && i < list.count; i++) {
+        status = file_join(path, sizeof path, folder, list.name[i], e);
+        if (!status) status = file_remove(path, e);
+    }
+    file_list_free(&list);
+    return status;
+}
+
 static int make_folders(const struct work *w, struct error *e)
 {
     static const char *const folder[] = {"imagesTr", "labelsTr"};
@@ -370,7 +391,9 @@ static int make_folders(const struct work *w, struct error *e)
     if (file_exists(path))
         return error_set(e, "%s: there is a dataset already; remove it or choose another folder", path);
     for (int i = 0; i < 2; i++)
-        if (file_join(path, sizeof path, w->out, folder[i], e) || file_mkdirs(path, e)) return -1;
+        if (file_join(path, sizeof path, w->out, folder[i], e) || file_mkdirs(path, e) ||
+            clear_folder(path, e))
+            return -1;
     return 0;
 }
 

@@ -187,6 +187,7 @@ static int segment(struct predict *p, struct model **model, struct error *e)
 {
     struct segmenter s = {.plan = p->run.plan, .dataset = &p->run.dataset, .bf16 = p->run.options.bf16};
     struct image_cases cases;
+    char again[1300];
     double announced = 0, start = clock_seconds();
     s.sliding.step = p->step;
     for (int a = 0; a < 3; a++) s.sliding.mirror[a] = p->mirror && p->run.mirror[a];
@@ -231,7 +232,7 @@ static int segment(struct predict *p, struct model **model, struct error *e)
         console_to(stderr,
                    "nephron: stopped by signal %d after %d of %d cases; the label maps in %s are whole, and "
                    "`nephron predict --resume %s` goes on\n",
-                   interrupt_signal(), done, cases.count, p->out, p->out);
+                   interrupt_signal(), done, cases.count, p->out, text_shell(again, sizeof again, p->out));
     if (!status && !p->stopped && !p->to_file) status = copy_json(p, "dataset.json", e);
     if (!status && !p->stopped && !p->to_file) status = copy_json(p, "plans.json", e);
     if (!p->stopped) record_segmenter(p, &s, announced);

@@ -15,6 +15,8 @@
 #include "apps/study/study_tables.h"
 #include "io/base/file.h"
 #include "io/base/json.h"
+#include "io/base/lock.h"
+#include "io/base/text.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
 #include "tensor/base/pool.h"
@@ -222,12 +224,22 @@ static void say_absent(const char *name, const struct study_task *t, int skipped
         console_to(stderr, "nephron: warning: no %s: %s\n", name, t->why_not);
 }
 
-static int run_study(struct study *s, struct error *e)
+/* A study that is there is gone on with, or left alone: its protocol was stated before its results. */
+static int check_new(const struct study *s, struct error *e)
+{
+    char path[1300];
+    if (s->resume || s->estimate) return 0;
+    if (file_join(path, sizeof path, s->out, "protocol.json", e)) return -1;
+    if (!file_exists(path)) return 0;
+    return error_set(e,
+                     "%s: a study was begun in this folder; --resume goes on with it, another -o begins "
+                     "another",
+                     path);
+}
+
+static int work(struct study *s, struct error *e)
 {
     char data[1300];
-    if (!s->data && (s->estimate || !s->quiet) && study_estimate(s, e)) return -1;
-    if (!s->data && s->estimate) return 0;
-    if (dataset_spare(s->out, e) || file_mkdirs(s->out, e)) return -1;
     if (!s->data) {
         study_stage(s, STAGE_DATA);
         if (make_phantom(s, data, sizeof data, e)) return -1;
@@ -257,6 +269,18 @@ static int run_study(struct study *s, struct error *e)
     say_absent("segmentation", &s->segment, s->skip_segment);
     say_absent("classification", &s->classify, s->skip_classify);
     return write_reports(s, e);
+}
+
+static int run_study(struct study *s, struct error *e)
+{
+    if (check_new(s, e)) return -1;
+    if (!s->data && (s->estimate || !s->quiet) && study_estimate(s, e)) return -1;
+    if (!s->data && s->estimate) return 0;
+    if (dataset_spare(s->out, e) || file_mkdirs(s->out, e)) return -1;
+    if (s->estimate) return work(s, e);
+    const int lock = folder_lock(s->out, e), status = lock < 0 ? -1 : work(s, e);
+    folder_unlock(lock);
+    return status;
 }
 
 /* --task leaves the other one out. Numbers of the command line (0 or less: not given) replace the
@@ -311,11 +335,12 @@ static int check_usage(const struct study *s, const char *task, const struct ope
 /* How to go on; the exit code says the signal. */
 static int tell_stopped(const struct study *s)
 {
+    char out[1300];
     console_to(
         stderr,
         "nephron: stopped by signal %d; `nephron study --resume %s` goes on from this step to the same "
         "report\n",
-        interrupt_signal(), s->out);
+        interrupt_signal(), text_shell(out, sizeof out, s->out));
     return interrupt_status();
 }
 

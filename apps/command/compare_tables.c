@@ -17,6 +17,7 @@
 struct tables {
     struct scores *file[2]; /* [arm][seed] */
     int seeds, classes, n, clusters;
+    const int *patient;   /* cluster, where --patients gave them; else NULL: each case for itself */
     const char **id;      /* [n] */
     int *cluster, *label; /* [n] */
     int *right[2];        /* [arm][n], of the mean of the seeds */
@@ -112,6 +113,7 @@ static int find_pairs(struct tables *t, struct json *j, const struct compare *c,
         }
     if (!t->n) return error_set(e, "%s and %s have no case in common", c->arm[0].name, c->arm[1].name);
     t->clusters = patients_read(t->cluster, c->patients, t->id, t->n, e);
+    t->patient = c->patients ? t->cluster : NULL;
     return t->clusters < 0 ? -1 : 0;
 }
 
@@ -136,8 +138,8 @@ static void take_scores(struct tables *t, const struct compare *c)
 
 /* Right ones among the cases of a class (-1: all) of both arms, with Wilson's intervals, and McNemar's test.
  * The contract's members b, c and p are of accuracy, at the top; those of the classes lie within. */
-static void compare_share(struct json *j, struct json *mcnemar, const char *key, const struct tables *t,
-                          int class, const struct compare *c)
+static int compare_share(struct json *j, struct json *mcnemar, const char *key, const struct tables *t,
+                         int class, const struct compare *c, struct error *e)
 {
     struct mcnemar m;
     double ci[2][2];
@@ -147,8 +149,8 @@ static void compare_share(struct json *j, struct json *mcnemar, const char *key,
         n++;
         for (int arm = 0; arm < 2; arm++) right[arm] += t->right[arm][i];
     }
-    if (class < 0) stats_mcnemar(&m, t->right[0], t->right[1], t->n);
-    else stats_mcnemar_class(&m, t->right[0], t->right[1], t->label, t->n, class);
+    if (stats_mcnemar(&m, t->right[0], t->right[1], t->label, class, t->n, t->patient, t->clusters))
+        return error_set(e, "out of memory for %d cases", t->n);
     struct json *share = json_add_object(j, key);
     json_add_number(share, "threshold", c->threshold);
     for (int arm = 0; arm < 2; arm++) {
@@ -160,33 +162,37 @@ static void compare_share(struct json *j, struct json *mcnemar, const char *key,
     json_add_int(mcnemar, "b", m.b);
     json_add_int(mcnemar, "c", m.c);
     json_add_number(mcnemar, "p", m.p);
-    const struct power_basis basis = stats_power_mcnemar(m.b, m.c, n);
+    const struct power_basis basis = stats_power_mcnemar(m.squares, n, n < t->clusters ? n : t->clusters);
     const double found = stats_detectable_effect(c->power, basis.se, basis.df, 0.05);
     json_add_number(mcnemar, "detectable_difference", found);
-    if (c->quiet) return;
+    if (c->quiet) return 0;
     char text[32];
     console("%-12s %6.4f  %6.4f to %6.4f   %6.4f  %6.4f to %6.4f   %5d %5d  %-12s", key,
            n ? (double)right[0] / n : NAN, ci[0][0], ci[0][1], n ? (double)right[1] / n : NAN, ci[1][0],
            ci[1][1], m.b, m.c, compare_p(text, m.p));
     if (found > 0) printf(" %9.4f\n", found);
     else printf(" %9s\n", "-");
+    return 0;
 }
 
-static void compare_shares(struct json *j, const struct tables *t, const struct compare *c)
+static int compare_shares(struct json *j, const struct tables *t, const struct compare *c, struct error *e)
 {
     struct json *m = json_add_object(j, "mcnemar");
     if (!c->quiet)
         printf("\n%-12s %6s  %-18s %6s  %-18s %5s %5s  %-12s %9s\n", "", "A", "(Wilson, 95 %)", "B",
                "(Wilson, 95 %)", "A>B", "B>A", "McNemar", "detectable");
-    compare_share(j, m, "accuracy", t, -1, c);
-    if (t->classes > 2) return;
-    compare_share(j, json_add_object(m, "sensitivity"), "sensitivity", t, 1, c);
-    compare_share(j, json_add_object(m, "specificity"), "specificity", t, 0, c);
+    if (compare_share(j, m, "accuracy", t, -1, c, e)) return -1;
+    if (t->classes > 2) return 0;
+    if (compare_share(j, json_add_object(m, "sensitivity"), "sensitivity", t, 1, c, e) ||
+        compare_share(j, json_add_object(m, "specificity"), "specificity", t, 0, c, e))
+        return -1;
     if (!c->quiet)
-        printf("positive from a probability of %g on; A>B: cases that A alone has right; McNemar, exact; "
+        printf("positive from a probability of %g on; A>B: cases that A alone has right; McNemar, exact%s; "
                "detectable: the\n"
-               "difference of the shares that is found with a power of %g\n",
-               c->threshold, c->power);
+               "difference of the shares that is found with a power of %g%s\n",
+               c->threshold, t->patient ? ", signs turned patient by patient" : "", c->power,
+               t->patient ? "; Wilson's intervals count cases" : "");
+    return 0;
 }
 
 /* ---- two classes ------------------------------------------------------------------------------------- */
@@ -210,13 +216,15 @@ static int add_areas(struct json *j, const struct tables *t, const struct delong
 {
     int positives = 0;
     for (int i = 0; i < t->n; i++) positives += t->label[i];
-    if (!c->quiet) printf("%-12s %6s  %-20s %s\n", "", "AUC", "95 % (logit, DeLong)", "95 % (BCa bootstrap)");
+    if (!c->quiet)
+        printf("%-12s %6s  %-20s %s\n", "", "AUC", "95 % (logit, DeLong)",
+               t->patient ? "" : "95 % (BCa bootstrap)");
     for (int arm = 0; arm < 2; arm++) {
-        double logit[2], percentile[2], bca[2];
+        double logit[2], percentile[2], bca[2] = {NAN, NAN}; /* its resamples are of cases */
         const double auc = arm ? d->auc_b : d->auc_a;
         stats_auc_interval(logit, auc, arm ? d->se_b : d->se_a, positives, t->n - positives, 0.95);
-        if (stats_bootstrap_auc(percentile, bca, t->label, t->mean[arm], t->n,
-                                c->resamples < 2000 ? c->resamples : 2000, c->seed, 0.95))
+        if (!t->patient && stats_bootstrap_auc(percentile, bca, t->label, t->mean[arm], t->n,
+                                               c->resamples < 2000 ? c->resamples : 2000, c->seed, 0.95))
             return error_set(e, "out of memory for %d cases", t->n);
         struct json *o = json_add_object(j, arm ? "auc_b" : "auc_a");
         json_add_number(o, "auc", auc);
@@ -225,7 +233,7 @@ static int add_areas(struct json *j, const struct tables *t, const struct delong
         char text[STATS_RANGE_TEXT], again[STATS_RANGE_TEXT];
         if (!c->quiet)
             printf("%-12c %6.4f  %-20s %s\n", "AB"[arm], auc, stats_range_text(text, logit, 4),
-                   stats_range_text(again, bca, 4));
+                   t->patient ? "" : stats_range_text(again, bca, 4));
     }
     return 0;
 }
@@ -247,7 +255,7 @@ static int compare_seeds(struct json *j, const struct tables *t, const struct co
                        "takes several: A1,A2,A3 B1,B2,B3.");
         return 0;
     }
-    const int *patient = c->patients ? t->cluster : NULL;
+    const int *patient = t->patient;
     if (stats_seeds_auc(&r, t->label, t->all[0], t->all[1], t->seeds, t->n, patient, t->clusters) ||
         stats_seeds_bootstrap_auc(&b, t->label, t->all[0], t->all[1], t->seeds, t->n, patient, t->clusters,
                                   c->resamples < 2000 ? c->resamples : 2000, c->seed, c->level))
@@ -271,7 +279,7 @@ static int compare_two_classes(struct json *j, const struct tables *t, const str
     if (isnan(plain.auc_a))
         return error_set(e, "%s: all %d paired cases are of one class", c->arm[0].name, t->n);
     const struct delong *d = c->patients ? &clustered : &plain;
-    const struct power_basis basis = stats_power_areas(d->se, t->n);
+    const struct power_basis basis = stats_power_areas(d->se, t->clusters);
     int positives = 0;
     for (int i = 0; i < t->n; i++) positives += t->label[i];
     add_delong(j, "delong", &plain);
@@ -294,7 +302,7 @@ static int compare_two_classes(struct json *j, const struct tables *t, const str
                    c->margin, stats_power_two_sided(c->margin, basis.se, INFINITY, 0.05),
                    stats_power_tost(0, c->margin, basis.se, INFINITY, 0.05));
     }
-    compare_shares(j, t, c);
+    if (compare_shares(j, t, c, e)) return -1;
     compare_say_difference(j, c, "AUC", c->patients ? "DeLong by patients (Obuchowski)," : "DeLong",
                            d->difference, d->p, t->n, 1, &basis);
     compare_say_few(j, t->n, positives, t->n - positives);
@@ -314,7 +322,9 @@ static int compare_class(struct delong *d, const struct tables *t, int class, st
         for (int arm = 0; arm < 2; arm++)
             score[(size_t)arm * n + i] = t->mean[arm][i * (size_t)t->classes + (size_t) class];
     }
-    if (!status) status = stats_delong(d, is, score, score + n, t->n);
+    if (!status)
+        status = t->patient ? stats_delong_clustered(d, is, score, score + n, t->patient, t->n, t->clusters)
+                            : stats_delong(d, is, score, score + n, t->n);
     free(score);
     free(is);
     return status ? error_set(e, "out of memory for %d cases", t->n) : 0;
@@ -327,7 +337,7 @@ static int compare_macro(struct json *j, const struct tables *t, const struct co
     for (int arm = 0; arm < 2; arm++) {
         char text[STATS_RANGE_TEXT];
         struct macro_auc r;
-        if (stats_auc_macro(&r, auc, t->label, t->mean[arm], t->n, t->classes))
+        if (stats_auc_macro(&r, auc, t->label, t->mean[arm], t->n, t->classes, t->patient, t->clusters))
             return error_set(e, "out of memory for %d cases", t->n);
         struct json *one = json_add_object(o, arm ? "b" : "a");
         json_add_number(one, "auc", r.macro);
@@ -337,6 +347,16 @@ static int compare_macro(struct json *j, const struct tables *t, const struct co
             printf("macro AUC %c  %.4f  (%s), mean of %d classes against the rest\n", "AB"[arm], r.macro,
                    stats_range_text(text, r.ci, 4), r.classes);
     }
+    struct delong d;
+    if (stats_auc_macro_difference(&d, t->label, t->mean[0], t->mean[1], t->n, t->classes, t->patient,
+                                   t->clusters))
+        return error_set(e, "out of memory for %d cases", t->n);
+    json_add_number(o, "difference", d.difference);
+    json_add_number(o, "se_difference", d.se);
+    json_add_number(o, "z", d.z);
+    json_add_number(o, "p", d.p);
+    compare_add_range(o, "ci_difference", d.ci);
+    if (!c->quiet) print_delong(t->patient ? "macro, by patients" : "macro AUC", &d);
     return 0;
 }
 
@@ -347,6 +367,7 @@ static int compare_more_classes(struct json *j, const struct tables *t, const st
     double raw[SCORE_CLASSES_MAX], adjusted[SCORE_CLASSES_MAX];
     int shown = 0;
     char text[32], key[16];
+    const char *test = t->patient ? "DeLong by patients" : "DeLong";
     if (compare_macro(j, t, c, e)) return -1;
     for (int k = 0; k < t->classes; k++) {
         struct delong d;
@@ -364,16 +385,14 @@ static int compare_more_classes(struct json *j, const struct tables *t, const st
         json_add_number(one[k], "p_holm", adjusted[k]);
         shown += adjusted[k] < 0.05;
         if (adjusted[k] < 0.05)
-            compare_say(j, "Shown: the AUC of class %d against the rest differs (DeLong, after Holm %s).", k,
-                        compare_p(text, adjusted[k]));
+            compare_say(j, "Shown: the AUC of class %d against the rest differs (%s, after Holm %s).", k,
+                        test, compare_p(text, adjusted[k]));
     }
     if (!shown)
         compare_say(
-            j,
-            "Not shown: that the AUC of any class against the rest differs (DeLong, after Holm, %d cases).",
-            t->n);
-    compare_shares(j, t, c);
-    return 0;
+            j, "Not shown: that the AUC of any class against the rest differs (%s, after Holm, %d cases).",
+            test, t->n);
+    return compare_shares(j, t, c, e);
 }
 
 /* ---- different cases --------------------------------------------------------------------------------- */

@@ -284,14 +284,16 @@ static int report_two_classes(struct json *j, const struct evaluate *o, struct t
 
 /* ---- more classes ------------------------------------------------------------------------------------ */
 
-static int report_more_classes(struct json *j, const struct evaluate *o, const struct table *t,
+static int report_more_classes(struct json *j, const struct evaluate *o, const struct table *t, int clusters,
                                struct error *e)
 {
-    struct macro_auc r;
+    struct macro_auc r, by_patients;
     double auc[SCORE_CLASSES_MAX];
     char text[STATS_RANGE_TEXT];
     int right = 0;
-    if (stats_auc_macro(&r, auc, t->label, t->probability, t->n, t->classes))
+    if (stats_auc_macro(&r, auc, t->label, t->probability, t->n, t->classes, NULL, 0))
+        return error_set(e, "out of memory for %d cases", t->n);
+    if (stats_auc_macro(&by_patients, auc, t->label, t->probability, t->n, t->classes, t->cluster, clusters))
         return error_set(e, "out of memory for %d cases", t->n);
     json_add_number(j, "auc", r.macro);
     json_add_number(j, "auc_se", r.se);
@@ -300,6 +302,14 @@ static int report_more_classes(struct json *j, const struct evaluate *o, const s
     if (!o->quiet)
         printf("%d cases, %d classes\n\n%-18s %.4f  (%s), mean of %d classes against the rest\n", t->n,
                t->classes, "macro AUC", r.macro, stats_range_text(text, r.ci, 4), r.classes);
+    if (o->patients) {
+        json_add_int(j, "patients", clusters);
+        json_add_number(j, "auc_se_by_patients", by_patients.se);
+        add_range(j, "auc_ci_by_patients", by_patients.ci);
+        if (!o->quiet)
+            printf("%-18s (%s, %d patients)\n", "  by patients", stats_range_text(text, by_patients.ci, 4),
+                   clusters);
+    }
     for (int k = 0; k < t->classes; k++) {
         struct json *row = json_add_array(confusion, NULL);
         int count[SCORE_CLASSES_MAX] = {0}, total = 0;
@@ -334,7 +344,7 @@ static int report(const struct evaluate *o, struct table *t, struct table *valid
     struct json *j = json_object();
     json_add_int(j, "n", t->n);
     json_add_int(j, "left_out_without_a_reference", t->left_out);
-    int status = t->classes > 2 ? report_more_classes(j, o, t, e)
+    int status = t->classes > 2 ? report_more_classes(j, o, t, clusters, e)
                                 : report_two_classes(j, o, t, clusters, validation, e);
     if (!status && !o->quiet && t->left_out)
         console("%d cases of %s are not in %s and are left out.\n", t->left_out, o->pred, o->ref);
@@ -365,9 +375,9 @@ int evaluate_tables(const struct evaluate *o, struct error *e)
     int status = scores_read(&ref, o->ref, 1, 0, e);
     if (!status) status = scores_read(&pred, o->pred, 0, 1, e);
     if (!status) status = pair_scores(&t, &ref, &pred, e);
-    if (!status && t.classes > 2 && (o->validation || o->prior_to > 0 || o->patients))
-        status = error_set(e, "%s: has %d classes; --validation, --prior-to and --patients are for two",
-                           o->pred, t.classes);
+    if (!status && t.classes > 2 && (o->validation || o->prior_to > 0))
+        status =
+            error_set(e, "%s: has %d classes; --validation and --prior-to are for two", o->pred, t.classes);
     if (!status && o->validation) status = read_validation(&validation, &val, &ref, o->validation, e);
     if (!status) status = report(o, &t, o->validation ? &validation : NULL, e);
     table_free(&t);

@@ -31,7 +31,8 @@ int report_is_paper(const struct study *s);
 int report_segment(struct text *t, const struct study *s, const struct results *r, struct error *e);
 int report_classify(struct text *t, const struct study *s, const struct results *r, struct error *e);
 /* ---- report_multiclass.c: three and more classes, behind the heading ---- */
-void report_multiclass(struct text *t, const struct study *s, const struct class_results *r);
+void report_multiclass(struct text *t, const struct study *s, const struct results *r);
+const struct subgroups *report_auc_subgroups(const struct results *r, int arm);
 /* Curves of the first seed: the federated model's metric at every site and over all. */
 void report_rounds(struct text *t, const struct study *s, const struct study_task *task, const char *metric);
 /* ---- report_compare.c ---- */

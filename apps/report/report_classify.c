@@ -275,11 +275,6 @@ static void put_decision(struct text *t, const struct study *s, const struct cla
                  "the grey line acts on nobody.");
 }
 
-static const struct subgroups *auc_subgroups(const struct results *r, int arm)
-{
-    return &r->classify.arm[arm].by;
-}
-
 int report_classify(struct text *t, const struct study *s, const struct results *r, struct error *e)
 {
     (void)e;
@@ -291,7 +286,7 @@ int report_classify(struct text *t, const struct study *s, const struct results 
         return 0;
     }
     if (r->classify.classes > 2) {
-        report_multiclass(t, s, &r->classify);
+        report_multiclass(t, s, r);
         return 0;
     }
     char names[COVARIATE_LIST];
@@ -314,7 +309,7 @@ int report_classify(struct text *t, const struct study *s, const struct results 
     put_baselines(t, &r->classify);
     put_calibration(t, s, &r->classify);
     report_pairs(t, s, r->classify.pair, r->classify.pairs, "DeLong, paired, two-sided", "AUC");
-    report_subgroups(t, s, "AUC", auc_subgroups, r);
+    report_subgroups(t, s, "AUC", report_auc_subgroups, r);
     report_unseen(t, s, r->classify.unseen, r->classify.unseens, "DeLong, paired", "AUC");
     text_puts(t, "<div class=charts>\n");
     put_roc(t, s, &r->classify, ARM_FEDERATED);

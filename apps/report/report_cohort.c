@@ -152,18 +152,22 @@ static void put_shift(struct text *t, const struct study *s, const struct result
 }
 
 /* How many of each kind (column histology of clinical.csv) a site has; first come, first listed. */
-static void put_kinds(struct text *t, const struct study *s)
+static int put_kinds(struct text *t, const struct study *s, struct error *e)
 {
-    enum { KINDS = 24 };
-    const char *kind[KINDS];
+    const char **kind = malloc(((size_t)s->dataset.cases + 1) * sizeof *kind);
     int kinds = 0;
+    if (!kind) return error_set(e, "out of memory for %d cases", s->dataset.cases);
     for (int i = 0; i < s->dataset.cases; i++) {
+        const char *mine = s->item[i].kind;
         int k = 0;
-        while (k < kinds && strcmp(kind[k], s->item[i].kind) != 0) k++;
-        if (k == kinds && kinds < KINDS && s->item[i].kind[0] && s->item[i].role != STUDY_UNUSED)
-            kind[kinds++] = s->item[i].kind;
+        if (!mine || s->item[i].role == STUDY_UNUSED) continue;
+        while (k < kinds && strcmp(kind[k], mine) != 0) k++;
+        if (k == kinds) kind[kinds++] = mine;
     }
-    if (!kinds) return;
+    if (!kinds) {
+        free(kind);
+        return 0;
+    }
     text_puts(t, "<div class=scroll><table><caption><span>Histology by institution</span></caption><tr><th>");
     for (int site = 0; site < s->sites; site++) {
         text_puts(t, "<th>");
@@ -181,11 +185,13 @@ static void put_kinds(struct text *t, const struct study *s)
             const int site = column < s->sites ? column : -1;
             int n = 0;
             for (int i = 0; i < s->dataset.cases; i++)
-                n += is_of(&s->item[i], site) && strcmp(s->item[i].kind, kind[k]) == 0;
+                n += is_of(&s->item[i], site) && s->item[i].kind && strcmp(s->item[i].kind, kind[k]) == 0;
             text_printf(t, "<td>%d", n);
         }
     }
     text_puts(t, "</table></div>\n");
+    free(kind);
+    return 0;
 }
 
 int report_sites(struct text *t, const struct study *s, const struct results *r, struct error *e)
@@ -201,7 +207,13 @@ int report_sites(struct text *t, const struct study *s, const struct results *r,
     if (s->external) put_site_row(t, s, -1, room);
     free(room);
     text_puts(t, "</table></div>\n");
-    put_kinds(t, s);
+    if (s->patients < s->dataset.cases)
+        text_printf(t,
+                    "<p>The %d cases are of %d patients (patients.csv), whose cases are of one part. Tests, "
+                    "and intervals of Dice and areas, count patients; intervals of accuracy, sensitivity and "
+                    "specificity, calibration and the bands of ROC curves count cases.</p>\n",
+                    s->dataset.cases, s->patients);
+    if (put_kinds(t, s, e)) return -1;
     text_puts(t, "<h3>Shift of the intensities</h3><p>Earth mover's distance (Wasserstein 1) between the "
                  "training cases of two sites, over voxels that are not 0.</p>\n"
                  "<div class=pair>");

@@ -296,8 +296,8 @@ static void put_subgroups(struct text *t, const struct study *s, const char *cap
 }
 
 void report_subgroups(struct text *t, const struct study *s, const char *caption,
-                   const struct subgroups *(*subgroups_of)(const struct results *, int),
-                   const struct results *r)
+                      const struct subgroups *(*subgroups_of)(const struct results *, int),
+                      const struct results *r)
 {
     put_subgroups(t, s, caption, subgroups_of, r, 0);
     if (s->hospitals > 0) put_subgroups(t, s, caption, subgroups_of, r, 1);

@@ -23,8 +23,14 @@ static void put_arms(struct text *t, const struct study *s, const struct class_r
     text_puts(t, "</table></div>\n");
 }
 
-void report_multiclass(struct text *t, const struct study *s, const struct class_results *r)
+const struct subgroups *report_auc_subgroups(const struct results *r, int arm)
 {
+    return &r->classify.arm[arm].by;
+}
+
+void report_multiclass(struct text *t, const struct study *s, const struct results *all)
+{
+    const struct class_results *r = &all->classify;
     text_printf(t, "<p>%d test cases of %d classes; %d seed%s.</p>\n", s->classify.tests, r->classes,
                 s->classify.seeds, s->classify.seeds > 1 ? "s" : "");
     put_arms(t, s, r);
@@ -39,8 +45,10 @@ void report_multiclass(struct text *t, const struct study *s, const struct class
     text_puts(
         t,
         "; two-sided, conditional on the trained models. The standard error sums each case's placements in "
-        "the curves of all classes and both arms, which for two classes is DeLong's.</p>\n"
-        "<p class=soft>Simpler models, calibration, operating points, and tests with seeds as random are "
-        "given for two classes alone.</p>\n");
+        "the curves of all classes and both arms, which for two classes is DeLong's.</p>\n");
+    report_subgroups(t, s, "Macro AUC", report_auc_subgroups, all);
+    text_puts(
+        t, "<p class=soft>Simpler models, calibration, operating points, and tests with seeds as random are "
+           "given for two classes alone.</p>\n");
     report_rounds(t, s, &s->classify, "Accuracy of validation cases");
 }

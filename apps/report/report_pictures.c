@@ -133,7 +133,7 @@ static int put_case(struct text *t, const struct study *s, const struct segment_
     html_escaped(t, s->dataset.item[item].id);
     text_puts(t, ", site ");
     html_escaped(t, s->site_name[s->item[item].site]);
-    if (s->item[item].kind[0]) {
+    if (s->item[item].kind) {
         text_puts(t, ", ");
         html_escaped(t, s->item[item].kind);
     }

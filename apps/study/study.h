@@ -18,7 +18,7 @@
 #include "nn/train/learner_data.h"
 #include "nn/train/train.h"
 
-enum { STUDY_SITES_MAX = 16, STUDY_SEEDS_MAX = 10, STUDY_HOSPITALS_MAX = 32, STUDY_CLASSES_MAX = 16 };
+enum { STUDY_SITES_MAX = 16, STUDY_SEEDS_MAX = 10, STUDY_HOSPITALS_MAX = 256, STUDY_CLASSES_MAX = 16 };
 enum {
     ARM_FEDERATED,
     ARM_CENTRALISED,
@@ -87,7 +87,7 @@ struct study_case {
     double feature[REGION_FEATURES]; /* NaN without a mask */
     double age;                   /* of clinical.csv; NaN */
     int female;                   /* 1, 0, -1 unknown */
-    char kind[48];                /* column histology, "" */
+    char *kind;                   /* column histology; NULL */
     float *intensity;             /* [channels][INTENSITIES], voxels that are not 0 */
 };
 

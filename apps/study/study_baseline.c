@@ -82,6 +82,13 @@ static int has_clinical(const struct study *s)
     return 0;
 }
 
+static int against(struct delong *d, const struct class_results *r, const double *network,
+                   const double *simpler, int n)
+{
+    return r->patient ? stats_delong_clustered(d, r->label, network, simpler, r->patient, n, r->patients)
+                      : stats_delong(d, r->label, network, simpler, n);
+}
+
 int baselines_make(struct class_results *r, const struct study *s)
 {
     int all[COLUMNS], n = s->features, status = 0;
@@ -102,10 +109,11 @@ int baselines_make(struct class_results *r, const struct study *s)
     status |= fit_and_test(&b[BASELINE_TREES], s, all, n, 100);
     for (int k = 0; !status && k < BASELINES; k++) {
         if (!b[k].present) continue;
-        status |= metrics_classification(&b[k].c, r->label, b[k].probability, s->classify.tests, 0.5);
+        status |= results_classes(&b[k].c, r->label, b[k].probability, s->classify.tests, 0.5, r->patient,
+                                  r->patients);
         for (int arm = 0; arm < ARMS_MAIN; arm++)
-            status |= stats_delong(&b[k].against[arm], r->label, r->arm[arm].probability, b[k].probability,
-                                   s->classify.tests);
+            status |=
+                against(&b[k].against[arm], r, r->arm[arm].probability, b[k].probability, s->classify.tests);
     }
     return status;
 }

@@ -302,8 +302,8 @@ static int print_arm(const struct study *s, int arm, int seed, struct error *e)
     struct macro_auc macro = {.macro = NAN};
     double ignored[STUDY_CLASSES_MAX];
     const int many = r->of_class != NULL;
-    if (many &&
-        stats_auc_macro(&macro, ignored, target, r->of_class, t->tests, t->options.classifier.classes)) {
+    if (many && stats_auc_macro(&macro, ignored, target, r->of_class, t->tests, t->options.classifier.classes,
+                                NULL, 0)) {
         free(target);
         return error_set(e, "out of memory for %d cases", t->tests);
     }

@@ -10,8 +10,6 @@
 #include "nn/stats/stats_bootstrap.h"
 #include "nn/stats/stats_power.h"
 
-enum { RESAMPLES = 2000 };
-
 /* ---- margins and power --------------------------------------------------------------------------------- */
 
 /* useful: arm b does better than nothing by this endpoint. */
@@ -91,11 +89,11 @@ static int test_means(struct comparison *c, double *const v[2], double *mean[2],
     }
     c->difference = stats_mean(difference, n);
     int status =
-        stats_bootstrap_mean(percentile, c->ci, difference, n, RESAMPLES, seed, 0.95) ||
+        stats_bootstrap_mean(percentile, c->ci, difference, n, STUDY_RESAMPLES, seed, 0.95) ||
         stats_wilcoxon(&c->wilcoxon, mean[0], mean[1], n, WILCOXON_ZEROS_DEFAULT) ||
         stats_hodges_lehmann(&c->shift, mean[0], mean[1], n, 0.95) ||
         stats_seeds_mean(&c->random, v[0], v[1], seeds, n) ||
-        stats_seeds_bootstrap_mean(&c->bootstrap, v[0], v[1], seeds, n, NULL, 0, RESAMPLES, seed, 0.95);
+        stats_seeds_bootstrap_mean(&c->bootstrap, v[0], v[1], seeds, n, NULL, 0, STUDY_RESAMPLES, seed, 0.95);
     c->p = c->wilcoxon.p;
     if (n < STATS_LEAST_CASES) c->ci[0] = c->ci[1] = c->shift.ci[0] = c->shift.ci[1] = NAN;
     free(difference);
@@ -160,7 +158,7 @@ int comparison_areas(struct comparison *c, const int *label, const double *a, co
         status =
             stats_seeds_auc(&c->random, label, a, b, seeds, cases, cluster, patients) ||
                     stats_seeds_bootstrap_auc(&c->bootstrap, label, a, b, seeds, cases, cluster, patients,
-                                              RESAMPLES, seed, 0.95)
+                                              STUDY_RESAMPLES, seed, 0.95)
                 ? -1
                 : 0;
     if (!status) {

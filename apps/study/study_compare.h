@@ -21,6 +21,8 @@
  * no power, and nothing is said within a margin (nn/stats/stats.h). */
 #define STUDY_POWER 0.8 /* that a test should have before its "not" is taken for more than a lack of cases */
 
+enum { STUDY_RESAMPLES = 2000 }; /* of every bootstrap interval */
+
 struct comparison {
     int a, b;                     /* arms */
     int n, left_out, seeds;       /* units: patients (of means), cases (of areas); cases without a value */

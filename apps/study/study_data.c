@@ -59,15 +59,31 @@ static int find_sites(struct study *s, const char *path, struct error *e)
 
 /* ---- clinical.csv -------------------------------------------------------------------------------------- */
 
-/* Number of a hospital by its name, given to new ones; -1 for "" and where there are too many. */
-static int number_hospital(struct study *s, const char *name)
+/* Number of a hospital by its name, given to new ones. */
+static int number_hospital(int *number, struct study *s, const char *path, int row, const char *name,
+                           struct error *e)
 {
     int k = 0;
-    if (!*name) return -1;
     while (k < s->hospitals && strcmp(s->hospital_name[k], name) != 0) k++;
-    if (k == STUDY_HOSPITALS_MAX) return -1;
-    if (k == s->hospitals) snprintf(s->hospital_name[s->hospitals++], SITE_NAME_MAX, "%s", name);
-    return k;
+    *number = k;
+    if (k < s->hospitals) return 0;
+    if (k == STUDY_HOSPITALS_MAX)
+        return error_set(e, "%s: line %d: column hospital has more than %d hospitals", path, row + 2,
+                         STUDY_HOSPITALS_MAX);
+    if (strlen(name) >= SITE_NAME_MAX)
+        return error_set(e, "%s: line %d: column hospital: a name is 1 to %d bytes long", path, row + 2,
+                         SITE_NAME_MAX - 1);
+    snprintf(s->hospital_name[s->hospitals++], SITE_NAME_MAX, "%s", name);
+    return 0;
+}
+
+static int take_kind(struct study_case *item, const char *name, struct error *e)
+{
+    free(item->kind); /* a case that stands twice */
+    item->kind = malloc(strlen(name) + 1);
+    if (!item->kind) return error_set(e, "out of memory for a case's histology");
+    strcpy(item->kind, name);
+    return 0;
 }
 
 /* By name, as reports list them; a table has them as its cases come. */
@@ -106,10 +122,11 @@ static int read_clinical(struct study *s, const char *path, struct error *e)
         struct study_case *item = &s->item[i];
         if (has_value(&c, r, age)) status = csv_number(&c, path, r, age, &item->age, e);
         if (has_value(&c, r, sex)) item->female = covariate_sex(csv_cell(&c, r, sex));
-        if (has_value(&c, r, hospital)) item->hospital = number_hospital(s, csv_cell(&c, r, hospital));
-        if (has_value(&c, r, kind)) snprintf(item->kind, sizeof item->kind, "%s", csv_cell(&c, r, kind));
+        if (!status && has_value(&c, r, hospital))
+            status = number_hospital(&item->hospital, s, path, r, csv_cell(&c, r, hospital), e);
+        if (!status && has_value(&c, r, kind)) status = take_kind(item, csv_cell(&c, r, kind), e);
     }
-    sort_hospitals(s);
+    if (!status) sort_hospitals(s);
     csv_free(&c);
     return status;
 }
@@ -448,7 +465,10 @@ int study_shift(double *distance, const struct study *s, int site_a, int site_b,
 
 void study_close(struct study *s)
 {
-    for (int i = 0; s->item && i < s->dataset.cases; i++) free(s->item[i].intensity);
+    for (int i = 0; s->item && i < s->dataset.cases; i++) {
+        free(s->item[i].intensity);
+        free(s->item[i].kind);
+    }
     free(s->item);
     free(s->patient);
     cost_free(&s->cost);

@@ -40,7 +40,9 @@ static int make_arm(struct arm_classes *a, const struct class_results *r, const 
     if (!a->of_class || !a->probability) return -1;
     for (int i = 0; i < t->tests + t->externals; i++)
         a->probability[i] = a->of_class[(size_t)i * (size_t)r->classes + (size_t)r->label[i]];
-    if (stats_auc_macro(&a->macro, a->auc_of, r->label, a->of_class, t->tests, r->classes)) return -1;
+    if (stats_auc_macro(&a->macro, a->auc_of, r->label, a->of_class, t->tests, r->classes, r->patient,
+                        r->patients))
+        return -1;
     a->c = (struct classification){.n = t->tests,
                                    .accuracy = share_right(r->label, a->of_class, t->tests, r->classes),
                                    .balanced_accuracy = NAN, .sensitivity = NAN, .specificity = NAN,
@@ -48,13 +50,13 @@ static int make_arm(struct arm_classes *a, const struct class_results *r, const 
                                    .auc_ci = {a->macro.ci[0], a->macro.ci[1]}, .brier = NAN, .ece = NAN};
     stats_wilson(a->accuracy_ci, (int)(a->c.accuracy * t->tests + 0.5), t->tests, 0.95);
     for (int k = 0; k < t->seeds; k++) {
-        if (stats_auc_macro(&of_seed, ignored, r->label, t->run[arm][k].of_class, t->tests, r->classes))
+        if (stats_auc_macro(&of_seed, ignored, r->label, t->run[arm][k].of_class, t->tests, r->classes, NULL,
+                            0))
             return -1;
         a->seed_auc[k] = of_seed.macro;
     }
     a->seed_sd = t->seeds > 1 ? stats_sd(a->seed_auc, t->seeds) : NAN;
-    for (int k = 0; k < STUDY_SITES_MAX; k++) a->by.site[k].value = NAN;
-    return 0;
+    return subgroups_measure(&a->by, s, t, r->label, a->of_class);
 }
 
 int multiclass_make(struct class_results *r, const struct study *s)
@@ -64,7 +66,7 @@ int multiclass_make(struct class_results *r, const struct study *s)
     return status ? status
                   : stats_auc_macro_difference(&r->macro, r->label, r->arm[ARM_FEDERATED].of_class,
                                                r->arm[ARM_CENTRALISED].of_class, s->classify.tests,
-                                               r->classes);
+                                               r->classes, r->patient, r->patients);
 }
 
 void multiclass_say(struct text *t, const struct study *s, const struct class_results *r)

@@ -11,8 +11,6 @@
 #include "nn/stats/stats_distributions.h"
 #include "tensor/base/rng.h"
 
-enum { RESAMPLES = 2000 };
-
 /* NULL without memory, as what is made of it. */
 static double *room(int n)
 {
@@ -60,81 +58,6 @@ static int finite_values(double *out, const double *v, int n)
     return count;
 }
 
-static int mean_interval(double *mean, double ci[2], const double *v, int n, uint64_t seed)
-{
-    double *some = room(n), percentile[2];
-    if (!some) return -1;
-    int count = finite_values(some, v, n), status = 0;
-    *mean = ci[0] = ci[1] = NAN;
-    if (count > 0) {
-        *mean = stats_mean(some, count);
-        status = stats_bootstrap_mean(percentile, ci, some, count, RESAMPLES, seed, 0.95);
-    }
-    free(some);
-    return status ? -1 : 0;
-}
-
-/* ---- subgroups of cases -------------------------------------------------------------------------------- */
-
-enum subgroup_kind { SUBGROUP_SITE, SUBGROUP_HOSPITAL, SUBGROUP_EXTERNAL };
-
-/* Test cases of a subgroup, as places in the task's list. */
-static int list_subgroup(int *place, const struct study *s, const struct study_task *t,
-                         enum subgroup_kind kind, int k)
-{
-    int n = 0;
-    if (kind == SUBGROUP_EXTERNAL)
-        for (int i = 0; i < t->externals; i++) place[n++] = t->tests + i;
-    for (int i = 0; kind != SUBGROUP_EXTERNAL && i < t->tests; i++) {
-        const struct study_case *c = &s->item[t->test[i]];
-        if ((kind == SUBGROUP_SITE ? c->site : c->hospital) == k) place[n++] = i;
-    }
-    return n;
-}
-
-/* label NULL: the mean of value, else its area. */
-static int measure_subgroup(struct subgroup_value *g, const struct study *s, const struct study_task *t,
-                            enum subgroup_kind kind, int k, const int *label, const double *value)
-{
-    const size_t size = (size_t)(t->tests + t->externals) + 1;
-    int *place = malloc(2 * size * sizeof *place), failed = 0;
-    double *v = room((int)size);
-    if (!place || !v) {
-        free(place);
-        free(v);
-        return -1;
-    }
-    int *some = place + size;
-    *g = (struct subgroup_value){.value = NAN, .ci = {NAN, NAN}, .n = list_subgroup(place, s, t, kind, k)};
-    for (int i = 0; i < g->n; i++) {
-        v[i] = value[place[i]];
-        some[i] = label ? label[place[i]] : 0;
-        g->positives += some[i];
-    }
-    if (!label) {
-        failed = mean_interval(&g->value, g->ci, v, g->n, s->seed);
-    } else if (g->positives > 0 && g->positives < g->n) {
-        struct classification c;
-        failed = metrics_classification(&c, some, v, g->n, 0.5);
-        g->value = c.auc;
-        memcpy(g->ci, c.auc_ci, sizeof g->ci);
-    }
-    free(place);
-    free(v);
-    return failed;
-}
-
-static int measure_subgroups(struct subgroups *g, const struct study *s, const struct study_task *t,
-                             const int *label, const double *value)
-{
-    int failed = measure_subgroup(&g->external, s, t, SUBGROUP_EXTERNAL, 0, label, value);
-    for (int k = 0; k < s->sites; k++)
-        failed |= measure_subgroup(&g->site[k], s, t, SUBGROUP_SITE, k, label, value);
-    for (int k = 0; k < s->hospitals; k++)
-        failed |= measure_subgroup(&g->hospital[k], s, t, SUBGROUP_HOSPITAL, k, label, value);
-    return failed;
-}
-
 /* ---- pairs of arms ------------------------------------------------------------------------------------- */
 
 /* Federated with centralised first, then both with every other arm. */
@@ -161,16 +84,11 @@ static int compare_cases(struct comparison *c, const struct study *s, const stru
                          size_t member, double sign, const int *label, double margin, const int *place, int n)
 {
     double *a = all_seeds(t, c->a, member, sign, place, n), *b = all_seeds(t, c->b, member, sign, place, n);
-    int *patient = malloc((2 * (size_t)n + 1) * sizeof *patient),
-        *number = malloc(((size_t)s->patients + 1) * sizeof *number), patients = 0;
-    int status = a && b && patient && number ? 0 : -1;
-    for (int p = 0; !status && p < s->patients; p++) number[p] = -1;
-    for (int k = 0; !status && k < n; k++) {
-        int *mine = &number[s->patient[t->test[place[k]]]];
-        if (*mine < 0) *mine = patients++;
-        patient[k] = *mine;
-        if (label) patient[n + k] = label[place[k]];
-    }
+    int *patient = malloc((2 * (size_t)n + 1) * sizeof *patient), patients = 0;
+    int status = a && b && patient ? 0 : -1;
+    if (!status) patients = study_patients_of(patient, s, t, place, n);
+    if (patients < 0) status = -1;
+    for (int k = 0; !status && label && k < n; k++) patient[n + k] = label[place[k]];
     if (!status)
         status =
             label ? comparison_areas(c, patient + n, a, b, t->seeds, n, patient, patients, margin, s->seed)
@@ -178,7 +96,6 @@ static int compare_cases(struct comparison *c, const struct study *s, const stru
     free(a);
     free(b);
     free(patient);
-    free(number);
     return status;
 }
 
@@ -203,7 +120,7 @@ static int compare_unseen(struct comparison *unseen, int *count, const struct st
     for (int a = ARM_CENTRALISED; !status && a < t->arms; a++) {
         const int others = s->arm[a].design->others;
         if (!others && a != ARM_CENTRALISED) continue;
-        const int n = list_subgroup(place, s, t, others ? SUBGROUP_SITE : SUBGROUP_EXTERNAL, s->arm[a].site);
+        const int n = subgroup_list(place, s, t, others ? SUBGROUP_SITE : SUBGROUP_EXTERNAL, s->arm[a].site);
         int positives = 0;
         for (int k = 0; label && k < n; k++) positives += label[place[k]] == 1;
         if (!n || (label && (positives == 0 || positives == n))) continue;
@@ -271,7 +188,8 @@ static struct lesions sum_lesions(const struct study_task *t, int arm)
     return l;
 }
 
-static int arm_results(struct arm_dice *arm, const struct study *s, int a)
+/* patient: of the test cases. */
+static int arm_results(struct arm_dice *arm, const struct study *s, int a, const int *patient)
 {
     const struct study_task *t = &s->segment;
     const int n = t->tests;
@@ -279,7 +197,7 @@ static int arm_results(struct arm_dice *arm, const struct study *s, int a)
            *all = mean_over_seeds(t, a, offsetof(struct study_run, penalised)), *some = room(n);
     arm->value = mean_over_seeds(t, a, offsetof(struct study_run, value));
     if (!hd || !all || !some || !arm->value ||
-        mean_interval(&arm->mean, arm->ci, arm->value, n, s->seed)) {
+        results_mean(&arm->mean, arm->ci, arm->value, n, patient, s->seed)) {
         free(hd);
         free(all);
         free(some);
@@ -313,10 +231,15 @@ static int segment_results_make(struct segment_results *r, const struct study *s
     r->arms = t->arms;
     r->arm = calloc((size_t)t->arms + 1, sizeof *r->arm);
     r->pair = calloc(PAIRS_MAX, sizeof *r->pair);
-    if (!r->arm || !r->pair) return error_set(e, "out of memory for %d arms", t->arms);
+    int *patient = malloc(((size_t)n + 1) * sizeof *patient);
+    if (!r->arm || !r->pair || !patient || study_patients_of(patient, s, t, NULL, n) < 0) {
+        free(patient);
+        return error_set(e, "out of memory for %d arms", t->arms);
+    }
     for (int a = 0; !status && a < t->arms; a++)
-        status =
-            arm_results(&r->arm[a], s, a) || measure_subgroups(&r->arm[a].by, s, t, NULL, r->arm[a].value);
+        status = arm_results(&r->arm[a], s, a, patient) ||
+                 subgroups_measure(&r->arm[a].by, s, t, NULL, r->arm[a].value);
+    free(patient);
     r->pairs = list_pairs(r->pair, t->arms);
     for (int i = 0; !status && i < r->pairs; i++)
         status = compare_pair(&r->pair[i], s, t, offsetof(struct study_run, value), 1, NULL, s->dice_margin);
@@ -341,6 +264,17 @@ static int segment_results_make(struct segment_results *r, const struct study *s
 }
 
 /* ---- classification ------------------------------------------------------------------------------------ */
+
+/* Patients of the test cases; r->patient stays NULL where each case is one. */
+static int count_patients(struct class_results *r, const struct study *s)
+{
+    const struct study_task *t = &s->classify;
+    int *patient = malloc(((size_t)t->tests + 1) * sizeof *patient);
+    r->patients = patient ? study_patients_of(patient, s, t, NULL, t->tests) : -1;
+    if (r->patients >= 0 && r->patients < t->tests) r->patient = patient;
+    else free(patient);
+    return r->patients < 0 ? -1 : 0;
+}
 
 /* sensitivity[i]: the highest at a false positive rate of at most i / (ROC_POINTS - 1). order: cases by
  * falling probability; weight[case]: how often it counts. Cases of equal probability come in together. */
@@ -450,22 +384,25 @@ double results_net_benefit(const int *label, const double *probability, int n, d
     return n ? (tp - fp * threshold / (1 - threshold)) / n : NAN;
 }
 
-static int classify_arm(struct arm_classes *arm, const struct study *s, const int *label, int a)
+static int classify_arm(struct arm_classes *arm, const struct study *s, const struct class_results *r, int a)
 {
     const struct study_task *t = &s->classify;
+    const int *label = r->label;
     int n = t->tests, failed;
     arm->probability = mean_over_seeds(t, a, offsetof(struct study_run, value));
     arm->validation = room(t->validated);
     if (!arm->probability || !arm->validation) return -1;
-    failed = metrics_classification(&arm->c, label, arm->probability, n, 0.5);
+    failed = results_classes(&arm->c, label, arm->probability, n, 0.5, r->patient, r->patients);
     stats_wilson(arm->accuracy_ci, arm->c.tp + arm->c.tn, n, 0.95);
     stats_wilson(arm->sensitivity_ci, arm->c.tp, arm->c.positives, 0.95);
     stats_wilson(arm->specificity_ci, arm->c.tn, n - arm->c.positives, 0.95);
     stats_clopper_pearson(arm->accuracy_exact, arm->c.tp + arm->c.tn, n, 0.95);
     stats_clopper_pearson(arm->sensitivity_exact, arm->c.tp, arm->c.positives, 0.95);
     stats_clopper_pearson(arm->specificity_exact, arm->c.tn, n - arm->c.positives, 0.95);
-    failed |= stats_bootstrap_auc(arm->auc_percentile, arm->auc_bca, label, arm->probability, n, RESAMPLES,
-                                  s->seed, 0.95);
+    arm->auc_percentile[0] = arm->auc_percentile[1] = arm->auc_bca[0] = arm->auc_bca[1] = NAN;
+    if (!r->patient) /* its resamples are of cases */
+        failed |= stats_bootstrap_auc(arm->auc_percentile, arm->auc_bca, label, arm->probability, n,
+                                      STUDY_RESAMPLES, s->seed, 0.95);
     failed |= stats_hosmer_lemeshow(&arm->hosmer, label, arm->probability, n, 10);
     void *ranks = malloc(stats_auc_bytes(n));
     failed |= !ranks;
@@ -474,7 +411,7 @@ static int classify_arm(struct arm_classes *arm, const struct study *s, const in
     free(ranks);
     arm->seed_sd = t->seeds > 1 ? stats_sd(arm->seed_auc, t->seeds) : NAN;
     failed |= results_roc(&arm->roc, label, arm->probability, n, 1000, s->seed);
-    failed |= measure_subgroups(&arm->by, s, t, label, arm->probability);
+    failed |= subgroups_measure(&arm->by, s, t, label, arm->probability);
     for (int k = 0; k < t->validated; k++) {
         arm->validation[k] = 0;
         for (int seed = 0; seed < t->seeds; seed++)
@@ -483,26 +420,28 @@ static int classify_arm(struct arm_classes *arm, const struct study *s, const in
     arm->piped = t->run[a][0].piped != NULL;
     if (arm->piped) {
         double *p = mean_over_seeds(t, a, offsetof(struct study_run, piped));
-        failed |= !p || metrics_classification(&arm->c_piped, label, p, n, 0.5);
+        failed |= !p || results_classes(&arm->c_piped, label, p, n, 0.5, r->patient, r->patients);
         free(p);
     }
     return failed;
 }
 
 /* Decisions of two arms at 0.5 over all cases, and over those of each class. */
-static int compare_shares(struct mcnemar m[SHARES], const int *label, const double *a, const double *b, int n)
+static int compare_shares(struct mcnemar m[SHARES], const struct class_results *r, int n)
 {
+    const double *a = r->arm[ARM_FEDERATED].probability, *b = r->arm[ARM_CENTRALISED].probability;
+    static const int class[SHARES] = {-1, 1, 0};
     int *both = malloc((2 * (size_t)n + 1) * sizeof *both), *const right[2] = {both, both + (both ? n : 0)};
     if (!both) return -1;
     for (int k = 0; k < n; k++) {
-        right[0][k] = (a[k] >= 0.5) == (label[k] == 1);
-        right[1][k] = (b[k] >= 0.5) == (label[k] == 1);
+        right[0][k] = (a[k] >= 0.5) == (r->label[k] == 1);
+        right[1][k] = (b[k] >= 0.5) == (r->label[k] == 1);
     }
-    stats_mcnemar(&m[SHARE_ACCURACY], right[0], right[1], n);
-    stats_mcnemar_class(&m[SHARE_SENSITIVITY], right[0], right[1], label, n, 1);
-    stats_mcnemar_class(&m[SHARE_SPECIFICITY], right[0], right[1], label, n, 0);
+    int status = 0;
+    for (int k = 0; !status && k < SHARES; k++)
+        status = stats_mcnemar(&m[k], right[0], right[1], r->label, class[k], n, r->patient, r->patients);
     free(both);
-    return 0;
+    return status;
 }
 
 static int class_results_make(struct class_results *r, const struct study *s, struct error *e)
@@ -513,7 +452,8 @@ static int class_results_make(struct class_results *r, const struct study *s, st
     r->arms = t->arms;
     r->arm = calloc((size_t)t->arms + 1, sizeof *r->arm);
     r->pair = calloc(PAIRS_MAX, sizeof *r->pair);
-    if (!r->label || !r->arm || !r->pair) return error_set(e, "out of memory for %d cases", n);
+    if (!r->label || !r->arm || !r->pair || count_patients(r, s))
+        return error_set(e, "out of memory for %d cases", n);
     for (int k = 0; k < n + t->externals; k++) r->label[k] = s->dataset.item[t->test[k]].target;
     r->classes = s->classify.options.classifier.classes;
     if (r->classes > 2)
@@ -524,7 +464,7 @@ static int class_results_make(struct class_results *r, const struct study *s, st
         if (s->item[i].role == STUDY_VALIDATION && s->dataset.item[i].target >= 0)
             r->validation_label[r->validations++] = s->dataset.item[i].target == 1;
     for (int a = 0; !status && a < t->arms; a++)
-        status = classify_arm(&r->arm[a], s, r->label, a) || calibration_make(&r->arm[a], r, s) ? -1 : 0;
+        status = classify_arm(&r->arm[a], s, r, a) || calibration_make(&r->arm[a], r, s) ? -1 : 0;
     if (!status) status = baselines_make(r, s);
     r->pairs = list_pairs(r->pair, t->arms);
     for (int i = 0; !status && i < r->pairs; i++)
@@ -533,10 +473,8 @@ static int class_results_make(struct class_results *r, const struct study *s, st
     adjust_pairs(r->pair, r->pairs);
     if (!status) status = compare_unseen(r->unseen, &r->unseens, s, t, r->label);
     const struct delong *d = &r->pair[0].delong;
-    r->one_sided = d->se > 0 ? stats_normal_cdf(d->z) : NAN;
-    if (!status)
-        status = compare_shares(r->mcnemar, r->label, r->arm[ARM_FEDERATED].probability,
-                                r->arm[ARM_CENTRALISED].probability, n);
+    r->one_sided = stats_p_floor(d->se > 0 ? stats_normal_cdf(d->z) : NAN);
+    if (!status) status = compare_shares(r->mcnemar, r, n);
     return status ? error_set(e, "out of memory for the tests of %d cases", n) : 0;
 }
 
@@ -584,6 +522,7 @@ void results_free(struct results *r)
     for (int a = 0; a < ARMS_MAIN; a++) free(r->segment.volume_ml[a]);
     free(r->segment.reference_ml);
     for (int k = 0; k < BASELINES; k++) free(r->classify.baseline[k].probability);
+    free(r->classify.patient);
     free(r->classify.validation_label);
     free(r->classify.label);
 }

@@ -27,6 +27,8 @@ struct subgroups {
     struct subgroup_value site[STUDY_SITES_MAX], hospital[STUDY_HOSPITALS_MAX], external;
 };
 
+enum subgroup_kind { SUBGROUP_SITE, SUBGROUP_HOSPITAL, SUBGROUP_EXTERNAL };
+
 struct arm_dice {
     double *value;          /* [tests + externals] */
     double mean, sd, median, ci[2];
@@ -113,6 +115,7 @@ enum { SHARE_ACCURACY, SHARE_SENSITIVITY, SHARE_SPECIFICITY, SHARES };
 struct class_results {
     int classes;
     int *label;           /* [tests + externals] */
+    int *patient, patients; /* [tests] of the tests count patients; NULL where each case is one */
     struct delong macro;  /* of three and more classes: federated - centralised; most of the rest is empty
                              then */
     int *validation_label, validations;
@@ -132,6 +135,26 @@ struct results {
     struct class_results classify;
     double *shift;        /* results_shift reads it */
 };
+
+/* ---- study_subgroups.c: -1 when memory is out ---- */
+/* Numbers the patients of the test cases at `place` (NULL: all, in order) from 0 on; returns how many. */
+int study_patients_of(int *patient, const struct study *s, const struct study_task *t, const int *place,
+                      int n);
+/* Test cases of site or hospital k, or all external ones, as places in the task's list; returns how many. */
+int subgroup_list(int *place, const struct study *s, const struct study_task *t, enum subgroup_kind kind,
+                  int k);
+/* label NULL: means of value [tests + externals]; else areas: of two classes of value, of more the macro
+ * areas of value [tests + externals][classes]. */
+int subgroups_measure(struct subgroups *g, const struct study *s, const struct study_task *t,
+                      const int *label, const double *value);
+
+/* Mean of the finite ones of n values with BCa's interval, of resampled patients (patient [n] any numbers;
+ * NULL: each case is one). -1 when memory is out. */
+int results_mean(double *mean, double ci[2], const double *v, int n, const int *patient, uint64_t seed);
+/* metrics_classification, with the area's error and interval of patients, 0 to patients - 1 (NULL: as there).
+ */
+int results_classes(struct classification *c, const int *label, const double *probability, int n,
+                    double threshold, const int *patient, int patients);
 
 /* ---- study_baseline.c: -1 when memory is out ---- */
 int baselines_make(struct class_results *r, const struct study *s);

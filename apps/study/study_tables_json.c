@@ -332,7 +332,7 @@ static void add_class_each(struct json *arms, const char *key, const struct stud
     struct json *seeds = json_add_array(o, "per_seed"), *sites = json_add_array(o, "of");
     for (int arm = next_each(s, -1, others); arm >= 0; arm = next_each(s, arm, others)) {
         add_seeds(seeds, NULL, r->arm[arm].seed_auc, s->classify.seeds);
-        add_subgroups(json_add_object(sites, NULL), s, &r->arm[arm].by, 1);
+        add_subgroups(json_add_object(sites, NULL), s, &r->arm[arm].by, r->classes == 2);
     }
 }
 
@@ -360,6 +360,7 @@ static void add_multiclass(struct json *root, const struct study *s, const struc
         add_pair(o, "accuracy_ci", r->arm[a].accuracy_ci[0], r->arm[a].accuracy_ci[1]);
         add_seeds(o, "per_seed", r->arm[a].seed_auc, s->classify.seeds);
         json_add_number(o, "sd_between_seeds", r->arm[a].seed_sd);
+        add_subgroups(o, s, &r->arm[a].by, 0);
     }
     add_class_each(arms, "leave_one_out", s, r, 1);
     add_headline(j, s, all, 1);

@@ -19,6 +19,7 @@
 #include "apps/training/federation_steps.h"
 #include "apps/training/validation.h"
 #include "io/base/file.h"
+#include "io/base/text.h"
 #include "nn/planner/plans_json.h"
 #include "nn/train/checkpoint.h"
 #include "nn/train/train_covariates.h"
@@ -243,10 +244,11 @@ static int on_stop(void *arg)
 /* How to go on; the exit code says the signal. */
 static void tell_stopped(const struct training *t)
 {
-    fprintf(stderr,
-            "nephron: stopped by signal %d; `nephron %s --resume %s` goes on from this step to the same "
-            "weights\n",
-            interrupt_signal(), t->args.command, t->args.run);
+    char run[1300];
+    console_to(stderr,
+               "nephron: stopped by signal %d; `nephron %s --resume %s` goes on from this step to the same "
+               "weights\n",
+               interrupt_signal(), t->args.command, text_shell(run, sizeof run, t->args.run));
 }
 
 /* A resumed training that had come to its end: said though the run is a quiet one, or nothing would be. */

@@ -256,6 +256,25 @@ const char *text_name_fault(const char *s)
     return NULL;
 }
 
+char *text_shell(char *buf, size_t size, const char *s)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+=:,@%";
+    const int bare = *s && strspn(s, plain) == strlen(s);
+    size_t used = 0;
+    if (size < 8) {
+        if (size > 0) *buf = 0;
+        return buf;
+    }
+    if (!bare) buf[used++] = '\'';
+    for (; *s && used + 6 < size; s++) {
+        if (*s != '\'') buf[used++] = *s;
+        else used += (size_t)sprintf(buf + used, "'\\''"); /* ends, one that is escaped, begins */
+    }
+    if (!bare) buf[used++] = '\'';
+    buf[used] = 0;
+    return buf;
+}
+
 char *text_shown(char *buf, size_t size, const char *s)
 {
     const char *end = s + strlen(s);

@@ -46,6 +46,10 @@ int stats_delong_unpaired(struct delong *r, const int *label_a, const double *a,
 int stats_delong_clustered(struct delong *r, const int *label, const double *a, const double *b,
                            const int *cluster, int n, int clusters);
 
+/* z, p and the interval of two areas that differ by an error of 0: by square-and-add, as above. r: areas,
+ * their difference and their own errors; of each, the cases of either class. */
+void stats_auc_certain(struct delong *r, int positives_a, int negatives_a, int positives_b, int negatives_b);
+
 /* Interval of one area that is never a point and stays within [0, 1]: DeLong's standard error on the logit
  * scale (Pepe 2003, section 5.2.4). Where the area is 0 or 1 or se is 0 that is undefined, and Newcombe's
  * score-like interval (2006, part 2, method 5, doi 10.1002/sim.2324) is given. */
@@ -64,13 +68,14 @@ struct macro_auc {
 };
 /* auc[classes]: each class against the rest, NaN where it does not occur. The standard error sums each case's
  * placements in all curves, so that the curves' covariances are in it (DeLong's idea; for two classes it is
- * DeLong's). */
+ * DeLong's). cluster NULL: every case for itself; else the sums of clusters, 0 to clusters - 1, are what
+ * varies (patients with several cases), times clusters / (clusters - 1). */
 int stats_auc_macro(struct macro_auc *r, double *auc, const int *label, const double *probability, int n,
-                    int classes);
+                    int classes, const int *cluster, int clusters);
 /* The same of two models' probabilities of the same cases: the difference a - b of the macro areas with the
- * standard error of the difference, and a normal test. Of d: auc_a, auc_b, difference, se, z, p (1 of equal
- * areas; NaN where the error is 0 and they differ), ci. */
+ * standard error of the difference, and a normal test; where the error is 0 and they differ,
+ * stats_auc_certain's. */
 int stats_auc_macro_difference(struct delong *d, const int *label, const double *a, const double *b, int n,
-                               int classes);
+                               int classes, const int *cluster, int clusters);
 
 #endif

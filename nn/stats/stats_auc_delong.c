@@ -39,18 +39,9 @@ static struct classes count_classes(const int *label, int n)
     return c;
 }
 
-/* A standard error of 0 has no z: square-and-add of the two areas' own intervals. */
 static void compare_certain(struct delong *r, struct classes of_a, struct classes of_b)
 {
-    double a[2], b[2];
-    stats_auc_interval(a, r->auc_a, r->se_a, of_a.positives, of_a.negatives, 0.95);
-    stats_auc_interval(b, r->auc_b, r->se_b, of_b.positives, of_b.negatives, 0.95);
-    const double down = hypot(r->auc_a - a[0], b[1] - r->auc_b), up = hypot(a[1] - r->auc_a, r->auc_b - b[0]);
-    r->ci[0] = r->difference - down;
-    r->ci[1] = r->difference + up;
-    if (r->difference == 0) return;
-    r->z = stats_normal_quantile(0.975) * r->difference / (r->difference > 0 ? down : up);
-    r->p = p_of(r->z);
+    stats_auc_certain(r, of_a.positives, of_a.negatives, of_b.positives, of_b.negatives);
 }
 
 /* Areas and their difference stand; how sure they are, so few cases do not say. */

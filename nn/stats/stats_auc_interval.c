@@ -113,6 +113,20 @@ int stats_bootstrap_auc(double percentile[2], double bca[2], const int *label, c
     return 0;
 }
 
+/* A standard error of 0 has no z: square-and-add of the two areas' own intervals. */
+void stats_auc_certain(struct delong *r, int positives_a, int negatives_a, int positives_b, int negatives_b)
+{
+    double a[2], b[2];
+    stats_auc_interval(a, r->auc_a, r->se_a, positives_a, negatives_a, 0.95);
+    stats_auc_interval(b, r->auc_b, r->se_b, positives_b, negatives_b, 0.95);
+    const double down = hypot(r->auc_a - a[0], b[1] - r->auc_b), up = hypot(a[1] - r->auc_a, r->auc_b - b[0]);
+    r->ci[0] = r->difference - down;
+    r->ci[1] = r->difference + up;
+    if (r->difference == 0) return;
+    r->z = stats_normal_quantile(0.975) * r->difference / (r->difference > 0 ? down : up);
+    r->p = stats_p_floor(2 * stats_normal_cdf(-fabs(r->z)));
+}
+
 /* ---- three and more classes -------------------------------------------------------------------------- */
 
 /* Adds the placements of one class against the rest, each over the size of its side, to what every case
@@ -132,81 +146,132 @@ static double add_curve(double *part, int *is, double *score, double *placement,
     return area;
 }
 
-/* Sum over the true classes of (cases) * (variance of their parts). */
-static double variance_of_parts(const double *part, const int *label, int n, int classes)
+/* Of the mean of curves, from what each case contributes to it less the mean of its true class: the sum over
+ * the classes of (cases) * (variance), or of clusters the squares of their sums. NaN where a class has few
+ * cases, or clusters. residual: [n] of room. */
+static double variance_of_parts(const double *part, double *residual, const int *label, int n, int classes,
+                                const int *cluster, double *of_cluster, int clusters)
 {
     double variance = 0;
     for (int class = 0; class < classes; class ++) {
-        double sum = 0, square = 0, count = 0;
+        double sum = 0, square = 0, count = 0, units = 0;
         for (int i = 0; i < n; i++)
             if (label[i] == class) sum += part[i], count++;
         for (int i = 0; i < n; i++)
-            if (label[i] == class) square += (part[i] - sum / count) * (part[i] - sum / count);
-        if (count >= STATS_LEAST_OF_CLASS) variance += count * square / (count - 1);
+            if (label[i] == class) {
+                residual[i] = part[i] - sum / count;
+                square += residual[i] * residual[i];
+            }
+        for (int c = 0; cluster && c < clusters; c++) of_cluster[c] = 0;
+        for (int i = 0; cluster && i < n; i++)
+            if (label[i] == class && of_cluster[cluster[i]] == 0) of_cluster[cluster[i]] = 1, units++;
+        if (!cluster) units = count;
+        if (units >= STATS_LEAST_OF_CLASS) variance += count * square / (count - 1);
         else if (count > 0) variance = NAN;
     }
-    return variance;
+    if (!cluster || isnan(variance)) return variance;
+    variance = 0;
+    for (int c = 0; c < clusters; c++) of_cluster[c] = 0;
+    for (int i = 0; i < n; i++) of_cluster[cluster[i]] += residual[i];
+    for (int c = 0; c < clusters; c++) variance += of_cluster[c] * of_cluster[c];
+    return variance * clusters / (clusters - 1);
+}
+
+/* Rooms for the macro area of one or two models. */
+struct macro_room {
+    double *part[2], *score, *placement, *of_cluster;
+    int *is;
+};
+
+static int macro_room(struct macro_room *m, int n, int clusters)
+{
+    const size_t size = (size_t)n;
+    double *room = calloc(4 * size + (size_t)clusters + 1, sizeof *room);
+    *m = (struct macro_room){{room, room ? room + size : room}, .is = malloc((size + 1) * sizeof *m->is)};
+    if (!room || !m->is) return -1;
+    m->score = room + 2 * size;
+    m->placement = room + 3 * size;
+    m->of_cluster = room + 4 * size;
+    return 0;
+}
+
+static void macro_free(struct macro_room *m)
+{
+    free(m->part[0]);
+    free(m->is);
+}
+
+/* Sum of the areas of the classes that occur, *classes of them, each also in auc where it is not NULL; the
+ * cases' parts in m->part[model]. -1 when memory is out. */
+static int add_curves(struct macro_room *m, int model, double *sum, int *occur, double *auc, const int *label,
+                      const double *probability, int n, int classes)
+{
+    *sum = 0;
+    *occur = 0;
+    for (int k = 0; k < classes; k++) {
+        const double area =
+            add_curve(m->part[model], m->is, m->score, m->placement, label, probability, n, classes, k);
+        if (area < 0) return -1;
+        if (auc) auc[k] = area;
+        if (isnan(area)) continue;
+        *sum += area;
+        ++*occur;
+    }
+    return 0;
 }
 
 int stats_auc_macro(struct macro_auc *r, double *auc, const int *label, const double *probability, int n,
-                    int classes)
+                    int classes, const int *cluster, int clusters)
 {
-    double *work = calloc(3 * (size_t)n + 1, sizeof *work), sum = 0;
-    int *is = malloc(((size_t)n + 1) * sizeof *is), failed = !work || !is;
+    struct macro_room m;
+    double sum;
+    int failed = macro_room(&m, n, clusters);
     *r = (struct macro_auc){NAN, NAN, {NAN, NAN}, 0};
-    for (int k = 0; !failed && k < classes; k++) {
-        auc[k] = add_curve(work, is, work + n, work + 2 * n, label, probability, n, classes, k);
-        if (auc[k] < 0) failed = 1;
-        if (isnan(auc[k])) continue;
-        sum += auc[k];
-        r->classes++;
-    }
+    if (!failed) failed = add_curves(&m, 0, &sum, &r->classes, auc, label, probability, n, classes);
     if (!failed && r->classes) {
         const double k = r->classes;
         r->macro = sum / k;
-        r->se = sqrt(variance_of_parts(work, label, n, classes)) / k;
+        r->se =
+            sqrt(variance_of_parts(m.part[0], m.score, label, n, classes, cluster, m.of_cluster, clusters)) /
+            k;
         if (!isnan(r->se))
             stats_auc_interval(r->ci, r->macro, r->se, n / r->classes, n - n / r->classes, 0.95);
     }
-    free(work);
-    free(is);
+    macro_free(&m);
     return failed ? -1 : 0;
 }
 
 int stats_auc_macro_difference(struct delong *d, const int *label, const double *a, const double *b, int n,
-                               int classes)
+                               int classes, const int *cluster, int clusters)
 {
-    const double *const score[2] = {a, b};
-    double *work = calloc(4 * (size_t)n + 1, sizeof *work), sum[2] = {0, 0};
-    int *is = malloc(((size_t)n + 1) * sizeof *is), failed = !work || !is, occur = 0;
-    for (int k = 0; !failed && k < classes; k++)
-        for (int arm = 0; !failed && arm < 2; arm++) {
-            double *part = work + (size_t)arm * (size_t)n;
-            const double area =
-                add_curve(part, is, work + 2 * n, work + 3 * n, label, score[arm], n, classes, k);
-            if (area < 0) failed = 1;
-            if (isnan(area)) continue;
-            sum[arm] += area;
-            occur += arm;
-        }
-    if (!failed) {
-        for (int i = 0; i < n; i++) work[i] -= work[n + i];
-        memset(d, 0, sizeof *d);
-        d->auc_a = d->auc_b = d->difference = d->se = d->z = d->p = d->ci[0] = d->ci[1] = NAN;
-    }
+    struct macro_room m;
+    double sum[2], variance[2];
+    int occur = 0, failed = macro_room(&m, n, clusters);
+    for (int k = 0; !failed && k < 2; k++)
+        failed = add_curves(&m, k, &sum[k], &occur, NULL, label, k ? b : a, n, classes);
+    *d = (struct delong){NAN, NAN, NAN, NAN, NAN, NAN, {NAN, NAN}, NAN, NAN, NAN};
     if (!failed && occur) {
+        for (int k = 0; k < 2; k++)
+            variance[k] =
+                variance_of_parts(m.part[k], m.score, label, n, classes, cluster, m.of_cluster, clusters);
+        for (int i = 0; i < n; i++) m.part[0][i] -= m.part[1][i];
+        const double both =
+            variance_of_parts(m.part[0], m.score, label, n, classes, cluster, m.of_cluster, clusters);
         d->auc_a = sum[0] / occur;
         d->auc_b = sum[1] / occur;
         d->difference = d->auc_a - d->auc_b;
-        d->se = sqrt(variance_of_parts(work, label, n, classes)) / occur;
-        if (d->se > 0) {
-            d->z = d->difference / d->se;
-            d->p = stats_p_floor(2 * stats_normal_cdf(-fabs(d->z)));
-        }
-        if (d->se == 0 && d->difference == 0) d->z = 0, d->p = 1;
+        d->se_a = sqrt(variance[0]) / occur;
+        d->se_b = sqrt(variance[1]) / occur;
+        d->covariance = (variance[0] + variance[1] - both) / (2.0 * occur * occur);
+        d->se = sqrt(both) / occur;
+        d->z = d->se > 0 || isnan(d->se) ? d->difference / d->se : 0;
+        d->p = stats_p_floor(2 * stats_normal_cdf(-fabs(d->z)));
         for (int k = 0; k < 2; k++) d->ci[k] = d->difference + (k ? 1 : -1) * 1.959963984540054 * d->se;
+        if (d->se == 0 && d->difference != 0) {
+            const int positives = n / occur;
+            stats_auc_certain(d, positives, n - positives, positives, n - positives);
+        }
     }
-    free(work);
-    free(is);
+    macro_free(&m);
     return failed ? -1 : 0;
 }

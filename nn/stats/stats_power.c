@@ -77,9 +77,9 @@ struct power_basis stats_power_mann_whitney(double sd_a, int n_a, double sd_b, i
                  fewer < STATS_LEAST_CASES ? 0 : n_a + n_b);
 }
 
-struct power_basis stats_power_mcnemar(int b, int c, int n)
+struct power_basis stats_power_mcnemar(int squares, int n, int patients)
 {
-    return basis(sqrt((double)b + c) / n, INFINITY, n);
+    return basis(sqrt(squares) / n, INFINITY, patients);
 }
 
 struct power_basis stats_power_areas(double se, int n) { return basis(se, INFINITY, n); }

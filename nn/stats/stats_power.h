@@ -32,8 +32,9 @@ struct power_basis stats_power_wilcoxon(double sd, int n);
 /* Of the rank-sum test of two samples, likewise 3/pi of each. */
 struct power_basis stats_power_mann_whitney(double sd_a, int n_a, double sd_b, int n_b);
 /* Of McNemar's test: the difference of the two shares, whose variance without a difference is (b + c) / n^2
- * (Connor 1987). Normal; the exact test finds a little less. */
-struct power_basis stats_power_mcnemar(int b, int c, int n);
+ * (Connor 1987), or the sum of patients' squares (mcnemar.squares) for b + c. Normal; the exact test finds a
+ * little less. patients: n, where each case is one. */
+struct power_basis stats_power_mcnemar(int squares, int n, int patients);
 /* Of a difference of areas over n cases with this standard error. */
 struct power_basis stats_power_areas(double se, int n);
 

@@ -2,35 +2,71 @@
 #include "nn/stats/stats_proportion.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "nn/stats/stats.h"
 #include "nn/stats/stats_distributions.h"
 
-/* class -1: all cases. */
-static void count_disagreements(struct mcnemar *r, const int *right_a, const int *right_b, const int *label,
-                                int n, int class)
+/* a's advantage in each cluster: its b - c. */
+static void list_advantages(int *advantage, const int *right_a, const int *right_b, const int *label,
+                            int class, int n, const int *cluster, int clusters)
 {
-    *r = (struct mcnemar){0, 0, 1};
+    for (int k = 0; k < clusters; k++) advantage[k] = 0;
+    for (int i = 0; i < n; i++)
+        if (class < 0 || (label[i] != 0) == class) advantage[cluster[i]] += !!right_a[i] - !!right_b[i];
+}
+
+/* The exact distribution of the sum of the advantages with random signs, by convolution: chance[s] that those
+ * with a plus add up to s. */
+static int exact_signs(struct mcnemar *r, const int *advantage, int clusters)
+{
+    int total = 0, plus = 0, reached = 0;
+    for (int k = 0; k < clusters; k++) {
+        total += abs(advantage[k]);
+        if (advantage[k] > 0) plus += advantage[k];
+    }
+    double *chance = calloc((size_t)total + 1, sizeof *chance), tail = 0;
+    if (!chance) return -1;
+    chance[0] = 1;
+    for (int k = 0; k < clusters; k++) {
+        const int step = abs(advantage[k]);
+        reached += step;
+        for (int s = step ? reached : -1; s >= 0; s--)
+            chance[s] = (chance[s] + (s >= step ? chance[s - step] : 0)) / 2;
+    }
+    const int fewer = plus < total - plus ? plus : total - plus;
+    for (int s = 0; s <= fewer; s++) tail += chance[s];
+    if (2 * fewer < total) r->p = stats_p_floor(2 * tail);
+    free(chance);
+    return 0;
+}
+
+int stats_mcnemar(struct mcnemar *r, const int *right_a, const int *right_b, const int *label, int class,
+                  int n, const int *cluster, int clusters)
+{
+    *r = (struct mcnemar){.p = 1};
     for (int i = 0; i < n; i++) {
         if (class >= 0 && (label[i] != 0) != class) continue;
         r->b += right_a[i] && !right_b[i];
         r->c += !right_a[i] && right_b[i];
     }
+    r->squares = r->b + r->c;
+    if (cluster) {
+        int *advantage = malloc(((size_t)clusters + 1) * sizeof *advantage), status = advantage ? 0 : -1;
+        if (!status) {
+            list_advantages(advantage, right_a, right_b, label, class, n, cluster, clusters);
+            r->squares = 0;
+            for (int k = 0; k < clusters; k++) r->squares += advantage[k] * advantage[k];
+            status = exact_signs(r, advantage, clusters);
+        }
+        free(advantage);
+        return status;
+    }
     int fewer = r->b < r->c ? r->b : r->c, all = r->b + r->c;
-    if (r->b == r->c) return; /* P(X <= all/2) is above 1/2 */
-    r->p = stats_p_floor(
-        2 * stats_beta_cdf(0.5, all - fewer, fewer + 1)); /* 2 P(X <= fewer) of Binomial(all, 1/2) */
-}
-
-void stats_mcnemar(struct mcnemar *r, const int *right_a, const int *right_b, int n)
-{
-    count_disagreements(r, right_a, right_b, NULL, n, -1);
-}
-
-void stats_mcnemar_class(struct mcnemar *r, const int *right_a, const int *right_b, const int *label, int n,
-                         int class)
-{
-    count_disagreements(r, right_a, right_b, label, n, class);
+    if (r->b != r->c) /* else P(X <= all/2) is above 1/2 */
+        r->p = stats_p_floor(
+            2 * stats_beta_cdf(0.5, all - fewer, fewer + 1)); /* 2 P(X <= fewer) of Binomial(all, 1/2) */
+    return 0;
 }
 
 void stats_wilson(double ci[2], int k, int n, double level)

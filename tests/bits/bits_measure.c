@@ -103,7 +103,7 @@ static void tests_of_pairs(const struct numbers *x)
     PUT(ni.difference, ni.bound, ni.p);
     bad |= stats_bland_altman(&ba, x->a, x->b, N);
     PUT(ba.bias, ba.sd, ba.limits[0], ba.limits[1], ba.icc);
-    stats_mcnemar(&mc, x->right_a, x->right_b, N);
+    bad |= stats_mcnemar(&mc, x->right_a, x->right_b, NULL, -1, N, NULL, 0);
     PUT(mc.p);
     double ci[2], bca[2];
     stats_wilson(ci, 13, N, 0.95);

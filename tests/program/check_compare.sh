@@ -193,8 +193,34 @@ $nephron compare "$work/m.csv" "$work/n.csv" --json "$work/j.json" >/dev/null &&
     grep -q '"one_versus_rest"' "$work/j.json" && grep -q '"macro_auc"' "$work/j.json"
 ok "three classes" $?
 refuses 1 "has 3 classes, .*a.csv 2" $nephron compare "$work/m.csv" "$work/a.csv"
-refuses 1 "has 3 classes; --patients is for two" $nephron compare "$work/m.csv" "$work/n.csv" \
-    --patients none.csv
+refuses 1 "has 3 classes; --margin is for two" $nephron compare "$work/m.csv" "$work/n.csv" --margin 0.1
+# Every case four times under one patient is no more than once; four patients of it are.
+for f in m n a b; do
+    awk -v OFS=, 'NR == 1 { print; next } { for (k = 0; k < 4; k++) { sub(/^[^,]*/, "&"); i = index($0, ",");
+        print substr($0, 1, i - 1) "_" k substr($0, i) } }' "$work/$f.csv" >"$work/four_$f.csv"
+done
+awk -F, -v OFS=, 'FNR == 1 { next } { p = $1; sub(/_[0-9]$/, "", p); print $1, p }' "$work/four_m.csv" \
+    "$work/four_a.csv" | sed '1i case,patient' >"$work/fours.csv"
+awk -F, 'FNR == 1 { next } { print $1 "," $1 }' "$work/m.csv" "$work/a.csv" | sed '1i case,patient' \
+    >"$work/ones.csv"
+p_of() { # file of --json, first object that has a p
+    awk -v key="\"$2\":" 'index($0, key) { on = 1 }
+        on && sub(/^ *"p": /, "") { sub(/,$/, ""); print; exit }' "$1"
+}
+for pair in "m n macro_auc" "a b mcnemar" "a b delong_clustered"; do
+    set -- $pair
+    $nephron compare "$work/$1.csv" "$work/$2.csv" --patients "$work/ones.csv" --json "$work/j1.json" --quiet
+    $nephron compare "$work/four_$1.csv" "$work/four_$2.csv" --patients "$work/fours.csv" --json \
+        "$work/j4.json" --quiet
+    $nephron compare "$work/four_$1.csv" "$work/four_$2.csv" --json "$work/j.json" --quiet
+    one=$(p_of "$work/j1.json" $3) four=$(p_of "$work/j4.json" $3)
+    cases=$(p_of "$work/j.json" ${3%_clustered})
+    awk -v a="$one" -v b="$four" -v c="$cases" \
+        'BEGIN { exit !(a > 0 && a < 1 && (a - b) ^ 2 < 1e-16 && c > 0 && (a - c) ^ 2 > 1e-8) }'
+    ok "$3: p $one of cases, $four of four of each patient, $cases of as many patients" $?
+done
+$nephron evaluate "$work/four_m.csv" "$work/four_m.csv" --patients "$work/fours.csv" | grep -q "by patients"
+ok "evaluate: the macro area by patients" $?
 sed '3s/,[^,]*$/,0.9/' "$work/m.csv" >"$work/sum.csv"
 refuses 1 "sum.csv: line 3: probabilities of case q1 have the sum" $nephron evaluate "$work/m.csv" \
     "$work/sum.csv"

@@ -70,6 +70,8 @@ ok "ten models, ten weight hashes" $?
 # By two threads, killed in the middle and continued: the same results, byte for byte.
 $nephron study -o "$work/k" --data "$work/data" $tiny --threads 2 2>"$work/err" &
 child=$!
+while kill -0 $child 2>/dev/null && [ ! -e "$work/k/protocol.json" ]; do sleep 0.02; done
+refuses 1 "process $child is at work in this folder" $nephron study --resume "$work/k"
 while kill -0 $child 2>/dev/null &&
     [ ! -e "$work/k/runs/segmentation/federated_seed_1/checkpoint_final.safetensors" ]; do
     sleep 0.05
@@ -236,6 +238,31 @@ $nephron study -o "$work/three" --data "$work/whole" $tiny_classes --seeds 1 --q
     grep -q '(95 % interval not estimable, p not defined, of the mean' "$work/three/report.html" &&
     head -1 "$work/three/predictions/classification/federated.csv" | grep -q probability_2
 ok "study of three classes" $?
+# Of every site and arm: how many cases, and their area where they are of two classes and more.
+[ "$(sed -n '/"per_site"/,/}$/p' "$work/three/report.json" | grep -c '"n": [1-9]')" -ge 5 ] &&
+    sed -n '/"per_site"/,/}$/p' "$work/three/report.json" | grep -q '"value": [01]' &&
+    ! grep -q '"positives"' "$work/three/report.json" &&
+    grep -q 'Macro AUC of each model on the test cases of each institution' "$work/three/report.html"
+ok "three classes by institution" $?
+refuses 1 "a study was begun in this folder" $nephron study -o "$work/three" --data "$work/whole" \
+    $tiny_classes --seeds 1 --quiet --task classify
+
+# Thirty hospitals and kinds of tumours, with long names: none is lost or cut off.
+long="papillary renal cell carcinoma, type two, with rhabdoid and sarcomatoid parts"
+(echo case,hospital,histology; sed -n '2,$p' "$all" | cut -d, -f1 |
+    awk -v long="$long" '{ print $1 ",hospital " NR ",\"" long " " NR "\"" }') >"$work/whole/clinical.csv"
+n=$(sed 1d "$all" | wc -l)
+$nephron study -o "$work/kinds" --data "$work/whole" $tiny_classes --seeds 1 --quiet --task classify &&
+    [ "$(grep -c "^<tr><th>$long [0-9]" "$work/kinds/report.html")" -eq "$n" ]
+ok "$n kinds of tumours, each with a row" $?
+sed "2s/,hospital 1,/,hospital $(printf '%070d' 1),/" "$work/whole/clinical.csv" >"$work/clinical.csv"
+cp "$work/clinical.csv" "$work/whole/clinical.csv"
+refuses 1 "clinical.csv: line 2: column hospital: a name is 1 to 63 bytes" $nephron study -o "$work/long" \
+    --data "$work/whole" $tiny_classes --seeds 1 --quiet --task classify
+(echo case,hospital; sed -n 2p "$all" | cut -d, -f1 |
+    awk '{ for (i = 0; i < 300; i++) print $1 ",hospital " i }') >"$work/whole/clinical.csv"
+refuses 1 "clinical.csv: line 258: column hospital has more than 256" $nephron study -o "$work/long" \
+    --data "$work/whole" $tiny_classes --seeds 1 --quiet --task classify
 
 rm "$work/data/sites.csv"
 mv "$work/data/labels.csv" "$work"
@@ -263,8 +290,22 @@ said=$(sed -n 's/^expected in all: .*, \([0-9.]*\) MB of disk$/\1/p' "$work/said
 awk -v said="$said" -v taken="$bytes" 'BEGIN {
     exit !(said > 10 && taken <= (said + 0.5) * 1e6 && (said - 0.5) * 1e6 <= taken * 7 / 6) }'
 ok "a study that announced $said MB of disk took $bytes bytes" $?
+rm "$work/s/protocol.json" # as where a study was stopped before it
 $nephron study -o "$work/s" --cases 40 --difficulty 0.5 --task classify $tiny_classes --base 12 --seeds 1 --quiet
 ok "the same synthetic data again" $?
+
+# A phantom over one that was stopped: nothing of it stays; somebody else's files are not touched.
+$nephron phantom "$work/p" --cases 4 --size tiny --quiet && rm "$work/p/dataset.json" &&
+    $nephron phantom "$work/p" --cases 2 --size tiny --quiet &&
+    [ "$(ls "$work/p/imagesTr" | wc -l)" -eq 4 ] && [ "$(ls "$work/p/labelsTr" | wc -l)" -eq 2 ]
+ok "a phantom over a longer one that was stopped" $?
+rm "$work/p/dataset.json" && cp "$work/p/imagesTr/renal_0000_0000.nii.gz" "$work/p/imagesTr/mine_0000.nii.gz"
+refuses 1 "imagesTr: holds mine_0000.nii.gz, which is no phantom's" $nephron phantom "$work/p" --cases 2 \
+    --size tiny
+[ "$(ls "$work/p/imagesTr" | wc -l)" -eq 5 ]
+ok "a folder with somebody else's files is left as it is" $?
+refuses 2 "--seed is '9223372036854775808', must be a whole number from 0 to 9223372036854775807" $nephron \
+    phantom "$work/q" --cases 2 --seed 9223372036854775808
 
 # What it would cost: of a dataset, and of the phantom without making it; in check-all standard through the
 # same code with small networks.
@@ -303,7 +344,7 @@ if [ -n "$CHECK_ALL" ]; then
 fi
 
 refuses 1 "another dataset" $nephron study -o "$work/s" --cases 40 --difficulty 1 --task classify \
-    $tiny_classes --seeds 1 --quiet
+    $tiny_classes --seeds 1 --quiet --resume
 refuses 1 "keeps its margins" $nephron study -o "$work/a" --data "$work/data" $tiny --resume --dice-margin 0.1
 refuses 1 "none of federated" $nephron study -o "$work/x" --data "$work/data" $tiny --arms alone,nothing
 # A patient of an external case trains nothing with another: its case there is told, and left out.

@@ -343,18 +343,25 @@ static void check_macro(void)
         }
     }
     CHECK(stats_delong(&want, label, one[0], one[1], N) == 0 &&
-              stats_auc_macro_difference(&d, label, a, b, N, 2) == 0,
+              stats_auc_macro_difference(&d, label, a, b, N, 2, NULL, 0) == 0,
           "memory");
     CHECK_NEAR(d.difference, want.difference, 1e-12, "difference of two classes");
     CHECK_NEAR(d.se, want.se, 1e-12, "standard error of two classes");
     CHECK_NEAR(d.p, want.p, 1e-9, "p of two classes");
     for (int k = 0; k < 2; k++)
         CHECK_NEAR(d.ci[k], d.difference + (k ? 1 : -1) * 1.959963984540054 * d.se, 1e-12, "end %d", k);
-    CHECK(stats_auc_macro_difference(&d, three, p, q, N, 3) == 0 && d.auc_a == 1 && d.difference > 0 &&
-              d.p < 0.001 && d.ci[0] < d.difference && d.difference < d.ci[1],
+    CHECK(stats_auc_macro_difference(&d, three, p, q, N, 3, NULL, 0) == 0 && d.auc_a == 1 &&
+              d.difference > 0 && d.p < 0.001 && d.ci[0] < d.difference && d.difference < d.ci[1],
           "three classes: %g, difference %g, p %g", d.auc_a, d.difference, d.p);
-    CHECK(stats_auc_macro_difference(&d, three, q, q, N, 3) == 0 && d.difference == 0 && d.p == 1,
+    CHECK(stats_auc_macro_difference(&d, three, q, q, N, 3, NULL, 0) == 0 && d.difference == 0 && d.p == 1,
           "a model and itself: %g, p %g", d.difference, d.p);
+    /* Perfect against equal scores: the standard error is 0, and neither is p nor has the interval no width.
+     */
+    for (int i = 0; i < N; i++)
+        for (int k = 0; k < 3; k++) p[3 * i + k] = k == three[i], q[3 * i + k] = 1 / 3.0;
+    CHECK(stats_auc_macro_difference(&d, three, p, q, N, 3, NULL, 0) == 0 && d.difference == 0.5 && d.p > 0 &&
+              d.p < 0.05 && d.ci[0] < 0.5 && d.ci[1] > 0.5,
+          "perfect against equal scores: p %g, %g to %g", d.p, d.ci[0], d.ci[1]);
 }
 
 /* Which client has a site's cases, and how much is computed. */

@@ -266,6 +266,11 @@ static void check_shown(void)
     CHECK(strcmp(text_shown(buf, 6, "ab\x1b"), "ab") == 0 &&
               strcmp(text_shown(buf, 7, "ab\x1b"), "ab\\x1b") == 0,
           "cut off: %s", buf);
+    static const char *const words[][2] = {
+        {"run/a-1", "run/a-1"}, {"a b", "'a b'"}, {"", "''"}, {"a'b", "'a'\\''b'"}, {"$x;", "'$x;'"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        CHECK(strcmp(text_shell(buf, sizeof buf, words[i][0]), words[i][1]) == 0, "a word of a shell: %s",
+              buf);
     error_set(&e, "%s: no", "a\rb");
     CHECK(strcmp(e.text, "a\\x0db: no") == 0 && error_prefix(&e, "%s", "\x1b") &&
               strcmp(e.text, "\\x1b: a\\x0db: no") == 0,

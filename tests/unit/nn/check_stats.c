@@ -126,7 +126,7 @@ static void check_power(void)
                "the signed-rank test uses 3/pi of the pairs");
     /* 100 pairs with 9 + 16 that differ: variance 25 / 100^2, so that 2.8 standard errors are found 8 times
      * in 10. */
-    const struct power_basis m = stats_power_mcnemar(9, 16, 100),
+    const struct power_basis m = stats_power_mcnemar(25, 100, 100),
                              u = stats_power_mann_whitney(1, 100, 1, 100);
     CHECK_NEAR(stats_detectable_effect(0.8, m.se, m.df, 0.05),
                0.05 * (1.959963984540054 + 0.8416212335729143), 1e-6, "McNemar");
@@ -401,8 +401,8 @@ static void check_few(void)
                   isfinite(ci[1][0]) == k,
               "bootstrap of an area, %d of a class", of_class);
         for (int i = 0; i < N; i++) of[2 * i + 1] = a[i], of[2 * i] = 1 - a[i];
-        CHECK(stats_auc_macro(&m, auc, label, of, N, 2) == 0 && isfinite(m.macro) && isfinite(m.se) == k &&
-                  isfinite(m.ci[0]) == k,
+        CHECK(stats_auc_macro(&m, auc, label, of, N, 2, NULL, 0) == 0 && isfinite(m.macro) &&
+                  isfinite(m.se) == k && isfinite(m.ci[0]) == k,
               "macro area, %d of a class", of_class);
         CHECK(stats_seeds_auc(&t, label, a, b, SEEDS, N, NULL, 0) == 0 && isfinite(t.difference) &&
                   isfinite(t.se) == k && isfinite(t.p) == k && isfinite(t.ci[0]) == k,
@@ -435,12 +435,35 @@ static void check_few(void)
                   worse.shown == k,
               "non-inferiority and %d pairs: p %g", many, worse.p);
         CHECK(isfinite(stats_power_wilcoxon(1, many).se) == k &&
-                  isfinite(stats_power_mcnemar(2, 3, many).se) == k &&
+                  isfinite(stats_power_mcnemar(5, many, many).se) == k &&
                   isfinite(stats_power_mann_whitney(1, 10, 1, many - 10).se) == k &&
                   isfinite(stats_power_areas(0.1, many).se) == k,
               "power of %d cases", many);
         CHECK(isfinite(stats_power_mann_whitney(1, 40, 1, n).se) == k, "power of 40 against %d", n);
     }
+}
+
+/* Every case three times: of as many patients as before, the error is what it was with each its own. */
+static void check_macro_patients(const int *label, const double *p, int n, int classes, double se)
+{
+    const size_t width = (size_t)classes;
+    int *three = malloc(3 * (size_t)n * sizeof *three), *patient = malloc(3 * (size_t)n * sizeof *patient);
+    double *of = malloc(3 * (size_t)n * width * sizeof *of), auc[8];
+    struct macro_auc once, thrice;
+    for (int k = 0; k < 3 * n; k++) {
+        three[k] = label[k / 3];
+        patient[k] = k / 3;
+        memcpy(of + (size_t)k * width, p + (size_t)(k / 3) * width, width * sizeof *of);
+    }
+    int *own = patient + 2 * n; /* 0 to n - 1, where the last third is written anew */
+    CHECK(stats_auc_macro(&thrice, auc, three, of, 3 * n, classes, patient, n) == 0, "memory");
+    for (int k = 0; k < n; k++) own[k] = k;
+    CHECK(stats_auc_macro(&once, auc, label, p, n, classes, own, n) == 0, "memory");
+    CHECK_RELATIVE(thrice.se, once.se, 1e-9, "se of cases that stand three times");
+    CHECK_RELATIVE(once.se, se, 0.1, "se of patients with one case");
+    free(three);
+    free(patient);
+    free(of);
 }
 
 static void check_macro(void)
@@ -452,7 +475,7 @@ static void check_macro(void)
         double *p = numbers(g, "p", &total), auc[8];
         const int n = total / classes;
         struct macro_auc r;
-        CHECK(stats_auc_macro(&r, auc, label, p, n, classes) == 0 && r.classes == classes, "memory");
+        CHECK(stats_auc_macro(&r, auc, label, p, n, classes, NULL, 0) == 0 && r.classes == classes, "memory");
         for (int k = 0; k < classes; k++)
             CHECK_NEAR(auc[k], number_at(json_get(g, "auc"), k), 1e-12, "class %d against the rest, %d", k,
                        i);
@@ -467,8 +490,9 @@ static void check_macro(void)
                   "two classes are DeLong's");
             free(one);
         }
+        check_macro_patients(label, p, n, classes, r.se);
         for (int k = 0; k < n; k++) label[k] = label[k] ? 1 : 0;
-        CHECK(stats_auc_macro(&r, auc, label, p, n, classes) == 0 && r.classes == 2 &&
+        CHECK(stats_auc_macro(&r, auc, label, p, n, classes, NULL, 0) == 0 && r.classes == 2 &&
                   (classes == 2 || isnan(auc[2])),
               "a class that does not occur is left out");
         free(label);
@@ -524,13 +548,6 @@ static void check_recalibration(void)
 
 static void check_small(void)
 {
-    const int label[8] = {1, 1, 1, 1, 0, 0, 0, 0}, a[8] = {1, 1, 1, 0, 1, 0, 0, 0},
-              b[8] = {0, 0, 1, 1, 0, 0, 1, 1};
-    struct mcnemar m;
-    stats_mcnemar_class(&m, a, b, label, 8, 1);
-    CHECK(m.b == 2 && m.c == 1 && m.p == 1, "sensitivity: %d and %d", m.b, m.c);
-    stats_mcnemar_class(&m, a, b, label, 8, 0);
-    CHECK(m.b == 1 && m.c == 2, "specificity: %d and %d", m.b, m.c);
     static const struct {
         double p;
         const char *text;

@@ -196,8 +196,8 @@ static void check_proportions(void)
             x[k] = k < b || k == b + c;
             y[k] = (k >= b && k < b + c) || k == b + c;
         }
-        stats_mcnemar(&r, x, y, n);
-        CHECK(r.b == b && r.c == c, "McNemar counts %d %d", r.b, r.c);
+        CHECK(stats_mcnemar(&r, x, y, NULL, -1, n, NULL, 0) == 0 && r.b == b && r.c == c,
+              "McNemar counts %d %d", r.b, r.c);
         CHECK_RELATIVE(r.p, number_at(t->item[i], 2), 1e-10, "McNemar %d %d", b, c);
         free(x);
         free(y);
@@ -394,6 +394,31 @@ static void check_paired(void)
     CHECK_NEAR(r.limits[1] - r.limits[0], 2 * 1.96 * r.sd, 1e-12, "limits of agreement");
 }
 
+static void check_mcnemar_patients(void)
+{
+    const int label[8] = {1, 1, 1, 1, 0, 0, 0, 0}, a[8] = {1, 1, 1, 0, 1, 0, 0, 0},
+              b[8] = {0, 0, 1, 1, 0, 0, 1, 1};
+    struct mcnemar m;
+    CHECK(stats_mcnemar(&m, a, b, label, 1, 8, NULL, 0) == 0 && m.b == 2 && m.c == 1 && m.p == 1,
+          "sensitivity: %d and %d", m.b, m.c);
+    CHECK(stats_mcnemar(&m, a, b, label, 0, 8, NULL, 0) == 0 && m.b == 1 && m.c == 2,
+          "specificity: %d and %d", m.b, m.c);
+    /* Patients of one case: McNemar's own p; of b - c of 3, 1, 1 and -1: sums of random signs reach 4 or -4,
+     * or beyond, in 2 * (1 + 3) of 16 ways. */
+    const int own[8] = {0, 1, 2, 3, 4, 5, 6, 7}, of_four[8] = {0, 0, 0, 1, 2, 3, 3, 3},
+              right[8] = {1, 1, 1, 1, 1, 0, 1, 0}, wrong[8] = {0, 0, 0, 0, 0, 1, 1, 0};
+    struct mcnemar plain;
+    CHECK(stats_mcnemar(&plain, right, wrong, NULL, -1, 8, NULL, 0) == 0 &&
+              stats_mcnemar(&m, right, wrong, NULL, -1, 8, own, 8) == 0 && fabs(m.p - plain.p) < 1e-14 &&
+              m.b == 5 && m.c == 1 && m.squares == 6,
+          "patients of one case: %g and %g", m.p, plain.p);
+    CHECK(stats_mcnemar(&m, right, wrong, NULL, -1, 8, of_four, 4) == 0 && m.b == 5 && m.c == 1 &&
+              m.squares == 12 && fabs(m.p - 8 / 16.0) < 1e-14,
+          "b - c of 3, 1, 1 and -1: p %g", m.p);
+    CHECK(stats_mcnemar(&m, right, right, NULL, -1, 8, of_four, 4) == 0 && m.p == 1 && m.squares == 0,
+          "no difference: p %g", m.p);
+}
+
 int main(void)
 {
     if (!read_golden("tests/data/golden/stats.json")) return 1;
@@ -402,6 +427,7 @@ int main(void)
     check_wilcoxon();
     check_delong();
     check_proportions();
+    check_mcnemar_patients();
     check_bootstrap();
     check_coverage();
     check_calibration();

@@ -1,0 +1,125 @@
+/* check_study_results.c - from values per case to intervals and tests: what counts patients. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/study/study_results.h"
+#include "tensor/base/rng.h"
+#include "tests/unit/expect.h"
+
+/* A study of both tasks whose every test case stands `times` times, of one seed and one site. */
+static void fill_study(struct study *s, struct data_case *item, int times)
+{
+    enum { PATIENTS = 40, VALIDATIONS = 12 };
+    const int tests = PATIENTS * times, cases = tests + VALIDATIONS;
+    struct rng rng = rng_stream(3, 0, 0, RNG_TEST);
+    *s = (struct study){.seed = 1,
+                        .sites = 1,
+                        .arms = ARMS_MAIN,
+                        .patients = PATIENTS + VALIDATIONS,
+                        .dice_margin = 0.05,
+                        .auc_margin = 0.05,
+                        .site_name = {"a"}};
+    s->dataset = (struct dataset){.cases = cases, .item = item, .classes = 2, .labels = 2};
+    s->item = calloc((size_t)cases, sizeof *s->item);
+    s->patient = malloc((size_t)cases * sizeof *s->patient);
+    struct study_task *task[] = {&s->segment, &s->classify};
+    static const struct arm_design design = {.name = "arm", .text = ""};
+    for (int a = 0; a < ARMS_MAIN; a++) s->arm[a] = (struct study_arm){&design, -1};
+    double value[PATIENTS][ARMS_MAIN][2];
+    for (int i = 0; i < PATIENTS; i++)
+        for (int a = 0; a < ARMS_MAIN; a++)
+            value[i][a][0] = 0.3 + 0.6 * rng_float(&rng),
+            value[i][a][1] = 0.25 * (i % 2) + 0.75 * rng_float(&rng);
+    for (int i = 0; i < cases; i++) {
+        s->patient[i] = i < tests ? i / times : PATIENTS + i - tests;
+        s->item[i] = (struct study_case){
+            .role = i < tests ? STUDY_TEST : STUDY_VALIDATION, .hospital = -1, .volume_ml = 10 + i / times};
+        item[i].target = s->patient[i] % 2;
+    }
+    for (int k = 0; k < 2; k++) {
+        struct study_task *t = task[k];
+        t->present = 1;
+        t->seeds = 1;
+        t->arms = ARMS_MAIN;
+        t->tests = tests;
+        t->validated = VALIDATIONS;
+        t->options.classifier.classes = 2;
+        t->test = malloc((size_t)tests * sizeof *t->test);
+        t->run = calloc(ARMS_MAIN, sizeof *t->run);
+        for (int i = 0; i < tests; i++) t->test[i] = i;
+        for (int a = 0; a < ARMS_MAIN; a++) {
+            struct study_run *r = &t->run[a][0];
+            r->value = malloc((size_t)tests * sizeof *r->value);
+            for (int i = 0; i < tests; i++) r->value[i] = value[i / times][a][k];
+            r->validation = malloc(VALIDATIONS * sizeof *r->validation);
+            for (int i = 0; i < VALIDATIONS; i++) r->validation[i] = 0.3 * (i % 2) + 0.05 * i;
+            double **more[] = {&r->volume, &r->hd95, &r->penalised, &r->found};
+            for (int m = 0; !k && m < 4; m++) {
+                *more[m] = malloc((size_t)tests * sizeof **more[m]);
+                memcpy(*more[m], r->value, (size_t)tests * sizeof **more[m]);
+            }
+        }
+    }
+}
+
+static void empty_study(struct study *s)
+{
+    struct study_task *task[] = {&s->segment, &s->classify};
+    for (int k = 0; k < 2; k++) {
+        for (int a = 0; a < ARMS_MAIN; a++) {
+            struct study_run *r = &task[k]->run[a][0];
+            double *all[] = {r->value, r->validation, r->volume, r->hd95, r->penalised, r->found};
+            for (int m = 0; m < 6; m++) free(all[m]);
+        }
+        free(task[k]->run);
+        free(task[k]->test);
+    }
+    free(s->item);
+    free(s->patient);
+}
+
+/* Whatever the report says of how sure something is: cases that stand three times under their patient add
+ * nothing to it. */
+static void check_results_of_patients(void)
+{
+    enum { CASES = 200 };
+    static struct data_case item[2][CASES];
+    struct study s[2];
+    struct results r[2];
+    struct error e = {""};
+    for (int k = 0; k < 2; k++) {
+        fill_study(&s[k], item[k], k ? 3 : 1);
+        CHECK(results_make(&r[k], &s[k], &e) == 0, "%s", e.text);
+    }
+    const struct class_results *one = &r[0].classify, *three = &r[1].classify;
+    const struct segment_results *once = &r[0].segment, *thrice = &r[1].segment;
+    for (int a = 0; a < ARMS_MAIN; a++) {
+        CHECK_NEAR(three->arm[a].c.auc, one->arm[a].c.auc, 1e-12, "area of arm %d", a);
+        CHECK(fabs(three->arm[a].c.auc_se - one->arm[a].c.auc_se) < 0.02 * one->arm[a].c.auc_se &&
+                  isnan(three->arm[a].auc_bca[0]) && isfinite(one->arm[a].auc_bca[0]),
+              "error of the area of arm %d: %g of patients, %g once", a, three->arm[a].c.auc_se,
+              one->arm[a].c.auc_se);
+        for (int side = 0; side < 2; side++) {
+            CHECK_NEAR(thrice->arm[a].ci[side], once->arm[a].ci[side], 1e-9, "interval of Dice, arm %d", a);
+            CHECK_NEAR(thrice->arm[a].by.site[0].ci[side], once->arm[a].by.site[0].ci[side], 1e-9,
+                       "Dice of a site, arm %d", a);
+            CHECK_NEAR(three->arm[a].by.site[0].ci[side], three->arm[a].c.auc_ci[side], 1e-12,
+                       "area of the only site, arm %d", a);
+        }
+    }
+    for (int k = 0; k < SHARES; k++)
+        CHECK(three->mcnemar[k].b == 3 * one->mcnemar[k].b &&
+                  fabs(three->mcnemar[k].p - one->mcnemar[k].p) < 1e-12,
+              "McNemar %d: p %g of patients, %g once", k, three->mcnemar[k].p, one->mcnemar[k].p);
+    for (int k = 0; k < 2; k++) {
+        results_free(&r[k]);
+        empty_study(&s[k]);
+    }
+}
+
+int main(void)
+{
+    check_results_of_patients();
+    return check_done("check_study_results");
+}

@@ -391,7 +391,7 @@ static void say_all(struct json *j, const struct compare *c, const struct measur
     say_infinite(j, c, r);
     compare_say_difference(j, c, c->metric, c->patients ? "Wilcoxon by patients," : "Wilcoxon", shift, w->p,
                            r->n, better_of(c), &r->power);
-    compare_say_few(j, r->units, 0, 0);
+    compare_say_few(j, c->patients ? "patient" : "case", r->units, 0, 0);
     if (r->finite == r->n) compare_say_margin(j, c, &r->tost, &r->noninferiority);
     if (c->arm[0].seeds == 1)
         compare_say(j, "This holds for these two trained models. Whether another seed would say the same "
@@ -570,7 +570,7 @@ static int compare_unpaired(struct json *j, const struct pairing *p, const struc
         compare_add_power(
             j, c, &basis,
             "rank-sum test of normal values with the deviations seen, 3/pi of the cases (A.R.E.)");
-        compare_say_few(j, r.n_a + r.n_b, 0, 0);
+        compare_say_few(j, "case", r.n_a + r.n_b, 0, 0);
         if (r.p >= 0.05 && found > 0)
             compare_say(j, "A true difference of the means of %.4g would be found %g times in 100.", found,
                         100 * c->power);

@@ -35,12 +35,15 @@ void compare_print_head(const struct compare *c, const struct json *j, const cha
     for (int k = 0; k < 2; k++) {
         const struct compare_arm *a = &c->arm[k];
         const int n = (int)json_integer(json_get(j, "cases"), k ? "b" : "a", 0);
-        if (a->seeds > 1) console("%c %s (%d seeds, %d cases each)\n", "AB"[k], a -> name, a -> seeds, n);
-        else console("%c %s (%d cases)\n", "AB"[k], a -> name, n);
+        if (a->seeds > 1) console("%c %s (%d seeds, %d cases each)\n", "AB"[k], a->name, a -> seeds, n);
+        else console("%c %s (%d cases)\n", "AB"[k], a->name, n);
     }
+    const int patients = (int)json_integer(json_get(j, "cases"), "patients", 0);
+    char of[32] = "";
+    if (patients) snprintf(of, sizeof of, " of %d patients", patients);
     if (c->unpaired) printf("different cases\n");
     else
-        printf("%s%d paired cases%s\n", what, paired,
+        printf("%s%d paired cases%s%s\n", what, paired, of,
                c->arm[0].seeds > 1 ? "; a case's value is the mean over the seeds, unless it says otherwise"
                                    : "");
     for (int i = 0; left && i < left->count; i++) {
@@ -159,22 +162,22 @@ void compare_say_difference(struct json *j, const struct compare *c, const char 
                     n, found, 100 * c->power);
 }
 
-void compare_say_few(struct json *j, int cases, int positives, int negatives)
+void compare_say_few(struct json *j, const char *unit, int units, int positives, int negatives)
 {
     const int fewer = positives < negatives ? positives : negatives, areas = positives + negatives > 0;
     if (areas && fewer < STATS_LEAST_OF_CLASS)
         compare_say(j,
-                    "Too few to say how sure this is: %d case%s of one class, where an area's error, "
+                    "Too few to say how sure this is: %d %s%s of one class, where an area's error, "
                     "interval and p need %d of each.",
-                    fewer, fewer == 1 ? "" : "s", STATS_LEAST_OF_CLASS);
-    else if (!areas && cases < STATS_LEAST_CASES)
-        compare_say(j, "Too few to say how sure this is: %d case%s, where an interval needs %d.", cases,
-                    cases == 1 ? "" : "s", STATS_LEAST_CASES);
-    if (cases < STATS_LEAST_FOR_POWER)
+                    fewer, unit, fewer == 1 ? "" : "s", STATS_LEAST_OF_CLASS);
+    else if (!areas && units < STATS_LEAST_CASES)
+        compare_say(j, "Too few to say how sure this is: %d %s%s, where an interval needs %d.", units, unit,
+                    units == 1 ? "" : "s", STATS_LEAST_CASES);
+    if (units < STATS_LEAST_FOR_POWER)
         compare_say(j,
-                    "Too few to say what could have been shown: %d case%s, where a power, a detectable "
+                    "Too few to say what could have been shown: %d %s%s, where a power, a detectable "
                     "difference and a margin need %d.",
-                    cases, cases == 1 ? "" : "s", STATS_LEAST_FOR_POWER);
+                    units, unit, units == 1 ? "" : "s", STATS_LEAST_FOR_POWER);
 }
 
 void compare_say_margin(struct json *j, const struct compare *c, const struct tost *t,

@@ -189,9 +189,9 @@ static int compare_shares(struct json *j, const struct tables *t, const struct c
     if (!c->quiet)
         printf("positive from a probability of %g on; A>B: cases that A alone has right; McNemar, exact%s; "
                "detectable: the\n"
-               "difference of the shares that is found with a power of %g%s\n",
-               c->threshold, t->patient ? ", signs turned patient by patient" : "", c->power,
-               t->patient ? "; Wilson's intervals count cases" : "");
+               "difference of the shares that is found with a power of %g\n%s",
+               c->threshold, t->patient ? " by patients" : "", c->power,
+               t->patient ? "Wilson's intervals count cases\n" : "");
     return 0;
 }
 
@@ -214,15 +214,16 @@ static void add_delong(struct json *j, const char *key, const struct delong *d)
 static int add_areas(struct json *j, const struct tables *t, const struct delong *d, const struct compare *c,
                      struct error *e)
 {
-    int positives = 0;
-    for (int i = 0; i < t->n; i++) positives += t->label[i];
+    int units[2];
+    if (stats_auc_units(units, t->label, t->n, t->patient, t->clusters))
+        return error_set(e, "out of memory for %d cases", t->n);
     if (!c->quiet)
         printf("%-12s %6s  %-20s %s\n", "", "AUC", "95 % (logit, DeLong)",
                t->patient ? "" : "95 % (BCa bootstrap)");
     for (int arm = 0; arm < 2; arm++) {
         double logit[2], percentile[2], bca[2] = {NAN, NAN}; /* its resamples are of cases */
         const double auc = arm ? d->auc_b : d->auc_a;
-        stats_auc_interval(logit, auc, arm ? d->se_b : d->se_a, positives, t->n - positives, 0.95);
+        stats_auc_interval(logit, auc, arm ? d->se_b : d->se_a, units[1], units[0], 0.95);
         if (!t->patient && stats_bootstrap_auc(percentile, bca, t->label, t->mean[arm], t->n,
                                                c->resamples < 2000 ? c->resamples : 2000, c->seed, 0.95))
             return error_set(e, "out of memory for %d cases", t->n);
@@ -280,8 +281,6 @@ static int compare_two_classes(struct json *j, const struct tables *t, const str
         return error_set(e, "%s: all %d paired cases are of one class", c->arm[0].name, t->n);
     const struct delong *d = c->patients ? &clustered : &plain;
     const struct power_basis basis = stats_power_areas(d->se, t->clusters);
-    int positives = 0;
-    for (int i = 0; i < t->n; i++) positives += t->label[i];
     add_delong(j, "delong", &plain);
     if (c->patients) add_delong(j, "delong_clustered", &clustered);
     if (add_areas(j, t, d, c, e)) return -1;
@@ -305,7 +304,10 @@ static int compare_two_classes(struct json *j, const struct tables *t, const str
     if (compare_shares(j, t, c, e)) return -1;
     compare_say_difference(j, c, "AUC", c->patients ? "DeLong by patients (Obuchowski)," : "DeLong",
                            d->difference, d->p, t->n, 1, &basis);
-    compare_say_few(j, t->n, positives, t->n - positives);
+    int units[2];
+    if (stats_auc_units(units, t->label, t->n, t->patient, t->clusters))
+        return error_set(e, "out of memory for %d cases", t->n);
+    compare_say_few(j, t->patient ? "patient" : "case", t->clusters, units[1], units[0]);
     compare_say_margin(j, c, &equal, &worse);
     return compare_seeds(j, t, c, e);
 }
@@ -434,7 +436,7 @@ static int compare_unpaired(struct json *j, const struct tables *t, const struct
         if (!c->quiet) print_delong("DeLong, unpaired", &d);
         compare_say_difference(j, c, "AUC", "DeLong, unpaired,", d.difference, d.p,
                                n_a + n_b, 1, &basis);
-        compare_say_few(j, n_a + n_b, fewest[0], fewest[1]);
+        compare_say_few(j, "case", n_a + n_b, fewest[0], fewest[1]);
         if (!c->quiet) compare_print_headline(j);
     }
     for (int arm = 0; arm < 2; arm++) {

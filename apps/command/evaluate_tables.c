@@ -255,10 +255,11 @@ static int report_area(struct json *j, const struct evaluate *o, const struct ta
         printf("%-18s too few to say how sure it is: %d of one class, where %d of each are the least\n", "",
                c->positives < negatives ? c->positives : negatives, STATS_LEAST_OF_CLASS);
     if (!o->patients) return 0;
-    if (stats_delong_clustered(&d, t->label, t->probability, t->probability, t->cluster, t->n, clusters))
+    int units[2];
+    if (stats_delong_clustered(&d, t->label, t->probability, t->probability, t->cluster, t->n, clusters) ||
+        stats_auc_units(units, t->label, t->n, t->cluster, clusters))
         return error_set(e, "out of memory for %d cases", t->n);
-    if (isnan(d.se_a)) ci[0] = ci[1] = NAN; /* of too few patients */
-    else stats_auc_interval(ci, d.auc_a, d.se_a, c->positives, negatives, 0.95);
+    stats_auc_interval(ci, d.auc_a, d.se_a, units[1], units[0], 0.95);
     json_add_int(j, "patients", clusters);
     json_add_number(j, "auc_se_by_patients", d.se_a);
     add_range(j, "auc_ci_by_patients", ci);

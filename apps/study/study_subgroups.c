@@ -62,12 +62,14 @@ int results_classes(struct classification *c, const int *label, const double *pr
                     double threshold, const int *patient, int patients)
 {
     struct delong d;
+    int units[2];
     if (metrics_classification(c, label, probability, n, threshold)) return -1;
     if (!patient || patients == n) return 0;
-    if (stats_delong_clustered(&d, label, probability, probability, patient, n, patients)) return -1;
+    if (stats_delong_clustered(&d, label, probability, probability, patient, n, patients) ||
+        stats_auc_units(units, label, n, patient, patients))
+        return -1;
     c->auc_se = d.se_a;
-    c->auc_ci[0] = c->auc_ci[1] = NAN; /* of too few patients */
-    if (!isnan(d.se_a)) stats_auc_interval(c->auc_ci, d.auc_a, d.se_a, c->positives, n - c->positives, 0.95);
+    stats_auc_interval(c->auc_ci, d.auc_a, d.se_a, units[1], units[0], 0.95);
     return 0;
 }
 

@@ -50,9 +50,10 @@ int stats_delong_clustered(struct delong *r, const int *label, const double *a, 
  * their difference and their own errors; of each, the cases of either class. */
 void stats_auc_certain(struct delong *r, int positives_a, int negatives_a, int positives_b, int negatives_b);
 
-/* Interval of one area that is never a point and stays within [0, 1]: DeLong's standard error on the logit
- * scale (Pepe 2003, section 5.2.4). Where the area is 0 or 1 or se is 0 that is undefined, and Newcombe's
- * score-like interval (2006, part 2, method 5, doi 10.1002/sim.2324) is given. */
+/* Interval of one area that is never a point and stays within [0, 1] (NaN where se is), of so many cases of
+ * either class, or patients who have one (stats_auc_units) where they have several: DeLong's standard error
+ * on the logit scale (Pepe 2003, section 5.2.4). Where the area is 0 or 1 or se is 0 that is undefined, and
+ * Newcombe's score-like interval (2006, part 2, method 5, doi 10.1002/sim.2324) is given. */
 void stats_auc_interval(double ci[2], double auc, double se, int positives, int negatives, double level);
 
 /* Percentile and BCa intervals of an area: cases are drawn within each class, so that every resample has both

@@ -198,10 +198,10 @@ int stats_delong_clustered(struct delong *r, const int *label, const double *a, 
                  stats_auc_units(units, label, n, cluster, clusters);
     }
     if (!failed) {
-        const struct classes classes = count_classes(label, n), patients = {units[1], units[0]};
+        const struct classes patients = {units[1], units[0]};
         r->covariance = covariance[1];
         compare_areas(r, covariance[0], covariance[3]);
-        if (r->se == 0 && !are_equal(a, b, n)) compare_certain(r, classes, classes);
+        if (r->se == 0 && !are_equal(a, b, n)) compare_certain(r, patients, patients);
         forget_errors(r, patients);
     }
     free(v);

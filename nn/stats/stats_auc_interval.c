@@ -38,7 +38,8 @@ void stats_auc_interval(double ci[2], double auc, double se, int positives, int 
 {
     const double z = stats_normal_quantile(0.5 + level / 2);
     ci[0] = ci[1] = NAN;
-    if (isnan(auc) || positives < STATS_LEAST_OF_CLASS || negatives < STATS_LEAST_OF_CLASS) return;
+    if (isnan(auc) || isnan(se)) return;
+    if (positives < STATS_LEAST_OF_CLASS || negatives < STATS_LEAST_OF_CLASS) return;
     if (se > 0 && auc > 0 && auc < 1) {
         const double middle = vmath_log_d(auc / (1 - auc)), half = z * se / (auc * (1 - auc));
         ci[0] = expit(middle - half);
@@ -230,12 +231,12 @@ int stats_auc_macro(struct macro_auc *r, double *auc, const int *label, const do
     if (!failed) failed = add_curves(&m, 0, &sum, &r->classes, auc, label, probability, n, classes);
     if (!failed && r->classes) {
         const double k = r->classes;
+        const int units = cluster ? clusters : n, of_class = units / r->classes;
         r->macro = sum / k;
         r->se =
             sqrt(variance_of_parts(m.part[0], m.score, label, n, classes, cluster, m.of_cluster, clusters)) /
             k;
-        if (!isnan(r->se))
-            stats_auc_interval(r->ci, r->macro, r->se, n / r->classes, n - n / r->classes, 0.95);
+        stats_auc_interval(r->ci, r->macro, r->se, of_class, units - of_class, 0.95);
     }
     macro_free(&m);
     return failed ? -1 : 0;
@@ -268,8 +269,8 @@ int stats_auc_macro_difference(struct delong *d, const int *label, const double 
         d->p = stats_p_floor(2 * stats_normal_cdf(-fabs(d->z)));
         for (int k = 0; k < 2; k++) d->ci[k] = d->difference + (k ? 1 : -1) * 1.959963984540054 * d->se;
         if (d->se == 0 && d->difference != 0) {
-            const int positives = n / occur;
-            stats_auc_certain(d, positives, n - positives, positives, n - positives);
+            const int units = cluster ? clusters : n, of_class = units / occur;
+            stats_auc_certain(d, of_class, units - of_class, of_class, units - of_class);
         }
     }
     macro_free(&m);

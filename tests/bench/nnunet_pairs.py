@@ -4,9 +4,10 @@
 
 DATASET is nnU-Net's (CHAOS T2: 15 cases); WORK receives runs, model folders and predictions. Training is short and the patches are small:
 it is about the equality of inference, not about quality. COMMAND runs before each of nephron's predictions (for instance "nice -n -5").
-Needs nnunetv2 2.8.1 and torch; nnunetv2 predicts in this process, without its start and its workers. nephron's memory is its proportional
-set size, looked at every 50 ms; nnunetv2's the peak of this process, which has read the weights and nothing else of size."""
+Needs nnunetv2 2.8.1 and torch; nnunetv2 predicts in a process of the row, without its start and its workers. nephron's memory is its
+proportional set size, looked at every 50 ms; nnunetv2's the peak of that process, which has read the weights and nothing else of size."""
 import argparse
+import contextlib
 import glob
 import inspect
 import json
@@ -104,7 +105,7 @@ def model_folder(run, configuration, folder):
 def theirs_of(folder, images, out, mirror, previous):
     """nnunetv2 in this process, one case after the other, so that its start and its workers do not count."""
     start = time.time()
-    p = nnUNetPredictor(use_mirroring=mirror, perform_everything_on_device=False, device=torch.device("cpu"), allow_tqdm=False)
+    p = nnUNetPredictor(verbose=False, use_mirroring=mirror, perform_everything_on_device=False, device=torch.device("cpu"), allow_tqdm=False)
     p.initialize_from_trained_model_folder(folder, (0,), "checkpoint_final.pth")
     os.makedirs(out, exist_ok=True)
     names = sorted(os.listdir(images))
@@ -165,13 +166,16 @@ def main():
             shutil.copy(os.path.join(a.dataset, "imagesTr", f), a.work + "/in")
     torch.set_num_threads(a.threads)
     lowres = {}
-    if not a.only:
+    if a.only is None:
         print("| plan, %d cases | Dice of the two outputs, mean (lowest) | voxels that differ | nephron | nnU-Net |" % a.cases)
-        print("|---|---|---|---|---|")
+        print("|---|---|---|---|---|", flush=True)
+        for k in range(len(KINDS)):
+            subprocess.run([sys.executable] + sys.argv + ["--only", str(k)], check=True)
+        return
     for k, (title, configuration, preset, patch) in enumerate(KINDS):
         if configuration == "3d_lowres":
             lowres = {"ours": "%s/ours_%d" % (a.work, k), "theirs": "%s/theirs_%d" % (a.work, k)}
-        if a.only is not None and a.only != k:
+        if a.only != k:
             continue
         run, folder = "%s/run_%d" % (a.work, k), "%s/model_%d" % (a.work, k)
         ours, theirs = "%s/ours_%d" % (a.work, k), "%s/theirs_%d" % (a.work, k)
@@ -186,7 +190,8 @@ def main():
         mine = measured(before + [NEPHRON, "predict", run, "-i", a.work + "/in", "-o", ours, "--threads", str(a.threads), "--quiet"] +
                         ([] if a.mirror else ["--no-mirror"]) +
                         (["--previous-stage", lowres["ours"]] if cascade else []), "%s/ours_%d.log" % (a.work, k))
-        other = theirs_of(folder, a.work + "/in", theirs, a.mirror, lowres["theirs"] if cascade else None)
+        with contextlib.redirect_stdout(sys.stderr):
+            other = theirs_of(folder, a.work + "/in", theirs, a.mirror, lowres["theirs"] if cascade else None)
         mean, least, differ, voxels, foreground = compare(ours, theirs)
         print("| %s, patch %s | %.6f (%.6f) | %d of %d (%d foreground) | %.1f s, %.0f MB | %.1f s, %.0f MB |"
               % (title, patch.replace(",", " x "), mean, least, differ, voxels, foreground, mine[0], mine[1] / 1e6, other[0], other[1] / 1e6),

@@ -221,6 +221,15 @@ for pair in "m n macro_auc" "a b mcnemar" "a b delong_clustered"; do
 done
 $nephron evaluate "$work/four_m.csv" "$work/four_m.csv" --patients "$work/fours.csv" | grep -q "by patients"
 ok "evaluate: the macro area by patients" $?
+# Ten cases of each of four patients are four patients: nothing says how sure it is, a perfect area neither.
+awk -F, 'NR == 1 { print "case,patient" } NR > 1 { print $1 ",P" NR % 4 }' "$work/a.csv" >"$work/ten.csv"
+for b in b perfect; do
+    $nephron compare "$work/$b.csv" "$work/a.csv" --patients "$work/ten.csv" --margin 0.1 >"$work/out" &&
+        grep -q "^40 paired cases of 4 patients$" "$work/out" && ! grep -q "^[AB]  .* to " "$work/out" &&
+        [ "$(grep -c "^[AB]  .*not estimable" "$work/out")" -eq 2 ] &&
+        grep -q "could have been shown: 4 patients" "$work/out" && ! grep -q "by less than" "$work/out"
+    ok "ten cases of each of four patients: $b" $?
+done
 sed '3s/,[^,]*$/,0.9/' "$work/m.csv" >"$work/sum.csv"
 refuses 1 "sum.csv: line 3: probabilities of case q1 have the sum" $nephron evaluate "$work/m.csv" \
     "$work/sum.csv"

@@ -35,7 +35,7 @@ void compare_print_head(const struct compare *c, const struct json *j, const cha
     for (int k = 0; k < 2; k++) {
         const struct compare_arm *a = &c->arm[k];
         const int n = (int)json_integer(json_get(j, "cases"), k ? "b" : "a", 0);
-        if (a->seeds > 1) console("%c %s (%d seeds, %d cases each)\n", "AB"[k], a->name, a -> seeds, n);
+        if (a->seeds > 1) console("%c %s (%d seeds, %d cases each)\n", "AB"[k], a->name, a->seeds, n);
         else console("%c %s (%d cases)\n", "AB"[k], a->name, n);
     }
     const int patients = (int)json_integer(json_get(j, "cases"), "patients", 0);

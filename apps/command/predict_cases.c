@@ -128,8 +128,9 @@ static int list_one(struct image_cases *c, const char *path, const char *ending,
     c->item[0].path[0][end] = 0;
     snprintf(name, sizeof name, "%s", file_name(c->item[0].path[0]));
     c->count = 1;
-    if (!split_name(c->item[0].id, &channel, name, ending) || channel >= d->channels) {
-        size_t n = strlen(name), suffix = volume_suffix(name);
+    size_t n = strlen(name), suffix = volume_suffix(name); /* its own, which need not be the run's */
+    if (!split_name(c->item[0].id, &channel, name, ending[0] && suffix ? name + n - suffix : ending) ||
+        channel >= d->channels) {
         if (ending[0]) n -= suffix; /* a name without a known ending keeps its dots */
         snprintf(c->item[0].id, sizeof c->item[0].id, "%.*s", (int)n, name);
     }

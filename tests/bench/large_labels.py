@@ -87,7 +87,7 @@ def main():
     def read(name):
         return np.asarray(nibabel.load(os.path.join(a.work, name)).dataobj)
 
-    big, small, judge = read("ours/case_0000.nii.gz"), read("ours_part/case.nii.gz"), read("theirs_part/case.nii.gz")
+    big, small, judge = read("ours/case.nii.gz"), read("ours_part/case.nii.gz"), read("theirs_part/case.nii.gz")
     same = big[:96, :96] == judge[:96, :96]
     print("| | nephron, %s | nephron, 128 x 128 x %d | nnU-Net, 128 x 128 x %d |" % (" x ".join(map(str, size)), size[2], size[2]))
     print("|---|---|---|---|")

@@ -342,6 +342,10 @@ check "a prediction" "$nephron" predict tiny -i one/imagesTr/${first}_0000.nii.g
 cp "one/imagesTr/${first}_0000.nii.gz" another.nii.gz
 check "another one in its folder" "$nephron" predict tiny -i another.nii.gz -o sets --step 1 --no-mirror
 holds "is told" "1 label map of an earlier prediction is there too, the first is $first" err
+gzip -dc one/imagesTr/${first}_0000.nii.gz >${first}_0000.nii
+check "an ending of its own" "$nephron" predict tiny -i ${first}_0000.nii -o own_ending --step 1 --no-mirror \
+    --quiet
+check "the case is called as with the run's" cmp own_ending/$first.nii.gz sets/$first.nii.gz
 says "label maps among the images" "-o one/imagesTr: is the folder of the images" "$nephron" predict tiny \
     -i one/imagesTr -o one/imagesTr --overwrite
 says "a dataset in the place of its images" "give the folder of its images, as one/imagesTr" "$nephron" \

@@ -48,7 +48,7 @@ for task, value, name in (("segmentation", "dice_mean", "Dice"), ("classificatio
     found = [{(c["a"], c["b"]): c for c in t["comparisons"]} for t in tasks]
     for a, b in found[0]:
         if not b.startswith("local"):
-            row(f"{name}, {a} less {b}", (claimed(of[a, b]) for of in found))
+            row(f"{name}, {a} less {b}".replace("_", " "), (claimed(of[a, b]) for of in found))
     for key, word, shown in (("noninferiority", "non-inferiority", "shown"),
                              ("equivalence", "equivalence", "equivalent")):
         row(f"{name}, {word} of federated to centralised",

@@ -33,7 +33,7 @@ def differences(t):
     for c in t["comparisons"]:
         several = number(c["sd_between_seeds"], ".3f") != "-"
         interval = c["ci_patients_and_seeds_random"]
-        lines.append(f"| {c['a']} less {c['b']} | {number(c['difference_over_seeds'], '.3f')} | {number(c['sd_between_seeds'], '.3f')} | "
+        lines.append(f"| {c['a'].replace('_', ' ')} less {c['b'].replace('_', ' ')} | {number(c['difference_over_seeds'], '.3f')} | {number(c['sd_between_seeds'], '.3f')} | "
                      + (f"{number(interval[0], '.3f')} to {number(interval[1], '.3f')}" if several else "-")
                      + f" | {number(c['p_patients_and_seeds_random'], '.3g')} | {number(c['p_crossed_bootstrap'], '.3g')} | "
                      f"{number(c['p'], '.3g')} | {number(c['p_holm'], '.3g')} |")

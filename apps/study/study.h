@@ -211,7 +211,10 @@ int arm_clients(const struct study *s, int arm);
 int study_trains_classifier(const struct study *s, int arm, int item);
 /* Rounds and iterations of an arm, from those of the task. */
 void arm_effort(int *rounds, int *iterations, const struct study *s, const struct study_task *t, int arm);
-/* "federated", "local: NAME", "without: NAME"; for files with odd characters replaced. */
+/* In tables and JSON, as --arms and the keys of report.json: "federated_equal_images", "local: NAME",
+ * "without: NAME". */
+void study_arm_key(char buf[80], const struct study *s, int arm);
+/* The same for people: "federated equal images". */
 void study_arm_name(char buf[80], const struct study *s, int arm);
 /* The beginning of a line on the console: task, arm and seed, aligned over the arms. */
 void study_print_arm(const char *task, const struct study *s, int arm, int seed);

@@ -120,16 +120,18 @@ void arm_effort(int *rounds, int *iterations, const struct study *s, const struc
     *rounds = (int)((all + each / 2) / each > 0 ? (all + each / 2) / each : 1);
 }
 
-void study_arm_name(char buf[80], const struct study *s, int arm)
+void study_arm_key(char buf[80], const struct study *s, int arm)
 {
     const struct study_arm *a = &s->arm[arm];
-    if (!a->design->each) {
-        snprintf(buf, 80, "%s", a->design->name);
-        for (char *p = buf; *p; p++)
-            if (*p == '_') *p = ' ';
-    } else {
-        snprintf(buf, 80, "%s: %s", a->design->others ? "without" : "local", s->site_name[a->site]);
-    }
+    if (!a->design->each) snprintf(buf, 80, "%s", a->design->name);
+    else snprintf(buf, 80, "%s: %s", a->design->others ? "without" : "local", s->site_name[a->site]);
+}
+
+void study_arm_name(char buf[80], const struct study *s, int arm)
+{
+    study_arm_key(buf, s, arm);
+    for (char *p = buf; *p && !s->arm[arm].design->each; p++)
+        if (*p == '_') *p = ' ';
 }
 
 void study_print_arm(const char *task, const struct study *s, int arm, int seed)

@@ -73,7 +73,7 @@ int study_protocol(const struct study *s, struct error *e)
     json_add_text(j, "external", s->external ? s->external : "none");
     struct json *arms = json_add_array(j, "arms");
     for (int a = 0; a < s->arms; a++) {
-        study_arm_name(name, s, a);
+        study_arm_key(name, s, a);
         json_add_text(arms, NULL, name);
     }
     const int status = json_write(j, path, e);

@@ -104,7 +104,7 @@ static void put_rounds(struct file_out *f, const struct study *s, const struct s
             for (int i = 0; i < t->run[a][k].records; i++) {
                 const struct round_record *r = &t->run[a][k].record[i];
                 char arm[80];
-                study_arm_name(arm, s, a);
+                study_arm_key(arm, s, a);
                 file_printf(f, "%s,", task);
                 put_name(f, arm);
                 file_printf(f, ",%d,%d,", k + 1, r->round + 1);

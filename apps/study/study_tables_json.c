@@ -75,8 +75,8 @@ static void add_pairs(struct json *j, const struct study *s, const struct compar
         char a[80], b[80];
         const struct comparison *c = &pair[i];
         struct json *o = json_add_object(list, NULL);
-        study_arm_name(a, s, c->a);
-        study_arm_name(b, s, c->b);
+        study_arm_key(a, s, c->a);
+        study_arm_key(b, s, c->b);
         json_add_text(o, "a", a);
         json_add_text(o, "b", b);
         json_add_int(o, "n", c->n);
@@ -107,7 +107,7 @@ static void add_unseen(struct json *j, const struct study *s, const struct compa
         const struct comparison *c = &unseen[i];
         const int site = s->arm[c->b].site;
         struct json *o = json_add_object(list, NULL);
-        study_arm_name(b, s, c->b);
+        study_arm_key(b, s, c->b);
         json_add_text(o, "institution", site < 0 ? s->external : s->site_name[site]);
         json_add_text(o, "a", "federated");
         json_add_text(o, "b", b);
@@ -452,7 +452,7 @@ static void add_hashes(struct json *root, const struct study *s, const struct st
     struct json *j = json_add_object(root, key);
     for (int a = 0; t->present && a < t->arms; a++) {
         char name[80], hash[17];
-        study_arm_name(name, s, a);
+        study_arm_key(name, s, a);
         struct json *list = json_add_array(j, name);
         for (int k = 0; k < t->seeds; k++) {
             snprintf(hash, sizeof hash, "%016" PRIx64, t->run[a][k].hash);

@@ -155,6 +155,10 @@ if [ -n "$CHECK_ALL" ]; then
         grep -q "\"$key\":" "$work/m/report.json"
         ok "report.json has $key" $?
     done
+    [ "$(grep -c '"b": "federated_equal_images"' "$work/m/report.json")" -eq 4 ] &&
+        grep -q '^segmentation,centralised_long,' "$work/m/rounds.csv" &&
+        ! grep -q '"[ab]": "[a-z]* [a-z]' "$work/m/report.json"
+    ok "arms are called in comparisons and rounds as --arms calls them" $?
     grep -q 'patients and seeds as random' "$work/m/report.html" &&
         [ "$(grep -c ',external,' "$work/m/cases.csv")" -eq 5 ]
     ok "external cases, seeds as random" $?

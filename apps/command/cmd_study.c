@@ -132,15 +132,19 @@ static const char details[] = "Arms (--arms): federated (FedAvg over the sites) 
                               "  nephron study -o study --preset quick\n"
                               "  nephron study -o study --preset standard --data Dataset500_Renal --resume";
 
+/* For people to copy: words with spaces in quotes. */
 static char *command_line(int argc, char **argv)
 {
-    size_t n = 16;
-    for (int i = 0; i < argc; i++) n += strlen(argv[i]) + 1;
-    char *text = malloc(n);
-    if (!text) return NULL;
-    char *p = text + sprintf(text, "nephron");
-    for (int i = 0; i < argc; i++) p += sprintf(p, " %s", argv[i]);
-    return text;
+    struct text line = {0};
+    text_puts(&line, "nephron");
+    for (int i = 0; i < argc; i++) {
+        const size_t size = 4 * strlen(argv[i]) + 16;
+        char *word = malloc(size);
+        if (!word) return free(text_take(&line)), NULL;
+        text_printf(&line, " %s", text_shell(word, size, argv[i]));
+        free(word);
+    }
+    return text_take(&line);
 }
 
 /* ---- the phantom --------------------------------------------------------------------------------------- */
@@ -254,6 +258,7 @@ static int work(struct study *s, struct error *e)
                 study_count(s, -1, STUDY_TEST, -1));
         fflush(stdout);
     }
+    segment_plan(s);
     classify_plan(s);
     if (s->estimate && cost_of_dataset(s, e)) return -1;
     if (!s->estimate && study_protocol(s, e)) return -1;

@@ -7,6 +7,14 @@
 #include "apps/report/report_plot.h"
 #include "apps/study/study_results.h"
 
+/* What a study follows: in one on other data nothing else names it. */
+#define REPORT_PAPER "JMRI 2025, doi 10.1002/jmri.29819"
+
+/* "12 test cases", "12 test cases of 9 patients". */
+void report_cases(struct text *t, int cases, int patients);
+/* What counts in tests: "patients", or "cases" where every case is a patient. */
+const char *report_units(const struct study *s);
+
 /* A part of the page, in the table of report.c. */
 struct report_section {
     const char *id, *title;                 /* title NULL: without a heading of its own in the navigation */
@@ -50,7 +58,7 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
 void report_unseen(struct text *t, const struct study *s, const struct comparison *unseen, int n,
                    const char *test, const char *what);
 /* Opens the main comparison and a list, into which the task writes its conditional tests as <li>. */
-void report_conditional_begin(struct text *t, const struct comparison *c);
+void report_conditional_begin(struct text *t, const struct study *s, const struct comparison *c);
 void report_conditional_end(struct text *t);
 /* Rows: arms; columns: institutions and the external one; then hospitals, where they are known. */
 void report_subgroups(struct text *t, const struct study *s, const char *caption,

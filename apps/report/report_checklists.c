@@ -1,12 +1,25 @@
 /* report_checklists.c - CLAIM 2024, TRIPOD+AI, METRICS and a list for federated learning: every item, and
  * whether this report answers it. */
+#include <stddef.h>
+
 #include "apps/report/report.h"
 
 /* Only DONE counts: the report holds the answer. */
-enum answer { DONE, PARTLY, NOT_DONE, AUTHORS };
+enum answer { DONE, PARTLY, NOT_DONE, AUTHORS, ANSWERS };
+/* Behind it, what a study may be without: the item is not done then. */
+enum need {
+    MAPS = 4,      /* segmentation */
+    CLASSES = 8,   /* classification */
+    TWO = 16,      /* of two classes */
+    SIMPLER = 32,  /* models of features inside of masks */
+    CLINICAL = 64, /* a model of age and sex */
+    ALONE = 128,   /* each site by itself */
+    UNSEEN = 256,  /* somebody who did not train */
+    SEEDS = 512    /* several */
+};
 struct entry {
     const char *topic;
-    enum answer is;
+    int is;           /* enum answer | enum need */
     const char *text; /* where or what; of AUTHORS it may be NULL */
 };
 
@@ -55,19 +68,19 @@ static const struct entry claim[] = {
     {"27 Ensembling", DONE, "Dice: mean over seeds of each case; probability: mean over seeds"},
     {"28 Metrics", DONE, "Named and defined beside each number"},
     {"29 Statistical significance and uncertainty", DONE,
-     "Patients and seeds as random, conditional tests beside them, Holm"},
+     "Patients, and seeds where there are several, as random; conditional tests beside them"},
     {"30 Robustness or sensitivity analysis", PARTLY, "Seeds, institutions, sizes; no artificial corruption"},
     {"31 Explainability", NOT_DONE, "Not done"},
     {"32 Evaluation on internal data", DONE, SEGMENTATION ", " CLASSIFICATION},
-    {"33 Evaluation on external data", PARTLY,
-     "Only with --external, or for an institution with --arms leave_one_out"},
+    {"33 Evaluation on external data", DONE | UNSEEN,
+     "External cases in the flow and the tables by institution; institutions that did not train"},
     {"34 Clinical trial registration", AUTHORS, NULL},
     {"35 Numbers included and excluded", DONE, FLOW},
     {"36 Demographics by partition", PARTLY, "By institution under " SITES ", not by partition"},
     {"37 Performance, with uncertainty", DONE, SEGMENTATION ", " CLASSIFICATION},
-    {"38 Estimates of diagnostic performance", DONE,
+    {"38 Estimates of diagnostic performance", DONE | TWO,
      CLASSIFICATION ": AUC, sensitivity, specificity, predictive values"},
-    {"39 Failure analysis", DONE,
+    {"39 Failure analysis", DONE | MAPS,
      "<a href=#pictures>Worst cases</a>, missed structures counted, Dice by size and institution"},
     {"40 Limitations", PARTLY, "What was not shown is said first; clinical limitations are the authors'"},
     {"41 Implications for practice", AUTHORS, NULL},
@@ -90,13 +103,14 @@ static const struct entry tripod[] = {
     {"6b Eligibility", PARTLY, FLOW ": technical criteria"},
     {"6c Treatments", AUTHORS, NULL},
     {"7 Data preparation, the same for all groups", DONE, METHODS ": one plan for all institutions"},
-    {"8a Outcome and its assessment", PARTLY, "Class 1 of labels.csv; how it was assessed is the authors'"},
+    {"8a Outcome and its assessment", PARTLY | CLASSES,
+     "Class 1 of labels.csv; how it was assessed is the authors'"},
     {"8b Qualification of outcome assessors", AUTHORS, NULL},
     {"8c Blinding of the outcome assessment", AUTHORS, NULL},
-    {"9a Choice of predictors", DONE,
+    {"9a Choice of predictors", DONE | CLASSES,
      "All channels and the mask; simpler models: shape, first order, age, sex"},
-    {"9b Definition of predictors", DONE, CLASSIFICATION},
-    {"9c Qualification for subjective predictors", NOT_DONE,
+    {"9b Definition of predictors", DONE | SIMPLER, CLASSIFICATION},
+    {"9c Qualification for subjective predictors", NOT_DONE | CLASSES,
      "Masks are subjective predictors; their readers are not known to the program. On predicted masks none "
      "is left"},
     {"10 Sample size", PARTLY, "Power and detectable difference beside each test"},
@@ -105,12 +119,12 @@ static const struct entry tripod[] = {
     {"12b Handling of predictors", DONE, "z-score of each image"},
     {"12c Type of model, building, internal validation", DONE, METHODS},
     {"12d Heterogeneity between clusters", DONE, "Results by institution and hospital"},
-    {"12e Measures and plots of performance", DONE, "Discrimination, calibration, decision curve"},
-    {"12f Model updating", DONE, "Recalibration on validation cases"},
+    {"12e Measures and plots of performance", DONE | TWO, "Discrimination, calibration, decision curve"},
+    {"12f Model updating", DONE | TWO, "Recalibration on validation cases"},
     {"12g How predictions are computed", DONE, "runs/, predictions/classification"},
-    {"13 Class imbalance", DONE, "Weighted cross-entropy, then recalibration"},
+    {"13 Class imbalance", DONE | TWO, "Weighted cross-entropy, then recalibration"},
     {"14 Fairness", PARTLY, "By institution and hospital; not by age and sex"},
-    {"15 Model output and thresholds", DONE,
+    {"15 Model output and thresholds", DONE | TWO,
      CLASSIFICATION ": probability; thresholds 0.5, Youden's, sensitivity 0.9"},
     {"16 Differences between development and evaluation", DONE, SITES ": earth mover's distance; --external"},
     {"17 Ethical approval", AUTHORS, NULL},
@@ -127,9 +141,9 @@ static const struct entry tripod[] = {
      "Numbers by class and part; characteristics by institution only"},
     {"21 Participants and events in each analysis", DONE, "Beside each table"},
     {"22 Full model", DONE, "runs/*/checkpoint_final.safetensors"},
-    {"23a Performance with intervals, subgroups", DONE, CLASSIFICATION},
+    {"23a Performance with intervals, subgroups", DONE, SEGMENTATION ", " CLASSIFICATION},
     {"23b Heterogeneity", DONE, "Tables by institution and hospital"},
-    {"24 Updated model", DONE, "Intercept and slope of the recalibration"},
+    {"24 Updated model", DONE | TWO, "Intercept and slope of the recalibration"},
     {"25 Interpretation", AUTHORS, NULL},
     {"26 Limitations", PARTLY, "What was not shown, and what could have been"},
     {"27a Poor or missing input at use", NOT_DONE, "Not done: images of bad quality are not recognised"},
@@ -145,29 +159,31 @@ static const struct entry metrics[] = {
     {"5 Clinical translatability of the images", AUTHORS, NULL},
     {"6 Imaging protocol", PARTLY, "Spacing by institution"},
     {"7 Interval between imaging and reference standard", AUTHORS, NULL},
-    {"8 Description of segmentation", DONE, SEGMENTATION},
-    {"9 Formal evaluation of fully automated segmentation", DONE, SEGMENTATION},
-    {"10 Test set segmented by one reader or automatically", DONE,
+    {"8 Description of segmentation", DONE | MAPS, SEGMENTATION},
+    {"9 Formal evaluation of fully automated segmentation", DONE | MAPS, SEGMENTATION},
+    {"10 Test set segmented by one reader or automatically", DONE | MAPS | CLASSES,
      "Both: the reference and the arm's own predicted mask"},
     {"11 Image preprocessing", DONE, METHODS},
-    {"12 Standard feature extraction software", NOT_DONE,
+    {"12 Standard feature extraction software", NOT_DONE | SIMPLER,
      "The simpler models' features are this program's own and follow no standard (IBSI)"},
-    {"13 Parameters of feature extraction", DONE, CLASSIFICATION ": the features are defined there"},
-    {"14 Removal of non-robust features", NOT_DONE, "Not done: trees take all features"},
-    {"15 Removal of redundant features", NOT_DONE, "Not done"},
-    {"16 Dimensionality against data size", DONE, "Fewer than thirty features"},
-    {"17 Robustness of end-to-end deep learning", PARTLY, "Several seeds; no artificial corruption"},
+    {"13 Parameters of feature extraction", DONE | SIMPLER,
+     CLASSIFICATION ": the features are defined there"},
+    {"14 Removal of non-robust features", NOT_DONE | SIMPLER, "Not done: trees take all features"},
+    {"15 Removal of redundant features", NOT_DONE | SIMPLER, "Not done"},
+    {"16 Dimensionality against data size", DONE | SIMPLER, "Fewer than thirty features"},
+    {"17 Robustness of end-to-end deep learning", PARTLY | SEEDS, "Several seeds; no artificial corruption"},
     {"18 Partitions and data leakage", DONE, FLOW ": by patient"},
-    {"19 Confounders", PARTLY, "Volume alone stands beside the network; scanner is not tested as a shortcut"},
-    {"20 Metrics that fit the task", DONE, CLASSIFICATION},
+    {"19 Confounders", PARTLY | SIMPLER,
+     "Volume alone stands beside the network; scanner is not tested as a shortcut"},
+    {"20 Metrics that fit the task", DONE, SEGMENTATION ", " CLASSIFICATION},
     {"21 Uncertainty", DONE, "Intervals everywhere"},
-    {"22 Calibration", DONE, CLASSIFICATION},
-    {"23 Uni-parametric model or proof of its inferiority", DONE, "Volume alone"},
-    {"24 Comparison with a non-radiomic or clinical model", DONE, "Volume, age and sex"},
-    {"25 Comparison with simple or classical models", DONE,
+    {"22 Calibration", DONE | TWO, CLASSIFICATION},
+    {"23 Uni-parametric model or proof of its inferiority", DONE | SIMPLER, "Volume alone"},
+    {"24 Comparison with a non-radiomic or clinical model", DONE | SIMPLER | CLINICAL, "Volume, age and sex"},
+    {"25 Comparison with simple or classical models", DONE | SIMPLER,
      "Logistic regression and boosted trees with DeLong's test"},
-    {"26 Internal testing", DONE, CLASSIFICATION},
-    {"27 External testing", PARTLY, "Only with --external"},
+    {"26 Internal testing", DONE, SEGMENTATION ", " CLASSIFICATION},
+    {"27 External testing", DONE | UNSEEN, "Tables by institution"},
     {"28 Data availability", AUTHORS, NULL},
     {"29 Code availability", DONE, "nephron, MIT"},
     {"30 Model availability", DONE, "runs/*/checkpoint_final.safetensors"},
@@ -183,9 +199,9 @@ static const struct entry federated[] = {
     {"Equal computing or equal data between arms", DONE,
      "Steps of each arm under <a href=#cost>Cost</a>; --arms federated_equal_images, centralised_long"},
     {"Heterogeneity of the sites", DONE, SITES ": earth mover's distance, class shares, spacing"},
-    {"Baselines: alone and pooled", DONE, "Each site alone, all cases together"},
+    {"Baselines: alone and pooled", DONE | ALONE, "Each site alone, all cases together"},
     {"Global and local results at every site", DONE, "Tables by institution and hospital, rounds.csv"},
-    {"A site that took no part", PARTLY, "Only with --external or --arms leave_one_out"},
+    {"A site that took no part", DONE | UNSEEN, "Institutions that did not train"},
     {"Communication", DONE, "<a href=#cost>Bytes</a>, both ways, without compression"},
     {"Privacy and attacks", NOT_DONE,
      "Not done: only weights leave a site, without differential privacy or secure aggregation; no attack was "
@@ -197,40 +213,75 @@ static const struct entry federated[] = {
     {"Governance and consent", AUTHORS, NULL},
 };
 
+/* What there is of a study. */
+static int list_there(const struct study *s, const struct results *r)
+{
+    const struct baseline *b = r->classify.baseline;
+    const int classes = s->classify.present, two = classes && r->classify.classes == 2;
+    int there = 0;
+    if (s->segment.present) there |= MAPS;
+    if (classes) there |= CLASSES;
+    if (two) there |= TWO;
+    if (two && b[BASELINE_VOLUME].present) there |= SIMPLER;
+    if (two && b[BASELINE_CLINICAL].present) there |= CLINICAL;
+    for (int a = 0; a < s->arms; a++)
+        if (s->arm[a].design->each) there |= s->arm[a].design->others ? UNSEEN : ALONE;
+    if (s->external) there |= UNSEEN;
+    if (s->segment.seeds > 1 || s->classify.seeds > 1) there |= SEEDS;
+    return there;
+}
+
+/* Why an item is not done; NULL where nothing that it needs is missing. */
+static const char *find_missing(int is, int there)
+{
+    const int missing = is & ~there & ~(ANSWERS - 1);
+    const int of_classes = missing & (CLASSES | TWO | SIMPLER | CLINICAL);
+    if (missing & MAPS) return "Not in this study: it has no segmentation";
+    if (of_classes && !(there & CLASSES)) return "Not in this study: it has no classification";
+    if (of_classes && !(there & TWO)) return "Not in this study: given for two classes alone";
+    return missing & SIMPLER    ? "Not in this study: without masks there are no features"
+           : missing & CLINICAL ? "Not in this study: neither age nor sex is known"
+           : missing & ALONE    ? "Not in this study: no arm of a site alone (--arms alone)"
+           : missing & UNSEEN   ? "Not in this study: only with --external or --arms leave_one_out"
+           : missing & SEEDS    ? "Not in this study: one seed"
+                                : NULL;
+}
+
 static void put_checklist(struct text *t, const char *name, const char *source, const struct entry *list,
-                          int n)
+                          int n, int there)
 {
     static const char *const word[] = {"", "partly: ", "", "to be written by the authors"};
-    int count[4] = {0};
-    for (int i = 0; i < n; i++) count[list[i].is]++;
+    int count[ANSWERS] = {0};
+    for (int i = 0; i < n; i++) count[find_missing(list[i].is, there) ? NOT_DONE : list[i].is % ANSWERS]++;
     text_printf(t,
                 "<details><summary>%s: %d of %d answered, %d partly, %d not done, %d left to the "
                 "authors</summary><p>%s</p><div class=scroll><table><tr><th>item<th>where, or what\n",
                 name, count[DONE], n, count[PARTLY], count[NOT_DONE], count[AUTHORS], source);
-    for (int i = 0; i < n; i++)
-        text_printf(t, "<tr><th>%s<td>%s%s%s%s\n", list[i].topic,
-                    list[i].is == DONE ? "" : "<span class=todo>", word[list[i].is],
-                    list[i].text ? list[i].text : "", list[i].is == DONE ? "" : "</span>");
+    for (int i = 0; i < n; i++) {
+        const char *missing = find_missing(list[i].is, there), *text = missing ? missing : list[i].text;
+        const int is = missing ? NOT_DONE : list[i].is % ANSWERS;
+        text_printf(t, "<tr><th>%s<td>%s%s%s%s\n", list[i].topic, is == DONE ? "" : "<span class=todo>",
+                    word[is], text ? text : "", is == DONE ? "" : "</span>");
+    }
     text_puts(t, "</table></div></details>\n");
 }
 
 int report_checklists(struct text *t, const struct study *s, const struct results *r, struct error *e)
 {
-    (void)s;
-    (void)r;
+    const int there = list_there(s, r);
     (void)e;
     text_puts(t, "<h2 id=checklists>Checklists</h2>\n"
                  "<p>Items in our own words and shortened; the published lists are what counts. Only items "
                  "that this report itself answers are counted as answered.</p>\n");
     put_checklist(t, "CLAIM 2024",
                   "After the Checklist for Artificial Intelligence in Medical Imaging, update of 2024.",
-                  claim, sizeof claim / sizeof *claim);
-    put_checklist(t, "TRIPOD+AI", "After TRIPOD+AI (2024).", tripod, sizeof tripod / sizeof *tripod);
+                  claim, sizeof claim / sizeof *claim, there);
+    put_checklist(t, "TRIPOD+AI", "After TRIPOD+AI (2024).", tripod, sizeof tripod / sizeof *tripod, there);
     put_checklist(t, "METRICS", "After the Methodological Radiomics Score (2024).", metrics,
-                  sizeof metrics / sizeof *metrics);
+                  sizeof metrics / sizeof *metrics, there);
     put_checklist(t, "Federated learning",
                   "No list is established; these are the points that systematic reviews of federated "
                   "learning in medicine found missing.",
-                  federated, sizeof federated / sizeof *federated);
+                  federated, sizeof federated / sizeof *federated, there);
     return 0;
 }

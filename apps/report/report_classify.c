@@ -78,10 +78,10 @@ static void put_mcnemar(struct text *t, const char *what, const struct mcnemar *
     text_puts(t, ".");
 }
 
-static void put_tests(struct text *t, const struct class_results *r)
+static void put_tests(struct text *t, const struct study *s, const struct class_results *r)
 {
     const struct comparison *c = &r->pair[0];
-    report_conditional_begin(t, c);
+    report_conditional_begin(t, s, c);
     text_puts(t, "<li>Difference of AUC of the mean probabilities, federated − centralised: ");
     html_interval(t, c->difference, c->ci, 3);
     text_puts(t, ", standard error ");
@@ -192,9 +192,9 @@ static void put_roc(struct text *t, const struct study *s, const struct class_re
     char caption[6 * PLOT_NUMBER], v[3][PLOT_NUMBER];
     if (!sure)
         snprintf(caption, sizeof caption,
-                 "AUC %s; interval and band are not estimable of fewer than %d cases of a class; point: "
+                 "AUC %s; interval and band are not estimable of fewer than %d %s of a class; point: "
                  "threshold 0.5.",
-                 plot_number(v[0], a->c.auc, 3), STATS_LEAST_OF_CLASS);
+                 plot_number(v[0], a->c.auc, 3), STATS_LEAST_OF_CLASS, report_units(s));
     else
         snprintf(caption, sizeof caption,
                  "AUC %s (%s to %s); band: 95 %% pointwise, 1000 bootstrap samples of the %d cases; point: "
@@ -291,8 +291,10 @@ int report_classify(struct text *t, const struct study *s, const struct results 
     }
     char names[COVARIATE_LIST];
     covariates_list(names, &s->classify.options.covariates);
-    text_printf(t, "<p>%d test cases, %d of class 1 (%s); %d seed%s. The network sees %s%s%s%s.</p>\n",
-                s->classify.tests, r->classify.arm[0].c.positives,
+    text_puts(t, "<p>");
+    report_cases(t, s->classify.tests, r->classify.patients);
+    text_printf(t, ", %d case%s of class 1 (%s); %d seed%s. The network sees %s%s%s%s.</p>\n",
+                r->classify.arm[0].c.positives, r->classify.arm[0].c.positives == 1 ? "" : "s",
                 s->synthetic ? "malignant" : "label 1 of labels.csv", s->classify.seeds,
                 s->classify.seeds > 1 ? "s" : "",
                 s->window_mm[0] > 0 ? "a window of the same size in mm for all cases around the mask, all "
@@ -305,7 +307,7 @@ int report_classify(struct text *t, const struct study *s, const struct results 
                     : "");
     put_arms(t, s, &r->classify);
     put_other_intervals(t, s, &r->classify);
-    put_tests(t, &r->classify);
+    put_tests(t, s, &r->classify);
     put_baselines(t, &r->classify);
     put_calibration(t, s, &r->classify);
     report_pairs(t, s, r->classify.pair, r->classify.pairs, "DeLong, paired, two-sided", "AUC");

@@ -39,18 +39,22 @@ int report_flow(struct text *t, const struct study *s, const struct results *r, 
                 "<h2 id=flow>Participant flow</h2>\n"
                 "<div class=flow><div class=box><b>In the dataset</b><br>%d cases</div><div "
                 "class=arrow>→</div><div class=box><b>Left out</b><br>%d without a label or a "
-                "site</div><div class=arrow>→</div><div class=box><b>Split</b><br>%d cases, by "
+                "site",
+                s->dataset.cases, s->dataset.cases - used - s->spared);
+    if (s->spared) text_printf(t, "<br>%d of patients with an external case", s->spared);
+    text_printf(t,
+                "</div><div class=arrow>→</div><div class=box><b>Split</b><br>%d cases, by "
                 "institution%s</div></div>\n"
                 "<div class=flow>",
-                s->dataset.cases, s->dataset.cases - used, used, s->dataset.classes ? " and class" : "");
+                used, s->dataset.classes ? " and class" : "");
     put_box(t, "Training", s, STUDY_TRAIN);
     put_box(t, "Validation", s, STUDY_VALIDATION);
     put_box(t, "Test, untouched", s, STUDY_TEST);
     if (s->external) put_external_box(t, s);
     text_puts(t, "</div>\n"
-                 "<p>The split has the paper's proportions, 785 to 104 to 99. Validation cases are watched "
-                 "during training and decide nothing: the final weights are tested, and the threshold is "
-                 "0.5.</p>\n");
+                 "<p>The split has the proportions of " REPORT_PAPER ": 785 to 104 to 99. Validation cases "
+                 "are watched during training and decide nothing: the final weights are tested, and the "
+                 "threshold is 0.5.</p>\n");
     if (s->sites_drawn)
         text_puts(t, "<p class=note>The dataset has no sites.csv: its cases were dealt at random to three "
                      "sites of equal size. Such sites do not differ from each other, so this says little "
@@ -210,8 +214,12 @@ int report_sites(struct text *t, const struct study *s, const struct results *r,
     if (s->patients < s->dataset.cases)
         text_printf(t,
                     "<p>The %d cases are of %d patients (patients.csv), whose cases are of one part. Tests, "
-                    "and intervals of Dice and areas, count patients; intervals of accuracy, sensitivity and "
-                    "specificity, calibration and the bands of ROC curves count cases.</p>\n",
+                    "and intervals of Dice and areas, count patients: those named after DeLong have "
+                    "Obuchowski's error of clusters, McNemar's turn signs patient by patient, and of a "
+                    "difference of Dice every patient is the mean of its cases, while the mean of an arm is "
+                    "that of all cases. Intervals of accuracy, sensitivity and specificity, calibration, the "
+                    "bands of ROC curves, deviations, and the limits of agreement and ICC of volumes count "
+                    "cases.</p>\n",
                     s->dataset.cases, s->patients);
     if (put_kinds(t, s, e)) return -1;
     text_puts(t, "<h3>Shift of the intensities</h3><p>Earth mover's distance (Wasserstein 1) between the "

@@ -49,6 +49,17 @@ void cell_seeds(struct text *t, const double *value, int seeds)
     }
 }
 
+void report_cases(struct text *t, int cases, int patients)
+{
+    text_printf(t, "%d test case%s", cases, cases == 1 ? "" : "s");
+    if (patients < cases) text_printf(t, " of %d patient%s", patients, patients == 1 ? "" : "s");
+}
+
+const char *report_units(const struct study *s)
+{
+    return s->patients < s->dataset.cases ? "patients" : "cases";
+}
+
 /* ---- pairs of arms ------------------------------------------------------------------------------------- */
 
 /* "0.012 (-0.03 to 0.05)" of the question that the pair has an answer to: ways of training, or these
@@ -83,10 +94,10 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
     else text_printf(t, "%s, conditional on the trained models (one seed)", test);
     text_printf(t,
                 "; detectable: the difference that 80 of 100 such studies "
-                "find</span></caption><tr><th>arms<th>n<th>difference (95 %% CI)<th>SD between "
+                "find</span></caption><tr><th>arms<th>%s<th>difference (95 %% CI)<th>SD between "
                 "seeds<th>p<th>p, Holm over %d<th>p, conditional<th>detectable<th>power at "
                 "margin<th>not worse by margin<th>equivalent\n",
-                n);
+                report_units(s), n);
     for (int i = 0; i < n; i++) {
         const struct comparison *c = &pair[i];
         char a[80], b[80];
@@ -120,7 +131,7 @@ void report_pairs(struct text *t, const struct study *s, const struct comparison
     text_puts(t, "</table></div>\n");
     if (most)
         text_printf(t,
-                    "<p>n: without cases that have no value in some seed of one of the two arms, up to %d: "
+                    "<p>Without cases that have no value in some seed of one of the two arms, up to %d: "
                     "where the reference is empty and nothing was found.</p>\n",
                     most);
 }
@@ -139,8 +150,9 @@ void report_unseen(struct text *t, const struct study *s, const struct compariso
         text_printf(t, "patients and %d seeds as random, the larger p and the wider ends of %s and crossed "
                        "bootstrap", unseen[0].seeds, unseen[0].random_name);
     else text_printf(t, "%s, conditional on the trained models (one seed)", test);
-    text_puts(t, "; exploratory, not adjusted</span></caption><tr><th>institution<th>n<th>arms<th>difference "
-                 "(95 % CI)<th>p\n");
+    text_printf(t, "; exploratory, not adjusted</span></caption><tr><th>institution<th>%s<th>arms<th>"
+                   "difference (95 %% CI)<th>p\n",
+                report_units(s));
     for (int i = 0; i < n; i++) {
         const struct comparison *c = &unseen[i];
         const int site = s->arm[c->b].site;
@@ -204,7 +216,7 @@ static void put_margins(struct text *t, const struct comparison *c)
 }
 
 /* The two sides of the main comparison: trained models, and ways of training. */
-void report_conditional_begin(struct text *t, const struct comparison *c)
+void report_conditional_begin(struct text *t, const struct study *s, const struct comparison *c)
 {
     text_puts(t, "<h3>Federated against centralised</h3>\n"
                  "<div class=pair><div class=half><h4>Do the ways of training differ?</h4>");
@@ -235,9 +247,9 @@ void report_conditional_begin(struct text *t, const struct comparison *c)
     }
     if (c->n < STATS_LEAST_FOR_POWER)
         text_printf(t,
-                    "<li>Margins, power and detectable difference: too few to say; %d cases, where these "
+                    "<li>Margins, power and detectable difference: too few to say; %d %s, where these "
                     "need %d.</ul>",
-                    c->n, STATS_LEAST_FOR_POWER);
+                    c->n, report_units(s), STATS_LEAST_FOR_POWER);
     else put_margins(t, c);
     text_puts(t, "</div><div class=half><h4>Do these trained models differ?</h4><p>Conditional on "
                  "the models that were trained: another seed may say otherwise.</p><ul>");
@@ -263,8 +275,9 @@ static void put_subgroups(struct text *t, const struct study *s, const char *cap
     const struct subgroups *first = subgroups_of(r, 0);
     text_printf(t,
                 "<div class=scroll><table><caption><span>%s of each model on the test cases of each %s, 95 "
-                "%% intervals</span></caption><tr><th>model",
-                caption, hospitals ? "hospital" : "institution");
+                "%% intervals%s</span></caption><tr><th>model",
+                caption, hospitals ? "hospital" : "institution",
+                s->patients < s->dataset.cases ? "; n: cases; the intervals count patients" : "");
     for (int k = 0; k < n; k++) {
         const struct subgroup_value *g = hospitals ? &first->hospital[k] : &first->site[k];
         if (!g->n) continue;
@@ -303,6 +316,6 @@ void report_subgroups(struct text *t, const struct study *s, const char *caption
     if (s->hospitals > 0) put_subgroups(t, s, caption, subgroups_of, r, 1);
     text_puts(t, "<p class=soft>Shaded: the institution that a model has alone seen, or has not seen. An en "
                  "dash: no case, or one class. Not estimable: an interval of fewer than ");
-    text_printf(t, "%d cases, or of fewer than %d of a class.</p>\n", STATS_LEAST_CASES,
+    text_printf(t, "%d %s, or of fewer than %d of a class.</p>\n", STATS_LEAST_CASES, report_units(s),
                 STATS_LEAST_OF_CLASS);
 }

@@ -8,6 +8,7 @@
 
 #include "apps/base/progress.h"
 #include "apps/report/report.h"
+#include "fl/strategy/strategy.h"
 #include "nn/folder/run.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
@@ -142,6 +143,19 @@ static void put_networks(struct text *t, const struct study *s)
     }
 }
 
+/* The numbers of a strategy, which no option of a study changes. */
+static void put_strategy(struct text *t, const char *name)
+{
+    const struct strategy *strategy = strategy_find(name);
+    double option[STRATEGY_OPTIONS];
+    if (!strategy) return;
+    strategy_standard(option, strategy);
+    for (int i = 0; i < strategy_options(strategy); i++) {
+        text_printf(t, "%s%s ", i ? ", " : "; ", strategy->option[i].name);
+        text_put_double(t, option[i]);
+    }
+}
+
 int report_methods(struct text *t, const struct study *s, const struct results *r, struct error *e)
 {
     (void)r;
@@ -153,7 +167,9 @@ int report_methods(struct text *t, const struct study *s, const struct results *
         const struct arm_design *d = arm_design_at(i);
         int there = 0;
         for (int a = 0; a < s->arms; a++) there |= s->arm[a].design == d;
-        if (there) text_printf(t, "<li>%s: %s", d->name, d->text);
+        if (!there) continue;
+        text_printf(t, "<li>%s: %s", d->name, d->text);
+        if (d->strategy) put_strategy(t, d->strategy);
     }
     text_puts(t, "</ul>\n"
                  "<li>Federated: FedAvg; every round each site trains from the global weights with an "
@@ -168,10 +184,10 @@ int report_methods(struct text *t, const struct study *s, const struct results *
                  "arms; the test cases decided nothing.\n"
                  "<li>The plan and its intensity statistics come from all training cases of all sites; a "
                  "real federation would exchange them, too.\n"
-                 "<li>The original paper does not state in its abstract: rounds, local epochs, depth and "
-                 "dimension of the ResNet, input size, augmentation, one network for both sequences or two, "
-                 "weighting of the average, cases of each institution, thresholds, intervals. What stands "
-                 "here are this program's choices.\n</ul>\n");
+                 "<li>The design is that of " REPORT_PAPER ", whose abstract does not state: rounds, local "
+                 "epochs, depth and dimension of the ResNet, input size, augmentation, one network for both "
+                 "sequences or two, weighting of the average, cases of each institution, thresholds, "
+                 "intervals. What stands here are this program's choices.\n</ul>\n");
     text_puts(t, "<h2 id=reproduce>To get the same bits again</h2>\n"
                  "<div class=scroll><table>\n"
                  "<tr><th>command<td><code>");

@@ -31,8 +31,10 @@ const struct subgroups *report_auc_subgroups(const struct results *r, int arm)
 void report_multiclass(struct text *t, const struct study *s, const struct results *all)
 {
     const struct class_results *r = &all->classify;
-    text_printf(t, "<p>%d test cases of %d classes; %d seed%s.</p>\n", s->classify.tests, r->classes,
-                s->classify.seeds, s->classify.seeds > 1 ? "s" : "");
+    text_puts(t, "<p>");
+    report_cases(t, s->classify.tests, r->patients);
+    text_printf(t, ", %d classes; %d seed%s.</p>\n", r->classes, s->classify.seeds,
+                s->classify.seeds > 1 ? "s" : "");
     put_arms(t, s, r);
     text_puts(t, "<p>Federated less centralised, macro AUC: ");
     html_interval(t, r->macro.difference, r->macro.ci, 3);

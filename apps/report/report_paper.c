@@ -5,33 +5,62 @@
 
 #include "apps/report/report.h"
 
+/* The reasons are those of the margins that a study has by itself; another one is the user's. */
+static void put_dice_margin(struct text *t, double margin)
+{
+    const double scatter = (1 - 0.87) / 2;
+    html_number(t, margin, 3);
+    text_puts(t, ": one reader who outlines tumours twice agrees with himself to a Dice of about 0.87 (Sci "
+                 "Data 2024, s41597-024-03971-0); a loss of ");
+    text_puts(t, margin < scatter ? "less than half of what is missing there to 1 is within that reader's "
+                                    "own scatter"
+                                  : "this margin, set with --dice-margin, is half or more of what is "
+                                    "missing there to 1, and not within that reader's own scatter");
+}
+
+static void put_auc_margin(struct text *t, double margin)
+{
+    const int own = fabs(margin - 0.05) > 1e-12;
+    html_number(t, margin, 3);
+    text_printf(t, ": %sthe difference that %s itself reports (0.69 and 0.64) without calling it one",
+                !own            ? ""
+                : margin > 0.05 ? "set with --auc-margin, more than "
+                                : "set with --auc-margin, less than ",
+                REPORT_PAPER);
+}
+
 int report_protocol(struct text *t, const struct study *s, const struct results *r, struct error *e)
 {
     const char *dice = s->segment.present ? "primary" : "not measured",
                *auc = s->segment.present ? "key secondary" : "primary";
+    const int macro = s->classify.present && s->dataset.classes > 2;
     (void)r;
     (void)e;
-    text_puts(
-        t,
-        "<h2 id=protocol>Endpoints, stated before</h2>\n"
-        "<p>Written to <code>protocol.json</code> before the first training; a study that is continued keeps "
-        "them.</p>\n"
-        "<div class=scroll><table><tr><th>endpoint<th>rank<th>question<th>margin and its reason\n"
-        "<tr><th>mean Dice, federated − centralised<td>");
-    text_puts(t, dice);
-    text_puts(
-        t, "<td>is the federated model worse by less than the margin? One-sided, alpha 0.025<td class=long>");
-    html_number(t, s->dice_margin, 3);
-    text_puts(
-        t,
-        ": one reader who outlines tumours twice agrees with himself to a Dice of about 0.87 (Sci Data 2024, "
-        "s41597-024-03971-0); a loss of less than half of what is missing there to 1 is within that reader's "
-        "own scatter\n<tr><th>AUC, federated − centralised<td>");
-    text_puts(t, s->classify.present ? auc : "not measured");
-    text_puts(t, "<td>the same<td class=long>");
-    html_number(t, s->auc_margin, 3);
-    text_puts(t, ": the difference that the paper itself reports (0.69 and 0.64) without calling it one\n"
-                 "</table></div>\n"
+    text_puts(t, "<h2 id=protocol>Endpoints, stated before</h2>\n"
+                 "<p>Written to <code>protocol.json</code> before the first training; a study that is "
+                 "continued keeps its margins, and what else it does otherwise is told here.</p>\n");
+    if (s->departed) {
+        text_puts(t, "<p class=note>Not done as it was stated: ");
+        html_escaped(t, s->departed);
+        text_puts(t, ". Whether that was decided after results had been seen, the program cannot "
+                     "know.</p>\n");
+    }
+    text_printf(t,
+                "<div class=scroll><table><tr><th>endpoint<th>rank<th>question<th>margin and its reason\n"
+                "<tr><th>mean Dice, federated − centralised<td>%s<td>is the federated model worse by less "
+                "than the margin? One-sided, alpha 0.025<td class=long>",
+                dice);
+    put_dice_margin(t, s->dice_margin);
+    text_printf(t, "\n<tr><th>%s, federated − centralised<td>%s<td>", macro ? "macro AUC" : "AUC",
+                s->classify.present ? auc : "not measured");
+    if (macro) {
+        text_puts(t, "is there a difference? Two-sided, conditional on the trained models<td class=long>"
+                     "none: non-inferiority and equivalence are tested of two classes alone");
+    } else {
+        text_puts(t, "the same<td class=long>");
+        put_auc_margin(t, s->auc_margin);
+    }
+    text_puts(t, "\n</table></div>\n"
                  "<p>Everything else is exploratory: all other pairs of arms, adjusted by Holm's method "
                  "within a task, and all other measures. \"Equivalent\" is said only where two one-sided "
                  "tests show it with a power of 0.8 or more; nothing within a margin is claimed of one seed, "

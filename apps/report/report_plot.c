@@ -42,7 +42,8 @@ void html_number(struct text *t, double v, int decimals)
 void html_interval(struct text *t, double v, const double ci[2], int decimals)
 {
     html_number(t, v, decimals);
-    if (isfinite(v) && (isnan(ci[0]) || isnan(ci[1]))) {
+    if (!isfinite(v)) return;
+    if (isnan(ci[0]) || isnan(ci[1])) {
         text_puts(t, " <span class=ci>(not estimable)</span>");
         return;
     }

@@ -130,10 +130,10 @@ static void put_secondary(struct text *t, const char *what, const struct compari
     text_puts(t, " (Wilcoxon).");
 }
 
-static void put_tests(struct text *t, const struct segment_results *r)
+static void put_tests(struct text *t, const struct study *s, const struct segment_results *r)
 {
     const struct comparison *c = &r->pair[0];
-    report_conditional_begin(t, c);
+    report_conditional_begin(t, s, c);
     text_puts(t, "<li>Difference of mean Dice, federated − centralised: ");
     html_interval(t, c->difference, c->ci, 3);
     text_puts(t, ", 95 % BCa bootstrap interval over patients.<li>Shift after Hodges and Lehmann: ");
@@ -292,11 +292,12 @@ int report_segment(struct text *t, const struct study *s, const struct results *
     }
     text_printf(t,
                 "<p>Dice of a case is the mean over %d foreground label%s; a label that is neither in the "
-                "reference nor in the prediction does not count. %d test cases, %d seed%s.</p>\n",
-                s->dataset.labels - 1, s->dataset.labels > 2 ? "s" : "", s->segment.tests, s->segment.seeds,
-                s->segment.seeds > 1 ? "s" : "");
+                "reference nor in the prediction does not count. ",
+                s->dataset.labels - 1, s->dataset.labels > 2 ? "s" : "");
+    report_cases(t, s->segment.tests, r->segment.patients);
+    text_printf(t, ", %d seed%s.</p>\n", s->segment.seeds, s->segment.seeds > 1 ? "s" : "");
     put_arms(t, s, &r->segment);
-    put_tests(t, &r->segment);
+    put_tests(t, s, &r->segment);
     report_pairs(t, s, r->segment.pair, r->segment.pairs, "Wilcoxon signed-rank, two-sided, zeros as Pratt",
                  "mean Dice");
     report_subgroups(t, s, "Mean Dice", dice_subgroups, r);

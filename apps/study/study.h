@@ -161,6 +161,8 @@ struct study {
     char hospital_name[STUDY_HOSPITALS_MAX][SITE_NAME_MAX];
     int hospitals;
     int *patient, patients;       /* of each case of the dataset, 0 to patients - 1 */
+    int spared;                   /* cases that train nothing, as their patients have an external one */
+    char *departed;               /* what is not done as protocol.json says; NULL: nothing */
     double dice_margin, auc_margin;
     struct pool *pool;
     struct dataset dataset;
@@ -242,8 +244,9 @@ void study_progress(const struct study *s, struct study_task *t, int arm, int se
 /* ---- study_protocol.c ---- */
 /* The command line that began the study in OUT, for `study --resume OUT`; json_free what keeps its texts. */
 struct json *study_arguments(const char *out, struct error *e);
-/* OUT/protocol.json, or where the study is continued: whether its margins are the same. */
-int study_protocol(const struct study *s, struct error *e);
+/* OUT/protocol.json, or where the study is continued: whether its margins are the same, and into s->departed
+ * what else is not. */
+int study_protocol(struct study *s, struct error *e);
 
 /* ---- study_train.c ---- */
 /* Batches of segmentation's validation after a round, of all sites together; classification takes all
@@ -272,7 +275,9 @@ int study_task_begin(struct study *s, struct study_task *t, const int *usable, i
 void study_task_free(struct study_task *t);
 
 /* ---- study_segment.c, study_classify.c: whole tasks; absent ones say why and return 0 ---- */
-/* Whether there will be a classification (classify.present, classify.why_not): segment_run asks. */
+/* Whether there will be a segmentation, a classification (present, why_not): protocol.json tells, and
+ * segment_run asks. */
+void segment_plan(struct study *s);
 void classify_plan(struct study *s);
 /* Plan and options from the training cases' fingerprint; options. */
 int segment_design(struct study *s, const struct fingerprint *f, struct error *e);

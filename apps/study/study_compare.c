@@ -10,6 +10,8 @@
 #include "nn/stats/stats_bootstrap.h"
 #include "nn/stats/stats_power.h"
 
+static const char one_seed[] = "one seed does not tell how far another training would lie";
+
 /* ---- margins and power --------------------------------------------------------------------------------- */
 
 /* useful: arm b does better than nothing by this endpoint. */
@@ -19,7 +21,7 @@ static void read_off(struct comparison *c, int useful)
     c->no_claim = few ? "too few patients to know how differences scatter"
                   : !(c->random.se > 0) ? "the error of the difference cannot be estimated"
                   : !useful             ? "the arms do so badly that to lie within the margin says nothing"
-                  : c->seeds < 2        ? "one seed does not tell how far another training would lie"
+                  : c->seeds < 2        ? one_seed
                                         : NULL;
     c->equivalent = c->noninferior = c->equal_shown = c->worse_shown = 0;
     const double se = few ? NAN : c->random.se, df = c->random.df;
@@ -247,6 +249,10 @@ static void say_one_seed(struct text *t, const struct comparison *c, const char 
     text_puts(t, " nor equivalence is claimed");
     if (c->n < STATS_LEAST_FOR_POWER) {
         text_printf(t, "; and there are %s.", c->no_claim);
+        return;
+    }
+    if (c->no_claim != one_seed) {
+        text_printf(t, "; and %s.", c->no_claim);
         return;
     }
     text_printf(t, "; of these two models alone, that %s is worse by less than it: one-sided ", name_a);

@@ -145,6 +145,7 @@ static int spare_external_patients(struct study *s, struct error *e)
             spared++;
         }
     free(external);
+    s->spared = spared;
     if (spared)
         console_to(stderr,
                    "nephron: note: --external %s: %d other case%s of its patients train%s nothing and %s not "
@@ -280,11 +281,12 @@ static int stratum_of(int site, int target, int classes)
 int study_roles(struct study *s, struct error *e)
 {
     const struct dataset *d = &s->dataset;
-    int n = d->cases;
+    int n = d->cases, used = 0;
     int *strata = malloc(((size_t)n + 1) * sizeof *strata), *role = malloc(((size_t)n + 1) * sizeof *role);
     int status = strata && role ? 0 : error_set(e, "out of memory for %d cases", n);
     for (int i = 0; !status && i < n; i++) {
         int usable = s->item[i].site >= 0 && (d->item[i].has_label_map || d->item[i].target >= 0);
+        used += usable;
         strata[i] = usable ? stratum_of(s->item[i].site, d->item[i].target, d->classes) : -1;
     }
     if (!status) status = split_patients(role, strata, d, s->seed, e);
@@ -297,7 +299,7 @@ int study_roles(struct study *s, struct error *e)
     if (study_count(s, -1, STUDY_TEST, -1) < 2)
         return error_set(e,
                          "%s: %d labelled cases with a site leave %d for the test; a study needs 15 or more",
-                         s->data, n, study_count(s, -1, STUDY_TEST, -1));
+                         s->data, used, study_count(s, -1, STUDY_TEST, -1));
     for (int k = 0; k < s->sites; k++)
         if (study_count(s, k, STUDY_TRAIN, -1) == 0)
             return error_set(e, "%s: site %s has no training case", s->data, s->site_name[k]);
@@ -471,6 +473,7 @@ void study_close(struct study *s)
     }
     free(s->item);
     free(s->patient);
+    free(s->departed);
     cost_free(&s->cost);
     study_task_free(&s->segment);
     study_task_free(&s->classify);

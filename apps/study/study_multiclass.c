@@ -73,9 +73,10 @@ void multiclass_say(struct text *t, const struct study *s, const struct class_re
 {
     const struct delong *d = &r->macro;
     text_printf(t,
-                "Macro AUC (mean of %d classes, each against the rest), %d test cases, %d seed%s: "
-                "federated less centralised ",
-                r->arm[0].macro.classes, s->classify.tests, s->classify.seeds,
+                "Macro AUC (mean of %d classes, each against the rest), %d test cases",
+                r->arm[0].macro.classes, s->classify.tests);
+    if (r->patient) text_printf(t, " of %d patient%s", r->patients, r->patients == 1 ? "" : "s");
+    text_printf(t, ", %d seed%s: federated less centralised ", s->classify.seeds,
                 s->classify.seeds > 1 ? "s" : "");
     comparison_number(t, d->difference, 3);
     text_puts(t, " (95 % interval ");

@@ -2,11 +2,14 @@
  * training. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/console.h"
 #include "apps/study/study.h"
 #include "io/base/file.h"
 #include "io/base/json.h"
+#include "io/base/text.h"
 
 /* What a study that is continued may not change: a margin chosen after the results is none. */
 static int is_kept(const struct study *s, const struct json *j, const char *path, struct error *e)
@@ -44,26 +47,34 @@ struct json *study_arguments(const char *out, struct error *e)
     return j;
 }
 
-int study_protocol(const struct study *s, struct error *e)
+static const char *primary_of(const struct study *s)
 {
-    char path[1300], name[80];
-    if (file_join(path, sizeof path, s->out, "protocol.json", e)) return -1;
-    if (s->resume && file_exists(path)) {
-        struct json *before = json_read(path, e);
-        const int status = before ? is_kept(s, before, path, e) : -1;
-        json_free(before);
-        return status;
-    }
+    return s->segment.present       ? "mean Dice, federated - centralised"
+           : s->dataset.classes > 2 ? "macro AUC, federated - centralised"
+                                    : "AUC, federated - centralised";
+}
+
+static const char *secondary_of(const struct study *s)
+{
+    return !s->segment.present || !s->classify.present ? "none"
+           : s->dataset.classes > 2                    ? "macro AUC, federated - centralised"
+                                                       : "AUC, federated - centralised";
+}
+
+static struct json *protocol_make(const struct study *s)
+{
+    char name[80];
     struct json *j = json_object();
     struct json *words = json_add_array(j, "arguments");
     for (int i = 0; i < s->words; i++) json_add_text(words, NULL, s->word[i]);
-    json_add_text(j, "primary",
-                  s->skip_segment ? "AUC, federated - centralised" : "mean Dice, federated - centralised");
-    json_add_text(j, "key_secondary",
-                  s->skip_segment || s->skip_classify ? "none" : "AUC, federated - centralised");
+    json_add_text(j, "primary", primary_of(s));
+    json_add_text(j, "key_secondary", secondary_of(s));
     json_add_text(j, "question",
                   "non-inferiority of the federated arm, one-sided, alpha 0.025; patients and seeds as "
                   "random where there are seeds");
+    if (s->classify.present && s->dataset.classes > 2)
+        json_add_text(j, "question_of_macro_auc",
+                      "a difference, two-sided, without a margin; conditional on the trained models");
     json_add_number(j, "dice_margin", s->dice_margin);
     json_add_number(j, "auc_margin", s->auc_margin);
     json_add_number(j, "power_for_equivalence", 0.8);
@@ -76,7 +87,47 @@ int study_protocol(const struct study *s, struct error *e)
         study_arm_key(name, s, a);
         json_add_text(arms, NULL, name);
     }
-    const int status = json_write(j, path, e);
-    json_free(j);
+    return j;
+}
+
+/* What was stated and is not done so; NULL where nothing is. */
+static int find_departures(char **departed, const struct json *then, const struct json *now, struct error *e)
+{
+    static const char *const key[] = {"primary",    "key_secondary", "segmentation_seeds",
+                                      "external",   "first_seed",    "classification_seeds",
+                                      "arms"};
+    struct text t = {0};
+    int some = 0;
+    for (size_t i = 0; i < sizeof key / sizeof *key; i++) {
+        const struct json *was = json_get(then, key[i]);
+        char *before = was ? json_format(was, 0) : NULL, *after = json_format(json_get(now, key[i]), 0);
+        if (before && after && strcmp(before, after) != 0)
+            text_printf(&t, "%s%s: %s, now %s", some++ ? "; " : "", key[i], before, after);
+        free(before);
+        free(after);
+    }
+    if (!some) return free(text_take(&t)), 0;
+    *departed = text_take(&t);
+    return *departed ? 0 : error_set(e, "out of memory for the protocol");
+}
+
+int study_protocol(struct study *s, struct error *e)
+{
+    char path[1300];
+    if (file_join(path, sizeof path, s->out, "protocol.json", e)) return -1;
+    struct json *now = protocol_make(s);
+    int status = 0;
+    if (s->resume && file_exists(path)) {
+        struct json *then = json_read(path, e);
+        status = then ? is_kept(s, then, path, e) : -1;
+        if (!status) status = find_departures(&s->departed, then, now, e);
+        if (s->departed)
+            console_to(stderr, "nephron: note: not as %s says, and the report tells it: %s\n", path,
+                       s->departed);
+        json_free(then);
+    } else {
+        status = json_write(now, path, e);
+    }
+    json_free(now);
     return status;
 }

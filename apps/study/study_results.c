@@ -232,7 +232,8 @@ static int segment_results_make(struct segment_results *r, const struct study *s
     r->arm = calloc((size_t)t->arms + 1, sizeof *r->arm);
     r->pair = calloc(PAIRS_MAX, sizeof *r->pair);
     int *patient = malloc(((size_t)n + 1) * sizeof *patient);
-    if (!r->arm || !r->pair || !patient || study_patients_of(patient, s, t, NULL, n) < 0) {
+    r->patients = patient ? study_patients_of(patient, s, t, NULL, n) : -1;
+    if (!r->arm || !r->pair || r->patients < 0) {
         free(patient);
         return error_set(e, "out of memory for %d arms", t->arms);
     }

@@ -51,7 +51,8 @@ struct segment_results {
     /* federated - centralised: minus the penalised distance, share of lesions found */
     struct comparison distance, found;
     double *reference_ml, *volume_ml[ARMS_MAIN];
-    int empty; /* test cases without foreground in the reference */
+    int empty;                  /* test cases without foreground in the reference */
+    int patients;               /* of the test cases */
     struct bland_altman volume[ARMS_MAIN]; /* predicted - reference, ml */
 };
 

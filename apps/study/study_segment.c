@@ -125,10 +125,22 @@ void segment_print(const struct study *s)
            t->seeds > 1 ? "s" : "", t->options.epochs, t->options.iterations);
 }
 
+void segment_plan(struct study *s)
+{
+    struct study_task *t = &s->segment;
+    int trainable = 0;
+    for (int i = 0; i < s->dataset.cases; i++)
+        trainable += s->dataset.item[i].has_label_map && s->item[i].role == STUDY_TRAIN;
+    t->why_not[0] = 0;
+    if (s->skip_segment) snprintf(t->why_not, sizeof t->why_not, "left out by --task");
+    else if (!trainable) snprintf(t->why_not, sizeof t->why_not, "the dataset has no label maps in labelsTr");
+    t->present = !t->why_not[0];
+}
+
 int segment_run(struct study *s, struct error *e)
 {
     struct study_task *t = &s->segment;
-    int n = s->dataset.cases, trainable = 0, status = 0;
+    int n = s->dataset.cases, status = 0;
     int *usable = calloc((size_t)n + 1, sizeof *usable), *training = calloc((size_t)n + 1, sizeof *training),
         *role = calloc((size_t)n + 1, sizeof *role);
     struct learner_data train = {0}, validation = {0};
@@ -136,12 +148,9 @@ int segment_run(struct study *s, struct error *e)
     for (int i = 0; !status && i < n; i++) {
         usable[i] = s->dataset.item[i].has_label_map && s->item[i].role != STUDY_UNUSED;
         role[i] = usable[i] ? (int)s->item[i].role : STUDY_UNUSED;
-        trainable += training[i] = role[i] == STUDY_TRAIN;
+        training[i] = role[i] == STUDY_TRAIN;
     }
-    if (s->skip_segment) snprintf(t->why_not, sizeof t->why_not, "left out by --task");
-    else if (!trainable) snprintf(t->why_not, sizeof t->why_not, "the dataset has no label maps in labelsTr");
-    t->present = !status && !t->why_not[0];
-    if (t->present) {
+    if (!status && t->present) {
         status = study_task_begin(s, t, usable, s->sizes.segment_seeds, e);
         for (int k = 0; !status && k < s->sites; k++) {
             int cases = 0;

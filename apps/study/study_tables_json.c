@@ -187,9 +187,10 @@ static void add_site_names(struct json *j, const struct study *s)
     for (int k = 0; k < s->sites; k++) json_add_text(list, NULL, s->site_name[k]);
 }
 
-static void add_task(struct json *j, const struct study_task *t)
+static void add_task(struct json *j, const struct study_task *t, int patients)
 {
     json_add_int(j, "test_cases", t->tests);
+    json_add_int(j, "test_patients", patients);
     json_add_int(j, "external_cases", t->externals);
     json_add_int(j, "seeds", t->seeds);
     json_add(j, "training", train_options_json(&t->options));
@@ -267,7 +268,7 @@ static void add_segment(struct json *root, const struct study *s, const struct r
     json_add_number(j, "lesions_found_p", r->found.main_p);
     add_pairs(j, s, r->pair, r->pairs, "Wilcoxon signed-rank, two-sided, zeros as Pratt");
     add_unseen(j, s, r->unseen, r->unseens);
-    add_task(j, &s->segment);
+    add_task(j, &s->segment, r->patients);
 }
 
 static void add_shares(struct json *o, const struct arm_classes *a)
@@ -373,7 +374,7 @@ static void add_multiclass(struct json *root, const struct study *s, const struc
     json_add_number(o, "z", r->macro.z);
     json_add_number(o, "p", r->macro.p);
     add_pair(o, "ci", r->macro.ci[0], r->macro.ci[1]);
-    add_task(j, &s->classify);
+    add_task(j, &s->classify, r->patients);
 }
 
 static void add_classify(struct json *root, const struct study *s, const struct results *all)
@@ -424,7 +425,7 @@ static void add_classify(struct json *root, const struct study *s, const struct 
     add_pairs(j, s, r->pair, r->pairs, "DeLong, paired, two-sided");
     add_unseen(j, s, r->unseen, r->unseens);
     json_add_int(j, "positives", r->arm[0].c.positives);
-    add_task(j, &s->classify);
+    add_task(j, &s->classify, r->patients);
 }
 
 static void add_sites(struct json *root, const struct study *s, const struct results *r)
@@ -478,6 +479,8 @@ int tables_json(const struct study *s, const struct results *r, struct error *e)
     json_add_bool(j, "synthetic", s->synthetic);
     json_add_bool(j, "sites_drawn_at_random", s->sites_drawn);
     json_add_int(j, "cases", s->dataset.cases);
+    json_add_int(j, "patients", s->patients);
+    json_add_text(j, "departures_from_protocol", s->departed ? s->departed : "none");
     add_sites(j, s, r);
     if (s->segment.present) add_segment(j, s, r);
     else json_add_text(j, "segmentation_absent", s->segment.why_not);

@@ -49,6 +49,12 @@ ok "a study of one seed and few cases says so, and claims no equivalence" $?
     ! grep -q '"detectable_difference": [0-9]' "$work/a/report.json" &&
     ! grep -qi '[( ]nan\b' "$work/a/report.html"
 ok "of few cases neither power nor a detectable difference, and no interval" $?
+grep -q '"departures_from_protocol": "none"' "$work/a/report.json" &&
+    ! grep -q 'Not done as it was stated' "$work/a/report.html" &&
+    grep -q '"test_patients": ' "$work/a/report.json"
+ok "a study that keeps to its protocol says so" $?
+! grep -q '–[^<]*<span class=ci>(–' "$work/a/report.html"
+ok "an interval of nothing" $?
 ! grep -qE '<script|<link|src="?http' "$work/a/report.html"
 ok "report.html needs nothing from outside" $?
 grep -q 'data:image/png;base64,iVBOR' "$work/a/report.html"
@@ -251,6 +257,27 @@ ok "three classes by institution" $?
 refuses 1 "a study was begun in this folder" $nephron study -o "$work/three" --data "$work/whole" \
     $tiny_classes --seeds 1 --quiet --task classify
 
+# The primary endpoint is one that is there, and one that is tested.
+grep -q '"primary": "macro AUC' "$work/three/protocol.json" &&
+    grep -q 'macro AUC, federated − centralised<td>primary<td>is there a difference?' "$work/three/report.html"
+ok "the endpoint of three classes" $?
+cp -r "$work/data" "$work/no_maps" && rm -r "$work/no_maps/labelsTr"
+$nephron study -o "$work/boxless" --data "$work/no_maps" $tiny_classes --seeds 1 --quiet --arms federated &&
+    grep -q '"primary": "AUC' "$work/boxless/protocol.json" &&
+    grep -q '"key_secondary": "none"' "$work/boxless/protocol.json" &&
+    grep -q 'AUC, federated − centralised<td>primary' "$work/boxless/report.html" &&
+    grep -A 1 '>39 Failure analysis' "$work/boxless/report.html" | grep -q 'Not in this study' &&
+    grep '>23 Uni-parametric' "$work/boxless/report.html" | grep -q 'Not in this study: without masks'
+ok "without masks the area is primary, and checklists do not answer by what is not there" $?
+# Gone on with more seeds: possible, and told.
+$nephron study -o "$work/boxless" --data "$work/no_maps" $tiny_classes --seeds 2 --quiet --arms fedprox \
+    --resume 2>"$work/err" && grep -q 'not as .*protocol.json says.*classification_seeds: 1, now 2' "$work/err" &&
+    grep -q 'Not done as it was stated: .*classification_seeds: 1, now 2; arms: ' "$work/boxless/report.html" &&
+    grep -q '"departures_from_protocol": ".*classification_seeds: 1, now 2' "$work/boxless/report.json" &&
+    grep -q '"classification_seeds": 1' "$work/boxless/protocol.json" &&
+    grep -q 'fedprox: as federated, with FedProx; mu 0.01' "$work/boxless/report.html"
+ok "a study that goes on otherwise than its protocol says: $(cat "$work/err")" $?
+
 # Thirty hospitals and kinds of tumours, with long names: none is lost or cut off.
 long="papillary renal cell carcinoma, type two, with rhabdoid and sarcomatoid parts"
 (echo case,hospital,histology; sed -n '2,$p' "$all" | cut -d, -f1 |
@@ -360,6 +387,20 @@ $nephron study -o "$work/x" --data "$work/data" $tiny_maps --seeds 1 --task segm
     --external far --estimate >"$work/out" 2>"$work/err" &&
     grep -q 'external far: 1 other case of its patients trains nothing and is not tested' "$work/err"
 ok "a patient with an external case and another: $(cat "$work/err")" $?
+# What was left out and why, what counts, whose reason a margin has, and a command to copy.
+$nephron study -o "$work/a b" --data "$work/data" $tiny_maps --seeds 1 --task segment --arms federated \
+    --external far --dice-margin 0.2 --quiet 2>"$work/err" &&
+    grep -q '<br>0 without a label or a site<br>1 of patients with an external case<' "$work/a b/report.html" &&
+    grep -q '[0-9] patients, where these need 20' "$work/a b/report.html" &&
+    grep -q "\"patients\": $((cases - 1))," "$work/a b/report.json" &&
+    grep -q '0.200: .*not within that reader' "$work/a b/report.html" &&
+    grep -q '0.050: .*less than half' "$work/a/report.html" &&
+    grep -qF "nephron study -o '$work/a b' --data" "$work/a b/report.html" &&
+    grep '>22 Calibration' "$work/a b/report.html" | grep -q 'it has no classification' &&
+    grep '>22 Calibration' "$work/a/report.html" | grep -q '<a href=#classification>' &&
+    grep -A 1 '>33 Evaluation on external' "$work/a b/report.html" | grep -q 'External cases' &&
+    grep '>33 Evaluation on external' "$work/a/report.html" | grep -q 'Not in this study'
+ok "patients, margins, commands and checklists of a report" $?
 rm "$work/data/clinical.csv" "$work/data/patients.csv"
 mkdir -p "$work/own/imagesTr" && cp "$all" "$work/own/sites.csv"
 refuses 1 "is a dataset" $nephron study -o "$work/own" --data "$work/data" $tiny
@@ -369,6 +410,10 @@ refuses 1 "no such site" $nephron study -o "$work/x" --data "$work/data" $tiny -
 refuses 1 "no such dataset" $nephron study -o "$work/x" --data "$work/nothing" $tiny
 printf 'case,site\nhippocampus_001,a\n' >"$work/one.csv"
 refuses 1 "two sites" $nephron study -o "$work/x" --data "$work/data" --sites "$work/one.csv" $tiny
+awk -F, 'NR == 1 { print "case,site" } NR > 1 && NR < 8 { print $1 "," NR % 2 }' "$work/data/labels.csv" \
+    >"$work/six.csv"
+refuses 1 ": 6 labelled cases with a site leave" $nephron study -o "$work/x" --data "$work/data" --sites \
+    "$work/six.csv" $tiny_maps --seeds 1 --task segment
 printf 'case,site\nhippocampus_001,a\nnobody,b\n' >"$work/odd.csv"
 refuses 1 "nobody" $nephron study -o "$work/x" --data "$work/data" --sites "$work/odd.csv" $tiny
 

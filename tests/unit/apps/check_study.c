@@ -176,6 +176,9 @@ static void check_comparison(void)
               !c.equivalent && !c.noninferior,
           "Dice of 0.06");
     check_words(&c, "is not claimed", "Within the margin the two", "Dice of 0.06");
+    CHECK(comparison_means(&c, few, none, 1, N, patient, N, 0.05, 1) == 0, "memory");
+    check_words(&c, "equivalence is claimed; and the arms do so badly", "worse by less than it",
+                "Dice of 0.06, one seed");
     /* A case that one seed has no Dice of leaves; cases of a patient are one. */
     a[N + 5] = NAN;
     CHECK(comparison_means(&c, a, b, SEEDS, N, patient, N, 0.05, 1) == 0 && c.n == N - 1 && c.left_out == 1,

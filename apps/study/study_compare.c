@@ -111,6 +111,7 @@ int comparison_means(struct comparison *c, const double *a, const double *b, int
     int status = 0;
     c->seeds = seeds;
     c->margin = margin;
+    c->name = "Wilcoxon's test";
     c->random_name = "mixed model";
     for (int arm = 0; arm < 2; arm++) {
         v[arm] = malloc(room * sizeof **v);
@@ -146,6 +147,7 @@ int comparison_areas(struct comparison *c, const int *label, const double *a, co
     int status = mean[0] && mean[1] ? 0 : -1;
     c->seeds = seeds;
     c->margin = margin;
+    c->name = "DeLong's test";
     c->random_name = "Obuchowski-Rockette";
     const int *cluster = patients < cases ? patient : NULL;
     c->cases = cases;
@@ -260,9 +262,28 @@ static void say_one_seed(struct text *t, const struct comparison *c, const char 
     text_puts(t, ".");
 }
 
+/* Whether the two that a sentence on one seed's models names are at odds: Wilcoxon's test is of ranks, the
+ * interval of the mean, and a few large differences among many small ones of the other sign turn the mean
+ * against the ranks. DeLong's are of one kind. */
+static int is_at_odds(const struct comparison *c)
+{
+    const int leaves_out_0 = c->ci[0] > 0 || c->ci[1] < 0;
+    if (isnan(c->ci[0])) return 0;
+    return c->p < 0.05 ? !leaves_out_0 || c->shift.shift * c->difference < 0 : leaves_out_0;
+}
+
 static void say_difference(struct text *t, const struct comparison *c, double difference, const char *name_a)
 {
     const int many = c->seeds > 1;
+    if (!many && is_at_odds(c)) {
+        text_printf(t,
+                    "Of these two trained models none is called better: %s, of ranks, and the interval, of "
+                    "the mean, do not agree (shift after Hodges and Lehmann ",
+                    c->name);
+        comparison_number(t, c->shift.shift, 3);
+        text_puts(t, ").");
+        return;
+    }
     if (c->main_p < 0.05) {
         const char *than = difference > 0 ? "better" : "worse";
         if (many) text_printf(t, "That %s training is %s was shown, by both.", name_a, than);
@@ -305,7 +326,7 @@ void comparison_say(struct text *t, const struct comparison *c, const char *what
         comparison_p(t, c->bootstrap.p);
         text_puts(t, " by the crossed bootstrap; patients and seeds as random). ");
     } else {
-        text_puts(t, ", patients as random). ");
+        text_printf(t, "%s%s, patients as random). ", isnan(c->p) ? "" : " by ", isnan(c->p) ? "" : c->name);
     }
     say_difference(t, c, difference, name_a);
     if (!many) say_one_seed(t, c, name_a, name_b);

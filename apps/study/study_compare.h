@@ -33,6 +33,7 @@ struct comparison {
     struct wilcoxon wilcoxon;     /* of means */
     struct hodges_lehmann shift;  /* of means */
     struct delong delong;         /* of areas */
+    const char *name;             /* "Wilcoxon's test", "DeLong's test" */
     /* Patients and seeds as random. */
     const char *random_name;      /* "mixed model", "Obuchowski-Rockette" */
     struct seeds_test random;

@@ -169,6 +169,12 @@ static void check_comparison(void)
     check_words(&c, "neither non-inferiority within the margin of 0.050 nor equivalence is claimed",
                 "was shown", "one seed");
     for (int i = 0; i < N; i++) a[i] -= 0.04;
+    /* Small differences of most up, large ones of a few down: by ranks better, by the mean worse. */
+    for (int i = 0; i < N; i++) few[i] = b[i] + (i % 11 ? 0.01 : -0.4) + 0.0001 * (i % 7);
+    CHECK(comparison_means(&c, few, b, 1, N, patient, N, 0.05, 1) == 0 && c.p < 0.001 && c.difference < 0 &&
+              c.shift.shift > 0,
+          "ranks against the mean: p %g, difference %g, shift %g", c.p, c.difference, c.shift.shift);
+    check_words(&c, "none is called better: Wilcoxon's test", "one is worse", "ranks against the mean");
     CHECK(comparison_means(&c, a, b, SEEDS, N, pairs, N / 2, 0.05, 1) == 0, "memory");
     check_words(&c, "60 test cases of 30 patients, 3 seeds", "these two", "patients with two cases");
     for (int i = 0; i < SEEDS * N; i++) few[i] = 0.06 + 0.0001 * (i % 5), none[i] = 0.06;

@@ -55,7 +55,7 @@ static const char style[] =
     ".key{width:24px;height:8px;display:inline-block}.swatch{display:inline-block;width:1em;height:.7em}"
     "details{margin:.6em 0}summary{cursor:pointer;font-weight:600}.todo{color:var(--soft);font-style:italic}"
     "@media (max-width:40rem){.scroll td{min-width:7em}.scroll td.long{min-width:18em}"
-    ".scroll th:first-child{position:sticky;left:0;background:var(--bg)}}"
+    ".scroll th:first-child{position:sticky;left:0;background:var(--bg);box-shadow:inset 0 -1px var(--line)}}"
     "nav{font-size:.9rem;display:flex;flex-wrap:wrap;gap:.2em 1em}"
     "@media print{:root{font-size:11px}body{max-width:none;font-size:1rem;padding:0}nav{display:none}"
     ".charts{grid-template-columns:1fr 1fr}h2,h3,h3+p,caption{break-after:avoid}.pair{break-inside:avoid}"

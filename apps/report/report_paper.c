@@ -40,7 +40,7 @@ int report_protocol(struct text *t, const struct study *s, const struct results 
                  "<p>Written to <code>protocol.json</code> before the first training; a study that is "
                  "continued keeps its margins, and what else it does otherwise is told here.</p>\n");
     if (s->departed) {
-        text_puts(t, "<p class=note>Not done as it was stated: ");
+        text_puts(t, "<p class=note>This study was not done as it was stated: ");
         html_escaped(t, s->departed);
         text_puts(t, ". Whether that was decided after results had been seen, the program cannot "
                      "know.</p>\n");

@@ -26,7 +26,7 @@ static void put_curves(struct text *t, const struct study *s, const struct study
                        const char *metric, int of_metric, int federated_sites)
 {
     int most = 1, arms = federated_sites ? s->sites + 1 : task->arms;
-    for (int a = 0; a < task->arms; a++)
+    for (int a = 0; a < (federated_sites ? ARM_FEDERATED + 1 : task->arms); a++)
         for (int i = 0; i < task->run[a][0].records; i++)
             if (task->run[a][0].record[i].round + 1 > most) most = task->run[a][0].record[i].round + 1;
     double *v = malloc((size_t)(3 * most + 3) * sizeof *v), low = INFINITY, high = -INFINITY;
@@ -61,7 +61,7 @@ static void put_curves(struct text *t, const struct study *s, const struct study
         snprintf(text, sizeof text,
                  "%d patches of the validation cases%s, the same after every round; first seed.",
                  (federated_sites ? each : all) * task->options.batch,
-                 federated_sites ? " of each site" : "");
+                 federated_sites ? " of each site that has any" : "");
     }
     plot_end(&p, text);
     free(v);

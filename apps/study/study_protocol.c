@@ -90,25 +90,52 @@ static struct json *protocol_make(const struct study *s)
     return j;
 }
 
+/* A value of the protocol in plain words; names with blanks for underscores, as arms were once stated. */
+static char *in_words(const struct json *j)
+{
+    struct text t = {0};
+    const int list = j && j->type == JSON_ARRAY;
+    for (int i = 0; i < (list ? j->count : 1); i++) {
+        const struct json *one = list ? j->item[i] : j;
+        char *text = one && one->type != JSON_STRING ? json_format(one, 0) : NULL;
+        text_printf(&t, "%s%s", i ? ", " : "", text ? text : one ? one->string : "not stated");
+        free(text);
+    }
+    char *words = text_take(&t);
+    for (char *c = words; c && *c; c++)
+        if (*c == '_') *c = ' ';
+    return words;
+}
+
 /* What was stated and is not done so; NULL where nothing is. */
 static int find_departures(char **departed, const struct json *then, const struct json *now, struct error *e)
 {
-    static const char *const key[] = {"primary",    "key_secondary", "segmentation_seeds",
-                                      "external",   "first_seed",    "classification_seeds",
-                                      "arms"};
+    static const struct {
+        const char *key, *name;
+    } kept[] = {{"primary", "primary endpoint"},
+                {"key_secondary", "key secondary endpoint"},
+                {"segmentation_seeds", "seeds of segmentation"},
+                {"classification_seeds", "seeds of classification"},
+                {"first_seed", "first seed"},
+                {"external", "external"},
+                {"arms", "arms"}};
     struct text t = {0};
-    int some = 0;
-    for (size_t i = 0; i < sizeof key / sizeof *key; i++) {
-        const struct json *was = json_get(then, key[i]);
-        char *before = was ? json_format(was, 0) : NULL, *after = json_format(json_get(now, key[i]), 0);
-        if (before && after && strcmp(before, after) != 0)
-            text_printf(&t, "%s%s: %s, now %s", some++ ? "; " : "", key[i], before, after);
+    int some = 0, failed = 0;
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        char *before = in_words(json_get(then, kept[i].key)), *after = in_words(json_get(now, kept[i].key));
+        failed |= !before || !after;
+        if (!failed && strcmp(before, after) != 0)
+            text_printf(&t, "%s%s: stated %s, done %s", some++ ? "; " : "", kept[i].name, before, after);
         free(before);
         free(after);
     }
-    if (!some) return free(text_take(&t)), 0;
     *departed = text_take(&t);
-    return *departed ? 0 : error_set(e, "out of memory for the protocol");
+    if (failed || (some && !*departed)) return error_set(e, "out of memory for the protocol");
+    if (!some) {
+        free(*departed);
+        *departed = NULL;
+    }
+    return 0;
 }
 
 int study_protocol(struct study *s, struct error *e)

@@ -50,7 +50,7 @@ ok "a study of one seed and few cases says so, and claims no equivalence" $?
     ! grep -qi '[( ]nan\b' "$work/a/report.html"
 ok "of few cases neither power nor a detectable difference, and no interval" $?
 grep -q '"departures_from_protocol": "none"' "$work/a/report.json" &&
-    ! grep -q 'Not done as it was stated' "$work/a/report.html" &&
+    ! grep -q 'not done as it was stated' "$work/a/report.html" &&
     grep -q '"test_patients": ' "$work/a/report.json"
 ok "a study that keeps to its protocol says so" $?
 ! grep -q '–[^<]*<span class=ci>(–' "$work/a/report.html"
@@ -271,9 +271,11 @@ $nephron study -o "$work/boxless" --data "$work/no_maps" $tiny_classes --seeds 1
 ok "without masks the area is primary, and checklists do not answer by what is not there" $?
 # Gone on with more seeds: possible, and told.
 $nephron study -o "$work/boxless" --data "$work/no_maps" $tiny_classes --seeds 2 --quiet --arms fedprox \
-    --resume 2>"$work/err" && grep -q 'not as .*protocol.json says.*classification_seeds: 1, now 2' "$work/err" &&
-    grep -q 'Not done as it was stated: .*classification_seeds: 1, now 2; arms: ' "$work/boxless/report.html" &&
-    grep -q '"departures_from_protocol": ".*classification_seeds: 1, now 2' "$work/boxless/report.json" &&
+    --resume 2>"$work/err" &&
+    grep -q 'not as .*json says.*seeds of classification: stated 1, done 2' "$work/err" &&
+    grep -q 'not done as it was stated: .*tion: stated 1, done 2; arms: stated federated, centralised, done fed' \
+        "$work/boxless/report.html" &&
+    grep -q '"departures_from_protocol": ".*classification: stated 1, done 2' "$work/boxless/report.json" &&
     grep -q '"classification_seeds": 1' "$work/boxless/protocol.json" &&
     grep -q 'fedprox: as federated, with FedProx; mu 0.01' "$work/boxless/report.html"
 ok "a study that goes on otherwise than its protocol says: $(cat "$work/err")" $?

@@ -50,7 +50,8 @@ void report_multiclass(struct text *t, const struct study *s, const struct resul
         "the curves of all classes and both arms, which for two classes is DeLong's.</p>\n");
     report_subgroups(t, s, "Macro AUC", report_auc_subgroups, all);
     text_puts(
-        t, "<p class=soft>Simpler models, calibration, operating points, and tests with seeds as random are "
+        t, "<p class=soft>The macro AUC of an institution is the mean over the classes that its cases have. "
+           "Simpler models, calibration, operating points, and tests with seeds as random are "
            "given for two classes alone.</p>\n");
     report_rounds(t, s, &s->classify, "Accuracy of validation cases");
 }

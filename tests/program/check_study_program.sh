@@ -245,6 +245,7 @@ chmod -R u+w "$work/whole"
 $nephron study -o "$work/three" --data "$work/whole" $tiny_classes --seeds 1 --quiet --task classify &&
     grep -q '"auc_one_vs_rest"' "$work/three/report.json" &&
     grep -q 'Macro AUC (mean of' "$work/three/report.html" &&
+    grep -q 'is the mean over the classes that its cases have' "$work/three/report.html" &&
     grep -q '(95 % interval not estimable, p not defined, of the mean' "$work/three/report.html" &&
     head -1 "$work/three/predictions/classification/federated.csv" | grep -q probability_2
 ok "study of three classes" $?
@@ -400,7 +401,7 @@ $nephron study -o "$work/a b" --data "$work/data" $tiny_maps --seeds 1 --task se
     grep -qF "nephron study -o '$work/a b' --data" "$work/a b/report.html" &&
     grep '>22 Calibration' "$work/a b/report.html" | grep -q 'it has no classification' &&
     grep '>22 Calibration' "$work/a/report.html" | grep -q '<a href=#classification>' &&
-    grep -A 1 '>33 Evaluation on external' "$work/a b/report.html" | grep -q 'External cases' &&
+    grep -A 1 '>33 Evaluation on external' "$work/a b/report.html" | grep -q 'external cases' &&
     grep '>33 Evaluation on external' "$work/a/report.html" | grep -q 'Not in this study'
 ok "patients, margins, commands and checklists of a report" $?
 rm "$work/data/clinical.csv" "$work/data/patients.csv"

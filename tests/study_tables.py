@@ -9,8 +9,10 @@ import textwrap
 
 report = json.load(open(sys.argv[1]))
 out = [textwrap.fill(
-    f"`{report['command']}`, commit {sys.argv[2]}; {report['cases']} cases, {report['wall_seconds'] / 60:.0f} minutes "
-    f"({report['processor_seconds'] / 60:.0f} of a processor), {report['peak_memory_bytes'] / 1e6:.0f} MB.",
+    f"`{report['command']}`, commit {sys.argv[2]}; {report['cases']} cases, "
+    + ("stopped and continued." if report.get("continued") else
+       f"{report['wall_seconds'] / 60:.0f} minutes ({report['processor_seconds'] / 60:.0f} of a processor), "
+       f"{report['peak_memory_bytes'] / 1e6:.0f} MB."),
     110, break_long_words=False, break_on_hyphens=False), ""]
 
 

@@ -367,11 +367,13 @@ static int choose_words(char **line, int room, int argc, char **argv, struct jso
     if (!(*kept = study_arguments(out, e))) return 0;
     const struct json *list = json_get(*kept, "arguments");
     if (list->count + 3 > room) return error_set(e, "%s/protocol.json: too many arguments", out), 0;
-    for (int i = 0; i < list->count; i++) line[i] = list->item[i]->string;
-    line[list->count] = "--resume";
-    line[list->count + 1] = "-o"; /* the folder may have been moved */
-    line[list->count + 2] = (char *)out;
-    return list->count + 3;
+    int words = 0;
+    for (int i = 0; i < list->count; i++)
+        if (strcmp(list->item[i]->string, "--resume") != 0) line[words++] = list->item[i]->string;
+    line[words++] = "--resume";
+    line[words++] = "-o"; /* the folder may have been moved */
+    line[words++] = (char *)out;
+    return words;
 }
 
 int cmd_study(int argc, char **argv)

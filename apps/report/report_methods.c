@@ -55,10 +55,14 @@ int report_cost(struct text *t, const struct study *s, const struct results *r, 
     progress_time(time, s->seconds);
     progress_time(processor, clock_cpu_seconds());
     text_printf(
-        t, "<h2 id=cost>Cost</h2>\n<p>Whole study: %s on %d threads (%s), %s of processor time; peak memory ",
-        time, s->threads, cpu_isa_name(cpu_isa()), processor);
+        t, "<h2 id=cost>Cost</h2>\n<p>%s: %s on %d threads (%s), %s of processor time; peak memory ",
+        s->continued ? "The last part of this study, which was stopped and continued" : "Whole study", time,
+        s->threads, cpu_isa_name(cpu_isa()), processor);
     html_number(t, s->peak_bytes * 1e-9, 2);
-    text_puts(t, " GB.</p>\n<div class=scroll><table><caption><span>Training and test, all "
+    text_puts(t, s->continued ? " GB. Below, trainings have all of their time, and tests that of what was "
+                                "not there before.</p>\n"
+                              : " GB.</p>\n");
+    text_puts(t, "<div class=scroll><table><caption><span>Training and test, all "
                  "seeds</span></caption><tr><th>arm<th>steps of a model<th>steps "
                  "computed<th>training<th>test<th>moved between sites and server\n");
     put_cost_rows(t, s, &s->segment, "segmentation");

@@ -123,9 +123,11 @@ static void put_secondary(struct text *t, const char *what, const struct compari
     text_printf(t, "<li>%s: ", what);
     html_interval(t, sign * (c->seeds > 1 ? c->random.difference : c->difference), turned, decimals);
     text_puts(t, ", ");
-    html_p(t, c->main_p);
-    text_puts(t, c->seeds > 1 ? ", patients and seeds as random, the larger one of mixed model and crossed "
-                              "bootstrap; conditional " : ", conditional ");
+    if (c->seeds > 1) {
+        html_p(t, c->main_p);
+        text_puts(t, ", patients and seeds as random, the larger one of mixed model and crossed bootstrap; ");
+    }
+    text_puts(t, "conditional ");
     html_p(t, c->p);
     text_puts(t, " (Wilcoxon).");
 }

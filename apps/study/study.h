@@ -162,6 +162,7 @@ struct study {
     int hospitals;
     int *patient, patients;       /* of each case of the dataset, 0 to patients - 1 */
     int spared;                   /* cases that train nothing, as their patients have an external one */
+    int continued;                /* another process began it: times and memory are of this one's part */
     char *departed;               /* what is not done as protocol.json says; NULL: nothing */
     double dice_margin, auc_margin;
     struct pool *pool;

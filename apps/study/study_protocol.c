@@ -146,6 +146,7 @@ int study_protocol(struct study *s, struct error *e)
     int status = 0;
     if (s->resume && file_exists(path)) {
         struct json *then = json_read(path, e);
+        s->continued = 1;
         status = then ? is_kept(s, then, path, e) : -1;
         if (!status) status = find_departures(&s->departed, then, now, e);
         if (s->departed)

@@ -489,6 +489,7 @@ int tables_json(const struct study *s, const struct results *r, struct error *e)
     struct json *hashes = json_add_object(j, "weight_hashes");
     add_hashes(hashes, s, &s->segment, "segmentation");
     add_hashes(hashes, s, &s->classify, "classification");
+    json_add_bool(j, "continued", s->continued); /* of what stands below, this process's part alone */
     json_add_number(j, "wall_seconds", s->seconds);
     static const char *const stage[STAGES] = {"data", "prepare", "train", "test", "statistics"};
     struct json *spent = json_add_object(j, "stage_seconds");

@@ -98,6 +98,10 @@ wait $child 2>/dev/null
 ok "the study was killed before its end" $?
 ls "$maps/federated_seed_1/"*.nii.gz >>"$work/done" && touch "$work/before" && sleep 0.05
 $nephron study --resume "$work/k"
+grep -q 'The last part of this study, which was stopped' "$work/k/report.html" &&
+    grep -q '"continued": true' "$work/k/report.json" && grep -q '"continued": false' "$work/a/report.json" &&
+    grep -q '<p>Whole study: ' "$work/a/report.html"
+ok "the time of a study that was continued is called that of its last part" $?
 cmp "$work/k/cases.csv" "$work/a/cases.csv" && cmp "$work/k/sites.csv" "$work/a/sites.csv" &&
     [ "$(hashes "$work/k")" = "$(hashes "$work/a")" ]
 ok "a study that was killed and resumed gives other results" $?

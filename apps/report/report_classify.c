@@ -138,7 +138,7 @@ static void put_calibration(struct text *t, const struct study *s, const struct 
     text_printf(
         t,
         "<div class=scroll><table><caption><span>Calibration: probabilities as trained, with class weights "
-        "that move the prior, and after logistic recalibration on the %d validation "
+        "that move the prior, and after logistic recalibration, with Platt's targets, on the %d validation "
         "cases</span></caption><tr><th>arm<th>Brier, as trained<th>recalibrated<th>ECE, as "
         "trained<th>recalibrated<th>Hosmer-Lemeshow, as trained<th>recalibrated<th>intercept<th>slope\n",
         r->validations);
@@ -156,8 +156,8 @@ static void put_calibration(struct text *t, const struct study *s, const struct 
         text_puts(t, arm->recalibration.usable ? "\n" : " (not fitted)\n");
     }
     text_puts(t, "</table></div>\n"
-                 "<div class=scroll><table><caption><span>Operating points, chosen on validation cases, "
-                 "measured on test "
+                 "<div class=scroll><table><caption><span>Operating points, chosen on validation cases "
+                 "(halfway to the next lower probability), measured on test "
                  "cases</span></caption><tr><th>arm<th>threshold<th>value<th>accuracy<th>sensitivity<th>"
                  "specificity<th>PPV<th>NPV\n");
     for (int a = 0; a < ARMS_MAIN; a++)

@@ -73,6 +73,10 @@ hashes() { sed -n 's/.*,\([0-9a-f]\{16\}\)$/\1/p' "$1/rounds.csv"; }
 [ "$(hashes "$work/a" | wc -l)" -eq 10 ] && [ "$(hashes "$work/a" | sort -u | wc -l)" -eq 10 ]
 ok "ten models, ten weight hashes" $?
 
+grep -q "logistic recalibration, with Platt's targets" "$work/a/report.html" &&
+    grep -q 'halfway to the next lower probability' "$work/a/report.html"
+ok "how probabilities are recalibrated and thresholds chosen" $?
+
 # By two threads, killed in the middle and continued: the same results, byte for byte.
 $nephron study -o "$work/k" --data "$work/data" $tiny --threads 2 2>"$work/err" &
 child=$!

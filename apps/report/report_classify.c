@@ -68,7 +68,11 @@ static void put_other_intervals(struct text *t, const struct study *s, const str
         cell_p(t, arm->hosmer.p);
         text_puts(t, "\n");
     }
-    text_puts(t, "</table></div></details>\n");
+    text_puts(t, "</table></div>\n");
+    if (r->patient)
+        text_puts(t, "<p>AUC: the resamples would be of cases, and here patients have several, so that no "
+                     "BCa interval is given.</p>\n");
+    text_puts(t, "</details>\n");
 }
 
 static void put_mcnemar(struct text *t, const char *what, const struct mcnemar *m)

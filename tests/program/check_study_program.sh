@@ -412,7 +412,16 @@ $nephron study -o "$work/a b" --data "$work/data" $tiny_maps --seeds 1 --task se
     grep -A 1 '>33 Evaluation on external' "$work/a b/report.html" | grep -q 'external cases' &&
     grep '>33 Evaluation on external' "$work/a/report.html" | grep -q 'Not in this study'
 ok "patients, margins, commands and checklists of a report" $?
-rm "$work/data/clinical.csv" "$work/data/patients.csv"
+# Two cases of each patient: what has no interval says why.
+rm "$work/data/clinical.csv"
+awk -F, 'NR == 1 { print "case,patient" } NR > 1 { print $1 "," int(NR / 2) }' "$work/data/labels.csv" \
+    >"$work/data/patients.csv"
+$nephron study -o "$work/pairs" --data "$work/data" $tiny_classes --seeds 1 --quiet --task classify \
+    --arms federated && grep -q 'so that no BCa interval is given' "$work/pairs/report.html" &&
+    ! grep -q 'no BCa interval' "$work/a/report.html" &&
+    grep -q '<p>[0-9]* test cases of [0-9]* patient' "$work/pairs/report.html"
+ok "a classification of patients with two cases" $?
+rm "$work/data/patients.csv"
 mkdir -p "$work/own/imagesTr" && cp "$all" "$work/own/sites.csv"
 refuses 1 "is a dataset" $nephron study -o "$work/own" --data "$work/data" $tiny
 cmp -s "$all" "$work/own/sites.csv"

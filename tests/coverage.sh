@@ -16,14 +16,15 @@ for folder in data fuzz/corpus; do ln -sfn "$root/tests/$folder" "$copy/tests/$f
 cd "$copy" || exit 1
 # Kernels are not counted but with KERNELS=1: they take most of the time, and tests/kernels compares each with
 # plain loops. Their counters are not atomic: threads that share one would take ten times as long.
-# Left out are the checks that make allocations fail, gcov's own too, which dies in the middle of a file of
-# counts, and those that look at what the library exports or at the sources, not at what they do.
+# Left out are the checks that make allocations and writes fail, gcov's own too, or kill programs: they leave
+# half a file of counts, and what others had counted there is lost; and those that look at what the library
+# exports or at the sources, not at what they do.
 programs=
 checks=
 for check in "$@"; do
     case $KERNELS$check in tests/kernels/*) continue ;; esac
     case $check in
-    *check_memory.sh | *check_memory_io.sh | *check_library_memory) continue ;;
+    *check_memory.sh | *check_memory_io.sh | *check_library_memory | *check_writes.sh | *kills.sh) continue ;;
     *check_library.sh | *check_static.sh | *check_docs.sh) continue ;;
     esac
     checks="$checks $check"

@@ -349,14 +349,15 @@ static int tell_stopped(const struct study *s)
     return interrupt_status();
 }
 
-/* argv, or where it is `study --resume OUT`: the words that began the study in OUT, and --resume. *line has
- * room for `room` of them. Returns their number, 0 with a message. */
+/* argv, or where it is `study --resume OUT [--quiet]`: the words that began the study in OUT, and --resume.
+ * *line has room for `room` of them. Returns their number, 0 with a message. */
 static int choose_words(char **line, int room, int argc, char **argv, struct json **kept, struct error *e)
 {
     const char *out = NULL;
-    int resume = 0, others = 0;
+    int resume = 0, quiet = 0, others = 0;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--resume") == 0) resume = 1;
+        else if (strcmp(argv[i], "--quiet") == 0 || strcmp(argv[i], "-q") == 0) quiet = 1;
         else if (argv[i][0] != '-' && resume && !out) out = argv[i];
         else others = 1;
     }
@@ -366,13 +367,14 @@ static int choose_words(char **line, int room, int argc, char **argv, struct jso
     }
     if (!(*kept = study_arguments(out, e))) return 0;
     const struct json *list = json_get(*kept, "arguments");
-    if (list->count + 3 > room) return error_set(e, "%s/protocol.json: too many arguments", out), 0;
+    if (list->count + 4 > room) return error_set(e, "%s/protocol.json: too many arguments", out), 0;
     int words = 0;
     for (int i = 0; i < list->count; i++)
         if (strcmp(list->item[i]->string, "--resume") != 0) line[words++] = list->item[i]->string;
     line[words++] = "--resume";
     line[words++] = "-o"; /* the folder may have been moved */
     line[words++] = (char *)out;
+    if (quiet) line[words++] = "--quiet";
     return words;
 }
 

@@ -34,7 +34,6 @@ int report_protocol(struct text *t, const struct study *s, const struct results 
     const char *dice = s->segment.present ? "primary" : "not measured",
                *auc = s->segment.present ? "key secondary" : "primary";
     const int macro = s->classify.present && s->dataset.classes > 2;
-    (void)r;
     (void)e;
     text_puts(t, "<h2 id=protocol>Endpoints, stated before</h2>\n"
                  "<p>Written to <code>protocol.json</code> before the first training; a study that is "
@@ -60,8 +59,15 @@ int report_protocol(struct text *t, const struct study *s, const struct results 
         text_puts(t, "the same<td class=long>");
         put_auc_margin(t, s->auc_margin);
     }
-    text_puts(t, "\n</table></div>\n"
-                 "<p>Everything else is exploratory: all other pairs of arms, adjusted by Holm's method "
+    text_puts(t, "\n</table></div>\n");
+    if (s->segment.present && s->classify.present && !macro)
+        text_printf(t,
+                    "<p>The two are a fixed sequence, each at the same alpha: the key secondary endpoint "
+                    "counts where the primary was shown. It was %s here, so that what is said of the AUC is "
+                    "%s.</p>\n",
+                    r->segment.pair[0].noninferior ? "shown" : "not shown",
+                    r->segment.pair[0].noninferior ? "confirmatory" : "exploratory");
+    text_puts(t, "<p>Everything else is exploratory: all other pairs of arms, adjusted by Holm's method "
                  "within a task, and all other measures. \"Equivalent\" is said only where two one-sided "
                  "tests show it with a power of 0.8 or more; nothing within a margin is claimed of one seed, "
                  "of fewer than 20 patients, nor of models that do hardly better than nothing. Margins can "

@@ -75,6 +75,9 @@ static struct json *protocol_make(const struct study *s)
     if (s->classify.present && s->dataset.classes > 2)
         json_add_text(j, "question_of_macro_auc",
                       "a difference, two-sided, without a margin; conditional on the trained models");
+    json_add_text(j, "order",
+                  "a fixed sequence, each at the same alpha: the key secondary endpoint counts where the "
+                  "primary was shown, and is exploratory else");
     json_add_number(j, "dice_margin", s->dice_margin);
     json_add_number(j, "auc_margin", s->auc_margin);
     json_add_number(j, "power_for_equivalence", 0.8);

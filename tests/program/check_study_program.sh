@@ -101,7 +101,7 @@ wait $child 2>/dev/null
 [ ! -e "$work/k/report.json" ]
 ok "the study was killed before its end" $?
 ls "$maps/federated_seed_1/"*.nii.gz >>"$work/done" && touch "$work/before" && sleep 0.05
-$nephron study --resume "$work/k"
+$nephron study --resume "$work/k" --quiet
 grep -q 'The last part of this study, which was stopped' "$work/k/report.html" &&
     grep -q '"continued": true' "$work/k/report.json" && grep -q '"continued": false' "$work/a/report.json" &&
     grep -q '<p>Whole study: ' "$work/a/report.html"
@@ -169,6 +169,9 @@ if [ -n "$CHECK_ALL" ]; then
         grep -q "\"$key\":" "$work/m/report.json"
         ok "report.json has $key" $?
     done
+    grep -q '"order": "a fixed sequence' "$work/m/protocol.json" &&
+        grep -q 'It was not shown here, so that what is said of the AUC is exploratory' "$work/m/report.html"
+    ok "the order of the endpoints, and what it comes to" $?
     [ "$(grep -c '"b": "federated_equal_images"' "$work/m/report.json")" -eq 4 ] &&
         grep -q '^segmentation,centralised_long,' "$work/m/rounds.csv" &&
         ! grep -q '"[ab]": "[a-z]* [a-z]' "$work/m/report.json"

@@ -184,15 +184,17 @@ struct macro_room {
     int *is;
 };
 
+/* -1 without memory; to be freed in any case. */
 static int macro_room(struct macro_room *m, int n, int clusters)
 {
     const size_t size = (size_t)n;
-    double *room = calloc(4 * size + (size_t)clusters + 1, sizeof *room);
-    *m = (struct macro_room){{room, room ? room + size : room}, .is = malloc((size + 1) * sizeof *m->is)};
-    if (!room || !m->is) return -1;
-    m->score = room + 2 * size;
-    m->placement = room + 3 * size;
-    m->of_cluster = room + 4 * size;
+    m->part[0] = calloc(4 * size + (size_t)clusters + 1, sizeof *m->part[0]);
+    m->is = malloc((size + 1) * sizeof *m->is);
+    if (!m->part[0] || !m->is) return -1;
+    m->part[1] = m->part[0] + size;
+    m->score = m->part[1] + size;
+    m->placement = m->score + size;
+    m->of_cluster = m->placement + size;
     return 0;
 }
 

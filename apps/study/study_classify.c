@@ -381,6 +381,13 @@ static int load(struct study *s, struct class_cases *m, struct error *e)
     return status;
 }
 
+static int has_class(const struct study *s, int class)
+{
+    int i = 0;
+    while (i < s->dataset.cases && s->dataset.item[i].target != class) i++;
+    return i < s->dataset.cases;
+}
+
 /* All classes at every site and in the test, or a reason why not. */
 void classify_plan(struct study *s)
 {
@@ -395,7 +402,10 @@ void classify_plan(struct study *s)
         snprintf(t->why_not, sizeof t->why_not, "labels.csv has %d classes; at most %d are compared",
                  s->dataset.classes, STUDY_CLASSES_MAX);
     for (int c = 0; c < s->dataset.classes && !t->why_not[0]; c++) {
-        if (study_count(s, -1, STUDY_TEST, c) == 0)
+        if (!has_class(s, c))
+            snprintf(t->why_not, sizeof t->why_not, "labels.csv has no label %d: classes are 0, 1 and so on",
+                     c);
+        else if (study_count(s, -1, STUDY_TEST, c) == 0)
             snprintf(t->why_not, sizeof t->why_not, "no test case of class %d", c);
         for (int k = 0; k < s->sites && !t->why_not[0]; k++)
             if (study_count(s, k, STUDY_TRAIN, c) == 0)

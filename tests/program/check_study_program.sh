@@ -266,6 +266,13 @@ ok "study of three classes" $?
     ! grep -q '"positives"' "$work/three/report.json" &&
     grep -q 'Macro AUC of each model on the test cases of each institution' "$work/three/report.html"
 ok "three classes by institution" $?
+awk -F, -v OFS=, 'NR > 1 { $2 += 1 } 1' "$work/whole/labels.csv" >"$work/labels.csv"
+cp "$work/whole/labels.csv" "$work/kept.csv"
+cp "$work/labels.csv" "$work/whole/labels.csv"
+$nephron study -o "$work/none" --data "$work/whole" $tiny_classes --seeds 1 --quiet --task classify 2>"$work/err"
+[ $? -eq 1 ] && grep -q "labels.csv has no label 0: classes are 0, 1 and so on" "$work/err"
+ok "labels from 1 on: $(head -n 1 "$work/err")" $?
+cp "$work/kept.csv" "$work/whole/labels.csv"
 refuses 1 "a study was begun in this folder" $nephron study -o "$work/three" --data "$work/whole" \
     $tiny_classes --seeds 1 --quiet --task classify
 

@@ -362,23 +362,17 @@ static int write_dataset_json(const struct work *w, struct error *e)
 
 /* ---- the work ------------------------------------------------------------------------------------------ */
 
-/* Without its dataset.json a dataset was not finished: its cases, which may be more, would lie beside the new
- * ones. A file that is no case of a phantom is somebody else's. */
-static int clear_folder(const char *folder, struct error *e)
+/* Of a phantom that was stopped, which MARK says, nothing stays: its cases, which may be more, would lie
+ * beside the new ones. What lies there without the mark is somebody else's. */
+#define MARK ".unfinished_phantom"
+static int clear_folder(const char *folder, int stopped, struct error *e)
 {
-    char path[1300];
     struct file_list list;
-    if (file_list(folder, &list, e)) return -1;
-    int status = 0, other = 0;
-    for (int i = 0; i < list.count; i++)
-        if (strncmp(list.name[i], "renal_", 6) != 0) other = i + 1;
-    if (other)
-        status = error_set(e, "%s: holds %s, which is no phantom's; choose another folder", folder,
-                           list.name[other - 1]);
-    for (int i = 0; !status && i < list.count; i++) {
-        status = file_join(path, sizeof path, folder, list.name[i], e);
-        if (!status) status = file_remove(path, e);
-    }
+    if (stopped && file_remove_tree(folder, e)) return -1;
+    if (file_mkdirs(folder, e) || file_list(folder, &list, e)) return -1;
+    const int status = list.count ? error_set(e, "%s: holds %s already; choose another folder", folder,
+                                              list.name[0])
+                                  : 0;
     file_list_free(&list);
     return status;
 }
@@ -390,11 +384,11 @@ static int make_folders(const struct work *w, struct error *e)
     if (file_join(path, sizeof path, w->out, "dataset.json", e)) return -1;
     if (file_exists(path))
         return error_set(e, "%s: there is a dataset already; remove it or choose another folder", path);
+    if (file_join(path, sizeof path, w->out, MARK, e)) return -1;
+    const int stopped = file_exists(path);
     for (int i = 0; i < 2; i++)
-        if (file_join(path, sizeof path, w->out, folder[i], e) || file_mkdirs(path, e) ||
-            clear_folder(path, e))
-            return -1;
-    return 0;
+        if (file_join(path, sizeof path, w->out, folder[i], e) || clear_folder(path, stopped, e)) return -1;
+    return file_join(path, sizeof path, w->out, MARK, e) || file_write(path, "", 0, e) ? -1 : 0;
 }
 
 static void print_summary(const struct work *w)
@@ -413,6 +407,7 @@ static void print_summary(const struct work *w)
 
 static int make_dataset(struct work *w, int threads, struct error *e)
 {
+    char mark[1300];
     if (make_folders(w, e)) return -1;
     struct pool *pool = pool_create(threads);
     if (!pool) return error_set(e, "cannot start %d threads", threads);
@@ -424,7 +419,8 @@ static int make_dataset(struct work *w, int threads, struct error *e)
     if (w->assigned && w->record && w->failed && w->error) {
         assign_cases(w->assigned, w->cases, w->options.seed);
         status = write_images(w, pool, e) || write_labels_csv(w, e) || write_sites_csv(w, e) ||
-                 write_clinical_csv(w, e) || write_parameters(w, e) || write_dataset_json(w, e);
+                 write_clinical_csv(w, e) || write_parameters(w, e) || write_dataset_json(w, e) ||
+                 file_join(mark, sizeof mark, w->out, MARK, e) || file_remove(mark, e);
         if (!status && !w->quiet) print_summary(w);
     } else {
         error_set(e, "no memory for %d cases", w->cases);

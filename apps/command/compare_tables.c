@@ -325,8 +325,7 @@ static int compare_class(struct delong *d, const struct tables *t, int class, st
             score[(size_t)arm * n + i] = t->mean[arm][i * (size_t)t->classes + (size_t) class];
     }
     if (!status)
-        status = t->patient ? stats_delong_clustered(d, is, score, score + n, t->patient, t->n, t->clusters)
-                            : stats_delong(d, is, score, score + n, t->n);
+        status = stats_delong_clustered(d, is, score, score + n, t->patient, t->n, t->clusters);
     free(score);
     free(is);
     return status ? error_set(e, "out of memory for %d cases", t->n) : 0;

@@ -294,7 +294,8 @@ static int report_more_classes(struct json *j, const struct evaluate *o, const s
     int right = 0;
     if (stats_auc_macro(&r, auc, t->label, t->probability, t->n, t->classes, NULL, 0))
         return error_set(e, "out of memory for %d cases", t->n);
-    if (stats_auc_macro(&by_patients, auc, t->label, t->probability, t->n, t->classes, t->cluster, clusters))
+    if (o->patients &&
+        stats_auc_macro(&by_patients, auc, t->label, t->probability, t->n, t->classes, t->cluster, clusters))
         return error_set(e, "out of memory for %d cases", t->n);
     json_add_number(j, "auc", r.macro);
     json_add_number(j, "auc_se", r.se);

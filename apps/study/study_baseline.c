@@ -82,13 +82,6 @@ static int has_clinical(const struct study *s)
     return 0;
 }
 
-static int against(struct delong *d, const struct class_results *r, const double *network,
-                   const double *simpler, int n)
-{
-    return r->patient ? stats_delong_clustered(d, r->label, network, simpler, r->patient, n, r->patients)
-                      : stats_delong(d, r->label, network, simpler, n);
-}
-
 int baselines_make(struct class_results *r, const struct study *s)
 {
     int all[COLUMNS], n = s->features, status = 0;
@@ -113,7 +106,8 @@ int baselines_make(struct class_results *r, const struct study *s)
                                   r->patients);
         for (int arm = 0; arm < ARMS_MAIN; arm++)
             status |=
-                against(&b[k].against[arm], r, r->arm[arm].probability, b[k].probability, s->classify.tests);
+                stats_delong_clustered(&b[k].against[arm], r->label, r->arm[arm].probability,
+                                       b[k].probability, r->patient, s->classify.tests, r->patients);
     }
     return status;
 }

@@ -155,9 +155,8 @@ int comparison_areas(struct comparison *c, const int *label, const double *a, co
     c->left_out = 0;
     for (int arm = 0; !status && arm < 2; arm++)
         for (int k = 0; k < seeds * cases; k++) mean[arm][k % cases] += in[arm][k] / seeds;
-    if (!status && cluster)
-        status = stats_delong_clustered(&c->delong, label, mean[0], mean[1], patient, cases, patients);
-    else if (!status) status = stats_delong(&c->delong, label, mean[0], mean[1], cases);
+    if (!status)
+        status = stats_delong_clustered(&c->delong, label, mean[0], mean[1], cluster, cases, patients);
     if (!status)
         status =
             stats_seeds_auc(&c->random, label, a, b, seeds, cases, cluster, patients) ||

@@ -149,8 +149,8 @@ int subgroup_list(int *place, const struct study *s, const struct study_task *t,
 int subgroups_measure(struct subgroups *g, const struct study *s, const struct study_task *t,
                       const int *label, const double *value);
 
-/* Mean of the finite ones of n values with BCa's interval, of resampled patients (patient [n] any numbers;
- * NULL: each case is one). -1 when memory is out. */
+/* Mean of the finite ones of n values with BCa's interval, of resampled patients (patient [n]: 0 to n - 1).
+ * -1 when memory is out. */
 int results_mean(double *mean, double ci[2], const double *v, int n, const int *patient, uint64_t seed);
 /* metrics_classification, with the area's error and interval of patients, 0 to patients - 1 (NULL: as there).
  */

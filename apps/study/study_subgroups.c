@@ -34,23 +34,22 @@ static void by_patients(double *linear, const double *v, int n, double mean, con
 
 int results_mean(double *mean, double ci[2], const double *v, int n, const int *patient, uint64_t seed)
 {
-    double *some = malloc((2 * (size_t)n + 1) * sizeof *some), percentile[2];
-    int *number = malloc(2 * ((size_t)n + 1) * sizeof *number), status = some && number ? 0 : -1;
-    int *mine = number + (number ? n + 1 : 0), count = 0, patients = 0;
+    const size_t size = (size_t)n + 1;
+    double *some = malloc(2 * size * sizeof *some), percentile[2];
+    int *number = malloc(2 * size * sizeof *number), status = some && number ? 0 : -1;
+    int *mine = number + (number ? size : 0), count = 0, patients = 0; /* of those that have a value */
     *mean = ci[0] = ci[1] = NAN;
+    for (int p = 0; !status && p < n; p++) number[p] = -1;
     for (int i = 0; !status && i < n; i++) {
         if (!isfinite(v[i])) continue;
-        some[count] = v[i];
-        mine[count] = patients;
-        for (int k = 0; patient && k < patients; k++)
-            if (number[k] == patient[i]) mine[count] = k;
-        if (mine[count] == patients) number[patients++] = patient ? patient[i] : i;
-        count++;
+        if (number[patient[i]] < 0) number[patient[i]] = patients++;
+        mine[count] = number[patient[i]];
+        some[count++] = v[i];
     }
     if (!status && count > 0) {
         *mean = stats_mean(some, count);
         double *unit = some;
-        if (patients < count) by_patients(unit = some + n, some, count, *mean, mine, patients);
+        if (patients < count) by_patients(unit = some + size, some, count, *mean, mine, patients);
         status = stats_bootstrap_mean(percentile, ci, unit, patients, STUDY_RESAMPLES, seed, 0.95);
     }
     free(some);

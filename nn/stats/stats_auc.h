@@ -42,7 +42,8 @@ int stats_delong(struct delong *r, const int *label, const double *a, const doub
 int stats_delong_unpaired(struct delong *r, const int *label_a, const double *a, int n_a, const int *label_b,
                           const double *b, int n_b);
 /* Cases in clusters (patients with several tumours), which may hold both classes: Obuchowski 1997,
- * doi 10.2307/2533958. cluster[i]: 0 to clusters - 1. With one case a cluster it is DeLong's. */
+ * doi 10.2307/2533958. cluster[i]: 0 to clusters - 1. With one case a cluster it is DeLong's; NULL is
+ * stats_delong itself. */
 int stats_delong_clustered(struct delong *r, const int *label, const double *a, const double *b,
                            const int *cluster, int n, int clusters);
 

@@ -187,6 +187,7 @@ int stats_auc_units(int units[2], const int *label, int n, const int *cluster, i
 int stats_delong_clustered(struct delong *r, const int *label, const double *a, const double *b,
                            const int *cluster, int n, int clusters)
 {
+    if (!cluster) return stats_delong(r, label, a, b, n);
     double *v = malloc((2 * (size_t)n + 1) * sizeof *v), area[2] = {-1, -1}, covariance[4];
     int units[2], failed = !v;
     *r = (struct delong){0};

@@ -6,6 +6,7 @@
 
 #include "nn/stats/stats.h"
 #include "nn/stats/stats_distributions.h"
+#include "nn/stats/stats_rank.h"
 
 /* a's advantage in each cluster: its b - c. */
 static void list_advantages(int *advantage, const int *right_a, const int *right_b, const int *label,
@@ -16,24 +17,16 @@ static void list_advantages(int *advantage, const int *right_a, const int *right
         if (class < 0 || (label[i] != 0) == class) advantage[cluster[i]] += !!right_a[i] - !!right_b[i];
 }
 
-/* The exact distribution of the sum of the advantages with random signs, by convolution: chance[s] that those
- * with a plus add up to s. */
-static int exact_signs(struct mcnemar *r, const int *advantage, int clusters)
+/* Of the sum of the advantages with random signs. They lose theirs. */
+static int exact_signs(struct mcnemar *r, int *advantage, int clusters)
 {
-    int total = 0, plus = 0, reached = 0;
+    int total, plus = 0;
     for (int k = 0; k < clusters; k++) {
-        total += abs(advantage[k]);
         if (advantage[k] > 0) plus += advantage[k];
+        advantage[k] = abs(advantage[k]);
     }
-    double *chance = calloc((size_t)total + 1, sizeof *chance), tail = 0;
+    double *chance = stats_subset_sums(advantage, clusters, &total), tail = 0;
     if (!chance) return -1;
-    chance[0] = 1;
-    for (int k = 0; k < clusters; k++) {
-        const int step = abs(advantage[k]);
-        reached += step;
-        for (int s = step ? reached : -1; s >= 0; s--)
-            chance[s] = (chance[s] + (s >= step ? chance[s - step] : 0)) / 2;
-    }
     const int fewer = plus < total - plus ? plus : total - plus;
     for (int s = 0; s <= fewer; s++) tail += chance[s];
     if (2 * fewer < total) r->p = stats_p_floor(2 * tail);

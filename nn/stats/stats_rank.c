@@ -14,20 +14,18 @@
 
 /* ---- the null distribution --------------------------------------------------------------------------- */
 
-/* chance[s] for s = 0 .. sum of twice[]: the probability that the chosen of the n whole numbers add up to s,
- * each chosen or not with one half. Malloc'ed; NULL when memory is out. */
-static double *subset_sums(const int *twice, int n, int *total)
+double *stats_subset_sums(const int *number, int n, int *total)
 {
     *total = 0;
-    for (int i = 0; i < n; i++) *total += twice[i];
+    for (int i = 0; i < n; i++) *total += number[i];
     double *chance = calloc((size_t)*total + 1, sizeof *chance);
     if (!chance) return NULL;
     int reached = 0;
     chance[0] = 1;
     for (int i = 0; i < n; i++) {
-        reached += twice[i];
+        reached += number[i];
         for (int s = reached; s >= 0; s--)
-            chance[s] = (chance[s] + (s >= twice[i] ? chance[s - twice[i]] : 0)) / 2;
+            chance[s] = (chance[s] + (s >= number[i] ? chance[s - number[i]] : 0)) / 2;
     }
     return chance;
 }
@@ -91,7 +89,7 @@ static int exact_p(struct wilcoxon *r, const struct difference *d, int n)
     int twice[WILCOXON_EXACT_MAX], count = 0, total;
     for (int i = 0; i < n; i++)
         if (d[i].twice) twice[count++] = d[i].twice;
-    double below, above, *chance = subset_sums(twice, count, &total);
+    double below, above, *chance = stats_subset_sums(twice, count, &total);
     if (!chance) return -1;
     tails(&below, &above, chance, total, (int)(2 * r->w_plus));
     free(chance);
@@ -167,7 +165,7 @@ static int exact_clusters(struct wilcoxon *r, const int *sum, int clusters)
         magnitude[count++] = abs(sum[c]);
         if (sum[c] > 0) positive += sum[c];
     }
-    double below, above, *chance = subset_sums(magnitude, count, &total);
+    double below, above, *chance = stats_subset_sums(magnitude, count, &total);
     if (!chance) return -1;
     tails(&below, &above, chance, total, positive);
     free(chance);
@@ -224,7 +222,7 @@ static int bound_of_ranks(double *level, int n, double wanted)
     int twice[WILCOXON_EXACT_MAX], total, c = 0;
     double sum = 0;
     for (int i = 0; i < n; i++) twice[i] = i + 1; /* whole ranks: no need to double them */
-    double *chance = subset_sums(twice, n, &total);
+    double *chance = stats_subset_sums(twice, n, &total);
     if (!chance) return -1;
     while (sum + chance[c] <= (1 - wanted) / 2) sum += chance[c++];
     if (c == 0) sum = chance[c++];

@@ -54,4 +54,9 @@ struct mann_whitney {
 };
 int stats_mann_whitney(struct mann_whitney *r, const double *a, int n_a, const double *b, int n_b);
 
+/* The exact distribution behind the signed ranks, and behind McNemar's test of patients: chance[s] for s = 0
+ * to *total, the sum of n whole numbers, that those of them that are chosen add up to s, each chosen or not
+ * with one half. Malloc'ed; NULL when memory is out. */
+double *stats_subset_sums(const int *number, int n, int *total);
+
 #endif

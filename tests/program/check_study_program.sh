@@ -269,7 +269,8 @@ ok "three classes by institution" $?
 awk -F, -v OFS=, 'NR > 1 { $2 += 1 } 1' "$work/whole/labels.csv" >"$work/labels.csv"
 cp "$work/whole/labels.csv" "$work/kept.csv"
 cp "$work/labels.csv" "$work/whole/labels.csv"
-$nephron study -o "$work/none" --data "$work/whole" $tiny_classes --seeds 1 --quiet --task classify 2>"$work/err"
+$nephron study -o "$work/none" --data "$work/whole" $tiny_classes --seeds 1 --quiet --task classify \
+    2>"$work/err"
 [ $? -eq 1 ] && grep -q "labels.csv has no label 0: classes are 0, 1 and so on" "$work/err"
 ok "labels from 1 on: $(head -n 1 "$work/err")" $?
 cp "$work/kept.csv" "$work/whole/labels.csv"
@@ -348,13 +349,13 @@ ok "the same synthetic data again" $?
 
 # A phantom over one that was stopped: nothing of it stays; somebody else's files are not touched.
 $nephron phantom "$work/p" --cases 4 --size tiny --quiet && rm "$work/p/dataset.json" &&
+    [ ! -e "$work/p/.unfinished_phantom" ] && touch "$work/p/.unfinished_phantom" &&
     $nephron phantom "$work/p" --cases 2 --size tiny --quiet &&
     [ "$(ls "$work/p/imagesTr" | wc -l)" -eq 4 ] && [ "$(ls "$work/p/labelsTr" | wc -l)" -eq 2 ]
 ok "a phantom over a longer one that was stopped" $?
-rm "$work/p/dataset.json" && cp "$work/p/imagesTr/renal_0000_0000.nii.gz" "$work/p/imagesTr/mine_0000.nii.gz"
-refuses 1 "imagesTr: holds mine_0000.nii.gz, which is no phantom's" $nephron phantom "$work/p" --cases 2 \
-    --size tiny
-[ "$(ls "$work/p/imagesTr" | wc -l)" -eq 5 ]
+rm "$work/p/dataset.json"
+refuses 1 "imagesTr: holds renal_0000_0000.nii.gz already" $nephron phantom "$work/p" --cases 1 --size tiny
+[ "$(ls "$work/p/imagesTr" | wc -l)" -eq 4 ]
 ok "a folder with somebody else's files is left as it is" $?
 refuses 2 "--seed is '9223372036854775808', must be a whole number from 0 to 9223372036854775807" $nephron \
     phantom "$work/q" --cases 2 --seed 9223372036854775808

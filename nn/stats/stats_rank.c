@@ -14,6 +14,7 @@
 
 /* ---- the null distribution --------------------------------------------------------------------------- */
 
+/* chance[s] for s = 0 to the sum of the n whole numbers, each chosen or not with one half. */
 double *stats_subset_sums(const int *number, int n, int *total)
 {
     *total = 0;

@@ -118,6 +118,8 @@ void dicom_pixels_close(struct dicom_pixels *p);
 /* out[rows * columns], and exact where it is not NULL, = slope * stored value + intercept. */
 int dicom_pixels_frame(float *out, double *exact, struct dicom_pixels *p, int frame, double slope,
                        double intercept, struct error *e);
+/* Are there more bytes of native pixels than the frames take, and one to make them even? */
+int dicom_pixels_followed(const struct dicom_pixels *p);
 /* As stored in the file. */
 enum voxel_type dicom_pixels_type(const struct dicom_pixels *p);
 

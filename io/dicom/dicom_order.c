@@ -6,6 +6,7 @@
 
 #include "io/dicom/dicom_order.h"
 #include "io/base/text.h"
+#include "io/image/voxels.h"
 
 #define DISTANCE_TOLERANCE 0.01 /* of the distance between slices, for each of them */
 #define PLACE_TOLERANCE 0.1     /* of the distance, from the slice's place to where the affine puts it */
@@ -280,7 +281,8 @@ static void tell_assumed(struct volume *v, const struct entry *t, int n)
         "values as stored: Real World Value Mapping is not applied",
         "a scale of 1 where there is no Rescale Slope or Dose Grid Scaling",
         "values as stored: MONOCHROME1, which is shown the other way round, as ITK reads it",
-        "one place for all: Frame of Reference UID (0020,0052) differs within the series"};
+        "one place for all: Frame of Reference UID (0020,0052) differs within the series",
+        VOXELS_FOLLOWED};
     int assumed = 0;
     for (int k = 0; k < n; k++) assumed |= t[k].slice->assumed & ~ASSUME_THICKNESS;
     assumed |= t[0].slice->assumed;

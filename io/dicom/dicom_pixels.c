@@ -1,5 +1,6 @@
 /* dicom_pixels.c - frames of DICOM pixel data: native, run-length coded (PS3.5 annex G) or of one of the
  * JPEGs; stored bits to values. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,10 +76,30 @@ enum voxel_type dicom_pixels_type(const struct dicom_pixels *p)
     return p->is_signed ? VOXEL_I32 : VOXEL_U32;
 }
 
+int dicom_pixels_followed(const struct dicom_pixels *p)
+{
+    const enum dicom_encoding encoding = p->file->syntax.encoding;
+    const double bits = (double)p->rows * p->columns * p->frames * p->bits;
+    if (encoding != DICOM_NATIVE && encoding != DICOM_DEFLATED) return 0;
+    return (double)p->file->element[DICOM_PIXEL_DATA].value.size > ceil(bits / 8) + 1;
+}
+
 /* ---- fragments ----------------------------------------------------------------------------------------- */
 
-/* Which fragments make up each frame: all of a single frame's; one each; by the offset table; or, for JPEG,
- * each SOI (or SOC) marker begins one. */
+/* Does a fragment begin a picture of its own? For JPEG by its first marker, SOI or SOC and what follows it
+ * (two bytes alone may be data of JPEG 2000); for run lengths by the header, which counts the planes. */
+static int begins_picture(const struct dicom_pixels *p, const struct dicom_span *s)
+{
+    const unsigned char *d = s->data;
+    if (codings[p->file->syntax.encoding].decode)
+        return s->size >= 4 && d[0] == 0xff &&
+               (d[1] == 0xd8 || (d[1] == 0x4f && d[2] == 0xff && d[3] == 0x51));
+    return s->size >= RLE_HEADER && d[0] == p->bits / 8 && d[1] == 0 && d[2] == 0 && d[3] == 0 &&
+           d[4] == RLE_HEADER && d[5] == 0 && d[6] == 0 && d[7] == 0;
+}
+
+/* Which fragments make up each frame: all of a single frame's, unless another picture begins there; one each;
+ * by the offset table; or, for JPEG, each SOI (or SOC) marker begins one. */
 static int assign_fragments(struct dicom_pixels *p, int fragments, const struct dicom_span *table,
                             struct error *e)
 {
@@ -88,13 +109,13 @@ static int assign_fragments(struct dicom_pixels *p, int fragments, const struct 
         const struct dicom_span *s = &p->fragment[i];
         int begins = i == 0;
         if (fragments == p->frames) begins = 1;
-        else if (p->frames == 1) begins = i == 0;
+        else if (p->frames == 1) begins = i == 0 || begins_picture(p, s);
         else if (by_table && frame < p->frames) {
             const unsigned char *t = table->data + 4 * frame;
             begins = (size_t)((unsigned)(t[0] | t[1] << 8 | t[2] << 16) | (uint32_t)t[3] << 24) ==
                      (size_t)(s->data - 8 - base);
         } else if (codings[p->file->syntax.encoding].decode)
-            begins = s->size >= 2 && s->data[0] == 0xff && (s->data[1] == 0xd8 || s->data[1] == 0x4f);
+            begins = begins_picture(p, s);
         if (begins && frame < p->frames) p->first[frame] = i;
         frame += begins;
     }

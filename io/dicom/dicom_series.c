@@ -61,6 +61,7 @@ static int describe(struct slice_file *sf, const struct dicom_file *f, const str
     if (dicom_scan_first(shared, &f->element[DICOM_SHARED_GROUPS], e) || read_info(&sf->info, f, shared, e) ||
         dicom_read_slices(sf, f, shared, e))
         return error_prefix(e, "%s", f->name);
+    for (int k = 0; k < sf->slices && dicom_pixels_followed(p); k++) sf->slice[k].assumed |= ASSUME_FOLLOWED;
     return 0;
 }
 

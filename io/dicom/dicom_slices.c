@@ -332,6 +332,9 @@ int dicom_read_slices(struct slice_file *sf, const struct dicom_file *f, const s
             return -1;
         own += s->own_place;
     }
+    if (frames->value.data && dicom_next_item(&item, frames, &at, e) > 0)
+        return error_set(e, "Per-Frame Functional Groups Sequence (5200,9230) has more than %d items for %d "
+                            "frames", sf->slices, sf->slices);
     if (own && own != sf->slices)
         return error_set(e, "%d of %d frames have an Image Position (Patient) (0020,0032) of their own", own,
                          sf->slices);

@@ -129,9 +129,10 @@ static int unpack(unsigned char **out, size_t *out_size, const unsigned char *in
 }
 
 /* Where the voxels are in a part that is unpacked: `need` bytes, or all where that is 0. */
-static int locate(const unsigned char **at, size_t *length, const unsigned char *in, size_t size, size_t need,
-                  int64_t skip, struct error *e)
+static int locate(const unsigned char **at, size_t *length, const struct image_source *s,
+                  const unsigned char *in, size_t size, size_t need, struct error *e)
 {
+    int64_t skip = s->skip_bytes;
     if (skip < 0) {
         if (need > size)
             return error_set(e, "cut off: %zu bytes of voxels, the header asks for %zu", size, need);
@@ -142,6 +143,7 @@ static int locate(const unsigned char **at, size_t *length, const unsigned char 
                          (uint64_t)skip > size ? 0 : size - (size_t)skip, need);
     *at = in + skip;
     *length = need ? need : size - (size_t)skip;
+    if (s->followed) *s->followed |= size - (size_t)skip > *length;
     return 0;
 }
 
@@ -164,7 +166,7 @@ static int append_part(unsigned char **raw, size_t *used, const struct image_sou
         if (unpack(&unpacked, &size, in, size, limit, e)) return -1;
         in = unpacked;
     }
-    int status = locate(&at, &length, in, size, need, s->skip_bytes, e);
+    int status = locate(&at, &length, s, in, size, need, e);
     unsigned char *more = status ? NULL : realloc(*raw, *used + length + 1);
     if (!status && !more) status = error_set(e, "out of memory for %zu bytes", *used + length);
     if (more) {
@@ -222,8 +224,10 @@ int image_source_voxels(struct volume *v, const struct image_source *s, int text
 {
     unsigned char *raw;
     size_t n = volume_voxels(v), bytes = text ? 0 : n * (size_t)voxel_type_bytes(v->type);
-    if (image_source_read(&raw, &bytes, s, e)) return -1;
-    int status = 0;
+    int status = 0, followed = 0;
+    struct image_source source = *s;
+    source.followed = &followed;
+    if (image_source_read(&raw, &bytes, &source, e)) return -1;
     if (!text) {
         status = voxels_read(v, raw, big, 1, 0, what, e);
     } else {
@@ -231,10 +235,12 @@ int image_source_voxels(struct volume *v, const struct image_source *s, int text
             status = error_set(e, "cut off: %zu bytes of text cannot hold the %zu numbers of the header",
                                bytes, n);
         if (!status) status = voxels_allocate(v, what, 1, 0, e);
-        if (!status) status = voxels_parse(v->voxel, v->exact, (const char *)raw, bytes, n, v->type, e);
+        if (!status)
+            status = voxels_parse(v->voxel, v->exact, &followed, (const char *)raw, bytes, n, v->type, e);
         if (!status) voxels_settle(v);
     }
     free(raw);
+    if (followed) volume_assume(v, VOXELS_FOLLOWED);
     if (status) volume_free(v);
     return status;
 }

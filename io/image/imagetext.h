@@ -25,6 +25,7 @@ struct image_source {
     int packed;                  /* zlib or gzip */
     int64_t skip_bytes;          /* after unpacking; -1: the voxels are the last bytes */
     int64_t skip_lines;          /* before unpacking */
+    int *followed;               /* NULL, or set to 1 where more than the voxels is there */
 };
 /* The voxels' bytes, malloc'ed; several files follow each other, equal parts of it. *bytes: how many are
  * needed, or 0: whatever is there (text), and then their number; a zero follows them. */

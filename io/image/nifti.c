@@ -326,7 +326,7 @@ static int read_voxels(struct volume *v, const struct header *h, const unsigned 
     if (find_voxels(&offset, &end, h, v, name, e)) return -1;
     if (end > (double)size)
         return error_set(e, "%s: cut off: %zu bytes, dim and datatype ask for %.0f", name, size, end);
-    if (end < (double)size) volume_assume(v, "that what follows the last voxel is none");
+    if (end < (double)size) volume_assume(v, VOXELS_FOLLOWED);
     double slope = h->slope, inter = h->inter;
     if (slope == 0 || !isfinite(slope)) slope = 1, inter = 0;
     if (!isfinite(inter)) inter = 0;

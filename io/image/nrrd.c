@@ -408,12 +408,14 @@ static int read_hex(struct volume *v, const struct image_source *s, int big, int
 {
     unsigned char *text;
     size_t size = 0, n = volume_voxels(v), need = n * (size_t)voxel_type_bytes(v->type), got = 0;
-    int half = -1, status = image_source_read(&text, &size, s, e);
-    for (size_t i = 0; !status && i < size && got < need; i++) {
+    int half = -1, followed = 0, status = image_source_read(&text, &size, s, e);
+    for (size_t i = 0; !status && i < size; i++) {
         int c = text[i], d = c >= '0' && c <= '9'                 ? c - '0'
                              : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
                                                                   : -1;
-        if (d < 0 && !strchr(" \t\r\n", c))
+        const int gap = d < 0 && strchr(" \t\r\n", c);
+        if (!gap && (followed = got == need)) break;
+        if (d < 0 && !gap)
             status = error_set(e, "byte 0x%02x among hexadecimal digits", (unsigned)c);
         if (d < 0) continue;
         if (half >= 0) text[got++] = (unsigned char)(16 * half + d); /* behind what has been read */
@@ -422,6 +424,7 @@ static int read_hex(struct volume *v, const struct image_source *s, int big, int
     if (!status && got < need)
         status = error_set(e, "cut off: %zu bytes of voxels, the header asks for %zu", got, need);
     if (!status) status = voxels_read(v, text, big, 1, 0, what, e);
+    if (followed) volume_assume(v, VOXELS_FOLLOWED);
     free(text);
     return status;
 }

@@ -271,7 +271,7 @@ static int is_gap(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ',';
 }
 
-int voxels_parse(float *out, double *exact, const char *text, size_t size, size_t n,
+int voxels_parse(float *out, double *exact, int *followed, const char *text, size_t size, size_t n,
                  enum voxel_type type, struct error *e)
 {
     size_t at = 0;
@@ -292,6 +292,8 @@ int voxels_parse(float *out, double *exact, const char *text, size_t size, size_
         out[i] = (float)v;
         if (exact) exact[i] = v;
     }
+    while (at < size && is_gap(text[at])) at++;
+    *followed |= at < size;
     return 0;
 }
 

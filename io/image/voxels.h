@@ -35,10 +35,12 @@ int voxels_check(const struct volume *v, enum voxel_type type, struct error *e);
 /* Makes every voxel one that the integer type holds: rounded to even, clamped, NaN to 0. Nothing for
  * floats. */
 void voxels_round(const struct volume *v, enum voxel_type type);
+/* What a reader says where bytes or numbers follow the voxels that the header asks for. */
+#define VOXELS_FOLLOWED "that what follows the last voxel is none"
 /* n numbers (into exact too where it is not NULL) separated by spaces, tabs, line ends or commas. An error
- * where there are fewer, or one that the type cannot hold. */
-int voxels_parse(float *out, double *exact, const char *text, size_t size, size_t n, enum voxel_type type,
-                 struct error *e);
+ * where there are fewer, or one that the type cannot hold; *followed becomes 1 where there are more. */
+int voxels_parse(float *out, double *exact, int *followed, const char *text, size_t size, size_t n,
+                 enum voxel_type type, struct error *e);
 /* Voxels [outer][parts][inner] become [parts][outer][inner]: the components of a voxel become volumes of
  * their own. */
 int voxels_split(struct volume *v, size_t outer, size_t parts, size_t inner, struct error *e);

@@ -429,6 +429,9 @@ static void check_fragments(void)
         CHECK(!status && v.voxel[12] == 100 && v.voxel[35] == 200 + 121, "fragments, table %d: %s",
               with_table, e.text);
         if (!status) volume_free(&v);
+        m.frames = ""; /* three pictures, and one frame is told */
+        CHECK(parse(&v, &m, &e) == -1 && strstr(e.text, "6 fragments do not make up 1 frames"),
+              "one frame: %s", e.text);
         m.frames = "4"; /* six fragments for four frames */
         CHECK(parse(&v, &m, &e) == -1 && strstr(e.text, "6 fragments do not make up 4 frames"),
               "four frames: %s", e.text);

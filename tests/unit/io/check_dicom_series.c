@@ -7,6 +7,7 @@
 #include "io/base/file.h"
 #include "tests/unit/io/dicom_build.h"
 #include "io/formats/image_formats.h"
+#include "io/image/voxels.h"
 #include "tests/unit/expect.h"
 
 static char folder[] = "/tmp/nephron_check_XXXXXX";
@@ -187,6 +188,42 @@ static void check_folder(void)
     clear_folder();
 }
 
+/* More planes in the pixels than there are frames: told, or refused. */
+static void check_followed(void)
+{
+    static struct bytes b;
+    static const unsigned char planes[3 * 24 + 2] = {1, 0, 2};
+    struct volume v;
+    struct error e = {""};
+    for (int more = 0; more < 3; more++) { /* a byte to make it even, one more than that, two planes more */
+        struct image m = plain();
+        clear_folder();
+        m.rows = 1, m.columns = 3, m.bits = m.stored = 8, m.high = 7;
+        m.pixels = planes, m.size = more == 0 ? 4 : more == 1 ? 6 : 9;
+        write_image("s0", &m);
+        const int status = volume_read(&v, folder, &e);
+        CHECK(!status && v.size[2] == 1 && !strstr(v.assumed, VOXELS_FOLLOWED) == !more, "%d: %s%s", more,
+              e.text, v.assumed);
+        if (!status) volume_free(&v);
+    }
+    struct image m = plain();
+    clear_folder();
+    b.size = 0;
+    put_item(&b, NULL, 0);
+    for (int k = 0; k < 3; k++) put_rle(&b, planes + 24 * k, 12, 2);
+    m.syntax = rle, m.pixels = b.data, m.size = b.size;
+    write_image("s0", &m);
+    refuse_folder("3 fragments do not make up 1 frames", "s0");
+    m = plain();
+    b.size = 0;
+    put_head(&b, 0x52009230, "SQ", 16);
+    for (int k = 0; k < 2; k++) put_item(&b, NULL, 0);
+    m.extra = b.data, m.extra_size = b.size;
+    write_image("s0", &m);
+    refuse_folder("has more than 1 items for 1 frames", "s0");
+    clear_folder();
+}
+
 /* ---- several volumes at the same places ---------------------------------------------------------------- */
 
 enum { VOLUMES = 3, SLICES = 4 };
@@ -292,6 +329,7 @@ int main(void)
     check_gaps();
     check_folder();
     check_volumes();
+    check_followed();
     rmdir(folder);
     return check_done("check_dicom_series");
 }

@@ -50,7 +50,24 @@ static void check_assumed(void)
          "raw\n\nabcd",
          "spacing of axis mins and maxs along axis 0"},
         {"a.nrrd", "NRRD0004\ntype: uchar\ndimension: 2\nspacings: 1 2\nsizes: 2 2\nencoding: raw\n\nabcd",
-         "999 times the larger spacing"}};
+         "999 times the larger spacing"},
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\ndimension: 3\nspacings: 1 1 1\nsizes: 2 1 2\nencoding: raw\n\nabcde",
+         VOXELS_FOLLOWED},
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\ndimension: 3\nspacings: 1 1 1\nsizes: 2 1 2\nencoding: ascii\n\n1 2 3 4\n5",
+         VOXELS_FOLLOWED},
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\ndimension: 3\nspacings: 1 1 1\nsizes: 2 1 2\nencoding: hex\n\n61626364\n65",
+         VOXELS_FOLLOWED},
+        {"a.mha",
+         "NDims = 3\nDimSize = 2 1 2\nElementSpacing = 1 1 1\nElementType = MET_UCHAR\nElementDataFile = "
+         "LOCAL\nabcdefgh",
+         VOXELS_FOLLOWED},
+        {"a.mha",
+         "NDims = 3\nDimSize = 2 1 2\nElementSpacing = 1 1 1\nBinaryData = False\nElementType = MET_UCHAR\n"
+         "ElementDataFile = LOCAL\n1 2 3 4 5",
+         VOXELS_FOLLOWED}};
     struct error e = {""};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         struct volume v = {0};
@@ -62,6 +79,24 @@ static void check_assumed(void)
         if (i == 1)
             CHECK(v.spacing[2] == 3 && v.affine[2][2] == -3, "a negative spacing runs the other way: %g",
                   v.affine[2][2]);
+        volume_free(&v);
+    }
+}
+
+/* The end of a line behind numbers is none of them. */
+static void check_line_end(void)
+{
+    static const char *const text[] = {"ascii\n\n1 2 3 4\n", "hex\n\n0102 0304\r\n"};
+    for (int i = 0; i < 2; i++) {
+        struct volume v = {0};
+        struct error e = {""};
+        char file[200];
+        snprintf(file, sizeof file, "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nencoding: %s",
+                 text[i]);
+        CHECK(!file_write(in_folder("end.nrrd"), file, strlen(file), &e) &&
+                  !volume_read(&v, in_folder("end.nrrd"), &e),
+              "%s", e.text);
+        CHECK(v.voxel[3] == 4 && !strstr(v.assumed, VOXELS_FOLLOWED), "%s", v.assumed);
         volume_free(&v);
     }
 }
@@ -353,6 +388,7 @@ int main(void)
     char command[64];
     if (!mkdtemp(folder)) return 1;
     check_assumed();
+    check_line_end();
     check_units();
     check_twice();
     check_refused();

@@ -18,7 +18,8 @@
  * stands alone, at the origin. A Rescale Slope of 0 in all slices leaves values as stored, in some it is
  * refused. What is put in the place of what files do not say (spacing, distance of slices, place, direction,
  * scale) is told in the volume's `assumed`. A binary segmentation (SEG) is one label map: a voxel is the
- * number of its segment; segments that overlap are refused. The affine is that of the positions (LPS to RAS):
+ * number of its segment; segments that overlap are refused, and several such objects in a folder, for each
+ * numbers its own. The affine is that of the positions (LPS to RAS):
  * of a tilted gantry it has the shear.
  *
  * Memory: at most 2000 times the bytes of the files (of the unpacked data set where it is deflated), whatever

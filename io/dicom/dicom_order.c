@@ -536,9 +536,14 @@ int dicom_arrange(struct volume *v, struct image_info *info, struct dicom_series
     if (volume_check_limit(v, e)) return error_prefix(e, "%s", first->path);
     struct entry *t = malloc((size_t)n * sizeof *t);
     if (!t) return error_set(e, "%s: out of memory for %lld slices", first->path, (long long)n);
-    s->segments = strcmp(first->class_uid, "1.2.840.10008.5.1.4.1.1.66.4") == 0;
+    s->segments = strcmp(first->class_uid, DICOM_SEGMENTATION_CLASS) == 0;
     v->type = first->type;
-    int status = arrange_entries(v, info, s, t, (int)n, number, e);
+    int status = s->segments && s->files > 1
+                     ? error_set(e,
+                                 "%.300s and %.300s: segmentations of one series, each of which numbers its "
+                                 "segments from 1: name one of the files",
+                                 first->path, s->file[1].path)
+                     : arrange_entries(v, info, s, t, (int)n, number, e);
     free(t);
     snprintf(v->format, sizeof v->format, "DICOM");
     snprintf(v->description, sizeof v->description, "%s", info->description);

@@ -5,10 +5,9 @@
 #include <string.h>
 
 #include "io/dicom/dicom_labels.h"
+#include "io/dicom/dicom_slices.h"
 #include "io/dicom/dicom_tags.h"
 #include "io/dicom/dicom_write.h"
-
-#define SEGMENTATION_CLASS "1.2.840.10008.5.1.4.1.1.66.4"
 
 struct frame {
     int label, z; /* number of the label in the list, and of the slice */
@@ -189,7 +188,7 @@ int dicom_seg_write(const char *path, const uint16_t *map, const struct dicom_la
     dicom_object_uid(organisation, map, r, "dimension organisation", date, time);
     dicom_put_identity(&set, r, DCM_SPECIFIC_CHARACTER_SET, DCM_SPECIFIC_CHARACTER_SET);
     dicom_put_text(&set, DCM_IMAGE_TYPE, "CS", "DERIVED\\PRIMARY");
-    dicom_put_text(&set, DCM_SOP_CLASS_UID, "UI", SEGMENTATION_CLASS);
+    dicom_put_text(&set, DCM_SOP_CLASS_UID, "UI", DICOM_SEGMENTATION_CLASS);
     dicom_put_text(&set, DCM_SOP_INSTANCE_UID, "UI", instance);
     dicom_put_identity(&set, r, DCM_STUDY_DATE, DCM_STUDY_DATE);
     dicom_put_text(&set, DCM_SERIES_DATE, "DA", date);
@@ -244,5 +243,5 @@ int dicom_seg_write(const char *path, const uint16_t *map, const struct dicom_la
         free(set.data);
         return error_set(e, "%s: out of memory for %d frames, or more than 4 GB", path, count);
     }
-    return dicom_write_file(path, SEGMENTATION_CLASS, instance, &set, e);
+    return dicom_write_file(path, DICOM_SEGMENTATION_CLASS, instance, &set, e);
 }

@@ -76,6 +76,7 @@ struct choice {
     /* the series to take ("": any), the instance whose copies are passed over ("": none) */
     char series[65], instance[65];
     const char *named;             /* path of the file that was named, or NULL */
+    int alone; /* it is a segmentation, whose numbers of segments are its own: no others of its series */
 };
 
 static int is_chosen(const struct dicom_file *f, const struct choice *c)
@@ -279,7 +280,7 @@ static int choose_by_file(struct choice *c, char *folder, size_t room, const cha
     struct dicom_file f;
     unsigned char *data;
     size_t size, n = (size_t)(file_name(path) - path);
-    char series[65];
+    char series[65], class_uid[65];
     if (n >= room) return error_set(e, "%.100s...: path is too long", path);
     memcpy(folder, path, n);
     folder[n] = 0;
@@ -288,6 +289,8 @@ static int choose_by_file(struct choice *c, char *folder, size_t room, const cha
     if (!status) {
         dicom_text(series, sizeof series, f.element, DICOM_SERIES_INSTANCE_UID);
         dicom_text(c->instance, sizeof c->instance, f.element, DICOM_SOP_INSTANCE_UID);
+        dicom_text(class_uid, sizeof class_uid, f.element, DICOM_SOP_CLASS_UID);
+        c->alone = strcmp(class_uid, DICOM_SEGMENTATION_CLASS) == 0;
         if (c->series[0] && strcmp(c->series, series) != 0)
             status = error_set(e, "%s: is of series %s, not %s", path, series, c->series);
         memcpy(c->series, series, sizeof series);
@@ -302,7 +305,8 @@ static int load_named(struct dicom_series *s, struct choice *c, const char *path
     char folder[2048];
     c->named = path;
     if (choose_by_file(c, folder, sizeof folder, path, e)) return -1;
-    if (!c->series[0]) return load_file(s, c, path, e); /* nothing tells which files belong to it */
+    /* where there is no series nothing tells which files belong to it */
+    if (!c->series[0] || c->alone) return load_file(s, c, path, e);
     return load_folder(s, c, folder, e);
 }
 

@@ -48,6 +48,8 @@ struct slice_file {
     struct slice *slice;
 };
 
+#define DICOM_SEGMENTATION_CLASS "1.2.840.10008.5.1.4.1.1.66.4"
+
 struct dicom_series {
     struct slice_file *file;
     int files, header_only;

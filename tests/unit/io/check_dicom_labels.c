@@ -212,6 +212,40 @@ static void check_tilted(void)
     dicom_reference_free(&r);
 }
 
+/* Two objects of one series: each numbers its segments from 1, so that they are no one label map. */
+static void check_several(const struct dicom_reference *r)
+{
+    static const struct dicom_label label = {1, "liver"};
+    static uint16_t map[VOXELS];
+    struct error e = {""};
+    struct volume v;
+    unsigned char *data;
+    size_t size;
+    CHECK(!file_mkdirs(in_folder("several"), &e), "%s", e.text);
+    for (int k = 0; k < 2; k++) {
+        memset(map, 0, sizeof map);
+        map[2 * PLANE + 5 + k] = 1;
+        const char *name = k ? "several/b" : "several/a";
+        static const unsigned char tag[4] = {0x20, 0, 0x0e, 0};
+        CHECK(!dicom_seg_write(in_folder(name), map, &label, 1, r, "test 1", "20200102", "030405", &e) &&
+                  !file_read(in_folder(name), 0, &data, &size, &e),
+              "%s", e.text);
+        for (size_t i = 0; i + 12 < size; i++) {
+            if (memcmp(data + i, tag, 4) != 0 || data[i + 8] != '2') continue; /* that of the object itself */
+            memset(data + i + 8, 0, data[i + 6]);
+            memcpy(data + i + 8, "1.2.3", 5);
+        }
+        CHECK(!file_write(in_folder(name), data, size, &e), "%s", e.text);
+        free(data);
+    }
+    CHECK(dicom_read(&v, in_folder("several"), 0, &e) && strstr(e.text, "several/a and ") &&
+              strstr(e.text, "segmentations of one series"),
+          "two segmentations: %s", e.text);
+    const int status = dicom_read(&v, in_folder("several/b"), 0, &e);
+    CHECK(!status && v.size[2] == 1 && v.voxel[5] == 0 && v.voxel[6] == 1, "the second of two: %s", e.text);
+    if (!status) volume_free(&v);
+}
+
 static void refuse(const struct volume *labels, const struct dicom_reference *r, const char *says)
 {
     struct error e = {""};
@@ -268,6 +302,7 @@ int main(void)
     if (!status) {
         check_maps(&r);
         check_grids(&r);
+        check_several(&r);
         dicom_reference_free(&r);
         check_tilted();
     }

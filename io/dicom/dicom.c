@@ -23,6 +23,7 @@ static const struct {
     char form;
     const char *name;
 } fields[DICOM_FIELDS] = {
+    [DICOM_IMAGE_TYPE] = {0x00080008, 'T', "Image Type"},
     [DICOM_SOP_INSTANCE_UID] = {0x00080018, 'T', "SOP Instance UID"},
     [DICOM_MODALITY] = {0x00080060, 'T', "Modality"},
     [DICOM_MANUFACTURER] = {0x00080070, 'T', "Manufacturer"},

@@ -17,7 +17,8 @@
  * signed Spacing Between Slices put them. Without Image Position (Patient), or that of the detector, a file
  * stands alone, at the origin. A Rescale Slope of 0 in all slices leaves values as stored, in some it is
  * refused. What is put in the place of what files do not say (spacing, distance of slices, place, direction,
- * scale) is told in the volume's `assumed`. A binary segmentation (SEG) is one label map: a voxel is the
+ * scale) is told in the volume's `assumed`. A mosaic (the slices of a volume as tiles of one plane) is
+ * refused. A binary segmentation (SEG) is one label map: a voxel is the
  * number of its segment; segments that overlap are refused, and several such objects in a folder, for each
  * numbers its own. The affine is that of the positions (LPS to RAS):
  * of a tilted gantry it has the shear.

@@ -55,6 +55,11 @@ static int check_alike(struct entry *t, int n, int files, struct error *e)
                 t[i].file->path,
                 b->has_position ? "Orientation (Patient) (0020,0037)" : "Position (Patient) (0020,0032)",
                 files - 1);
+        if (t[i].file->mosaic)
+            return error_set(e,
+                             "%.300s: Image Type (0008,0008) is that of a mosaic: the slices of a volume lie "
+                             "as tiles in one plane, which is not taken apart here (dcm2niix does)",
+                             t[i].file->path);
         if (strcmp(t[i].file->patient, t[0].file->patient))
             return conflict(&t[0], &t[i], "slices of one series are of two patients, by Patient ID "
                                           "(0010,0020)", e);

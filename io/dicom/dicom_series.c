@@ -44,6 +44,17 @@ static int read_info(struct image_info *info, const struct dicom_file *f, const 
     return read_times(info, f, shared, e);
 }
 
+/* Siemens: MOSAIC is one of the values of Image Type. */
+static int is_mosaic(const struct dicom_file *f)
+{
+    static const char word[] = "MOSAIC";
+    char text[256];
+    dicom_text(text, sizeof text, f->element, DICOM_IMAGE_TYPE);
+    for (const char *p = text; (p = strstr(p, word)) != NULL; p++)
+        if ((p == text || p[-1] == '\\') && (p[sizeof word - 1] == 0 || p[sizeof word - 1] == '\\')) return 1;
+    return 0;
+}
+
 static int describe(struct slice_file *sf, const struct dicom_file *f, const struct dicom_pixels *p,
                     struct error *e)
 {
@@ -54,6 +65,7 @@ static int describe(struct slice_file *sf, const struct dicom_file *f, const str
     sf->type = dicom_pixels_type(p);
     sf->slice = malloc((size_t)p->frames * sizeof *sf->slice);
     if (!sf->slice) return error_set(e, "%s: out of memory for %d frames", f->name, p->frames);
+    sf->mosaic = is_mosaic(f);
     dicom_text(sf->instance, sizeof sf->instance, f->element, DICOM_SOP_INSTANCE_UID);
     dicom_text(sf->class_uid, sizeof sf->class_uid, f->element, DICOM_SOP_CLASS_UID);
     dicom_text(sf->patient, sizeof sf->patient, f->element, DICOM_PATIENT_ID);

@@ -44,6 +44,7 @@ struct slice_file {
     char instance[65], class_uid[65], patient[65], frame[65]; /* frame: of reference */
     int rows, columns, slices;
     int stacked; /* frames have no places of their own, and are laid by a rule of the file */
+    int mosaic;  /* the slices of a volume lie as tiles in one plane */
     enum voxel_type type;
     struct slice *slice;
 };

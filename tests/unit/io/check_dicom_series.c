@@ -188,6 +188,26 @@ static void check_folder(void)
     clear_folder();
 }
 
+/* Tiles of one plane are no plane; a word that only begins so is none. */
+static void check_mosaic(void)
+{
+    static struct bytes b;
+    struct volume v;
+    struct error e = {""};
+    for (int k = 0; k < 2; k++) {
+        struct image m = plain();
+        b.size = 0;
+        put_text(&b, 0x00080008, "CS", k ? "ORIGINAL\\PRIMARY\\MOSAICS" : "ORIGINAL\\PRIMARY\\M\\ND\\MOSAIC");
+        m.extra = b.data, m.extra_size = b.size;
+        clear_folder();
+        write_image("s0", &m);
+        if (!k) refuse_folder("Image Type (0008,0008) is that of a mosaic", "s0");
+        else if (volume_read(&v, folder, &e)) CHECK(0, "%s", e.text);
+        else volume_free(&v);
+    }
+    clear_folder();
+}
+
 /* More planes in the pixels than there are frames: told, or refused. */
 static void check_followed(void)
 {
@@ -330,6 +350,7 @@ int main(void)
     check_folder();
     check_volumes();
     check_followed();
+    check_mosaic();
     rmdir(folder);
     return check_done("check_dicom_series");
 }

@@ -70,6 +70,8 @@ static const struct {
     [DICOM_FRAME_GROUPS] = {0x52009230, 'Q', "Per-Frame Functional Groups Sequence"},
     [DICOM_NOMINAL_PIXEL_SPACING] = {0x00182010, 'D', "Nominal Scanned Pixel Spacing"},
     [DICOM_REAL_WORLD_SEQUENCE] = {0x00409096, 'Q', "Real World Value Mapping Sequence"},
+    [DICOM_REAL_WORLD_INTERCEPT] = {0x00409224, 'F', "Real World Value Intercept"},
+    [DICOM_REAL_WORLD_SLOPE] = {0x00409225, 'F', "Real World Value Slope"},
     [DICOM_ENERGY_VECTOR] = {0x00540010, 'U', "Energy Window Vector"},
     [DICOM_DETECTOR_VECTOR] = {0x00540020, 'U', "Detector Vector"},
     [DICOM_DETECTOR_SEQUENCE] = {0x00540022, 'Q', "Detector Information Sequence"},

@@ -129,6 +129,20 @@ int dicom_scan_first(struct dicom_element *el, const struct dicom_element *seque
     return more > 0 ? dicom_scan(el, &item, e) : more;
 }
 
+/* One that changes nothing is none. */
+static int note_real_world(struct slice *s, const struct dicom_element *sequence, struct error *e)
+{
+    struct dicom_element el[DICOM_FIELDS];
+    struct error ignored;
+    double slope = 0, intercept = 0;
+    if (!sequence->value.data) return 0;
+    if (dicom_scan_first(el, sequence, e)) return -1;
+    s->real_world = dicom_numbers(&slope, 1, el, DICOM_REAL_WORLD_SLOPE, &ignored) < 1 || slope != 1 ||
+                    dicom_numbers(&intercept, 1, el, DICOM_REAL_WORLD_INTERCEPT, &ignored) < 1 ||
+                    intercept != 0;
+    return 0;
+}
+
 /* An item of the shared or of the per-frame groups. */
 static int refine_by_groups(struct slice *s, const struct dicom_element *groups, struct error *e)
 {
@@ -139,7 +153,7 @@ static int refine_by_groups(struct slice *s, const struct dicom_element *groups,
     struct dicom_element el[DICOM_FIELDS];
     for (size_t i = 0; i < sizeof sequence / sizeof *sequence; i++)
         if (dicom_scan_first(el, &groups[sequence[i]], e) || refine(s, el, e)) return -1;
-    return 0;
+    return note_real_world(s, &groups[DICOM_REAL_WORLD_SEQUENCE], e);
 }
 
 /* ---- frames without places of their own ---------------------------------------------------------------- */
@@ -330,6 +344,7 @@ int dicom_read_slices(struct slice_file *sf, const struct dicom_file *f, const s
                       sf->slices);
         if (frames->value.data && (more <= 0 || dicom_scan(group, &item, e) || refine_by_groups(s, group, e)))
             return -1;
+        if (s->real_world && s->slope == 1 && s->intercept == 0) s->assumed |= ASSUME_REAL_WORLD;
         own += s->own_place;
     }
     if (frames->value.data && dicom_next_item(&item, frames, &at, e) > 0)

@@ -208,6 +208,56 @@ static void check_mosaic(void)
     clear_folder();
 }
 
+/* The functional groups of all frames: a Real World Value Mapping, and a Rescale Slope of that text, where
+ * there is any. */
+static void put_groups(struct bytes *b, double slope, const char *rescale)
+{
+    static struct bytes item, sequence, group;
+    const double intercept = 0;
+    item.size = sequence.size = group.size = 0;
+    put_text(&item, 0x00281053, "DS", rescale);
+    put_item(&sequence, item.data, item.size);
+    put_head(&group, 0x00289145, "SQ", (uint32_t)sequence.size);
+    put(&group, sequence.data, sequence.size);
+    item.size = sequence.size = 0;
+    put_head(&item, 0x00409224, "FD", 8);
+    put(&item, &intercept, 8);
+    put_head(&item, 0x00409225, "FD", 8);
+    put(&item, &slope, 8);
+    put_item(&sequence, item.data, item.size);
+    put_head(&group, 0x00409096, "SQ", (uint32_t)sequence.size);
+    put(&group, sequence.data, sequence.size);
+    sequence.size = b->size = 0;
+    put_item(&sequence, group.data, group.size);
+    put_head(b, 0x52009229, "SQ", (uint32_t)sequence.size);
+    put(b, sequence.data, sequence.size);
+}
+
+/* Values as stored beside a mapping that would change them: told; not where they are scaled, or it is one. */
+static void check_real_world(void)
+{
+    static const struct {
+        double slope;
+        const char *rescale;
+        int told;
+    } groups[] = {{0.5, "", 1}, {0.5, "1", 1}, {0.5, "2", 0}, {1, "", 0}, {1, "1", 0}};
+    static struct bytes b;
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+        struct image m = plain();
+        struct volume v;
+        struct error e = {""};
+        put_groups(&b, groups[i].slope, groups[i].rescale);
+        m.extra = b.data, m.extra_size = b.size;
+        clear_folder();
+        write_image("s0", &m);
+        const int status = volume_read(&v, folder, &e);
+        CHECK(!status && !strstr(v.assumed, "Real World Value Mapping") == !groups[i].told, "%zu: %s%s", i,
+              e.text, v.assumed);
+        if (!status) volume_free(&v);
+    }
+    clear_folder();
+}
+
 /* More planes in the pixels than there are frames: told, or refused. */
 static void check_followed(void)
 {
@@ -351,6 +401,7 @@ int main(void)
     check_volumes();
     check_followed();
     check_mosaic();
+    check_real_world();
     rmdir(folder);
     return check_done("check_dicom_series");
 }

@@ -306,12 +306,16 @@ static void convert(float *out, double *exact, const struct dicom_pixels *p, con
 }
 
 /* A bit a sample, the first in the lowest of a byte; frames follow each other without a gap. */
-static void unpack_frame(float *out, const struct dicom_pixels *p, int frame, double slope, double intercept)
+static void unpack_frame(float *out, double *exact, const struct dicom_pixels *p, int frame, double slope,
+                         double intercept)
 {
     size_t samples = (size_t)p->rows * (size_t)p->columns, first = (size_t)frame * samples;
     const unsigned char *in = p->file->element[DICOM_PIXEL_DATA].value.data;
-    for (size_t i = 0; i < samples; i++)
-        out[i] = (float)((in[(first + i) / 8] >> (first + i) % 8 & 1) * slope + intercept);
+    for (size_t i = 0; i < samples; i++) {
+        const double v = (in[(first + i) / 8] >> (first + i) % 8 & 1) * slope + intercept;
+        out[i] = (float)v;
+        if (exact) exact[i] = v;
+    }
 }
 
 int dicom_pixels_frame(float *out, double *exact, struct dicom_pixels *p, int frame, double slope,
@@ -320,7 +324,7 @@ int dicom_pixels_frame(float *out, double *exact, struct dicom_pixels *p, int fr
     struct dicom_span s;
     unsigned char *own;
     if (p->bits == 1) {
-        unpack_frame(out, p, frame, slope, intercept);
+        unpack_frame(out, exact, p, frame, slope, intercept);
         return 0;
     }
     if (!p->fragment) {

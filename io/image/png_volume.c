@@ -228,10 +228,11 @@ static int fitting_type(enum voxel_type *type, const struct volume *v, const cha
     size_t n = volume_voxels(v);
     *type = VOXEL_U8;
     for (size_t i = 0; i < n; i++) {
-        if (!(v->voxel[i] >= 0 && v->voxel[i] <= 65535) || (float)(int)v->voxel[i] != v->voxel[i])
-            return error_set(e, "%s: voxel %zu is %g; a PNG holds whole numbers from 0 to 65535", path, i,
-                             (double)v->voxel[i]);
-        if (v->voxel[i] > 255) *type = VOXEL_U16;
+        const double value = v->exact ? v->exact[i] : (double)v->voxel[i];
+        if (!(value >= 0 && value <= 65535) || (double)(int)value != value)
+            return error_set(e, "%s: voxel %zu is %.*g; a PNG holds whole numbers from 0 to 65535", path, i,
+                             v->exact ? 17 : 6, value);
+        if (value > 255) *type = VOXEL_U16;
     }
     return 0;
 }

@@ -289,6 +289,10 @@ int voxels_parse(float *out, double *exact, int *followed, const char *text, siz
         if (type < VOXEL_F32 && !(v >= low[type] && v <= high[type] && v == floor(v)))
             return error_set(e, "voxel %zu is %.*s, which %s cannot hold", i,
                              (int)(length < 20 ? length : 20), text + begin, voxel_type_name(type));
+        /* 2^53 + 1 becomes 2^53 */
+        if (exact && (type == VOXEL_U64 || type == VOXEL_I64) && fabs(v) >= 0x1p53)
+            return error_set(e, "voxel %zu is %.*s: " VOXELS_BEYOND, i, (int)(length < 20 ? length : 20),
+                             text + begin);
         out[i] = (float)v;
         if (exact) exact[i] = v;
     }

@@ -258,6 +258,27 @@ static void check_real_world(void)
     clear_folder();
 }
 
+/* A voxel of a bit, scaled beyond what float32 holds. */
+static void check_bit_exact(void)
+{
+    static const unsigned char pixels[2] = {5, 0};
+    static struct bytes b;
+    struct image m = plain();
+    struct volume v;
+    struct error e = {""};
+    b.size = 0;
+    put_text(&b, 0x00281052, "DS", "16777217");
+    m.rows = 1, m.columns = 3, m.bits = m.stored = 1, m.high = 0, m.slope = "2";
+    m.pixels = pixels, m.size = 2, m.extra = b.data, m.extra_size = b.size;
+    clear_folder();
+    write_image("s0", &m);
+    const int status = volume_read_exact(&v, folder, &e);
+    CHECK(!status && v.exact && v.exact[0] == 16777219 && v.exact[1] == 16777217 && v.exact[2] == 16777219,
+          "%s", e.text);
+    if (!status) volume_free(&v);
+    clear_folder();
+}
+
 /* More planes in the pixels than there are frames: told, or refused. */
 static void check_followed(void)
 {
@@ -402,6 +423,7 @@ int main(void)
     check_followed();
     check_mosaic();
     check_real_world();
+    check_bit_exact();
     rmdir(folder);
     return check_done("check_dicom_series");
 }

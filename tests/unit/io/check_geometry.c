@@ -217,6 +217,25 @@ static void check_refused(void)
     }
 }
 
+/* In text too: 2^53 + 1 would be read as 2^53. */
+static void check_long_text(void)
+{
+    static const char *const last[] = {"9007199254740993", "-9007199254740993", "9007199254740991"};
+    for (int i = 0; i < 3; i++) {
+        char text[200];
+        struct volume v;
+        struct error e = {""};
+        snprintf(text, sizeof text,
+                 "NRRD0004\ntype: int64\ndimension: 3\nsizes: 2 1 1\nencoding: ascii\n\n5 %s\n", last[i]);
+        CHECK(!file_write(in_folder("long.nrrd"), text, strlen(text), &e), "%s", e.text);
+        const int status = volume_read_exact(&v, in_folder("long.nrrd"), &e);
+        CHECK(i < 2 ? status && strstr(e.text, VOXELS_BEYOND) && strstr(e.text, last[i])
+                    : !status && v.exact && v.exact[1] == 9007199254740991.0,
+              "%s: %s", last[i], e.text);
+        if (!status) volume_free(&v);
+    }
+}
+
 /* NIfTI's two matrices and pixdim, against each other: what is taken is told where they differ. */
 static void check_matrices(void)
 {
@@ -392,6 +411,7 @@ int main(void)
     check_units();
     check_twice();
     check_refused();
+    check_long_text();
     check_matrices();
     check_slopes();
     check_scaled();

@@ -202,6 +202,22 @@ static void check_png_types(void)
     }
 }
 
+/* A double that float32 would make whole is none. */
+static void check_png_exact(void)
+{
+    struct volume v = {0};
+    struct error e = {""};
+    float voxel[12] = {0, 7, 255};
+    double exact[12] = {0, 7.0000000001, 255};
+    CHECK(volume_set_natural(&v, 4, 3, 1, 1, "size", &e) == 0, "%s", e.text);
+    v.voxel = voxel;
+    v.exact = exact;
+    CHECK(volume_write(&v, in_folder("exact.png"), VOXEL_F64, &e) == -1 &&
+              strstr(e.text, "voxel 1 is 7.0000000001; a PNG"),
+          "%s", e.text);
+    CHECK(!file_exists(in_folder("exact.png")), "a rounded PNG is written");
+}
+
 /* Samples of 1, 2 and 4 bits: rows begin at a byte, the first sample is its highest bits. */
 static void check_narrow_tiff(void)
 {
@@ -469,6 +485,7 @@ int main(void)
     check_round_trips();
     check_flat_round_trips();
     check_png_types();
+    check_png_exact();
     check_narrow_tiff();
     check_lies();
     check_other_files();

@@ -138,12 +138,17 @@ static int sample_at(const unsigned char *row, size_t i, int bits)
     return row[bit / 8] >> (8 - bits - (int)(bit % 8)) & ((1 << bits) - 1);
 }
 
+/* What greys of 2 and 4 bits are multiplied by, as PIL does and with it nnU-Net: 0 to 255; one bit stays. */
+static int grey_step(const struct png *p)
+{
+    return p->colour != GREY ? 1 : p->bits == 2 ? 85 : p->bits == 4 ? 17 : 1;
+}
+
 static int put_pass(float *voxel, const struct png *p, const unsigned char *rows, const struct pass *s,
                     struct error *e)
 {
-    static const float grow[] = {1, 1, 85, 1, 17};
     size_t plane = (size_t)p->width * (size_t)p->height;
-    float scale = p->colour == GREY && p->bits <= 4 ? grow[p->bits] : 1;
+    const float scale = (float)grey_step(p);
     for (int64_t y = 0; y < s->height; y++)
         for (int64_t x = 0; x < s->width; x++) {
             const unsigned char *row = rows + (size_t)y * (s->row + 1) + 1;
@@ -195,6 +200,9 @@ static int parse(struct volume *v, struct png *p, const unsigned char *data, siz
     if (volume_set_natural(v, p->width, p->height, 1, p->colour == PALETTE ? 3 : p->samples, "IHDR", e))
         return -1;
     volume_assume(v, "spacing 1 mm, place 0");
+    if (grey_step(p) > 1)
+        volume_assume(v, "values %d times what is stored: greys of %d bits, from 0 to 255", grey_step(p),
+                      p->bits);
     return what & VOLUME_HEADER ? 0 : read_pixels(v, p, e);
 }
 

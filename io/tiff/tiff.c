@@ -28,7 +28,8 @@ struct numbers {
 struct page {
     struct tiff_layout layout; /* of a chunk */
     int64_t width, height;
-    int64_t subfile, photometric, planar, fill, depth, format, bits, samples, rows, tile_width, tile_height;
+    int64_t subfile, photometric, orientation, planar, fill, depth, format, bits, samples, rows;
+    int64_t tile_width, tile_height;
     struct numbers offset, length; /* of the chunks */
     struct numbers text;           /* the description */
     int64_t metamorph;             /* entries of UIC2 */
@@ -104,6 +105,7 @@ static int take_entry(struct page *p, const struct tiff *t, uint64_t at, struct 
     case TAG_HEIGHT: p->height = first; break;
     case TAG_COMPRESSION: p->layout.compression = first > 65535 ? 65535 : (int)first; break;
     case TAG_PHOTOMETRIC: p->photometric = first; break;
+    case TAG_ORIENTATION: p->orientation = first; break;
     case TAG_FILL: p->fill = first; break;
     case TAG_SAMPLES: p->samples = first; break;
     case TAG_ROWS: p->rows = first; break;
@@ -201,6 +203,7 @@ static int read_page(struct tiff *t, uint64_t *at, struct error *e)
                      .fill = 1,
                      .depth = 1,
                      .photometric = 1,
+                     .orientation = 1,
                      .layout = {.compression = TIFF_RAW, .predictor = 1}};
     int pointer = t->wide ? 8 : 4, entry = t->wide ? 20 : 12, header = t->wide ? 8 : 2;
     uint64_t entries = 0;
@@ -393,6 +396,23 @@ static int arrange_pages(struct volume *v, struct tiff *t, struct error *e)
         t->pages);
 }
 
+/* Numbers and rows come as they are stored, as tifffile reads them and with it nnU-Net. */
+static void tell_shown(struct volume *v, const struct tiff *t)
+{
+    for (int z = 0; z < t->pages; z++) {
+        const struct page *p = &t->page[z];
+        if (p->photometric == 0)
+            volume_assume(v, "values as stored: WhiteIsZero (PhotometricInterpretation 0), shown the other "
+                             "way round");
+        if (p->photometric == 3)
+            volume_assume(v, "values as stored: numbers of a palette's colours (PhotometricInterpretation "
+                             "3)");
+        if (p->orientation != 1)
+            volume_assume(v, "rows and columns as stored: Orientation %lld, shown turned or mirrored",
+                          (long long)p->orientation);
+    }
+}
+
 static int parse(struct volume *v, struct tiff *t, int what, struct error *e)
 {
     if (read_pages(t, e) || arrange_pages(v, t, e)) return -1;
@@ -412,6 +432,7 @@ static int parse(struct volume *v, struct tiff *t, int what, struct error *e)
                            "size", e))
         return -1;
     if (v->flat) volume_assume(v, "spacing 1 mm, place 0");
+    tell_shown(v, t);
     return what & VOLUME_HEADER ? 0 : read_voxels(v, t, what, e);
 }
 

@@ -218,25 +218,31 @@ static void check_png_exact(void)
     CHECK(!file_exists(in_folder("exact.png")), "a rounded PNG is written");
 }
 
-/* Samples of 1, 2 and 4 bits: rows begin at a byte, the first sample is its highest bits. */
+/* Samples of 1, 2 and 4 bits: rows begin at a byte, the first sample is its highest bits. What is shown
+ * another way than it is stored is told. */
 static void check_narrow_tiff(void)
 {
-    enum { WIDTH = 5, HEIGHT = 3, ENTRIES = 8, PIXELS = 10 + 12 * ENTRIES + 4 };
-    for (int bits = 1; bits <= 4; bits *= 2) {
+    enum { WIDTH = 5, HEIGHT = 3, ENTRIES = 9, PIXELS = 10 + 12 * ENTRIES + 4 };
+    static const struct {
+        unsigned photometric, orientation;
+        const char *says;
+    } shown[] = {{0, 1, "WhiteIsZero"}, {3, 1, "of a palette's colours"}, {1, 4, "Orientation 4"}};
+    for (int bits = 1, k = 0; bits <= 4; bits *= 2, k++) {
         const int row = (WIDTH * bits + 7) / 8;
         const unsigned entry[ENTRIES][3] = {
             {256, 3, WIDTH}, {257, 3, HEIGHT}, {258, 3, (unsigned)bits}, {259, 3, 1},
-            {262, 3, 1},     {273, 4, PIXELS}, {278, 3, HEIGHT},         {279, 4, (unsigned)(HEIGHT * row)}};
+            {262, 3, shown[k].photometric}, {273, 4, PIXELS}, {274, 3, shown[k].orientation},
+            {278, 3, HEIGHT}, {279, 4, (unsigned)(HEIGHT * row)}};
         unsigned char file[PIXELS + 3 * HEIGHT] = {'I', 'I', 42, 0, 8, 0, 0, 0, ENTRIES};
         struct volume v;
         struct error e = {""};
         int wrong = 0;
-        for (int k = 0; k < ENTRIES; k++) {
-            unsigned char *p = file + 10 + 12 * k;
-            bytes_set(p, entry[k][0], 2, 0);
-            bytes_set(p + 2, entry[k][1], 2, 0);
+        for (int i = 0; i < ENTRIES; i++) {
+            unsigned char *p = file + 10 + 12 * i;
+            bytes_set(p, entry[i][0], 2, 0);
+            bytes_set(p + 2, entry[i][1], 2, 0);
             bytes_set(p + 4, 1, 4, 0);
-            bytes_set(p + 8, entry[k][2], 4, 0);
+            bytes_set(p + 8, entry[i][2], 4, 0);
         }
         for (int i = 0; i < WIDTH * HEIGHT; i++)
             file[PIXELS + i / WIDTH * row + i % WIDTH * bits / 8] |=
@@ -247,6 +253,7 @@ static void check_narrow_tiff(void)
         for (int i = 0; i < WIDTH * HEIGHT; i++) wrong += v.voxel[i] != (float)((7 * i + 1) % (1 << bits));
         CHECK(v.size[0] == WIDTH && v.size[1] == HEIGHT && v.type == VOXEL_U8 && wrong == 0,
               "%d bits: %d pixels are wrong", bits, wrong);
+        CHECK(strstr(v.assumed, shown[k].says), "%d bits: '%s'", bits, v.assumed);
         volume_free(&v);
     }
 }

@@ -259,7 +259,8 @@ static double to_lps(const struct volume *v, int row, int column)
 static void put_header(struct text *t, const struct volume *v, enum voxel_type type, size_t packed_size,
                        const char *file)
 {
-    int axes = v->flat ? 2 : v->size[3] > 1 ? 4 : 3, channels = v->flat && v->size[3] > 1, name = 0;
+    const int plane = volume_is_plane_xy(v), channels = plane && v->size[3] > 1;
+    int axes = plane ? 2 : v->size[3] > 1 ? 4 : 3, name = 0;
     while (types[name].type != type) name++;
     text_printf(t,
                 "ObjectType = Image\nNDims = %d\nBinaryData = True\nBinaryDataByteOrderMSB = "
@@ -283,7 +284,7 @@ static void put_header(struct text *t, const struct volume *v, enum voxel_type t
 static unsigned char *encode(const struct volume *v, enum voxel_type type, size_t *size)
 {
     size_t n = volume_voxels(v), bytes = (size_t)voxel_type_bytes(type),
-           parts = v->flat ? (size_t)v->size[3] : 1, plane = n / parts;
+           parts = volume_is_plane_xy(v) ? (size_t)v->size[3] : 1, plane = n / parts;
     unsigned char *raw = malloc(n * bytes);
     *size = n * bytes;
     for (size_t i = 0; raw && parts > 1 && i < n; i++)

@@ -512,15 +512,13 @@ static void put_vector(struct text *t, const struct volume *v, int column, int a
 
 static void put_header(struct text *t, const struct volume *v, enum voxel_type type)
 {
-    int axes = v->flat ? 2 : 3,
-        list = v->size[3] >
-               1; /* a plane is written as one of the xy plane, which is all that two numbers can say */
+    const int plane = volume_is_plane_xy(v), axes = plane ? 2 : 3, list = v->size[3] > 1;
     text_printf(t, "NRRD0004\ntype: %s\ndimension: %d\n",
                 type == VOXEL_F32   ? "float"
                 : type == VOXEL_F64 ? "double"
                                     : voxel_type_name(type),
                 axes + list);
-    if (v->flat) text_puts(t, "space dimension: 2\n");
+    if (plane) text_puts(t, "space dimension: 2\n");
     else text_puts(t, "space: left-posterior-superior\n");
     text_puts(t, "sizes:");
     for (int i = 0; i < axes; i++) text_printf(t, " %lld", (long long)v->size[i]);
@@ -531,7 +529,7 @@ static void put_header(struct text *t, const struct volume *v, enum voxel_type t
         put_vector(t, v, i, axes);
     }
     text_printf(t, "%s\nkinds:%s%s\n", list ? " none" : "",
-                v->flat ? " domain domain" : " domain domain domain", list ? " list" : "");
+                plane ? " domain domain" : " domain domain domain", list ? " list" : "");
     text_puts(t, "endian: little\nencoding: gzip\nspace origin: ");
     put_vector(t, v, 3, axes);
     text_puts(t, "\n");

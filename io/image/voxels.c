@@ -388,6 +388,12 @@ void volume_set_flat(struct volume *v)
         v->affine[i][2] = sum > 0 ? normal[i] / sqrt(sum) * v->spacing[2] : i == 2 ? v->spacing[2] : 0;
 }
 
+int volume_is_plane_xy(const struct volume *v)
+{
+    return v->flat && fabs(v->affine[2][0]) <= 1e-6 * v->spacing[0] &&
+           fabs(v->affine[2][1]) <= 1e-6 * v->spacing[1];
+}
+
 int volume_set_natural(struct volume *v, int64_t width, int64_t height, int64_t slices, int64_t channels,
                        const char *what, struct error *e)
 {

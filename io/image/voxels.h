@@ -58,6 +58,9 @@ int volume_set_lps(struct volume *v, double column[3][3], const double origin[3]
 /* An image without a place: 1 mm along each axis; flat where it has one slice. */
 int volume_set_natural(struct volume *v, int64_t width, int64_t height, int64_t slices, int64_t channels,
                        const char *what, struct error *e);
+/* Is it a plane along the patient's x and y, the only ones that two numbers an axis can say? Others are
+ * written as a volume of one slice. */
+int volume_is_plane_xy(const struct volume *v);
 /* A plane, no volume: nnU-Net's rule is a slice spacing 999 times the largest in-plane one. Column 2 becomes
  * the normal. */
 void volume_set_flat(struct volume *v);

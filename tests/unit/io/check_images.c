@@ -174,6 +174,35 @@ static void check_flat_round_trips(void)
         }
 }
 
+/* A plane from front to back: two numbers an axis cannot say where it lies, a volume of one slice can. */
+static void check_sagittal(void)
+{
+    static const char *const suffix[] = {".nii", ".mha", ".nrrd"};
+    float voxel[24];
+    for (int k = 0; k < 24; k++) voxel[k] = (float)k;
+    for (int s = 0; s < 3; s++)
+        for (int parts = 1; parts <= 2; parts++) {
+            struct volume v = {0}, r;
+            struct error e = {""};
+            char name[32];
+            CHECK(volume_set_natural(&v, 4, 3, 1, parts, "size", &e) == 0, "%s", e.text);
+            memset(v.affine, 0, sizeof v.affine);
+            v.affine[1][0] = v.affine[2][1] = 1;
+            v.affine[0][2] = v.spacing[2];
+            v.affine[0][3] = 5;
+            v.voxel = voxel;
+            snprintf(name, sizeof name, "sagittal%s", suffix[s]);
+            const int status = volume_write(&v, in_folder(name), VOXEL_U8, &e) ||
+                               volume_read(&r, in_folder(name), &e);
+            CHECK(!status, "%s: %s", name, e.text);
+            if (status) continue;
+            CHECK(volume_same_geometry(&v, &r, &e) == 0 &&
+                      memcmp(r.voxel, voxel, (size_t)(12 * parts) * sizeof *voxel) == 0,
+                  "%s, %d channels: %s", name, parts, e.text);
+            volume_free(&r);
+        }
+}
+
 /* Where the type asked for is none of PNG's, 8 or 16 bits are taken as the values need. */
 static void check_png_types(void)
 {
@@ -491,6 +520,7 @@ int main(void)
     check_strips();
     check_round_trips();
     check_flat_round_trips();
+    check_sagittal();
     check_png_types();
     check_png_exact();
     check_narrow_tiff();

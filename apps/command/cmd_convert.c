@@ -249,6 +249,9 @@ static void tell_lost(const struct volume *v, const char *path)
     if (volume_same_geometry(v, &again, &e))
         console_to(stderr, "nephron: warning: %s: %s does not hold all of the geometry: read again, %s\n",
                    path, again.format, e.text);
+    if (v->step > 0 && fabs(v->step - again.step) > 1e-6 * v->step)
+        console_to(stderr, "nephron: warning: %s: %s does not hold the step from volume to volume, %.6g %s\n",
+                   path, again.format, v->step, volume_step_unit(v));
     volume_free(&again);
 }
 

@@ -87,6 +87,7 @@ static void print_volume(const struct volume *v, const char *path, struct json *
            (long long)v->size[1], (long long)v->size[2]);
     if (v->size[3] > 1) printf(", %lld volumes", (long long)v->size[3]);
     printf("\n  spacing       %.7g x %.7g x %.7g mm\n", v->spacing[0], v->spacing[1], v->spacing[2]);
+    if (v->step > 0) printf("  step          %.7g %s from volume to volume\n", v->step, volume_step_unit(v));
     printf("  orientation   %s, %.3g degrees oblique", code, volume_obliquity(v));
     if (volume_shear(v) > 1e-6) printf(", axes not at right angles: cosine %.3g", volume_shear(v));
     printf("\n  data type     %s\n", voxel_type_name(v->type));
@@ -98,6 +99,8 @@ static void print_volume(const struct volume *v, const char *path, struct json *
     for (int a = 0; a < 4; a++) json_add_int(size, NULL, v->size[a]);
     json_add_text(j, "format", v->format);
     info_add_numbers(j, "spacing", v->spacing, 3);
+    if (v->step > 0) json_add_number(j, "step", v->step);
+    if (v->step > 0) json_add_text(j, "step_unit", volume_step_unit(v));
     json_add_text(j, "orientation", code);
     json_add_number(j, "obliquity_degrees", volume_obliquity(v));
     json_add_number(j, "shear", volume_shear(v));

@@ -257,8 +257,7 @@ static void set_geometry(struct volume *v, struct header *h)
     memset(v->affine, 0, sizeof v->affine);
     const int takes_sform = h->sform > 0 && (h->qform <= 0 || (h->sform == 1 && is_rectangular(h->srow)));
     tell_matrices(v, h, given, takes_sform);
-    if (takes_sform)
-        memcpy(v->affine, h->srow, sizeof v->affine);
+    if (takes_sform) memcpy(v->affine, h->srow, sizeof v->affine);
     else if (h->qform > 0) affine_from_qform(v->affine, h);
     else
         for (int i = 0; i < 3; i++) {
@@ -282,6 +281,11 @@ static void set_geometry(struct volume *v, struct header *h)
         v->spacing[k] = want * mm;
     }
     if (h->dim[0] == 2) volume_set_flat(v);
+    v->step_unit = h->units & 0x38;
+    if (v->size[3] > 1 && isfinite(h->pixdim[4]) && h->pixdim[4] > 0 &&
+        (v->step_unit || h->pixdim[4] != 1)) { /* 1 of no unit is what writers put there for nothing */
+        v->step = h->pixdim[4];
+    }
 }
 
 /* ---- parsing ------------------------------------------------------------------------------------------- */
@@ -534,14 +538,14 @@ static int write_header(unsigned char *p, const struct volume *v, enum voxel_typ
             return error_set(e, "%s: size %lld along axis %d does not fit NIfTI-1", path, (long long)n,
                              i + 1);
         write_le(p + 42 + 2 * i, (uint64_t)n, 2);
-        write_f32(p + 80 + 4 * i, i < 3 ? v->spacing[i] : 1);
+        write_f32(p + 80 + 4 * i, i < 3 ? v->spacing[i] : i == 3 && dims == 4 && v->step > 0 ? v->step : 1);
     }
     for (int i = 0; i < TYPES; i++)
         if (types[i].type == type) write_le(p + 70, (uint64_t)types[i].code, 2);
     write_le(p + 72, (uint64_t)(8 * voxel_type_bytes(type)), 2);
     write_f32(p + 108, 352);
     write_f32(p + 112, 1);
-    p[123] = 2; /* millimetres */
+    p[123] = (unsigned char)(2 | (dims == 4 && v->step > 0 ? v->step_unit : 0)); /* 2: millimetres */
     memcpy(p + 148, v->description, strnlen(v->description, 79));
     write_le(p + 254, 1, 2);
     if (is_rectangular(v->affine)) { /* a quaternion cannot hold a shear: then the sform stands alone */

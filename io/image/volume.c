@@ -82,6 +82,19 @@ int volume_same_geometry(const struct volume *a, const struct volume *b, struct 
     return 0;
 }
 
+const char *volume_step_unit(const struct volume *v)
+{
+    switch (v->step_unit) {
+    case 8: return "s";
+    case 16: return "ms";
+    case 24: return "us";
+    case 32: return "Hz";
+    case 40: return "ppm";
+    case 48: return "rad/s";
+    default: return "of no unit";
+    }
+}
+
 double volume_obliquity(const struct volume *v)
 {
     double worst = 1;

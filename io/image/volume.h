@@ -25,6 +25,8 @@ struct volume {
                  2D */
     double spacing[3];    /* mm along x, y, z; > 0 */
     double affine[3][4];  /* voxel -> RAS mm */
+    double step;   /* from one of the t volumes to the next; 0: not known */
+    int step_unit; /* of it, by NIfTI's codes: 8 second, 16 millisecond, ... */
     enum voxel_type type; /* in the file */
     float *voxel;         /* malloc'ed; slope and intercept applied; NULL where `whole` is there */
     uint16_t *whole; /* malloc'ed, in the same order, in place of voxel where VOLUME_WHOLE was asked for and
@@ -61,6 +63,7 @@ int volume_check_limit(const struct volume *v, struct error *e);
 __attribute__((format(printf, 2, 3)))
 #endif
 void volume_assume(struct volume *v, const char *format, ...);
+const char *volume_step_unit(const struct volume *v); /* of v->step: "s" */
 /* Deviation of the direction columns from orthonormality (largest |dot|, 0 is perfect). */
 double volume_shear(const struct volume *v);
 /* Degrees between an axis of the box and the patient's axis that is nearest to it: the largest of three. */

@@ -156,6 +156,26 @@ $nephron convert $golden/io_types.safetensors "$work/same.safetensors" >"$work/o
     cmp -s $golden/io_types.safetensors "$work/same.safetensors"
 ok "safetensors to safetensors changes no byte" $?
 
+# ---- volumes in time ---------------------------------------------------------------------------------------
+# Two volumes of two voxels, and the step of 2.5 s that only NIfTI has.
+{
+    printf 'NRRD0004\ntype: uchar\ndimension: 4\nsizes: 2 1 1 2\nspace: LPS\n'
+    printf 'space directions: (1,0,0) (0,1,0) (0,0,1) none\nspace origin: (0,0,0)\nencoding: raw\n\nabcd'
+} >"$work/bold.nrrd"
+$nephron convert "$work/bold.nrrd" "$work/bold.nii" >"$work/out" &&
+    printf '\0\0\040\100' | dd of="$work/bold.nii" bs=1 seek=92 conv=notrunc 2>/dev/null &&
+    printf '\012' | dd of="$work/bold.nii" bs=1 seek=123 conv=notrunc 2>/dev/null &&
+    $nephron convert "$work/bold.nii" "$work/bold.nii.gz" >"$work/out" 2>"$work/err"
+ok "a step in time from NIfTI to NIfTI" $?
+gzip -dc "$work/bold.nii.gz" | cmp -s - "$work/bold.nii"
+ok "the step and its unit are kept" $?
+! grep -q "the step from volume" "$work/err"
+ok "what is kept is not called lost" $?
+$nephron info "$work/bold.nii.gz" >"$work/out"
+holds "info tells it" "step          2.5 s from volume to volume" "$work/out"
+check "to another format" $nephron convert "$work/bold.nii.gz" "$work/bold2.nrrd"
+holds "that it is lost" "NRRD does not hold the step from volume to volume, 2.5 s" "$work/err"
+
 # ---- NIfTI with more than its voxels -----------------------------------------------------------------------
 {
     gzip -dc tests/data/hippocampus/labelsTr/hippocampus_001.nii.gz

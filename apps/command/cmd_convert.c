@@ -335,7 +335,7 @@ static void add_label(struct dicom_label *label, int *count, int value, const ch
     else snprintf(l->name, sizeof l->name, "label %d", value);
 }
 
-/* The labels of dataset.json but the background, in its order. */
+/* The labels of dataset.json but the background. */
 static int named_labels(struct dicom_label *label, int *count, const char *path, struct error *e)
 {
     struct json *j = json_read(path, e);
@@ -374,6 +374,24 @@ static int unnamed_labels(struct dicom_label *label, int *count, const uint16_t 
     return status;
 }
 
+static int compare_labels(const void *a, const void *b)
+{
+    return ((const struct dicom_label *)a)->value - ((const struct dicom_label *)b)->value;
+}
+
+/* Segments are numbered from 1 without gaps, and are what a reader of label maps takes for labels: those that
+ * come out otherwise are told. */
+static void tell_numbers(const char *out, const struct dicom_label *label, int count)
+{
+    int others = 0;
+    for (int l = 0; l < count; l++) {
+        if (label[l].value == l + 1 || others++ >= 5) continue;
+        console_to(stderr, "nephron: note: %s: label %d (%s) is segment %d\n", out, label[l].value,
+                   label[l].name, l + 1);
+    }
+    if (others > 5) console_to(stderr, "nephron: note: %s: so are %d more\n", out, others - 5);
+}
+
 /* The map, its labels named so far, and those that have no name. */
 static int write_labels(const char *in, const char *out, const struct to_dicom *o, struct dicom_label *label,
                         int count, const uint16_t *map, const struct dicom_reference *r, struct error *e)
@@ -386,12 +404,14 @@ static int write_labels(const char *in, const char *out, const struct to_dicom *
     strftime(clock, sizeof clock, "%H%M%S", &utc);
     if (unnamed_labels(label, &count, map, volume_voxels(&r->geometry), o->labels, e))
         return error_prefix(e, "%s", in);
+    qsort(label, (size_t)count, sizeof *label, compare_labels);
     int seg = strcmp(o->as, "seg") == 0;
     if ((seg ? dicom_seg_write : dicom_rtstruct_write)(out, map, label, count, r, "nephron " NEPHRON_VERSION,
                                                        date, clock, e))
         return -1;
     console("%s: %s of %d labels over series %s\n", out, seg ? "segmentation" : "structure set", count,
            r->series_uid);
+    if (seg) tell_numbers(out, label, count);
     return 0;
 }
 

@@ -275,6 +275,36 @@ mkdir "$work/cases/c_0001" && cp $dicom/enhanced.dcm "$work/cases/c_0001/"
 refuses 1 "c_0001: channel 1, the run has 1" $nephron predict "$work/run" -i "$work/cases" -o "$work/labels" \
     --no-mirror --quiet
 
+# ---- label maps to DICOM -----------------------------------------------------------------------------------
+# Segments are numbered by the labels' values, not by the order of dataset.json: read back, the map is equal.
+# The series gets a study, which an object has to name, in the place of its manufacturer.
+mkdir "$work/study"
+for f in a b c.ima d.dcm; do
+    LC_ALL=C sed 's/\x08\x00\x70\x00LO\x04\x00ACME/\x20\x00\x0d\x00UI\x04\x001.2\x00/' "$dicom/series/$f" \
+        >"$work/study/$f"
+done
+$nephron convert "$work/study" "$work/like.nrrd" >"$work/out"
+label_map() { # the values of its two halves, as octal digits
+    printf 'NRRD0004\ntype: uchar\ndimension: 3\nspace: left-posterior-superior\n'
+    LC_ALL=C grep -a -e '^sizes: ' -e '^space directions: ' -e '^space origin: ' "$work/like.nrrd"
+    printf 'encoding: raw\n\n'
+    head -c 70 /dev/zero | tr '\0' "\\$1"
+    head -c 70 /dev/zero | tr '\0' "\\$2"
+}
+label_map 2 1 >"$work/map.nrrd"
+echo '{"labels": {"background": 0, "tumour": 2, "kidney": 1}}' >"$work/names.json"
+check "labels to a segmentation" $nephron convert "$work/map.nrrd" "$work/map.dcm" --like "$work/study" \
+    --labels "$work/names.json"
+! grep -q segment "$work/err"
+ok "labels that keep their numbers are not told" $?
+$nephron convert "$work/map.dcm" "$work/map.nii" >"$work/out" && tail -c 140 "$work/map.nii" >"$work/back" &&
+    tail -c 140 "$work/map.nrrd" | cmp -s - "$work/back"
+ok "a segmentation, read back, is the label map" $?
+label_map 7 4 >"$work/map.nrrd"
+check "labels with gaps" $nephron convert "$work/map.nrrd" "$work/gaps.dcm" --like "$work/study"
+holds "their other numbers" "gaps.dcm: label 4 (label 4) is segment 1" "$work/err"
+holds "of both" "gaps.dcm: label 7 (label 7) is segment 2" "$work/err"
+
 # ---- what is refused ---------------------------------------------------------------------------------------
 refuses 1 "must end in .safetensors or .npz" $nephron convert "$work/one.npz" "$work/x.txt"
 refuses 1 "only read" $nephron convert "$work/one.npz" "$work/x.pth"

@@ -91,12 +91,12 @@ void upright_trim(struct upright *u, const struct sample *s, const uint8_t *cons
     float low, high;
     int first[2] = {u->count[0], u->count[1]}, last[2] = {-1, -1};
     upright_window(&low, &high, u, s, 0);
-    const float corner = s->image[upright_at(u, s, 0, 0) * (size_t)s->channels];
+    const double range = (double)high - low, corner = s->image[upright_at(u, s, 0, 0) * (size_t)s->channels];
     for (int r = 0; r < u->count[0]; r++)
         for (int c = 0; c < u->count[1]; c++) {
             const size_t at = upright_at(u, s, r, c);
             const int place[2] = {r, c};
-            int shown = fabsf(s->image[at * (size_t)s->channels] - corner) > 0.02f * (high - low);
+            int shown = fabs((double)s->image[at * (size_t)s->channels] - corner) > 0.02 * range;
             for (int m = 0; m < maps; m++) shown |= map[m] && is_label(map[m][at]);
             for (int k = 0; k < 2 && shown; k++) {
                 if (place[k] < first[k]) first[k] = place[k];
@@ -181,31 +181,33 @@ void upright_window(float *low, float *high, const struct upright *u, const stru
     size_t bins[BINS] = {0}, below = 0;
     const size_t all = (size_t)u->count[0] * (size_t)u->count[1], channels = (size_t)s->channels;
     const float *image = s->image + channel;
-    float least = image[upright_at(u, s, 0, 0) * channels], most = least;
+    /* in double: their difference may be no float */
+    double least = image[upright_at(u, s, 0, 0) * channels], most = least;
     for (int r = 0; r < u->count[0]; r++)
         for (int c = 0; c < u->count[1]; c++) {
-            const float v = image[upright_at(u, s, r, c) * channels];
-            least = fminf(least, v);
-            most = fmaxf(most, v);
+            const double v = image[upright_at(u, s, r, c) * channels];
+            least = fmin(least, v);
+            most = fmax(most, v);
         }
-    *low = least;
-    *high = most;
+    *low = (float)least;
+    *high = (float)most;
     if (!(most > least)) return;
     for (int r = 0; r < u->count[0]; r++)
         for (int c = 0; c < u->count[1]; c++) {
-            const float v = image[upright_at(u, s, r, c) * channels];
+            const double v = image[upright_at(u, s, r, c) * channels];
             bins[(int)((v - least) / (most - least) * (BINS - 1))]++;
         }
     for (int b = 0; b < BINS; b++) {
-        if (below <= all / 100) *low = least + (most - least) * (float)b / BINS;
+        if (below <= all / 100) *low = (float)(least + (most - least) * b / BINS);
         below += bins[b];
-        if (below <= all - all / 200) *high = least + (most - least) * (float)(b + 1) / BINS;
+        if (below <= all - all / 200) *high = (float)(least + (most - least) * (b + 1) / BINS);
     }
 }
 
 unsigned char upright_grey(float value, float low, float high)
 {
-    return high > low ? (unsigned char)fminf(fmaxf((value - low) / (high - low) * 255, 0), 255) : 0;
+    const double share = ((double)value - low) / ((double)high - low);
+    return high > low ? (unsigned char)fmin(fmax(share * 255, 0), 255) : 0;
 }
 
 /* ---- letters ------------------------------------------------------------------------------------------- */

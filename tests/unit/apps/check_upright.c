@@ -126,6 +126,22 @@ static void check_planes(void)
           "no affine");
 }
 
+/* Values whose difference is no float. */
+static void check_extremes(void)
+{
+    static const double mm[3] = {1, 1, 1};
+    static float image[4 * 6 * 8];
+    struct sample s = lay("RAS", mm);
+    struct upright u;
+    float low = 0, high = 0;
+    for (int i = 0; i < 4 * 6 * 8; i++) image[i] = i % 2 ? 3e38f : -3e38f;
+    s.image = image;
+    upright_choose(&u, &s, NULL);
+    upright_window(&low, &high, &u, &s, 0);
+    CHECK(low == -3e38f && high > 2.9e38f && isfinite(high), "from %g to %g", (double)low, (double)high);
+    CHECK(upright_grey(-3e38f, low, high) == 0 && upright_grey(3e38f, low, high) == 255, "their greys");
+}
+
 int main(void)
 {
     check_way("RAS", "RLAP");
@@ -138,5 +154,6 @@ int main(void)
     check_narrow();
     check_values();
     check_letters();
+    check_extremes();
     return check_done("check_upright");
 }

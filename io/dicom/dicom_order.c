@@ -550,6 +550,7 @@ int dicom_arrange(struct volume *v, struct image_info *info, struct dicom_series
                                  first->path, s->file[1].path)
                      : arrange_entries(v, info, s, t, (int)n, number, e);
     free(t);
+    if (s->passed[0]) volume_assume(v, "that %s, which is no DICOM file, is none of the slices", s->passed);
     snprintf(v->format, sizeof v->format, "DICOM");
     snprintf(v->description, sizeof v->description, "%s", info->description);
     return status;

@@ -271,6 +271,19 @@ static int load_file(struct dicom_series *s, const struct choice *c, const char 
     return status;
 }
 
+/* Most files have no ending at all, or a number. */
+static const struct image_ending endings[] = {
+    {".dcm", 0, 0, NULL}, {".dicom", 0, 0, NULL}, {".ima", 0, 0, NULL}, {NULL, 0, 0, NULL}};
+
+/* What looks like a slice that was not copied to its end: nothing else says that one is missing at an end. */
+static void note_passed(struct dicom_series *s, const char *path)
+{
+    unsigned char first;
+    if (s->passed[0] || is_dicom_file(path) || file_is_dir(path)) return;
+    if (image_format_ending(endings, path) || file_begin(path, &first, 1) == 0)
+        snprintf(s->passed, sizeof s->passed, "%.60s", file_name(path));
+}
+
 /* folder "": the current one, whose files are named without it. */
 static int load_folder(struct dicom_series *s, const struct choice *c, const char *folder, struct error *e)
 {
@@ -280,6 +293,7 @@ static int load_folder(struct dicom_series *s, const struct choice *c, const cha
     for (int i = 0; i < list.count && !status; i++) {
         status = file_join(path, sizeof path, folder, list.name[i], e);
         if (!status) status = load_file(s, c, path, e);
+        if (!status) note_passed(s, path);
     }
     file_list_free(&list);
     return status;
@@ -396,8 +410,5 @@ int dicom_read(struct volume *v, const char *path, int what, struct error *e)
 
 /* ---- the format ---------------------------------------------------------------------------------------- */
 
-/* Most files have no ending at all, or a number. */
-static const struct image_ending endings[] = {
-    {".dcm", 0, 0, NULL}, {".dicom", 0, 0, NULL}, {".ima", 0, 0, NULL}, {NULL, 0, 0, NULL}};
 const struct image_format dicom_format = {
     "DICOM", endings, 1, 1, dicom_recognise, dicom_read, dicom_read_series, dicom_list_series, NULL};

@@ -55,6 +55,7 @@ struct slice_file {
 struct dicom_series {
     struct slice_file *file;
     int files, header_only;
+    char passed[64]; /* the first file of the folder that is named as DICOM, or empty, and is none; else "" */
     int segments; /* the frames are segments of a label map: a voxel is the number of its segment */
 };
 

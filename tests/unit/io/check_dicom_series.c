@@ -188,6 +188,30 @@ static void check_folder(void)
     clear_folder();
 }
 
+/* A slice that was not copied to its end is told of: at an end of the series nothing else tells that it is
+ * missing. Of text beside the series nothing is. */
+static void check_passed(void)
+{
+    static const struct {
+        const char *name, *text;
+        int told;
+    } files[] = {{"s5.dcm", "", 1}, {"IM5", "", 1}, {"s5.dcm", "half", 1}, {"s5.IMA", "half", 1},
+                 {"readme", "half", 0}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct volume v;
+        struct error e = {""};
+        char path[300];
+        write_series(-1, NULL);
+        snprintf(path, sizeof path, "%s/%s", folder, files[i].name);
+        CHECK(file_write(path, files[i].text, strlen(files[i].text), &e) == 0, "%s", e.text);
+        const int status = volume_read(&v, folder, &e);
+        CHECK(!status && v.size[2] == 5 && !strstr(v.assumed, "which is no DICOM file") == !files[i].told,
+              "%s: %s%s", files[i].name, e.text, v.assumed);
+        if (!status) volume_free(&v);
+    }
+    clear_folder();
+}
+
 /* Tiles of one plane are no plane; a word that only begins so is none. */
 static void check_mosaic(void)
 {
@@ -422,6 +446,7 @@ int main(void)
     check_volumes();
     check_followed();
     check_mosaic();
+    check_passed();
     check_real_world();
     check_bit_exact();
     rmdir(folder);

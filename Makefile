@@ -312,7 +312,7 @@ check-all: nephron $(CHECKS)
 demo: nephron
 	sh apps/demo.sh
 
-# The main job: every arm trained on a synthetic multi-centre dataset; study/report.html; under 10 minutes.
+# Every arm trained on a synthetic multi-centre dataset; study/report.html; README says how long it takes.
 study: nephron
 	./nephron study -o study --preset quick --resume
 

@@ -12,9 +12,9 @@
 #     federation  docs/federation.md: tests/bench/federation_table.sh; HIPPOCAMPUS and ADRENAL name the data
 #
 # Other pages have a script of their own, which they name beside the table: bridges (federation_hashes.sh,
-# flower_compare.py), browser (web_bench.sh), phantom (phantom_statistics.py), privacy (privacy_attack.sh),
-# results (nnunet_pairs.py), speed and speed_log (compare.py, step_parts.py, data_compare.py), testing
-# (torch_bits.py).
+# flower_compare.py), browser (web_bench.sh), export (figures.sh), library (library_figures.sh), phantom
+# (phantom_statistics.py), privacy (privacy_attack.sh), results (nnunet_pairs.py), speed and speed_log
+# (compare.py, step_parts.py, data_compare.py), testing (torch_bits.py).
 set -e
 python=${PYTHON:-python3}
 folder=build/figures

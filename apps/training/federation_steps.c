@@ -426,15 +426,17 @@ static int run_site(struct carried *c, const struct site_data *d, const struct t
 {
     char state[1100], told[256];
     struct progress bar = progress_begin("train", a->quiet);
-    int batches = a->validation_batches >= 0 ? a->validation_batches : (c->f.train.iterations + 4) / 5;
     struct carried_site s = {.name = a->federation.name,
                              .data_hash = d->hash,
                              .from_pool = a->sites_text != NULL,
                              .data = &d->train,
                              .validation = &d->validation,
-                             .validation_batches = batches > 50 ? 50 : batches,
+                             .validation_batches = training_validation_batches(a, c->f.train.iterations),
                              .pool = pool,
                              .events = {on_step, on_stop, &bar}};
+    if (evaluates(a) && s.validation_batches == 0)
+        return progress_end(&bar),
+               error_set(e, "--validation-batches 0: --as evaluate would measure nothing");
     snprintf(state, sizeof state, "nephron-%.63s", s.name);
     s.state = a->federation.state ? a->federation.state : state;
     if (!evaluates(a)) interrupt_begin();

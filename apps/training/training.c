@@ -27,13 +27,6 @@
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
 
-/* Batches of validation an epoch: a fifth as many as of training, 50 at most. */
-static void complete_validation(struct training *t)
-{
-    if (t->args.validation_batches < 0) t->args.validation_batches = (t->options.iterations + 4) / 5;
-    if (t->args.validation_batches > 50) t->args.validation_batches = 50;
-}
-
 /* The process that writes the run's files: the only one, or rank 0 of several. */
 static int serves(const struct training *t)
 {
@@ -369,7 +362,7 @@ static int run_training(struct training *t, struct error *e)
     if (check_task(t, e) || choose_covariates(t, e) || find_folder(t, e) || training_fold(t, e) ||
         training_sites(t, e) || training_plan(t, e) || training_previous(t, e))
         return -1;
-    complete_validation(t);
+    t->args.validation_batches = training_validation_batches(&t->args, t->options.iterations);
     if (learner_check(&t->options, t->plan, e)) return error_prefix(e, "%s", t->args.data);
     if (t->args.patience && !t->args.validation_batches)
         return error_set(e, "--patience %d needs validation: --validation-batches is 0", t->args.patience);

@@ -104,7 +104,9 @@ static struct option_spec *add_optimisation(struct option_spec *s, struct traini
     ADD("patience", 0, OPTION_INT, &a->patience, "N",
         "stop after N epochs or rounds without a better average validation metric; 0: never", 0, 1e6, 0);
     ADD("validation-batches", 0, OPTION_INT, &a->validation_batches, "N",
-        "a round (default: a fifth of the iterations); 0: none", 0, 1e6, 0);
+        "a round, of patches (default: a fifth of the iterations, 50 at most); 0: none; a classifier looks "
+        "at all cases",
+        0, 1e6, 0);
     return s;
 }
 
@@ -115,8 +117,8 @@ static struct option_spec *add_segmentation(struct option_spec *s, struct traini
     ADD("plans", 0, OPTION_TEXT, &a->plans_file, "FILE", "a plans.json instead of planning", 0, 0, 0);
     ADD("preset", 0, OPTION_TEXT, &a->preset, "NAME", "planner (default: the network's first)", 0, 0,
         a->presets);
-    ADD("memory-gb", 0, OPTION_NUMBER, &a->plan_options.memory_gb, "G", "planner's budget (8, nnU-Net's)",
-        0.1, 4096, 0);
+    ADD("memory-gb", 0, OPTION_NUMBER, &a->plan_options.memory_gb, "G",
+        "planner's budget (nnU-Net's: 8; resenc_l 24, resenc_xl 40)", 0.1, 4096, 0);
     ADD("base-features", 0, OPTION_INT, &a->width, "N", "features of the first stage (32)", 1,
         BASE_FEATURES_MAX, 0);
     ADD("patch", 0, OPTION_SIZE3, a->plan_options.patch, "Z,Y,X",
@@ -411,6 +413,13 @@ int training_options_parse(struct training_arguments *a, int argc, char **argv, 
     if (parse_all(a, argc, argv, federated, status)) return 1;
     training_options_free(a);
     return 0;
+}
+
+int training_validation_batches(const struct training_arguments *a, int iterations)
+{
+    const int fifth = (iterations + 4) / 5;
+    if (a->validation_batches >= 0) return a->validation_batches;
+    return fifth > 50 ? 50 : fifth;
 }
 
 struct train_options training_options_complete(const struct training_arguments *a,

@@ -198,9 +198,12 @@ static int evaluate_global(struct site_work *w, char told[256], struct error *e)
     json_add_number(j, "loss", w->update.loss_before);
     int status = json_write(j, path, e);
     json_free(j);
-    snprintf(told, 256, "site %s: evaluated the weights after %d of %d rounds: %s %.4f on %d cases", s->name,
-             w->c->round, w->c->f.train.epochs, w->c->f.train.task->metric(&w->c->f.train),
-             w->update.metric_before, w->update.validation_cases);
+    char batches[40] = ""; /* a segmentation sees patches */
+    if (w->c->f.train.task->planned)
+        snprintf(batches, sizeof batches, "%d batches of patches of ", s->validation_batches);
+    snprintf(told, 256, "site %s: evaluated the weights after %d of %d rounds: %s %.4f on %s%d cases",
+             s->name, w->c->round, w->c->f.train.epochs, w->c->f.train.task->metric(&w->c->f.train),
+             w->update.metric_before, batches, w->update.validation_cases);
     return status ? -1 : CARRIED_DONE;
 }
 

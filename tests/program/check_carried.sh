@@ -173,9 +173,10 @@ cmp -s alone/round_0001/B.safetensors FED/round_0001/B.safetensors
 ok "from the message alone a site gives the same answer" $?
 gives 0 "complete" $nephron federate --as aggregate -o FED
 gives 0 "complete" $nephron federate A --as site A -o FED
-gives 0 "site tests: evaluated the weights after 2 of 2 rounds: Dice .* on 2 cases" $nephron federate B --as \
-    evaluate tests -o FED
+gives 0 "site tests: evaluated the weights after 2 of 2 rounds: Dice .* on 3 batches of patches of 2 cases" \
+    $nephron federate B --as evaluate tests -o FED --validation-batches 3
 gives 0 "after 1 of 2 rounds" $nephron federate B --as evaluate tests -o alone
+gives 1 "would measure nothing" $nephron federate B --as evaluate tests -o alone --validation-batches 0
 gives 1 "letters, digits" $nephron federate B --as evaluate 'te/sts' -o FED
 # in another's name, of other weights, of numbers that cannot be
 cp FED/round_0002/tests.json FED/round_0002/liar.json

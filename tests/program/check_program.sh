@@ -30,6 +30,13 @@ few="--epochs 1 --iterations 2 --base-features 4 --patch 16,16,16 --batch 2 --va
     --no-validation --quiet"
 [ -z "$CHECK_ALL" ] || few=$small # in check-all as much at every level as above
 $nephron train $cases -o "$work/few" $few --threads 1
+# More batches of validation than a default has at most are made where they are asked for.
+for batches in 50 60; do
+    $nephron train $cases -o "$work/v$batches" $few --epochs 1 --iterations 1 --validation-batches $batches
+    awk -F, 'NR == 2 { print $4 }' "$work/v$batches/fold_0/progress.csv" >"$work/loss$batches"
+done
+[ -s "$work/loss60" ] && ! cmp -s "$work/loss50" "$work/loss60"
+ok "--validation-batches 60 makes no more than 50" $?
 for isa in $levels; do
     NEPHRON_ISA=$isa $nephron train $cases -o "$work/$isa" $few --threads 2
     [ "$(last_hash "$work/$isa/fold_0/progress.csv")" = "$(last_hash "$work/few/fold_0/progress.csv")" ]
@@ -186,7 +193,7 @@ refuses 2 "must be one of" $nephron train $cases -o "$work/x" --precision fp8
 refuses 2 "whole number" $nephron train $cases -o "$work/x" --epochs 2.5
 refuses 2 "needs -o" $nephron train $data
 refuses 2 "needs a value" $nephron train $cases -o
-refuses 2 "NEPHRON_ISA is 'sse9'" env NEPHRON_ISA=sse9 $nephron train $cases -o "$work/x"
+refuses 2 "NEPHRON_ISA is 'sse9', must be one of .*|simd128$" env NEPHRON_ISA=sse9 $nephron train $cases -o "$work/x"
 refuses 2 "needs --sites" $nephron federate $cases -o "$work/x"
 for command in info plan train federate predict evaluate compare bench; do
     $nephron help $command | grep -q "usage: nephron $command"

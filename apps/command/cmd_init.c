@@ -387,11 +387,12 @@ static int lay_out(const struct init *w, struct error *e)
         }
         if (c->label[0] && place(w, c->label, "labelsTr", c->id, "", e)) return -1;
     }
+    static const char *const beside[] = {"labels.csv", "patients.csv", "sites.csv", "clinical.csv",
+                                         "splits_final.json"};
     if (place_tests(w, e)) return -1;
-    return place_table(w, "labels.csv", e) || place_table(w, "patients.csv", e) ||
-                   place_table(w, "sites.csv", e)
-               ? -1
-               : 0;
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++)
+        if (place_table(w, beside[i], e)) return -1;
+    return 0;
 }
 
 static struct json *describe(const struct init *w)

@@ -35,7 +35,11 @@ for f in one/labelsTr/*.nii.gz; do
     cp "$f" "own/masks/${id}_seg.nii.gz"
 done
 says "own names need -o" "give -o OUT" "$nephron" init own
+printf 'case,age\n%s,60\n' $first >own/clinical.csv
+echo '[]' >own/splits_final.json
 check "own names with -o" "$nephron" init own -o laid
+for file in clinical.csv splits_final.json; do same "what lies beside goes along" laid/$file own/$file; done
+rm own/splits_final.json laid/splits_final.json # of no case
 same "an image is laid out" laid/imagesTr/${first}_0000.nii.gz one/imagesTr/${first}_0000.nii.gz
 same "a label map is laid out" laid/labelsTr/$first.nii.gz one/labelsTr/$first.nii.gz
 check "the original stays" test -f "own/masks/${first}_seg.nii.gz"

@@ -8,12 +8,12 @@
 # 20 cases of the same source that nobody trained on; the classes of all 40 are drawn by a coin (canaries), so
 # that only what was memorised tells them apart. The attack's AUC is how often a member stands above one that
 # is none: 0.5 is guessing. Attacked are the site's message, as the server has it, and the global weights
-# after one round over carried files.
+# after one round over carried files. PYTHON: another than python3.
 top=$PWD
 nephron=${NEPHRON:-$top/nephron}
-data=${1:?adrenalmnist3d.npz}
+data=$(realpath "${1:?adrenalmnist3d.npz}")
 mkdir -p "${2:?a folder}" && cd "$2" || exit 1
-python3 - "$data" <<'PYTHON' || exit 1
+${PYTHON:-python3} - "$data" <<'PYTHON' || exit 1
 import sys
 import numpy as np
 
@@ -30,7 +30,7 @@ with open("sites.csv", "w") as f:
     f.write("".join(f"val_{i:04d},S{i % 3 + 1}\n" for i in range(30)))
 PYTHON
 small="--depth 10 --base 8 --crop 14,14,14 --batch 10 --norm group --no-class-weights --augment 0 \
-    --dropout 0 --lr 0.003 --rounds 1 --local-iterations 60"
+    --dropout 0 --lr 0.003 --rounds 1 --local-iterations ${ITERATIONS:-60}"
 step() { "$nephron" federate "$@" --quiet --threads 2 >>log 2>&1; }
 attack() { # run: the AUC, members first in the table
     rm -rf "$1.out"
@@ -43,7 +43,7 @@ run() { # name, words, options...: a round over carried files, and both attacks
     shift 2
     case "$*" in *--secure*) stages=4 ;; esac
     rm -rf "$name" "$name".*
-    for s in S1 S2 S3; do step cases.npz --as fingerprint $s -o "$name" --sites sites.csv || return 1; done
+    for s in S1 S2 S3; do step cases.npz --as fingerprint $s -o "$name" || return 1; done
     step --as init -o "$name" --sites S1,S2,S3 --fold 0 $small "$@" || return 1
     while [ $stages -gt 0 ]; do
         for s in S1 S2 S3; do

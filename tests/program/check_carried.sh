@@ -431,6 +431,14 @@ for s in S1 S0; do
 done
 gives 0 "NOT PRIVATE: sgd, of each case, noise 1, clip 1: epsilon" $nephron federate --as aggregate -o single
 
+# The attack of docs/privacy.md still runs, if only for a step.
+if ${PYTHON:-python3} -c 'import numpy' 2>/dev/null; then
+    (cd "$root" && ARMS="plain sgd1" ITERATIONS=1 NEPHRON=$nephron sh tests/bench/privacy_attack.sh \
+        tests/data/adrenalmnist3d/adrenalmnist3d.npz "$work/attack") >attack.md 2>&1
+    [ "$(grep -cE '^\| [^|]+ \| (none|[0-9.e+]+) \| [01]\.[0-9]+ \| [01]\.[0-9]+ \|$' attack.md)" -eq 2 ]
+    ok "tests/bench/privacy_attack.sh: $(tail -n 1 attack.md)" $?
+else echo "skipped: the attack of docs/privacy.md: no python3 with numpy"; fi
+
 # ---- wrong usage -------------------------------------------------------------------------------------------
 gives 2 "usage: nephron federate DATA --as site NAME" $nephron federate --as site A -o FED
 gives 2 "usage: nephron federate --as result" $nephron federate --as result -o FED

@@ -186,7 +186,8 @@ static void print_man(const char *command, const struct command_help *help)
         printf("\n.fi\n");
     }
     printf(".SH EXIT STATUS\n"
-           "0 done, 1 failed (one line on standard error), 2 wrong usage.\n"
+           "0 done, 1 failed (one line on standard error), 2 wrong usage; 3 a federation's step waits for "
+           "others; 128 and the signal where one stopped it.\n"
            ".SH SEE ALSO\n"
            ".BR nephron (1)\n");
 }

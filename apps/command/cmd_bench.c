@@ -17,7 +17,8 @@ static const char bench_details[] =
     "inference  forward passes, and a sliding window of 128 x 256 x 256 voxels with eight mirrors\n"
     "scaling    a training step with more threads than there are cores: every thread's share of every op is "
     "measured alone and laid out as the pool would (fp32 and unet_hippo_b2, unless asked "
-    "otherwise)\nWithout a name, kernels. Each figure is the median of several calls after a warm-up.\n\n"
+    "otherwise)\nWithout a name, kernels. Each figure is the median of several calls after a warm-up, "
+    "of scaling the shortest.\n\n"
     "  nephron bench step --case unet_hippo --csv step.csv\n"
     "  nephron bench scaling --threads-list 1,2,4,8,16,32,64,128 --csv scaling.csv";
 

@@ -21,8 +21,8 @@
 #include "tensor/base/cpu.h"
 #include "tensor/base/pool.h"
 
-/* quick: minutes on two cores. standard: five seeds in under 100 minutes. paper: the paper's 987 patients in
- * a day. full: the paper's numbers of cases and sizes, days; `--estimate` tells before. */
+/* quick: minutes on two cores. standard: five seeds in about an hour. paper: the paper's 987 patients in a
+ * day. full: nnU-Net's width and schedule too, months; `--estimate` tells before. */
 static const struct study_sizes presets[] = {
     {.preset = "quick",
      .cases = 500,

@@ -26,7 +26,8 @@ static const struct command commands[] = {
     {"phantom", cmd_phantom, "writes a synthetic multi-centre renal MRI dataset"},
     {"train and predict", NULL, NULL},
     {"train", cmd_train, "centralised training: segmentation or classification"},
-    {"federate", cmd_federate, "federated training over simulated sites"},
+    {"federate", cmd_federate,
+     "federated training: over simulated sites, or between machines by carried files"},
     {"predict", cmd_predict, "segment images, or class probabilities, with a trained run"},
     {"export", cmd_export, "a trained network as C for a device: one block of memory, no library"},
     {"postprocess", cmd_postprocess,
@@ -53,7 +54,8 @@ static void print_usage(FILE *f)
     fprintf(f, "\n"
                "`nephron help COMMAND` tells a command's options; every command takes --threads N, --seed N "
                "and --quiet.\n"
-               "Exit code: 0 done, 1 failed, 2 wrong usage.\n"
+               "Exit code: 0 done, 1 failed, 2 wrong usage; 3 a federation's step waits for others; 128 and "
+               "the signal where one stopped it.\n"
                "The environment variable NEPHRON_ISA (scalar, avx2, avx512, avx512bf16, amx, neon, simd128) "
                "lowers the instruction set.\n");
 }
@@ -78,7 +80,9 @@ static int run(const char *name, int argc, char **argv)
     const char *isa = getenv("NEPHRON_ISA");
     if (c && isa && *isa && cpu_isa_parse(isa) < 0) {
         fprintf(stderr,
-                "nephron: NEPHRON_ISA is '%s', must be one of scalar|avx2|avx512|avx512bf16|amx|neon\n", isa);
+                "nephron: NEPHRON_ISA is '%s', must be one of "
+                "scalar|avx2|avx512|avx512bf16|amx|neon|simd128\n",
+                isa);
         return 2;
     }
     if (c) return c->run(argc, argv);

@@ -12,7 +12,8 @@ tab=$(printf '\t')
     printf '.SH SYNOPSIS\n.B nephron\nCOMMAND [OPTIONS]\n.SH COMMANDS\n'
     $nephron help --list |
         while IFS="$tab" read -r name text; do printf '.TP\n.BR nephron\\-%s (1)\n%s\n' "$name" "$text"; done
-    printf '.SH EXIT STATUS\n0 done, 1 failed (one line on standard error names file and field), 2 wrong usage.\n'
+    printf '.SH EXIT STATUS\n0 done, 1 failed (one line on standard error names file and field), 2 wrong usage;\n'
+    printf "3 a federation's step waits for others; 128 and the signal where one stopped it.\n"
     printf '.SH ENVIRONMENT\n.TP\nNEPHRON_ISA\nLowers the instruction set: scalar, avx2, avx512, avx512bf16, amx, neon, simd128.\n'
 } >"$out/nephron.1"
 $nephron help --list | while IFS="$tab" read -r name text; do

@@ -18,7 +18,8 @@ enum { MOST = 250000, LEAST = 10 };
 static const double share = 0.95;
 
 /* In order: how often nnU-Net's features are halved, whether its batch is taken or 2, and the iterations from
- * which the choice is worth it. Measured on hippocampus and CHAOS (docs/results.md, "train --hours"). */
+ * which the choice is worth it. From runs on hippocampus and cardiac volumes (docs/results.md, "train
+ * --hours"). */
 static const struct choice {
     int halvings, small_batch;
     double least;

@@ -67,8 +67,8 @@ struct option_spec *federation_options_add(struct option_spec *s, struct federat
                                            const char **sites, int *epochs, int *iterations)
 {
     ADD(OPTION_HEADING("federation"));
-    ADD("sites", 0, OPTION_TEXT, sites, "FILE|N", "sites.csv with case,site; or N sites that are drawn", 0, 0,
-        0);
+    ADD("sites", 0, OPTION_TEXT, sites, "FILE|N",
+        "sites.csv with case,site; or N sites that are drawn; at --as init their names, A,B,C", 0, 0, 0);
     ADD("partition", 0, OPTION_TEXT, &f->partition, "HOW",
         "of N sites: stratified, dirichlet:ALPHA (skew of classes), quantity:ALPHA (of sizes), intensity", 0,
         0, 0);

@@ -220,7 +220,8 @@ SCRIPTS = tests/bits/check_bits.sh tests/check_layers.sh tests/check_structs.sh 
 	tests/program/check_library.sh \
 	tests/program/check_library_calls.sh tests/program/check_memory.sh tests/program/check_memory_io.sh \
 	tests/program/check_names.sh tests/program/check_network_choice.sh tests/program/check_nnunet.sh \
-	tests/program/check_plan.sh tests/program/check_program.sh tests/program/check_signals.sh \
+	tests/program/check_plan.sh tests/program/check_program.sh tests/program/check_refused.sh \
+	tests/program/check_signals.sh \
 	tests/program/check_strict.sh tests/program/check_study_program.sh tests/program/check_static.sh \
 	tests/program/check_use.sh tests/program/check_wrapped.sh tests/program/check_wrong_files.sh \
 	tests/program/check_writes.sh

@@ -424,6 +424,9 @@ static int run_rounds(struct simulation *s, struct error *e)
 {
     const struct federate_options *o = s->o;
     if (o->peers && o->peers->rank) return follow_rounds(s, e);
+    /* What an earlier run left goes only here, where this one is certain to begin: one that is refused leaves
+     * it. */
+    if (o->folder && !o->resume && run_files_clear(o->folder, s->store.folder[0] != 0, e)) return -1;
     if (o->folder && o->resume && run_files_resume(s, e)) return -1;
     if (s->events && s->events->begins && s->events->begins(s->events->arg, e)) return -1;
     while (!is_over(s, s->server.round)) {
@@ -450,7 +453,6 @@ int federate_run(struct federate_result *r, const struct federate_options *o, co
            o->checkpoint_every);
     int serves = o->folder && !(o->peers && o->peers->rank); /* it has the folder's files */
     int lock = serves ? folder_lock(o->folder, e) : -1, status = serves && lock < 0 ? -1 : 0;
-    if (!status && serves && !o->resume) status = run_files_clear(o->folder, e);
     status = peers_start(o->peers, status, e);
     if (!status) status = simulation_create(&s, initial, e);
     if (!status && events && events->planned) {

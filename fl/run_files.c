@@ -348,7 +348,7 @@ static int clear_matching(const char *folder, const char *prefix, const char *su
     return status;
 }
 
-int run_files_clear(const char *folder, struct error *e)
+int run_files_clear(const char *folder, int keep_sites, struct error *e)
 {
     static const char *const table[] = {"progress.",        "rounds.csv",     "similarity.csv",
                                         "site_results.csv", "cross_site.csv", "fine_tune.csv"};
@@ -361,7 +361,7 @@ int run_files_clear(const char *folder, struct error *e)
         if (clear_matching(folder, table[i], "", e)) return -1;
     for (size_t i = 0; i < sizeof sub / sizeof *sub; i++) {
         if (file_join(path, sizeof path, folder, sub[i], e) || clear_matching(path, "", "", e)) return -1;
-        rmdir(path);
+        if (i > 0 || !keep_sites) rmdir(path);
     }
     return 0;
 }

@@ -5,7 +5,8 @@
 
 #include "io/base/error.h"
 
-/* Removes what an earlier run left in the folder: for --overwrite. */
-int run_files_clear(const char *folder, struct error *e);
+/* Removes what an earlier run left in the folder: for --overwrite. keep_sites: an empty folder sites/ stays
+ * where it is, as other ranks may have made it for this run. */
+int run_files_clear(const char *folder, int keep_sites, struct error *e);
 
 #endif

@@ -396,7 +396,8 @@ static int simulation_create(struct simulation *s, const struct model *initial, 
 /* Whether `done` rounds are all: of the schedule, or patience has run out. */
 static int is_over(const struct simulation *s, int done)
 {
-    return done >= s->f.train.epochs || (s->o->patience > 0 && done - 1 - s->best_round >= s->o->patience);
+    return done >= s->f.train.epochs || (s->o->patience > 0 && simulation_validates(s->o) &&
+                                         done - 1 - s->best_round >= s->o->patience);
 }
 
 /* A rank that is not the server: it trains its sites until there is no round any more. */

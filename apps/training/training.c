@@ -353,6 +353,19 @@ static int find_folder(struct training *t, struct error *e)
     return 0;
 }
 
+/* Without held-out cases there is no metric to become better, and N epochs would be all. */
+static int check_patience(const struct training *t, struct error *e)
+{
+    int held_out = 0;
+    if (!t->args.patience) return 0;
+    if (!t->args.validation_batches)
+        return error_set(e, "--patience %d needs validation: --validation-batches is 0", t->args.patience);
+    for (int i = 0; i < t->dataset.cases; i++) held_out |= t->role[i] == ROLE_VALIDATION;
+    return held_out ? 0
+                    : error_set(e, "--patience %d needs validation: fold %s of %s holds no case out",
+                                t->args.patience, t->args.fold, t->args.data);
+}
+
 static int run_training(struct training *t, struct error *e)
 {
     const struct learning_task *task;
@@ -364,8 +377,7 @@ static int run_training(struct training *t, struct error *e)
         return -1;
     t->args.validation_batches = training_validation_batches(&t->args, t->options.iterations);
     if (learner_check(&t->options, t->plan, e)) return error_prefix(e, "%s", t->args.data);
-    if (t->args.patience && !t->args.validation_batches)
-        return error_set(e, "--patience %d needs validation: --validation-batches is 0", t->args.patience);
+    if (check_patience(t, e)) return -1;
     if (training_load(t, e) || dataset_hash(&t->dataset, t->data_hash, e) || file_mkdirs(t->fold_path, e))
         return -1;
     print_cases(t);

@@ -34,4 +34,13 @@ check "--overwrite" "$nephron" federate one -o fed --sites 2 --fold all $federat
 test ! -e fed/fold_all/sites/left.0007.safetensors && test -e fed/fold_all/sites/site_1.0001.safetensors
 ok "--overwrite does not replace the fold: $(ls fed/fold_all/sites)" $?
 
+# Patience counts epochs without a better metric: where no case is held out there is none, and the training
+# would end after N epochs.
+refuses 1 "--patience 1 needs validation: fold all of one holds no case out" "$nephron" train one -o none \
+    $train --fold all --patience 1
+refuses 1 "--patience 1 needs validation: fold all of one holds no case out" "$nephron" federate one -o none \
+    --sites 2 --fold all $federate --patience 1
+test ! -e none
+ok "--patience without validation leaves a folder" $?
+
 finish

@@ -372,8 +372,8 @@ static int run_training(struct training *t, struct error *e)
     struct federate_result result;
     if (choose_task(t, &task, e)) return -1;
     t->options = training_options_complete(&t->args, task, t->dataset.channels, t->dataset.classes);
-    if (check_task(t, e) || choose_covariates(t, e) || find_folder(t, e) || training_fold(t, e) ||
-        training_sites(t, e) || training_plan(t, e) || training_previous(t, e))
+    if (check_task(t, e) || choose_covariates(t, e) || find_folder(t, e) || training_other_folds(t, e) ||
+        training_fold(t, e) || training_sites(t, e) || training_plan(t, e) || training_previous(t, e))
         return -1;
     t->args.validation_batches = training_validation_batches(&t->args, t->options.iterations);
     if (learner_check(&t->options, t->plan, e)) return error_prefix(e, "%s", t->args.data);

@@ -45,6 +45,9 @@ int training_main_peers(int argc, char **argv, int federated, const struct feder
 /* Whether a fold's folder holds any of checkpoint_{latest,best,final,paused}, or the sites of a
  * federation. */
 int folder_has_checkpoint(const char *folder);
+/* Nothing, or the error that another trained fold of RUN is of another configuration, network, crop or
+ * labels: a run says these once, and predicts its folds together. */
+int training_other_folds(const struct training *t, struct error *e);
 int training_fold(struct training *t, struct error *e);  /* fills role */
 int training_sites(struct training *t, struct error *e); /* fills sites */
 int training_plan(struct training *t, struct error *e);  /* fills plans, plan; adapts options */

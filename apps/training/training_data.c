@@ -8,6 +8,7 @@
 #include "apps/base/grid_warnings.h"
 #include "apps/base/progress.h"
 #include "apps/training/training.h"
+#include "fl/fingerprint/site_fingerprint.h"
 #include "fl/partition.h"
 #include "io/base/file.h"
 #include "nn/data/roles.h"
@@ -97,33 +98,79 @@ static int obey_budget(struct training *t, int given_plan, struct error *e)
     return 0;
 }
 
-int folder_has_checkpoint(const char *folder)
+/* Of the first `kinds` of latest, best, final and paused. */
+static int has_kind(const char *folder, int kinds)
 {
-    static const char *const kinds[] = {"latest", "best", "final", "paused"};
+    static const char *const kind[] = {"latest", "best", "final", "paused"};
     char path[1400];
-    snprintf(path, sizeof path, "%s/sites", folder);
-    int found = file_is_dir(path);
-    for (int k = 0; k < 4; k++) {
-        int n = snprintf(path, sizeof path, "%s/checkpoint_%s.safetensors", folder, kinds[k]);
+    int found = 0;
+    for (int k = 0; k < kinds; k++) {
+        int n = snprintf(path, sizeof path, "%s/checkpoint_%s.safetensors", folder, kind[k]);
         found |= n < (int)sizeof path && file_exists(path);
     }
     return found;
 }
 
+int folder_has_checkpoint(const char *folder)
+{
+    char path[1400];
+    snprintf(path, sizeof path, "%s/sites", folder);
+    return file_is_dir(path) || has_kind(folder, 4);
+}
+
+/* The folder of fold k of RUN, -1: all. 0 where it was not trained, or is the fold that is asked for. */
+static int other_fold(char path[1200], const struct training *t, int k)
+{
+    char fold[16];
+    struct error ignored;
+    if (k < 0) snprintf(fold, sizeof fold, "all");
+    else snprintf(fold, sizeof fold, "%d", k);
+    return strcmp(fold, t->args.fold) != 0 && run_fold_path(path, 1200, t->args.run, fold, &ignored) == 0 &&
+           folder_has_checkpoint(path);
+}
+
 /* Whether another fold of RUN was trained with the plan that lies there. */
 static int other_fold_trained(const struct training *t)
 {
-    char fold[16], path[1200];
-    struct error ignored;
+    char path[1200];
     int found = 0;
-    for (int k = -1; k < FOLDS; k++) {
-        if (k < 0) snprintf(fold, sizeof fold, "all");
-        else snprintf(fold, sizeof fold, "%d", k);
-        if (strcmp(fold, t->args.fold) == 0 || run_fold_path(path, sizeof path, t->args.run, fold, &ignored))
-            continue;
-        found |= folder_has_checkpoint(path);
-    }
+    for (int k = -1; k < FOLDS; k++) found |= other_fold(path, t, k);
     return found;
+}
+
+/* The channels and labels that RUN's dataset.json says for all of its folds. */
+static int check_labels(const struct training *t, struct error *e)
+{
+    char path[1200];
+    if (file_join(path, sizeof path, t->args.run, "dataset.json", e)) return -1;
+    if (!file_exists(path)) return 0;
+    struct json *there = json_read(path, e), *ours = there ? dataset_describe(&t->dataset) : NULL;
+    int status = !there ? -1
+                 : !ours ? error_set(e, "%s: out of memory", path)
+                 : site_fingerprint_same_labels(there, ours)
+                     ? 0
+                     : error_set(e,
+                                 "%s: has other channels or labels than %s: the folds of a run have the "
+                                 "same; take another RUN",
+                                 path, t->args.data);
+    json_free(there);
+    json_free(ours);
+    return status;
+}
+
+int training_other_folds(const struct training *t, struct error *e)
+{
+    char path[1200], manifest[1300];
+    int found = 0;
+    if (t->args.resume && folder_has_checkpoint(t->fold_path)) return 0; /* its own checkpoint says more */
+    for (int k = -1; k < FOLDS; k++) {
+        if (!other_fold(path, t, k) || !has_kind(path, 3)) continue; /* nothing to predict with */
+        found = 1;
+        if (file_join(manifest, sizeof manifest, path, "manifest.json", e) ||
+            run_same_folds(manifest, &t->options, t->args.configuration, e))
+            return -1;
+    }
+    return found ? check_labels(t, e) : 0;
 }
 
 /* --network and --norm that a plan read from a file does not obey. */

@@ -42,6 +42,76 @@ int run_spare(const char *folder, struct error *e)
                : 0;
 }
 
+int run_spare_nnunet(const char *folder, struct error *e)
+{
+    struct file_list folds, files;
+    struct error ignored;
+    char path[1400];
+    int found = 0;
+    if (!file_is_dir(folder) || file_list(folder, &folds, &ignored)) return 0;
+    for (int i = 0; !found && i < folds.count; i++) {
+        if (strncmp(folds.name[i], "fold_", 5) != 0 ||
+            file_join(path, sizeof path, folder, folds.name[i], &ignored) || !file_is_dir(path) ||
+            file_list(path, &files, &ignored))
+            continue;
+        for (int k = 0; !found && k < files.count; k++)
+            if (strncmp(files.name[k], "checkpoint_", 11) == 0 && file_has_suffix(files.name[k], ".pth"))
+                found = error_set(e, "%s/%s: nnU-Net has trained this model folder: give another RUN", path,
+                                  files.name[k]);
+        file_list_free(&files);
+    }
+    file_list_free(&folds);
+    return found;
+}
+
+/* ---- what the folds of a run share --------------------------------------------------------------------- */
+
+/* What manifest.json says once for all folds: the task, a segmentation's configuration, a classifier's
+ * network and its inputs. */
+static const char *const shared[] = {"training.task", "configuration", "training", "training.crop",
+                                     "training.covariates"};
+enum { SHARED = sizeof shared / sizeof *shared, SHARED_TEXT = COVARIATE_LIST + 200 };
+
+static void shared_text(char text[SHARED_TEXT], int field, const struct train_options *o,
+                        const char *configuration)
+{
+    const struct classifier_options *c = &o->classifier;
+    text[0] = 0;
+    if (field == 0) snprintf(text, SHARED_TEXT, "%s", o->task->name);
+    if (field == 1 && o->task->planned) snprintf(text, SHARED_TEXT, "%s", configuration);
+    if (o->task->planned) return;
+    if (field == 2)
+        snprintf(text, SHARED_TEXT, "%s of depth %d, base %d, stem7 %d, norm %s, %d channels, %d classes",
+                 c->network->name, c->depth, c->base, c->stem7, network_classifier_norm_of(c)->name,
+                 c->channels, c->classes);
+    if (field == 3) snprintf(text, SHARED_TEXT, "%d,%d,%d", o->crop[0], o->crop[1], o->crop[2]);
+    if (field == 4) covariates_list(text, &o->covariates);
+}
+
+int run_same_folds(const char *manifest, const struct train_options *o, const char *configuration,
+                   struct error *e)
+{
+    char mine[SHARED_TEXT], theirs[SHARED_TEXT];
+    struct train_options other;
+    if (!file_exists(manifest)) return 0;
+    struct json *j = json_read(manifest, e);
+    if (!j) return -1;
+    int status = json_get(j, "training")
+                     ? train_options_from_json(&other, json_get(j, "training"), manifest, e)
+                     : error_set(e, "%s: has no member \"training\"", manifest);
+    for (int k = 0; !status && k < SHARED; k++) {
+        shared_text(mine, k, o, configuration);
+        shared_text(theirs, k, &other, json_text(j, "configuration", "3d_fullres"));
+        if (strcmp(mine, theirs) != 0)
+            status = error_set(e,
+                               "%s: %s is '%.300s', not '%.300s': the folds of a run, which are predicted "
+                               "together, have the same",
+                               manifest, shared[k], theirs, mine);
+    }
+    json_free(j);
+    return status;
+}
+
 /* ---- checkpoints --------------------------------------------------------------------------------------- */
 
 int run_checkpoint(char *path, size_t size, const struct run *r, const char *fold, const char *kind)
@@ -92,6 +162,11 @@ struct model *run_model(const struct run *r, const char *fold, const char *check
                   checkpoint ? checkpoint : "{final,best,latest}");
         return NULL;
     }
+    char folder[1200], manifest[1300];
+    if (run_fold_path(folder, sizeof folder, r->path, fold, e) ||
+        file_join(manifest, sizeof manifest, folder, "manifest.json", e) ||
+        run_same_folds(manifest, &r->options, r->configuration, e))
+        return NULL;
     struct model *m = learner_layout(&r->options, r->plan);
     if (!m) return error_set(e, "%s: out of memory for its weights", path), NULL;
     int status =

@@ -43,4 +43,29 @@ refuses 1 "--patience 1 needs validation: fold all of one holds no case out" "$n
 test ! -e none
 ok "--patience without validation leaves a folder" $?
 
+# A run says once what its folds are: one of another configuration, crop or labels would be predicted as if it
+# were not. Folds that were copied together are found by predict.
+fold="--batch 2 --epochs 1 --iterations 1 --no-validation --threads 1 --fold"
+check "a fold of slices" "$nephron" train one -o mixed $train --patch 1,16,16 --configuration 2d --fold 0
+kept "a fold of another configuration" mixed 1 \
+    "mixed/fold_0/manifest.json: configuration is '2d', not '3d_fullres'" "$nephron" train one -o mixed $fold 1
+check "a whole fold" "$nephron" train one -o whole $train --fold 1
+cp -r one other && sed 's/"Anterior"/"Front"/' one/dataset.json >other/dataset.json
+kept "a fold of other labels" whole 1 "whole/dataset.json: has other channels or labels than other" \
+    "$nephron" train other -o whole $fold 0
+cp -r one classes
+(echo case,label; sed 1d one/sites.csv | awk -F, '{ print $1 "," NR % 2 }') >classes/labels.csv
+small="train classes --task classify --depth 10 --base 4 $fold"
+check "a classifier" "$nephron" $small 0 -o crops --crop 8,8,8
+kept "a fold of another crop" crops 1 "fold_0/manifest.json: training.crop is '8,8,8', not '12,12,12'" \
+    "$nephron" $small 1 -o crops --crop 12,12,12
+kept "a fold of covariates" crops 1 "fold_0/manifest.json: training.covariates is '', not 'volume'" \
+    "$nephron" $small 1 -o crops --crop 8,8,8 --covariates volume
+check "another fold of the same" "$nephron" $small 1 -o crops --crop 8,8,8
+check "another crop in a run of its own" "$nephron" $small 1 -o crops12 --crop 12,12,12
+rm -r crops/fold_1 && cp -r crops12/fold_1 crops
+refuses 1 "crops/fold_1/manifest.json: training.crop is '12,12,12', not '8,8,8'" "$nephron" predict crops -i \
+    classes -o none
+check "one of them alone" "$nephron" predict crops -i classes -o alone --fold 0 --threads 1
+
 finish

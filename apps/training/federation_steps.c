@@ -320,7 +320,10 @@ static int step_init(const struct training_arguments *a, struct pool *pool, stru
     char line[400];
     (void)pool;
     int lock = -1,
-        status = dataset_spare(a->run, e) || list_sites(&t.sites, a, e) || file_mkdirs(a->run, e) ? -1 : 0,
+        status = dataset_spare(a->run, e) || run_spare(a->run, e) || list_sites(&t.sites, a, e) ||
+                         file_mkdirs(a->run, e)
+                     ? -1
+                     : 0,
         quorum = a->federation.quorum > 0 ? a->federation.quorum : t.sites.count;
     if (!status) status = (lock = folder_lock(a->run, e)) < 0 ? -1 : complete_terms(&t, a, e);
     if (!status)

@@ -143,11 +143,14 @@ static int write_run(struct carried *c, const char *run, const char *command, co
     return status;
 }
 
-/* RUN is new, or this federation's of an earlier round: no dataset, no other training, not FED. */
+/* RUN is new, or this federation's of an earlier round: no dataset, no other training (of nnU-Net
+ * neither), not FED. */
 static int check_run(const struct carried *c, const char *run, struct error *e)
 {
     char path[1300];
-    if (dataset_spare(run, e) || file_join(path, sizeof path, run, "manifest.json", e)) return -1;
+    if (dataset_spare(run, e) || run_spare_nnunet(run, e) ||
+        file_join(path, sizeof path, run, "manifest.json", e))
+        return -1;
     if (file_is_inside(run, c->folder) && file_is_inside(c->folder, run))
         return error_set(e, "%s: is the federation's own folder: give another RUN", run);
     if (!file_exists(path)) return 0;

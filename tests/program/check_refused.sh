@@ -47,8 +47,8 @@ ok "--patience without validation leaves a folder" $?
 # were not. Folds that were copied together are found by predict.
 fold="--batch 2 --epochs 1 --iterations 1 --no-validation --threads 1 --fold"
 check "a fold of slices" "$nephron" train one -o mixed $train --patch 1,16,16 --configuration 2d --fold 0
-kept "a fold of another configuration" mixed 1 \
-    "mixed/fold_0/manifest.json: configuration is '2d', not '3d_fullres'" "$nephron" train one -o mixed $fold 1
+kept "a fold of another configuration" mixed 1 "mixed/fold_0/manifest.json: configuration is '2d', not '3d" \
+    "$nephron" train one -o mixed $fold 1
 check "a whole fold" "$nephron" train one -o whole $train --fold 1
 cp -r one other && sed 's/"Anterior"/"Front"/' one/dataset.json >other/dataset.json
 kept "a fold of other labels" whole 1 "whole/dataset.json: has other channels or labels than other" \
@@ -67,5 +67,28 @@ rm -r crops/fold_1 && cp -r crops12/fold_1 crops
 refuses 1 "crops/fold_1/manifest.json: training.crop is '12,12,12', not '8,8,8'" "$nephron" predict crops -i \
     classes -o none
 check "one of them alone" "$nephron" predict crops -i classes -o alone --fold 0 --threads 1
+
+# What nnU-Net has trained, or another command has made, is not written into: its validation, its curves, its
+# plans and its postprocessing would be lost.
+mkdir -p nnunet/fold_0/validation
+cp whole/plans.json whole/dataset.json nnunet
+for file in checkpoint_final.pth progress.png validation/summary.json validation/hippocampus_001.nii.gz; do
+    echo precious >nnunet/fold_0/$file
+done
+for more in "" --overwrite --resume "--fold 1"; do
+    kept "train $more into nnU-Net's model folder" nnunet 1 \
+        "fold_0/checkpoint_final.pth: nnU-Net has trained this" "$nephron" train one -o nnunet --epochs 1 \
+        --iterations 1 --no-validation $more
+done
+init="federate --as init --sites A,B --plans whole/plans.json --dataset one/dataset.json --rounds 1 --batch 2"
+kept "a federation that begins in a run" whole 1 "whole: is a run, whose plans.json would be lost" \
+    "$nephron" $init -o whole
+check "a federation that begins" "$nephron" $init -o FED
+kept "its result in nnU-Net's model folder" nnunet 1 "checkpoint_final.pth: nnU-Net has trained this" \
+    "$nephron" federate --as result -o FED nnunet
+check "a run with a validation" "$nephron" train one -o validated $tiny --epochs 1 --iterations 1 --step 1 \
+    --no-mirror --pictures 0
+kept "the best of runs into one of them" validated 1 "-o validated: is a run, whose postprocessing.json" \
+    "$nephron" best validated validated -o validated --no-ensembles
 
 finish

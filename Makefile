@@ -174,7 +174,8 @@ APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd
 	apps/command/cmd_postprocess.o apps/command/cmd_predict.o apps/command/cmd_study.o \
 	apps/command/cmd_train.o apps/command/compare_maps.o apps/command/compare_report.o \
 	apps/command/compare_tables.o apps/command/evaluate_maps.o apps/command/evaluate_tables.o \
-	apps/command/plan_layers.o apps/command/predict_cases.o apps/command/predict_record.o
+	apps/command/plan_layers.o apps/command/predict_cases.o apps/command/predict_classify.o \
+	apps/command/predict_record.o
 APPS = $(APPS_BASE) $(APPS_TRAINING) $(APPS_BENCH) $(APPS_PHANTOM) $(APPS_STUDY) $(APPS_REPORT) \
 	$(APPS_INFO) $(APPS_COMMAND)
 

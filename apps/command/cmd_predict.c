@@ -10,27 +10,14 @@
 #include "apps/base/options.h"
 #include "apps/command/commands.h"
 #include "apps/command/predict.h"
-#include "apps/training/predictions.h"
 #include "apps/base/progress.h"
 #include "io/base/csv.h"
 #include "io/formats/image_formats.h"
 #include "io/base/file.h"
 #include "io/base/text.h"
 #include "nn/folder/run.h"
-#include "nn/train/classify.h"
-#include "nn/data/labelmap.h"
-#include "nn/train/learner_data.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
-
-static int load_images(struct sample *s, const struct predict *p, const struct image_case *c, struct error *e)
-{
-    const char *path[CHANNELS_MAX];
-    const int channels = p->run.dataset.channels;
-    const struct grid_check grids = grid_warnings_check(p->grids);
-    image_case_paths(path, c, channels);
-    return sample_load(s, path, channels, c->choice, &grids, e);
-}
 
 /* ---- segmentation -------------------------------------------------------------------------------------- */
 
@@ -63,9 +50,10 @@ static int output_paths(char path[1300], char npz[1300], const struct predict *p
     return a >= 1300 || b >= 1300 ? error_set(e, "%s: path is too long", p->out) : 0;
 }
 
-/* Nothing but our own predictions is written over: no image, and no label map that may be somebody's work. */
+/* Nothing but our own predictions is written over: no image, and no file that may be somebody's work. */
 static int check_outputs(const struct predict *p, const struct image_cases *cases, struct error *e)
 {
+    static const char *const copied[] = {"dataset.json", "plans.json", NULL};
     char record[1300], path[1300], npz[1300];
     if (p->to_file && cases->count != 1)
         return error_set(e, "-o %s: is a file, but there are %d cases", p->out, cases->count);
@@ -73,19 +61,17 @@ static int check_outputs(const struct predict *p, const struct image_cases *case
     int ours = !p->to_file && file_exists(record);
     for (int i = 0; i < cases->count; i++) {
         if (output_paths(path, npz, p, &cases->item[i], e)) return -1;
-        if (!file_exists(path)) continue;
-        for (int k = 0; cases->item[i].path[k][0]; k++)
+        for (int k = 0; file_exists(path) && cases->item[i].path[k][0]; k++)
             if (file_is_same(cases->item[i].path[k], path))
                 return error_set(e, "%s: is an image to predict, the label map would replace it", path);
-        if (!ours && !p->overwrite)
-            return error_set(e, "%s: is there already, and %s; --overwrite replaces it", path,
-                             p->to_file ? "may be somebody's work"
-                                        : "no prediction.json tells that it is a prediction");
+        if (!ours &&
+            (predict_check_file(p, path, e) || (p->probabilities && predict_check_file(p, npz, e))))
+            return -1;
     }
     for (int k = 0; !p->to_file && k < p->inputs.count; k++)
         if (file_is_same(p->out, p->inputs.text[k]))
             return error_set(e, "-o %s: is the folder of the images: give another", p->out);
-    return 0;
+    return p->to_file ? 0 : predict_check_folder(p, copied, e);
 }
 
 static int segment_case(const struct predict *p, struct segmenter *s, const struct image_case *c,
@@ -98,7 +84,7 @@ static int segment_case(const struct predict *p, struct segmenter *s, const stru
     if (p->resume && predict_recorded(p, c->id) && file_exists(path) &&
         (!p->probabilities || file_exists(npz)))
         return 0;
-    if (load_images(&raw, p, c, e)) return -1;
+    if (predict_load_images(&raw, p, c, e)) return -1;
     size_t voxels = (size_t)raw.size[0] * (size_t)raw.size[1] * (size_t)raw.size[2];
     double voxel_ml = raw.spacing[0] * raw.spacing[1] * raw.spacing[2] * 1e-3;
     snprintf(first, sizeof first, "%.1300s/%s%s", p->previous, c->id, c->ending);
@@ -172,7 +158,8 @@ static int read_postprocessing(struct postprocessing *post, const struct predict
     return file_exists(path) ? postprocess_read(post, path, &p->run.dataset, e) : 0;
 }
 
-static int run_previous(struct predict *p, struct error *e);
+static int check_previous(char dir[1300], const struct predict *p, struct error *e);
+static int run_previous(struct predict *p, const char *dir, struct error *e);
 
 static void record_segmenter(struct predict *p, const struct segmenter *s, double announced)
 {
@@ -187,20 +174,21 @@ static int segment(struct predict *p, struct model **model, struct error *e)
 {
     struct segmenter s = {.plan = p->run.plan, .dataset = &p->run.dataset, .bf16 = p->run.options.bf16};
     struct image_cases cases;
-    char again[1300];
+    char again[1300], previous[1300];
     double announced = 0, start = clock_seconds();
     s.sliding.step = p->step;
     for (int a = 0; a < 3; a++) s.sliding.mirror[a] = p->mirror && p->run.mirror[a];
     int status = image_cases_list(&cases, &p->inputs, &p->run.dataset, &p->choice, e);
+    if (!status && !p->to_file) status = dataset_spare(p->out, e) || run_spare(p->out, e) ? -1 : 0;
     if (!status) status = check_outputs(p, &cases, e);
     if (!status) status = read_postprocessing(&s.post, p, e);
     for (int k = 0; !status && k < p->fold_count; k++) status = segmenter_add(&s, model[k], p->pool, e);
     if (!status) status = announce_peak(&announced, p, &s, &cases, model, e);
+    if (!status) status = check_previous(previous, p, e);
     if (!status) status = predict_record_begin(p, model, e);
-    if (!status && !p->to_file)
-        status = dataset_spare(p->out, e) || run_spare(p->out, e) || file_mkdirs(p->out, e) ? -1 : 0;
+    if (!status && !p->to_file) status = file_mkdirs(p->out, e);
     if (!status) status = predict_record_write(p, e);
-    if (!status) status = run_previous(p, e);
+    if (!status && previous[0]) status = run_previous(p, previous, e);
     if (!status && !p->quiet) {
         console("%s: %d case%s, %d network%s, peak memory at most %.1f MB (%.1f MB the networks' block)\n",
                 p->run_path, cases.count, cases.count == 1 ? "" : "s", s.predictors,
@@ -245,135 +233,6 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     p->record = NULL;
     segmenter_free(&s);
     image_cases_free(&cases);
-    return status;
-}
-
-/* ---- classification ------------------------------------------------------------------------------------ */
-
-/* Cases of a dataset or .npz: all that are there, or one part of a MedMNIST file. */
-static int load_dataset_cases(struct predict *p, struct dataset *d, struct learner_data *data,
-                              struct error *e)
-{
-    int part = strcmp(p->part, "train") == 0  ? PART_TRAIN
-               : strcmp(p->part, "val") == 0  ? PART_VAL
-               : strcmp(p->part, "test") == 0 ? PART_TEST
-                                              : -1;
-    if (dataset_open(d, p->inputs.text[0], e)) return -1;
-    p->run.options.covariates_file = p->covariates;
-    int *role = calloc((size_t)d->cases + 1, sizeof *role);
-    int any = d->json == NULL;
-    if (!role) return error_set(e, "out of memory for %d cases", d->cases);
-    for (int i = 0; i < d->cases; i++) role[i] = part < 0 || !any || (int)d->item[i].part == part;
-    struct progress bar = progress_begin("load", p->quiet);
-    const struct reading how = {grid_warnings_check(p->grids), NULL, NULL, p->pool, progress_callback, &bar};
-    int status = learner_data_load(data, d, &p->run.options, NULL, role, 1, &how, e);
-    progress_end(&bar);
-    free(role);
-    return status;
-}
-
-/* Mask of the region to crop, masks/CASE.ending: any value but 0 is inside. */
-static int load_mask(struct sample *s, const struct predict *p, const char *id, struct error *e)
-{
-    const struct dataset unlabelled = {.ignore_label = -1};
-    char path[1300];
-    struct label_index any;
-    struct labelmap m;
-    if (snprintf(path, sizeof path, "%s/%s%s", p->masks, id, p->run.dataset.file_ending) >= (int)sizeof path)
-        return error_set(e, "%s: path is too long", p->masks);
-    if (label_index_create(&any, &unlabelled, path, e)) return -1;
-    int status = labelmap_read(&m, path, &any, e);
-    label_index_free(&any);
-    if (status) return -1;
-    s->label = m.index;
-    if (memcmp(m.size, s->size, sizeof m.size) == 0) return 0;
-    return error_set(e, "%s: mask is %d x %d x %d, the image %d x %d x %d", path, m.size[2], m.size[1],
-                     m.size[0], s->size[2], s->size[1], s->size[0]);
-}
-
-/* Of images without a dataset: from --covariates, and volumes from --masks. */
-static int read_covariates(struct predict *p, const struct image_cases *c, struct learner_data *data,
-                           struct error *e)
-{
-    const struct covariates *v = &p->run.options.covariates;
-    char names[COVARIATE_LIST];
-    const int volume = covariates_volume(v), columns = v->count - (volume >= 0);
-    if (!v->count) return 0;
-    covariates_list(names, v);
-    if (columns && !p->covariates)
-        return error_set(e, "%s: takes %s beside the image: --covariates FILE with a column case and theirs",
-                         p->run_path, names);
-    if (volume >= 0 && !p->masks)
-        return error_set(e, "%s: takes %s beside the image: --masks DIR for the volume", p->run_path, names);
-    const char **id = malloc(((size_t)c->count + 1) * sizeof *id);
-    data->covariate = malloc(((size_t)c->count + 1) * (size_t)v->count * sizeof *data->covariate);
-    data->covariates = v->count;
-    int status = id && data->covariate ? 0 : error_set(e, "out of memory for %d cases", c->count);
-    for (int i = 0; !status && i < c->count; i++) id[i] = c->item[i].id;
-    if (!status) status = covariates_read(data->covariate, v, id, c->count, &p->covariates, columns > 0, e);
-    free(id);
-    return status;
-}
-
-static int load_folder_cases(struct predict *p, struct image_cases *c, struct learner_data *data,
-                             struct error *e)
-{
-    if (image_cases_list(c, &p->inputs, &p->run.dataset, &p->choice, e) || read_covariates(p, c, data, e))
-        return -1;
-    struct case_store *store = &data->store;
-    const int volume = covariates_volume(&p->run.options.covariates);
-    if (case_store_create(store, c->count, 0)) return error_set(e, "out of memory for %d cases", c->count);
-    for (int i = 0; i < c->count; i++) {
-        struct sample s;
-        if (load_images(&s, p, &c->item[i], e)) return -1;
-        int status = p->masks ? load_mask(&s, p, c->item[i].id, e) : 0;
-        if (!status && volume >= 0)
-            data->covariate[i * data->covariates + volume] = covariate_volume(&s);
-        if (!status) status = classify_prepare(&store->prepared[i], &s, p->run.options.crop, 1, e);
-        sample_free(&s);
-        if (status) return -1;
-    }
-    return 0;
-}
-
-static int classify(struct predict *p, struct model **model, struct error *e)
-{
-    struct dataset d = {0};
-    struct image_cases images = {0};
-    struct learner_data data = {0};
-    char json[1300], path[1300];
-    if (file_join(json, sizeof json, p->inputs.text[0], "dataset.json", e) ||
-        file_join(path, sizeof path, p->out, "predictions.csv", e))
-        return -1;
-    if (p->covariates && !p->run.options.covariates.count)
-        return error_set(e, "--covariates: %s takes images alone", p->run_path);
-    int from_dataset = file_exists(json) || file_has_suffix(p->inputs.text[0], ".npz");
-    if (from_dataset && p->inputs.count > 1)
-        return error_set(e, "%s: is a dataset, and no other -i can stand beside it", p->inputs.text[0]);
-    const double start = clock_seconds();
-    int status = predict_record_begin(
-        p, model, e); /* before anything is replaced: other weights are an error at --resume */
-    if (!status) status = file_mkdirs(p->out, e);
-    if (!status) status = predict_record_write(p, e);
-    if (!status)
-        status = from_dataset ? load_dataset_cases(p, &d, &data, e) : load_folder_cases(p, &images, &data, e);
-    struct predictions r = {0};
-    if (!status) predict_tell_missing(p, &data);
-    if (!status) status = predictions_create(&r, data.store.cases, p->run.options.classifier.classes, e);
-    for (int i = 0; !status && i < r.cases; i++) {
-        r.id[i] = from_dataset ? d.item[data.store.index[i]].id : images.item[i].id;
-        r.label[i] = from_dataset ? d.item[data.store.index[i]].target : -1;
-    }
-    if (!status) status = predictions_run(&r, model, p->fold_count, &p->run.options, &data, p->pool, e);
-    if (!status) status = predictions_write(&r, path, e);
-    if (!status) status = predict_record_finish(p, r.cases, clock_seconds() - start, e);
-    json_free(p->record);
-    p->record = NULL;
-    if (!status && !p->quiet) predictions_print(&r, path);
-    predictions_free(&r);
-    learner_data_free(&data);
-    dataset_close(&d);
-    image_cases_free(&images);
     return status;
 }
 
@@ -423,20 +282,25 @@ static int find_previous(char *dir, size_t size, const struct predict *p)
            file_is_dir(dir);
 }
 
-/* Label maps of the first stage: those of the folder, or predicted now into OUT/previous_stage. */
-static int run_previous(struct predict *p, struct error *e)
+/* dir: of the first stage; "" where there is none. */
+static int check_previous(char dir[1300], const struct predict *p, struct error *e)
 {
-    char dir[1300];
     const struct plan *plan = p->run.plan;
-    if (!plan || !plan->previous_labels)
+    dir[0] = 0;
+    if (!plan->previous_labels)
         return p->previous_stage ? error_set(e, "--previous-stage %s: configuration %s has no previous stage",
                                              p->previous_stage, p->run.configuration)
                                  : 0;
-    if (!find_previous(dir, sizeof dir, p))
-        return error_set(e,
-                         "%s: %s needs the segmentations of %s: --previous-stage with its run, or with a "
-                         "folder of label maps",
-                         p->run_path, p->run.configuration, plan->previous_stage);
+    if (find_previous(dir, 1300, p)) return 0;
+    return error_set(e,
+                     "%s: %s needs the segmentations of %s: --previous-stage with its run, or with a folder "
+                     "of label maps",
+                     p->run_path, p->run.configuration, plan->previous_stage);
+}
+
+/* Label maps of the first stage: those of the folder, or predicted now into OUT/previous_stage. */
+static int run_previous(struct predict *p, const char *dir, struct error *e)
+{
     if (!run_is_folder(dir)) {
         snprintf(p->previous, sizeof p->previous, "%s", dir);
         return 0;
@@ -475,7 +339,8 @@ static int run_predict(struct predict *p, struct error *e)
     if (!status) status = predict_check_task(p, e);
     if (!status && p->to_file && !p->run.options.task->planned)
         status = error_set(e, "-o %s: %s is a classification, OUT is a folder", p->out, p->run_path);
-    if (!status) status = p->run.options.task->planned ? segment(p, model, e) : classify(p, model, e);
+    if (!status)
+        status = p->run.options.task->planned ? segment(p, model, e) : predict_classify(p, model, e);
     for (int k = 0; k < p->fold_count; k++)
         if (model[k]) model_destroy(model[k]);
     run_close(&p->run);
@@ -506,14 +371,14 @@ int cmd_predict(int argc, char **argv)
     struct json *record = NULL;
     struct grid_warnings grids = GRID_WARNINGS_NONE;
     struct predict p = {
-        .step = 0.5, .mirror = 1, .postprocess = 1, .part = "test", .precision = "fp32", .grids = &grids};
+        .step = 0.5, .mirror = 1, .postprocess = 1, .precision = "fp32", .grids = &grids};
     struct option_spec spec[] = {
         {"input", 'i', OPTION_TEXTS, &p.inputs, "IMAGES",
          "folder of images, image, dataset or .npz; may be given several times", 0, 0, 0},
         {"output", 'o', OPTION_OUTPUT, &p.out, "OUT",
          "folder of the results, or the label map of one image (out.nii.gz)", 0, 0, 0},
         {"overwrite", 0, OPTION_FLAG, &p.overwrite, NULL,
-         "replace label maps in OUT that are no predictions of ours", 0, 0, 0},
+         "replace files in OUT that are no prediction of ours", 0, 0, 0},
         {"resume", 0, OPTION_TEXT, &resume, "OUT",
          "go on with the prediction that was begun in OUT; it knows its options", 0, 0, 0},
         {"json", 0, OPTION_OUTPUT, &p.json, "FILE", "volumes of every case and what predicted them, as JSON",
@@ -567,8 +432,10 @@ int cmd_predict(int argc, char **argv)
     p.of_segmentation = options_given_below(&operands, spec, "segmentation");
     p.of_classification = options_given_below(&operands, spec, "classification");
     if (resume) {
-        if (operands.count || p.inputs.count || p.out)
-            return app_usage(argv[0], "--resume OUT stands alone: RUN, -i and -o are in its prediction.json");
+        const char *more = predict_more_than_resume(&operands);
+        if (operands.count || more)
+            return app_usage(argv[0], "--resume OUT stands alone: %s%s is in its prediction.json",
+                             more ? "--" : "", more ? more : "RUN");
         p.resume = 1;
         if (predict_resume(&p, resume, &record, &e)) {
             json_free(record);

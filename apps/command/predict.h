@@ -1,5 +1,5 @@
-/* predict.h - a prediction: what it was asked for, and its record on disk. For cmd_predict.c and
- * predict_record.c. */
+/* predict.h - a prediction: what it was asked for, its record on disk, and the prediction of a classifier.
+ * For cmd_predict.c, predict_classify.c and predict_record.c. */
 #ifndef APPS_PREDICT_H
 #define APPS_PREDICT_H
 
@@ -27,6 +27,16 @@ struct predict {
     int stopped; /* by a signal, between two cases */
 };
 
+int predict_load_images(struct sample *s, const struct predict *p, const struct image_case *c,
+                        struct error *e);
+/* A file that may be somebody's work is written over only with --overwrite. */
+int predict_check_file(const struct predict *p, const char *path, struct error *e);
+/* Of a folder without a prediction of ours: none of the names is there, or --overwrite is given. NULL ends
+ * them. */
+int predict_check_folder(const struct predict *p, const char *const *names, struct error *e);
+/* OUT/predictions.csv. */
+int predict_classify(struct predict *p, struct model **model, struct error *e);
+
 /* p->record before the first case: run, hash of the weights of each fold, options. Where a prediction is
  * resumed, the cases of its file are taken over, and other weights are an error. Once the folder is there,
  * predict_record_write writes it. */
@@ -45,6 +55,8 @@ void predict_record_print(const struct predict *p);
 /* The options of the prediction that was begun in `out`. *record keeps their texts and is to be freed after
  * p, also after an error. */
 int predict_resume(struct predict *p, const char *out, struct json **record, struct error *e);
+/* The first option that --resume has in prediction.json and would pass over; NULL: none is given. */
+const char *predict_more_than_resume(const struct operands *o);
 /* Options of the other task: told, or an error where the result would be another. */
 int predict_check_task(const struct predict *p, struct error *e);
 /* Covariates that cases lack, unless quiet: they get the mean of the training cases. */

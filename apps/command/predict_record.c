@@ -1,4 +1,5 @@
-/* predict_record.c - prediction.json: how the results of a prediction came about, and what --resume needs. */
+/* predict_record.c - prediction.json: how the results of a prediction came about, and what --resume needs;
+ * what lies in OUT already; and the images of a case. */
 #include "apps/command/predict.h"
 
 #include <math.h>
@@ -60,11 +61,12 @@ static void record_options(struct json *j, const struct predict *p)
     if (p->masks) json_add_text(j, "masks", p->masks);
     if (p->covariates) json_add_text(j, "covariates", p->covariates);
     json_add_text(j, "precision", p->precision);
-    json_add_text(j, "part", p->part);
+    if (p->part) json_add_text(j, "part", p->part);
     json_add_number(j, "step", p->step);
     json_add_number(j, "max_gb", p->max_gb);
     json_add_int(j, "volume", p->choice.volume);
     json_add_bool(j, "mirror", p->mirror);
+    json_add_bool(j, "strict", p->grids->strict);
     json_add_bool(j, "postprocess", p->postprocess);
     json_add_bool(j, "probabilities", p->probabilities);
 }
@@ -184,7 +186,8 @@ int predict_resume(struct predict *p, const char *out, struct json **record, str
     p->masks = json_text(o, "masks", NULL);
     p->covariates = json_text(o, "covariates", NULL);
     p->precision = json_text(o, "precision", "fp32");
-    p->part = json_text(o, "part", "test");
+    p->part = json_text(o, "part", NULL);
+    p->grids->strict |= json_boolean(o, "strict", 0);
     p->step = json_number(o, "step", 0.5);
     p->max_gb = json_number(o, "max_gb", 0);
     p->mirror = json_boolean(o, "mirror", 1);
@@ -193,6 +196,18 @@ int predict_resume(struct predict *p, const char *out, struct json **record, str
     if (!(p->step >= 0.05 && p->step <= 1) || (strcmp(p->precision, "fp32") && strcmp(p->precision, "bf16")))
         return error_set(e, "%s: options.step or options.precision is not one that predict takes", path);
     return 0;
+}
+
+const char *predict_more_than_resume(const struct operands *o)
+{
+    static const char *const with[] = {"resume", "json", "strict", "threads", "seed", "quiet"};
+    for (int i = 0; i < o->options; i++) {
+        int known = 0;
+        for (size_t k = 0; k < sizeof with / sizeof *with; k++)
+            known |= strcmp(o->option[i]->name, with[k]) == 0;
+        if (!known) return o->option[i]->name;
+    }
+    return NULL;
 }
 
 void predict_record_print(const struct predict *p)
@@ -246,4 +261,34 @@ void predict_tell_missing(const struct predict *p, const struct learner_data *d)
                     "%.4g\n",
                     c->name[k], missing, d->store.cases, c->mean[k]);
     }
+}
+
+/* ---- files --------------------------------------------------------------------------------------------- */
+
+int predict_load_images(struct sample *s, const struct predict *p, const struct image_case *c,
+                        struct error *e)
+{
+    const char *path[CHANNELS_MAX];
+    const int channels = p->run.dataset.channels;
+    const struct grid_check grids = grid_warnings_check(p->grids);
+    image_case_paths(path, c, channels);
+    return sample_load(s, path, channels, c->choice, &grids, e);
+}
+
+int predict_check_file(const struct predict *p, const char *path, struct error *e)
+{
+    if (p->overwrite || !file_exists(path)) return 0;
+    return error_set(e, "%s: is there already, and %s; --overwrite replaces it", path,
+                     p->to_file ? "may be somebody's work"
+                                : "no prediction.json tells that it is a prediction");
+}
+
+int predict_check_folder(const struct predict *p, const char *const *names, struct error *e)
+{
+    char path[1300];
+    if (file_join(path, sizeof path, p->out, "prediction.json", e)) return -1;
+    if (file_exists(path)) return 0;
+    for (; *names; names++)
+        if (file_join(path, sizeof path, p->out, *names, e) || predict_check_file(p, path, e)) return -1;
+    return 0;
 }

@@ -91,4 +91,33 @@ check "a run with a validation" "$nephron" train one -o validated $tiny --epochs
 kept "the best of runs into one of them" validated 1 "-o validated: is a run, whose postprocessing.json" \
     "$nephron" best validated validated -o validated --no-ensembles
 
+# predict writes over its own files alone, keeps what it was asked for, and passes no option over.
+rm -r crops/fold_1
+image=one/imagesTr/hippocampus_001_0000.nii.gz
+fast="--step 1 --no-mirror --threads 1"
+cp -r alone theirs && rm theirs/prediction.json
+kept "a table of somebody's" theirs 1 "theirs/predictions.csv: is there already" "$nephron" predict crops -i \
+    classes -o theirs
+check "which is asked for" "$nephron" predict crops -i classes -o theirs --overwrite --threads 1
+kept "masks beside those of a dataset" alone 1 "--masks classes/labelsTr: classes is a dataset" "$nephron" \
+    predict crops -i classes -o alone --masks classes/labelsTr
+kept "a part of a folder" alone 1 "--part val: classes is no MedMNIST file" "$nephron" predict crops \
+    -i classes -o alone --part val
+kept "a prediction that fails" alone 1 "nowhere/hippocampus_001.nii.gz" "$nephron" predict crops -i \
+    classes/imagesTr -o alone --masks nowhere
+check "a strict prediction" "$nephron" predict whole -i $image -o maps $fast --strict
+holds "whose record has it" '"strict": true' maps/prediction.json
+for option in "--step 0.5" --no-mirror --probabilities "--folds 0" "--checkpoint best" "--precision bf16" \
+    --overwrite; do
+    kept "--resume with $option" maps 2 "stands alone: ${option%% *} is in its prediction.json" "$nephron" \
+        predict --resume maps $option
+done
+kept "a previous stage that there is not" maps 1 "--previous-stage whole: configuration 3d_fullres has no" \
+    "$nephron" predict whole -i $image -o maps $fast --previous-stage whole
+mkdir own && echo precious >own/dataset.json && echo precious >own/map.npz
+kept "a dataset.json of somebody's" own 1 "own/dataset.json: is there already" "$nephron" predict whole \
+    -i $image -o own $fast
+kept "probabilities of somebody's" own 1 "own/map.npz: is there already" "$nephron" predict whole -i $image \
+    -o own/map.nii.gz --probabilities $fast
+
 finish

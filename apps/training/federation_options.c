@@ -198,6 +198,8 @@ int federation_options_check(const struct federation_arguments *f, const struct 
 {
     const char *carried = options_given_below(o, options, CARRIED);
     if (carried && !f->as) return error_set(e, "--%s is for a step of --as", carried);
+    if (options_given(o, "local-epochs") && options_given(o, "local-iterations"))
+        return error_set(e, "--local-epochs and --local-iterations do not go together");
     for (int i = 0; i < o->options; i++) {
         const char *name = o->option[i]->name, *need = missing(f, name, sites);
         const struct strategy *of = strategy_of(f, o->option[i]);

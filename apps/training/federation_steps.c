@@ -55,6 +55,8 @@ static int step_fingerprint(const struct training_arguments *a, struct pool *poo
     struct grid_warnings grids = GRID_WARNINGS_NONE;
     int maps = 0;
     (void)pool;
+    if (!a->covariates && strcmp(a->fold, "all") != 0) /* all cases are told of, whatever is held out */
+        return error_set(e, "--fold %s changes nothing without --covariates at --as fingerprint", a->fold);
     if (carried_check_name(a->federation.name, e) ||
         file_join(folder, sizeof folder, a->run, "fingerprint", e) || dataset_open(&d, a->data, e))
         return -1;
@@ -289,10 +291,14 @@ static int complete_terms(struct terms *t, const struct training_arguments *a, s
     if (a->task && strcmp(a->task, task->name) != 0) /* a network's, too */
         return error_set(e, "--%s %s is not for the task of the sites, which is to %s",
                          a->network ? "network" : "task", a->network ? a->network : a->task, task->name);
+    if (plan && x->dataset_file &&
+        training_check_plan(a, &t->plans, plan, a->plans_file, "--plans takes it as it is", e))
+        return -1;
     if (plan && plan->previous_labels)
         return error_set(e, "%s is a cascade, which needs label maps of a first stage at the sites",
                          a->configuration);
     struct train_options o = training_options_complete(a, task, t->header.channels, classes);
+    if (training_check_task(a, &o, e)) return -1;
     if (o.batch == 0 && plan) o.batch = plan->batch;
     if (t->covariates.count) train_options_covariates(&o, &t->covariates);
     t->f = agreement_default(&o, plan, t->sites.count);

@@ -56,24 +56,18 @@ static int write_dataset_json(const struct training *t, struct error *e)
     return status;
 }
 
-/* ---- covariates ---------------------------------------------------------------------------------------- */
-
-/* Options of the other task, or of another optimiser, would change nothing. */
-static int check_task(const struct training *t, struct error *e)
+/* Of the validation at the end: there is none, or it has no label maps. */
+static int check_end(const struct training *t, struct error *e)
 {
-    const int planned = t->options.task->planned;
-    const struct optimizer_method *o = t->options.optimizer;
-    if (t->args.momentum > 0 && o->standard.momentum == 0)
-        return error_set(e, "--momentum: %s has none", o->name);
+    if (t->args.of_maps && !t->options.task->planned)
+        return error_set(e, "--%s is for segmentation, and this is a classification", t->args.of_maps);
     if (t->args.probabilities && !t->args.validate_at_end)
         return error_set(e, "--probabilities are those of the validation at the end, which --no-validation "
                             "leaves out");
-    const char *other = planned ? t->args.of_classification : t->args.of_segmentation;
-    if (!other) return 0;
-    return error_set(e, "--%s is for %s, and this is a %s", other,
-                     planned ? "classification" : "segmentation",
-                     planned ? "segmentation" : "classification");
+    return 0;
 }
+
+/* ---- covariates ---------------------------------------------------------------------------------------- */
 
 static int choose_covariates(struct training *t, struct error *e)
 {
@@ -254,6 +248,17 @@ static void tell_finished(const struct training *t, const struct federate_result
                result->rounds < t->options.epochs ? "patience" : of);
 }
 
+/* Whether --resume takes the weights from a checkpoint, so that those of --pretrained are not needed any
+ * more. */
+static int has_weights(const struct training *t)
+{
+    char path[1300];
+    struct error ignored;
+    return t->args.resume &&
+           file_join(path, sizeof path, t->fold_path, "checkpoint_latest.safetensors", &ignored) == 0 &&
+           file_exists(path);
+}
+
 static struct model *load_pretrained(struct training *t, struct error *e)
 {
     struct model *m = learner_model(&t->options, t->plan);
@@ -322,7 +327,7 @@ static int run_federation(struct training *t, struct federate_result *result, st
                                      .stop = on_stop,
                                      .arg = &report};
     struct model *initial = NULL;
-    if (!status && t->args.pretrained && !(initial = load_pretrained(t, e))) status = -1;
+    if (!status && t->args.pretrained && !has_weights(t) && !(initial = load_pretrained(t, e))) status = -1;
     if (!t->peers) interrupt_begin(); /* ranks of MPI are ended by their launcher */
     if (!status) status = federate_run(result, &f, initial, &events, e);
     progress_end(&report.bar);
@@ -372,8 +377,9 @@ static int run_training(struct training *t, struct error *e)
     struct federate_result result;
     if (choose_task(t, &task, e)) return -1;
     t->options = training_options_complete(&t->args, task, t->dataset.channels, t->dataset.classes);
-    if (check_task(t, e) || choose_covariates(t, e) || find_folder(t, e) || training_other_folds(t, e) ||
-        training_fold(t, e) || training_sites(t, e) || training_plan(t, e) || training_previous(t, e))
+    if (training_check_task(&t->args, &t->options, e) || check_end(t, e) || choose_covariates(t, e) ||
+        find_folder(t, e) || training_other_folds(t, e) || training_fold(t, e) || training_sites(t, e) ||
+        training_plan(t, e) || training_previous(t, e) || training_check_resumed(t, e))
         return -1;
     t->args.validation_batches = training_validation_batches(&t->args, t->options.iterations);
     if (learner_check(&t->options, t->plan, e)) return error_prefix(e, "%s", t->args.data);

@@ -42,6 +42,8 @@ int training_main_peers(int argc, char **argv, int federated, const struct feder
                         int threads);
 
 /* ---- training_data.c ---- */
+/* Options of the other task, or of another optimiser, would change nothing. */
+int training_check_task(const struct training_arguments *a, const struct train_options *o, struct error *e);
 /* Whether a fold's folder holds any of checkpoint_{latest,best,final,paused}, or the sites of a
  * federation. */
 int folder_has_checkpoint(const char *folder);
@@ -51,6 +53,12 @@ int training_other_folds(const struct training *t, struct error *e);
 int training_fold(struct training *t, struct error *e);  /* fills role */
 int training_sites(struct training *t, struct error *e); /* fills sites */
 int training_plan(struct training *t, struct error *e);  /* fills plans, plan; adapts options */
+/* Options that ask for another plan than p, of the file `path`, and so would change nothing; `way`: why the
+ * file's holds. */
+int training_check_plan(const struct training_arguments *a, const struct plans *plans, const struct plan *p,
+                        const char *path, const char *way, struct error *e);
+/* --plans and --pretrained that a training which is continued did not begin with. */
+int training_check_resumed(const struct training *t, struct error *e);
 int training_previous(struct training *t,
                       struct error *e); /* of a cascade: finds the maps of the first stage */
 int training_load(struct training *t, struct error *e);  /* fills train, validation */

@@ -1,4 +1,4 @@
-/* training_data.c - which cases train where, the plan, and loading. */
+/* training_data.c - options against what they are for, which cases train where, the plan, and loading. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +16,20 @@
 #include "nn/planner/plans_json.h"
 #include "nn/train/learner_data.h"
 #include "tensor/base/clock.h"
+
+/* ---- options ------------------------------------------------------------------------------------------- */
+
+int training_check_task(const struct training_arguments *a, const struct train_options *o, struct error *e)
+{
+    const int planned = o->task->planned;
+    if (a->momentum > 0 && o->optimizer->standard.momentum == 0)
+        return error_set(e, "--momentum: %s has none", o->optimizer->name);
+    const char *other = planned ? a->of_classification : a->of_segmentation;
+    if (!other) return 0;
+    return error_set(e, "--%s is for %s, and this is a %s", other,
+                     planned ? "classification" : "segmentation",
+                     planned ? "segmentation" : "classification");
+}
 
 /* ---- roles and sites ----------------------------------------------------------------------------------- */
 
@@ -173,18 +187,6 @@ int training_other_folds(const struct training *t, struct error *e)
     return found ? check_labels(t, e) : 0;
 }
 
-/* --network and --norm that a plan read from a file does not obey. */
-static int check_named(const struct training *t, const char *path, struct error *e)
-{
-    const struct training_arguments *a = &t->args;
-    const struct network_norm *norm = network_plan_norm_of(t->plan);
-    if (a->network && network_find(a->network) != t->plan->network)
-        return error_set(e, "--network %s: %s is of %s", a->network, path, t->plan->network->name);
-    if (a->norm && norm != a->plan_options.norm)
-        return error_set(e, "--norm %s: %s has %s", a->norm, path, norm->name);
-    return 0;
-}
-
 /* Whether the plan's patch along axis k of it is what was asked for, or the next that its strides divide. */
 static int patch_fits(const struct plan *p, int k, int asked)
 {
@@ -207,22 +209,22 @@ static void tell_patch(const struct training *t)
                asked[1], asked[2], got[0], got[1], got[2]);
 }
 
-/* Options that ask for another plan than the one that is read, and so would change nothing. */
-static int check_kept_plan(const struct training *t, const char *path, int of_run, struct error *e)
+int training_check_plan(const struct training_arguments *a, const struct plans *plans, const struct plan *p,
+                        const char *path, const char *way, struct error *e)
 {
-    const struct training_arguments *a = &t->args;
-    const struct plan *p = t->plan;
-    const char *way = a->resume ? "--resume goes on with it"
-                      : of_run  ? "the folds of a run share its plan: take another RUN"
-                                : "--plans takes it as it is";
+    const struct network_norm *norm = network_plan_norm_of(p);
+    const struct plan_preset *preset;
+    if (a->network && !a->resume && network_find(a->network) != p->network)
+        return error_set(e, "--network %s: %s is of %s", a->network, path, p->network->name);
+    if (a->norm && !a->resume && norm != a->plan_options.norm)
+        return error_set(e, "--norm %s: %s has %s", a->norm, path, norm->name);
     if (a->width && p->features[0] != a->width)
         return error_set(e, "--base-features %d: %s has %d; %s", a->width, path, p->features[0], way);
     for (int k = 0; k < 3; k++)
         if (a->plan_options.patch[0] && !patch_fits(p, k, a->plan_options.patch[p->transpose[k]]))
             return error_set(e, "--patch: %s has another patch; %s", path, way);
-    const struct plan_preset *preset;
-    if (a->preset && network_of_preset(a->preset, &preset) && strcmp(preset->plans_name, t->plans.name))
-        return error_set(e, "--preset %s: %s is of %s; %s", a->preset, path, t->plans.name, way);
+    if (a->preset && network_of_preset(a->preset, &preset) && strcmp(preset->plans_name, plans->name))
+        return error_set(e, "--preset %s: %s is of %s; %s", a->preset, path, plans->name, way);
     if (a->plan_options.memory_gb > 0 && !a->resume) /* it may be the budget that made the plan */
         return error_set(e, "--memory-gb: %s is planned already; %s", path, way);
     return 0;
@@ -251,8 +253,10 @@ int training_plan(struct training *t, struct error *e)
     const char *file = there ? path : t->args.plans_file;
     if (!t->plan && file) error_prefix(e, "%s", file);
     if (!t->plan) return error_prefix(e, "--configuration %s", t->args.configuration);
-    if (file && !t->args.resume && check_named(t, file, e)) return -1;
-    if (file && check_kept_plan(t, file, there, e)) return -1;
+    const char *way = t->args.resume ? "--resume goes on with it"
+                      : there        ? "the folds of a run share its plan: take another RUN"
+                                     : "--plans takes it as it is";
+    if (file && training_check_plan(&t->args, &t->plans, t->plan, file, way, e)) return -1;
     int slices = t->args.plan_options.patch[t->plan->transpose[0]];
     if (t->plan->dims == 2 && slices > 1)
         return error_set(
@@ -261,6 +265,50 @@ int training_plan(struct training *t, struct error *e)
     tell_patch(t);
     if (t->options.batch == 0) t->options.batch = t->plan->batch;
     return t->budget.hours > 0 ? obey_budget(t, t->args.plans_file || there, e) : 0;
+}
+
+/* Whether the command line in the fold's manifest.json has the word, or ends with it behind "=". */
+static int began_with(const struct training *t, const char *word)
+{
+    char path[1300];
+    struct error ignored;
+    struct json *j = file_join(path, sizeof path, t->fold_path, "manifest.json", &ignored)
+                         ? NULL
+                         : json_read(path, &ignored);
+    const struct json *list = json_get(j, "arguments");
+    int found = 0;
+    for (int i = 0; list && list->type == JSON_ARRAY && i < list->count; i++) {
+        const char *text = list->item[i]->type == JSON_STRING ? list->item[i]->string : "",
+                   *equals = strchr(text, '=');
+        found |= strcmp(text, word) == 0 || (equals && strcmp(equals + 1, word) == 0);
+    }
+    json_free(j);
+    return found;
+}
+
+/* Whether the file holds the plan of the run. */
+static int same_plan(const struct training *t, const char *path)
+{
+    struct error ignored;
+    struct json *j = json_read(path, &ignored);
+    char *theirs = j ? json_format(j, 0) : NULL, *ours = json_format(t->plans.json, 0);
+    const int same = theirs && ours && strcmp(theirs, ours) == 0;
+    json_free(j);
+    free(theirs);
+    free(ours);
+    return same;
+}
+
+int training_check_resumed(const struct training *t, struct error *e)
+{
+    static const char way[] = "did not begin with it, and --resume goes on with what is there";
+    const struct training_arguments *a = &t->args;
+    if (!a->resume || !folder_has_checkpoint(t->fold_path)) return 0;
+    if (a->pretrained && !began_with(t, a->pretrained))
+        return error_set(e, "--pretrained %s: %s %s", a->pretrained, t->fold_path, way);
+    if (a->plans_file && t->plan && !began_with(t, a->plans_file) && !same_plan(t, a->plans_file))
+        return error_set(e, "--plans %s: %s %s", a->plans_file, t->fold_path, way);
+    return 0;
 }
 
 /* ---- cascade ------------------------------------------------------------------------------------------- */

@@ -235,6 +235,15 @@ static void take_operands(struct training_arguments *a, const struct operands *o
     a->data = o->count == 2 ? o->text[0] : NULL;
 }
 
+/* The first option that was given of what only label maps have at the end. */
+static const char *of_label_maps(const struct operands *o)
+{
+    static const char *const names[] = {"step", "no-mirror", "probabilities", "pictures"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (options_given(o, names[i])) return names[i];
+    return NULL;
+}
+
 /* One command line into a. Returns 1 to go on; else *status is the exit code. */
 static int parse_line(struct training_arguments *a, int argc, char **argv, int *status)
 {
@@ -261,6 +270,7 @@ static int parse_line(struct training_arguments *a, int argc, char **argv, int *
     }
     if (!a->of_segmentation) a->of_segmentation = options_given_below(&operands, spec, "segmentation");
     if (!a->of_classification) a->of_classification = options_given_below(&operands, spec, "classification");
+    if (!a->of_maps) a->of_maps = of_label_maps(&operands);
     if (a->federation.as || (a->data && operands.count == 1)) return 1;
     *status = app_usage(a->command, operands.count ? "unexpected '%s'" : "usage: nephron %s",
                         operands.count ? operands.text[1] : help.usage);
@@ -340,12 +350,12 @@ static int parse_resumed(struct training_arguments *a, int argc, char **argv, in
     if (!parse_line(a, n, line, status)) return 0;
     if (a->hours > 0 && take_chosen(a, path, &e)) return *status = app_fail(&e), 0;
     const char *data = a->data;
+    a->overwrite = 0; /* it may have begun with it */
     if (!parse_line(a, argc, argv, status)) return 0;
     if (keep_words(a, line, n, argc, argv, run))
         return error_set(&e, "out of memory"), *status = app_fail(&e), 0;
     a->data = data;
     a->run = run;
-    a->overwrite = 0;
     return 1;
 }
 
@@ -379,6 +389,8 @@ static int parse_all(struct training_arguments *a, int argc, char **argv, int fe
         return error_set(&e, "out of memory"), *status = app_fail(&e), 0;
     if (a->resume && !a->run && !parse_resumed(a, argc, argv, status)) return 0;
     *status = 2;
+    if (a->resume && a->overwrite)
+        return app_usage(a->command, "--resume goes on with what --overwrite replaces: give one of them"), 0;
     if (!a->run) return app_usage(a->command, a->federation.as ? "needs -o FED" : "needs -o RUN"), 0;
     if (!a->fold) a->fold = a->federation.as ? "all" : "0";
     if (a->federated && !a->federation.as && !a->sites_text)

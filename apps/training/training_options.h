@@ -36,6 +36,7 @@ struct training_arguments {
     int validate_at_end, pictures, probabilities, mirror;
     double step;
     const char *of_segmentation, *of_classification; /* an option that is for this task alone and was given */
+    const char *of_maps; /* the same of segmentation's validation at the end */
     int quiet, threads;
     struct json *kept; /* the manifest whose texts are used, or NULL */
     char **word;       /* the command line that gives all of this at once: for the manifest */

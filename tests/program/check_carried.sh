@@ -414,15 +414,17 @@ gives 0 "after 2 of 2" $nephron federate --as result -o CL clrun
 ok "evaluation at the sites" $?
 
 # ---- gradients of single cases -----------------------------------------------------------------------------
-single="--rounds 1 --local-iterations 3 --depth 10 --base 4 --batch 8 --crop 8,8,8 --dp sgd --dp-noise 1"
+of_cases="--rounds 1 --depth 10 --base 4 --batch 8 --crop 8,8,8 --dp sgd --dp-noise 1"
+single="$of_cases --local-iterations 3"
 for pair in "--norm group:--no-class-weights" "--no-class-weights:--norm group" \
     "--fine-tune:--norm group --no-class-weights --fine-tune 2" \
     "ditto:--norm group --no-class-weights --strategy ditto" \
-    "qfedavg:--norm group --no-class-weights --strategy qfedavg" \
-    "--local-epochs:--norm group --no-class-weights --local-epochs 1"; do
+    "qfedavg:--norm group --no-class-weights --strategy qfedavg"; do
     gives 1 "--dp sgd.*${pair%%:*}" $nephron federate $adrenal -o no --sites 3 $single --no-validation \
         ${pair#*:}
 done
+gives 1 "--dp sgd.*--local-epochs" $nephron federate $adrenal -o no --sites 3 $of_cases --no-validation \
+    --norm group --no-class-weights --local-epochs 1
 mkdir single && cp -r CL/fingerprint single
 gives 0 "2 sites" $nephron federate --as init -o single --sites S0,S1 $single --norm group \
     --no-class-weights --fold 0 --dp-test-seed 4

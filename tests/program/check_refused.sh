@@ -120,4 +120,40 @@ kept "a dataset.json of somebody's" own 1 "own/dataset.json: is there already" "
 kept "probabilities of somebody's" own 1 "own/map.npz: is there already" "$nephron" predict whole -i $image \
     -o own/map.nii.gz --probabilities $fast
 
+# Options of train and federate that would change nothing are refused, by name.
+for option in "--step 1" --no-mirror --probabilities "--pictures 1"; do
+    refuses 1 "^nephron: ${option%% *} is for segmentation" "$nephron" $small 0 -o none --crop 8,8,8 $option
+done
+refuses 2 "--local-epochs and --local-iterations do not go together" "$nephron" federate one -o none \
+    --sites 2 $federate --local-epochs 1
+refuses 2 "--resume goes on with what --overwrite replaces" "$nephron" train one -o whole $train --fold 1 \
+    --resume --overwrite
+refuses 1 "--fold 0 changes nothing without --covariates" "$nephron" federate one --as fingerprint A -o none \
+    --fold 0
+test ! -e none
+ok "what was refused left a folder" $?
+cp whole/fold_1/checkpoint_final.safetensors weights.safetensors
+again="train one -o whole $train --fold 1 --resume"
+kept "other weights at --resume" whole 1 "--pretrained weights.safetensors: whole/fold_1 did not begin" \
+    "$nephron" $again --pretrained weights.safetensors
+kept "another plan at --resume" whole 1 "--plans mixed/plans.json: whole/fold_1 did not begin with it" \
+    "$nephron" $again --plans mixed/plans.json
+check "the same plan at --resume" "$nephron" $again --plans whole/plans.json
+check "a training from weights" "$nephron" train one -o tuned $train --pretrained weights.safetensors
+rm weights.safetensors
+check "goes on without their file" "$nephron" train --resume tuned --epochs 2
+for option in "--base-features 8" "--patch 16,16,16" "--preset resenc_m" "--memory-gb 4" \
+    "--network segresnet" "--norm batch" "--crop 8,8,8" --stem7; do
+    refuses 1 "^nephron: ${option%% *}[: ]" "$nephron" $init -o begun $option
+done
+refuses 1 "--momentum: adamw has none" "$nephron" $init -o begun --optimizer adamw --momentum 0.9
+test ! -e begun/federation.json
+ok "a federation was agreed on with options that change nothing" $?
+for n in 50 60; do
+    check "$n batches of validation" "$nephron" train one -o batches$n $train --validation-batches $n
+    cut -d, -f4,5 batches$n/fold_0/progress.csv >metric$n
+done
+! cmp -s metric50 metric60
+ok "60 batches of validation are 50: $(cat metric60)" $?
+
 finish

@@ -277,17 +277,34 @@ static int parse_line(struct training_arguments *a, int argc, char **argv, int *
     return 0;
 }
 
-/* word: the n words of `first`, then those of argv but its name, --resume and the operand. */
+/* Whether the n words stand at `at`. */
+static int stand_at(char *const *at, char *const *word, int n)
+{
+    while (n > 0 && strcmp(at[n - 1], word[n - 1]) == 0) n--;
+    return n == 0;
+}
+
+/* word: the n words of `first`, then those of argv but its name, --resume and the operand. Where `first` has
+ * these already they only go to the end, so that the line of a run which is resumed for ever stays short. */
 static int keep_words(struct training_arguments *a, char **first, int n, int argc, char **argv,
                       const char *operand)
 {
+    char **more = malloc(((size_t)argc + 1) * sizeof *more);
+    int added = 0;
     free(a->word);
+    a->words = 0;
     a->word = malloc(((size_t)n + (size_t)argc + 1) * sizeof *a->word);
-    if (!a->word) return -1;
-    memcpy(a->word, first, (size_t)n * sizeof *a->word);
-    a->words = n;
+    if (!a->word || !more) {
+        free(more);
+        return -1;
+    }
     for (int i = 1; i < argc; i++)
-        if (argv[i] != operand && strcmp(argv[i], "--resume")) a->word[a->words++] = argv[i];
+        if (argv[i] != operand && strcmp(argv[i], "--resume")) more[added++] = argv[i];
+    for (int i = 0; i < n; i++)
+        if (i > 0 && added && i + added <= n && stand_at(first + i, more, added)) i += added - 1;
+        else a->word[a->words++] = first[i];
+    for (int i = 0; i < added; i++) a->word[a->words++] = more[i];
+    free(more);
     return 0;
 }
 
@@ -326,10 +343,10 @@ static int parse_resumed(struct training_arguments *a, int argc, char **argv, in
     if (!(a->kept = json_read(path, &e))) return *status = app_fail(&e), 0;
     const struct json *list = json_get(a->kept, "arguments");
     int n = list && list->type == JSON_ARRAY ? list->count : 0;
-    if (n < 2 || n >= (int)(sizeof line / sizeof *line)) {
-        error_set(&e,
-                  "%s: keeps no command line ('arguments'): resume with DATA -o RUN and the options of '%s'",
-                  path, a->command);
+    const int most = (int)(sizeof line / sizeof *line) - 1;
+    if (n < 2 || n > most) {
+        error_set(&e, "%s: 'arguments' has %d words, not 2 to %d: resume with DATA -o RUN and the options of "
+                      "'%s'", path, n, most, a->command);
         return *status = app_fail(&e), 0;
     }
     for (int i = 0; i < n; i++) {

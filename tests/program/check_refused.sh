@@ -156,4 +156,13 @@ done
 ! cmp -s metric50 metric60
 ok "60 batches of validation are 50: $(cat metric60)" $?
 
+# A run that is resumed again and again keeps one command line, not the words of each time.
+for threads in 1 2 1 2; do
+    check "resumed with $threads threads" "$nephron" train --resume tuned --threads $threads --quiet
+done
+[ "$(grep -c -e '"--quiet"' tuned/manifest.json)" -eq 2 ]
+ok "the command line grows: $(tr -d '\n' <tuned/manifest.json | sed 's/"seed".*//')" $?
+tr -d ' \n' <tuned/manifest.json | grep -q '"--threads","2","--quiet"\]'
+ok "and does not end with the last ones" $?
+
 finish

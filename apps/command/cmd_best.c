@@ -13,6 +13,7 @@
 #include "apps/base/progress.h"
 #include "apps/base/result_tables.h"
 #include "io/base/file.h"
+#include "io/base/text.h"
 #include "tensor/base/cpu.h"
 
 enum { RUNS_MAX = 16 };
@@ -142,21 +143,20 @@ static int add_candidate(struct best *v, int a, int b, struct error *e)
 /* The steps from images to label maps, to be typed. */
 static void print_commands(const struct best *v, const struct candidate *c, struct json *commands)
 {
-    char line[4 * 1300];
-    if (c->run[1] < 0) {
-        snprintf(line, sizeof line,
-                 "nephron predict %s -i IMAGES -o OUT --postprocessing %s/postprocessing.json",
-                 v->run[c->run[0]].path, v->out);
-        json_add_text(commands, NULL, line);
-    }
-    for (int k = 0; k < 2 && c->run[1] >= 0; k++) {
-        snprintf(line, sizeof line, "nephron predict %s -i IMAGES -o OUT_%d --probabilities",
-                 v->run[c->run[k]].path, k);
+    char line[16 * 1300], word[2][5 * 1300], path[1400];
+    snprintf(path, sizeof path, "%s/postprocessing.json", v->out);
+    text_shell(word[1], sizeof word[1], path);
+    for (int k = 0; k < 2 && c->run[k] >= 0; k++) {
+        text_shell(word[0], sizeof word[0], v->run[c->run[k]].path);
+        if (c->run[1] < 0)
+            snprintf(line, sizeof line, "nephron predict %s -i IMAGES -o OUT --postprocessing %s", word[0],
+                     word[1]);
+        else
+            snprintf(line, sizeof line, "nephron predict %s -i IMAGES -o OUT_%d --probabilities", word[0], k);
         json_add_text(commands, NULL, line);
     }
     if (c->run[1] >= 0) {
-        snprintf(line, sizeof line,
-                 "nephron ensemble OUT_0 OUT_1 -o OUT --postprocessing %s/postprocessing.json", v->out);
+        snprintf(line, sizeof line, "nephron ensemble OUT_0 OUT_1 -o OUT --postprocessing %s", word[1]);
         json_add_text(commands, NULL, line);
     }
     for (int k = 0; !v->quiet && k < commands->count; k++) console("  %s\n", commands->item[k]->string);

@@ -132,21 +132,6 @@ static const char details[] = "Arms (--arms): federated (FedAvg over the sites) 
                               "  nephron study -o study --preset quick\n"
                               "  nephron study -o study --preset standard --data Dataset500_Renal --resume";
 
-/* For people to copy: words with spaces in quotes. */
-static char *command_line(int argc, char **argv)
-{
-    struct text line = {0};
-    text_puts(&line, "nephron");
-    for (int i = 0; i < argc; i++) {
-        const size_t size = 4 * strlen(argv[i]) + 16;
-        char *word = malloc(size);
-        if (!word) return free(text_take(&line)), NULL;
-        text_printf(&line, " %s", text_shell(word, size, argv[i]));
-        free(word);
-    }
-    return text_take(&line);
-}
-
 /* ---- the phantom --------------------------------------------------------------------------------------- */
 
 /* Whether the dataset at `data` is the phantom that would be written: then it is used again. */
@@ -475,7 +460,7 @@ int cmd_study(int argc, char **argv)
         "The whole study: local-only, federated, centralised; test set; statistics; report.html", details,
         spec};
     struct operands operands;
-    char *line = command_line(argc, argv);
+    char *line = text_command_line(argc, argv);
     if (options_parse(&operands, argc, argv, &help, 0, 0, &status) &&
         !(status = check_usage(s, task, &operands))) {
         z.bf16 = !*precision ? -1 : strcmp(precision, "bf16") == 0;

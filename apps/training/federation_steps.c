@@ -19,6 +19,7 @@
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "io/base/lock.h"
+#include "io/base/text.h"
 #include "nn/data/roles.h"
 #include "nn/planner/plans_json.h"
 #include "nn/train/checkpoint.h"
@@ -531,13 +532,18 @@ static int step_aggregate(const struct training_arguments *a, struct pool *pool,
 static int step_result(const struct training_arguments *a, struct pool *pool, struct error *e)
 {
     struct carried c;
-    char told[256], command[1400];
+    char told[256], word[2][4200];
+    struct text command = {0};
     (void)pool;
     if (carried_open(&c, a->run, e)) return -1;
-    snprintf(command, sizeof command, "nephron federate --as result -o %.600s %.600s", a->run,
-             a->federation.name);
-    int status = carried_result(&c, a->federation.name, command, told, e);
+    text_printf(&command, "nephron federate --as result -o %s %s",
+                text_shell(word[0], sizeof word[0], a->run),
+                text_shell(word[1], sizeof word[1], a->federation.name));
+    char *line = text_take(&command);
+    int status = line ? carried_result(&c, a->federation.name, line, told, e)
+                      : error_set(e, "out of memory for the command line");
     if (!status) tell(a, told);
+    free(line);
     carried_close(&c);
     return status;
 }

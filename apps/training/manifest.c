@@ -11,17 +11,6 @@
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
 
-char *training_command_line(int argc, char **argv)
-{
-    size_t n = 16;
-    for (int i = 0; i < argc; i++) n += strlen(argv[i]) + 1;
-    char *text = malloc(n);
-    if (!text) return NULL;
-    char *p = text + sprintf(text, "nephron");
-    for (int i = 0; i < argc; i++) p += sprintf(p, " %s", argv[i]);
-    return text;
-}
-
 double training_peak_memory(void)
 {
     struct rusage u;
@@ -48,14 +37,17 @@ static void add_federation(struct json *j, const struct training *t)
     }
 }
 
-/* What became of it. */
+/* What became of it. The seconds of training are those of all epochs; wall time and memory those of this
+ * process, which has done the last of them where the run was resumed. */
 static void add_result(struct json *j, const struct training *t, const struct federate_result *r)
 {
+    double seconds = 0;
     struct json *hashes = json_add_array(j, "weight_hashes"),
                 *epsilons = r->privacy[0] ? json_add_array(j, "epsilons") : NULL;
     for (int i = 0; i < r->records; i++) {
         char hash[17];
         if (r->record[i].site >= 0) continue;
+        seconds += r->record[i].seconds;
         snprintf(hash, sizeof hash, "%016" PRIx64, r->record[i].hash);
         json_add_text(hashes, NULL, hash);
         if (epsilons) json_add_number(epsilons, NULL, r->record[i].epsilon);
@@ -64,7 +56,8 @@ static void add_result(struct json *j, const struct training *t, const struct fe
     if (r->privacy[0]) json_add_text(j, "privacy", r->privacy);
     json_add_int(j, "epochs_done", r->rounds);
     if (t->args.patience) json_add_bool(j, "stopped_early", r->rounds < t->options.epochs);
-    json_add_number(j, "training_seconds", r->seconds);
+    if (t->rounds < r->rounds) json_add_int(j, "epochs_since_resume", t->rounds);
+    json_add_number(j, "training_seconds", seconds);
     json_add_number(j, "wall_seconds", clock_seconds() - t->start);
     json_add_number(j, "peak_memory_bytes", training_peak_memory());
     json_add_number(j, "step_bytes", (double)r->step_bytes);

@@ -7,8 +7,6 @@
 /* RUN/manifest.json and the fold's own copy; before the first step (r NULL) and again with what became of
  * it. */
 int training_manifest(const struct training *t, const struct federate_result *r, struct error *e);
-/* The words joined by spaces after "nephron"; malloc'ed, NULL when memory is out. */
-char *training_command_line(int argc, char **argv);
 double training_peak_memory(void); /* bytes */
 
 #endif

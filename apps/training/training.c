@@ -331,6 +331,7 @@ static int run_federation(struct training *t, struct federate_result *result, st
     if (!t->peers) interrupt_begin(); /* ranks of MPI are ended by their launcher */
     if (!status) status = federate_run(result, &f, initial, &events, e);
     progress_end(&report.bar);
+    t->rounds = report.rounds;
     if (!status && !result->stopped && !report.rounds && serves(t)) tell_finished(t, result);
     if (initial) model_destroy(initial);
     for (int k = 0; k < t->sites.count; k++) {
@@ -427,7 +428,7 @@ int training_main_peers(int argc, char **argv, int federated, const struct feder
     }
     if (t.args.threads <= 0) t.args.threads = threads;
     if (!serves(&t)) t.args.quiet = 1;
-    char *line = training_command_line(argc, argv);
+    char *line = text_command_line(argc, argv);
     t.line = line;
     t.pool = pool_create(t.args.threads);
     if (!t.pool || !line) status = error_set(&e, "cannot start %d threads", t.args.threads);

@@ -31,6 +31,7 @@ struct training {
     struct pool *pool;
     const struct federate_peers *peers; /* NULL: this process alone */
     double start;
+    int rounds;                   /* that this process has trained; a resumed run has more */
     int stopped;                  /* by a signal; what is done is kept */
 };
 

@@ -275,6 +275,20 @@ char *text_shell(char *buf, size_t size, const char *s)
     return buf;
 }
 
+char *text_command_line(int argc, char *const *argv)
+{
+    struct text line = {0};
+    text_puts(&line, "nephron");
+    for (int i = 0; i < argc; i++) {
+        const size_t size = 4 * strlen(argv[i]) + 16;
+        char *word = malloc(size);
+        if (!word) return free(text_take(&line)), NULL;
+        text_printf(&line, " %s", text_shell(word, size, argv[i]));
+        free(word);
+    }
+    return text_take(&line);
+}
+
 char *text_shown(char *buf, size_t size, const char *s)
 {
     const char *end = s + strlen(s);

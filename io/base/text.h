@@ -54,6 +54,9 @@ char *text_shown(char *buf, size_t size, const char *s);
 /* s as a word of a command that people copy: as it is, or in single quotes where a shell would take it for
  * more or less than one word; cut off as text_shown. Returns buf. */
 char *text_shell(char *buf, size_t size, const char *s);
+/* "nephron WORD WORD...", for people to copy: each word as text_shell has it. The caller frees it; NULL when
+ * memory is out. */
+char *text_command_line(int argc, char *const *argv);
 
 /* Whether it begins with a byte order mark of UTF-16. */
 int text_is_utf16(const char *text, size_t size);

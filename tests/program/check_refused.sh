@@ -165,4 +165,17 @@ ok "the command line grows: $(tr -d '\n' <tuned/manifest.json | sed 's/"seed".*/
 tr -d ' \n' <tuned/manifest.json | grep -q '"--threads","2","--quiet"\]'
 ok "and does not end with the last ones" $?
 
+# What is told to be typed can be typed, and times are those of what they say.
+mkdir "two words" && cp -r validated "two words/a run"
+check "the best of one" "$nephron" best "two words/a run" -o "two words/best"
+holds "a command for a shell" "nephron predict 'two words/a run' -i IMAGES -o OUT --postprocessing" out
+check "a training" "$nephron" train one -o "two words/new" $train --epochs 3
+holds "its command" "nephron train one -o 'two words/new' --base-features 4" "two words/new/manifest.json"
+seconds() { sed -n 's/.*"training_seconds": \([0-9.e-]*\).*/\1/p' "$1"; }
+before=$(seconds "two words/new/manifest.json")
+check "resumed at its end" "$nephron" train --resume "two words/new"
+[ -n "$before" ] && [ "$(seconds "two words/new/manifest.json")" = "$before" ]
+ok "its seconds of training were $before: $(seconds "two words/new/manifest.json")" $?
+holds "none of its epochs is of the last part" '"epochs_since_resume": 0' "two words/new/manifest.json"
+
 finish

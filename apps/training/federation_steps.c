@@ -161,6 +161,14 @@ static int read_fingerprint(struct site_fingerprint *f, const struct training_ar
     return -1;
 }
 
+/* Whether FED has agreed on something already. */
+static int has_agreed(const struct training_arguments *a)
+{
+    char path[1200];
+    struct error ignored;
+    return file_join(path, sizeof path, a->run, "federation.json", &ignored) == 0 && file_exists(path);
+}
+
 /* site_shift.csv: between the intensity histograms of each two sites, in units of the intensity and of the
  * pooled standard deviation. */
 static int write_shift(const struct training_arguments *a, const struct site_fingerprint *one, int sites,
@@ -195,7 +203,7 @@ static int merge_fingerprints(struct site_fingerprint *all, const struct trainin
         status = read_fingerprint(&one[i], a, l->name[i], e);
         if (!status) status = site_fingerprint_merge(all, &one[i], e);
     }
-    if (!status) status = write_shift(a, one, l->count, all, e);
+    if (!status && !has_agreed(a)) status = write_shift(a, one, l->count, all, e);
     for (int i = 0; one && i < l->count; i++) site_fingerprint_free(&one[i]);
     free(one);
     return status;
@@ -226,11 +234,9 @@ static void terms_free(struct terms *t)
  * that agreed on nothing is replaced; what was agreed on is compared later. */
 static int read_header(struct terms *t, const struct training_arguments *a, struct error *e)
 {
-    char path[1200], agreed[1200];
-    if (file_join(path, sizeof path, a->run, "dataset.json", e) ||
-        file_join(agreed, sizeof agreed, a->run, "federation.json", e))
-        return -1;
-    if ((!file_exists(path) || !file_exists(agreed)) && json_write(t->dataset, path, e)) return -1;
+    char path[1200];
+    if (file_join(path, sizeof path, a->run, "dataset.json", e)) return -1;
+    if ((!file_exists(path) || !has_agreed(a)) && json_write(t->dataset, path, e)) return -1;
     return dataset_read_header(&t->header, path, e);
 }
 

@@ -87,6 +87,11 @@ gives 1 "another federation" $nephron federate --as init -o FED --sites A,B,C $o
 head -n 1 FED/site_shift.csv | grep -q '^channel,site,other,distance,distance_in_std$' &&
     [ "$(wc -l <FED/site_shift.csv)" -eq 4 ]
 ok "site_shift.csv" $?
+# Another fingerprint makes another plan: what was agreed on stays, its table too.
+cp -r FED shifted && $nephron federate B --as fingerprint A -o shifted --quiet
+gives 1 "another federation" $nephron federate --as init -o shifted --sites A,B,C $options --quorum 2
+cmp -s FED/site_shift.csv shifted/site_shift.csv
+ok "an init that is refused rewrites site_shift.csv" $?
 gives 1 "no site D" $nephron federate A --as site D -o FED
 gives 1 "fingerprint/A.json: is the fingerprint of other data" $nephron federate B --as site A -o FED # the wrong folder
 cp -r FED pooled

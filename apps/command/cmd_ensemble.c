@@ -64,17 +64,17 @@ static int run_case(const struct ensemble *v, const char *name, struct error *e)
     return ensemble_run(&c, &v->dataset, &v->post, path, v->probabilities ? npz : NULL, NULL, e);
 }
 
-/* OUT, before anything is written there: made, neither a dataset nor a run, and without the label maps that
- * are to come. */
+/* OUT, before anything is written there: made, and without the files that are to come. */
 static int take_folder(const struct ensemble *v, const struct file_list *files, struct error *e)
 {
     char id[ID_MAX], path[1400], npz[1400];
-    if (dataset_spare(v->out, e) || run_spare(v->out, e) || file_mkdirs(v->out, e)) return -1;
+    if (file_mkdirs(v->out, e)) return -1;
     for (int i = 0; i < files->count; i++) {
         if (!file_has_suffix(files->name[i], ".npz")) continue;
         if (output_paths(id, path, npz, v, files->name[i], e)) return -1;
-        if (!v->overwrite && file_exists(path))
-            return error_set(e, "%s: is there already; --overwrite replaces it", path);
+        const char *there = file_exists(path) ? path : v->probabilities && file_exists(npz) ? npz : NULL;
+        if (!v->overwrite && there)
+            return error_set(e, "%s: is there already; --overwrite replaces it", there);
     }
     return 0;
 }
@@ -155,14 +155,28 @@ static int check_others(const struct ensemble *v, struct error *e)
     return 0;
 }
 
-/* What goes to one of the folders would replace the predictions that it is made of. */
+/* What goes to one of the folders would replace the predictions that it is made of; OUT is no dataset and no
+ * run either. */
 static int check_output(const struct ensemble *v, struct error *e)
 {
     for (int k = 0; k < v->c.folders; k++)
         if (file_is_same(v->out, v->c.folder[k]))
             return error_set(e, "-o %s: is one of the folders to combine, whose label maps would be replaced",
                              v->out);
-    return 0;
+    return dataset_spare(v->out, e) || run_spare(v->out, e) ? -1 : 0;
+}
+
+/* OUT/dataset.json is a copy of the text, or may be: another one is somebody's. */
+static int check_copy(const struct ensemble *v, const char *copy, const unsigned char *text, size_t size,
+                      struct error *e)
+{
+    unsigned char *there;
+    size_t length;
+    if (v->overwrite || !file_exists(copy)) return 0;
+    if (file_read(copy, 1 << 26, &there, &length, e)) return -1;
+    const int same = length == size && memcmp(there, text, size) == 0;
+    free(there);
+    return same ? 0 : error_set(e, "%s: is there already, with other text; --overwrite replaces it", copy);
 }
 
 static int run_ensemble(struct ensemble *v, struct error *e)
@@ -182,10 +196,10 @@ static int run_ensemble(struct ensemble *v, struct error *e)
     int status = check_output(v, e) || check_others(v, e) ? -1 : 0;
     if (!status && v->postprocessing)
         status = postprocess_read(&v->post, v->postprocessing, &v->dataset, e);
-    if (!status) status = run_cases(v, e);
+    if (!status) status = file_join(copy, sizeof copy, v->out, "dataset.json", e);
     if (!status) status = file_read(path, 1 << 26, &text, &size, e);
     if (!status) { /* so that the folder can be evaluated, or be part of another ensemble */
-        status = file_join(copy, sizeof copy, v->out, "dataset.json", e) || file_write(copy, text, size, e)
+        status = check_copy(v, copy, text, size, e) || run_cases(v, e) || file_write(copy, text, size, e)
                      ? -1
                      : 0;
         free(text);
@@ -205,7 +219,7 @@ int cmd_ensemble(int argc, char **argv)
          0},
         {"probabilities", 0, OPTION_FLAG, &v.probabilities, NULL, "also CASE.npz with the mean probabilities",
          0, 0, 0},
-        {"overwrite", 0, OPTION_FLAG, &v.overwrite, NULL, "replace label maps that are in OUT", 0, 0, 0},
+        {"overwrite", 0, OPTION_FLAG, &v.overwrite, NULL, "replace files that are in OUT", 0, 0, 0},
         OPTION_QUIET(v.quiet),
         {0}};
     struct command_help help = {"ensemble FOLDER FOLDER... -o OUT [OPTIONS]",

@@ -119,6 +119,12 @@ kept "a dataset.json of somebody's" own 1 "own/dataset.json: is there already" "
     -i $image -o own $fast
 kept "probabilities of somebody's" own 1 "own/map.npz: is there already" "$nephron" predict whole -i $image \
     -o own/map.nii.gz --probabilities $fast
+check "one prediction" "$nephron" predict whole -i $image -o first $fast --probabilities
+mkdir mean && echo precious >mean/hippocampus_001.npz
+kept "an ensemble's probabilities over others" mean 1 "mean/hippocampus_001.npz: is there already" \
+    "$nephron" ensemble first first -o mean --probabilities
+kept "an ensemble's dataset.json over another" own 1 "own/dataset.json: is there already" "$nephron" \
+    ensemble first first -o own
 
 # Options of train and federate that would change nothing are refused, by name.
 for option in "--step 1" --no-mirror --probabilities "--pictures 1"; do

@@ -372,6 +372,19 @@ static int check_patience(const struct training *t, struct error *e)
                                 t->args.patience, t->args.fold, t->args.data);
 }
 
+/* What was measured of the final weights, and decided on it, where a resumed training has replaced them. */
+static int forget_measured(const struct training *t, struct error *e)
+{
+    static const char *const of_fold[] = {"validation/summary.json", "validation/predictions.csv",
+                                          "test/predictions.csv", "site_results.csv"};
+    char path[1300];
+    if (!t->args.resume || !t->rounds) return 0;
+    for (size_t i = 0; i < sizeof of_fold / sizeof *of_fold; i++)
+        if (file_join(path, sizeof path, t->fold_path, of_fold[i], e) || file_remove(path, e)) return -1;
+    if (file_join(path, sizeof path, t->args.run, "postprocessing.json", e)) return -1;
+    return file_remove(path, e);
+}
+
 static int run_training(struct training *t, struct error *e)
 {
     const struct learning_task *task;
@@ -393,7 +406,7 @@ static int run_training(struct training *t, struct error *e)
     if (!serves(t)) return federate_result_free(&result), 0;
     t->stopped = result.stopped;
     if (t->stopped) return federate_result_free(&result), 0;
-    int status = training_manifest(t, &result, e);
+    int status = forget_measured(t, e) || training_manifest(t, &result, e) ? -1 : 0;
     if (result.privacy[0] && !t->args.quiet) printf("privacy: %s\n", result.privacy);
     if (result.rounds < t->options.epochs && !t->args.quiet)
         printf("stopped after %d of %d: the average validation metric was best after %d\n", result.rounds,

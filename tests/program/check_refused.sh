@@ -171,6 +171,17 @@ ok "the command line grows: $(tr -d '\n' <tuned/manifest.json | sed 's/"seed".*/
 tr -d ' \n' <tuned/manifest.json | grep -q '"--threads","2","--quiet"\]'
 ok "and does not end with the last ones" $?
 
+# A training that is made longer has other weights: what was measured of the earlier ones is not theirs.
+cp -r validated longer
+check "a postprocessing" "$nephron" postprocess longer
+check "made longer" "$nephron" train --resume longer
+test -s longer/fold_0/validation/summary.json && test -s longer/postprocessing.json
+ok "resumed at its end, nothing is measured" $?
+check "made longer" "$nephron" train --resume longer --epochs 2 --no-validation
+test ! -e longer/fold_0/validation/summary.json && test ! -e longer/postprocessing.json
+ok "what was measured of other weights stays" $?
+refuses 1 "no fold_\*/validation/summary.json" "$nephron" postprocess longer
+
 # What is told to be typed can be typed, and times are those of what they say.
 mkdir "two words" && cp -r validated "two words/a run"
 check "the best of one" "$nephron" best "two words/a run" -o "two words/best"

@@ -220,6 +220,8 @@ nephron_model *nephron_model_load(nephron *n, const char *folder, const char *fo
     }
     int count = fold ? 1 : run_folds(folds, FOLDS_MAX, &m->run, NULL), status = 0;
     if (fold) snprintf(folds[0], sizeof folds[0], "%s", fold);
+    if (count > FOLDS_MAX)
+        status = error_set(&n->e, "%s: has %d folds, %d can be averaged", folder, count, FOLDS_MAX);
     if (count == 0) status = error_set(&n->e, "%s: no fold_*/checkpoint_*: is it a trained run?", folder);
     for (int k = 0; !status && k < count; k++, m->folds += !status)
         status = (m->model[k] = run_model(&m->run, folds[k], NULL, &n->e)) ? 0 : -1;

@@ -22,7 +22,7 @@ static int export_run(const char *in, const char *out, const char *fold, const c
     struct device_figures f;
     char first[1][16];
     if (run_open(&r, in, e)) return -1;
-    if (!fold && run_folds(first, 1, &r, checkpoint) == 1) fold = first[0];
+    if (!fold && run_folds(first, 1, &r, checkpoint) > 0) fold = first[0];
     struct model *m = fold ? run_model(&r, fold, checkpoint, e) : NULL;
     int status = m ? device_export(&f, &r, m, out, o, e)
                    : fold ? -1 : error_set(e, "%s: has no fold_*/checkpoint_%s: is it a trained run?", in,

@@ -110,7 +110,7 @@ static int info_model(const char *path, struct json *j, struct error *e)
     struct run r;
     char fold[64][16];
     if (run_open(&r, path, e)) return -1;
-    int n = run_folds(fold, 64, &r, NULL);
+    const int there = run_folds(fold, 64, &r, NULL), n = there < 64 ? there : 64;
     json_add_text(j, "kind", "model folder of nnU-Net");
     json_add_text(j, "configuration", r.configuration);
     struct json *folds = json_add_array(j, "folds");

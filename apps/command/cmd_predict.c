@@ -243,7 +243,11 @@ static int choose_folds(struct predict *p, struct error *e)
 {
     const char *at = p->folds_text;
     if (!at) {
-        p->fold_count = run_folds(p->folds, FOLDS_MAX, &p->run, p->checkpoint);
+        const int there = run_folds(p->folds, FOLDS_MAX, &p->run, p->checkpoint);
+        if (there > FOLDS_MAX)
+            return error_set(e, "%s: has %d folds, %d can be averaged: --folds names them", p->run_path,
+                             there, FOLDS_MAX);
+        p->fold_count = there;
         if (p->fold_count) return 0;
         return error_set(e, "%s: no fold_*/checkpoint_%s.safetensors or .pth: is it a trained run?",
                          p->run_path, p->checkpoint ? p->checkpoint : "*");

@@ -138,17 +138,20 @@ int run_folds(char fold[][16], int max, const struct run *r, const char *checkpo
 {
     struct file_list names;
     struct error ignored;
-    char path[1300];
+    char path[1300], (*all)[16];
     int n = 0;
     if (file_list(r->path, &names, &ignored)) return 0;
-    for (int i = 0; i < names.count && n < max; i++) {
+    if (!(all = malloc(((size_t)names.count + 1) * sizeof *all))) return file_list_free(&names), 0;
+    for (int i = 0; i < names.count; i++) {
         const char *k = names.name[i] + 5;
         if (strncmp(names.name[i], "fold_", 5) != 0 || !*k || strlen(k) > 4 || k[strspn(k, "0123456789")])
             continue;
-        if (run_checkpoint(path, sizeof path, r, k, checkpoint)) snprintf(fold[n++], 16, "%s", k);
+        if (run_checkpoint(path, sizeof path, r, k, checkpoint)) snprintf(all[n++], sizeof *all, "%s", k);
     }
     file_list_free(&names);
-    qsort(fold, (size_t)n, sizeof *fold, compare_folds);
+    qsort(all, (size_t)n, sizeof *all, compare_folds);
+    for (int i = 0; i < n && i < max; i++) memcpy(fold[i], all[i], sizeof *all);
+    free(all);
     if (n == 0 && max > 0 && run_checkpoint(path, sizeof path, r, "all", checkpoint))
         snprintf(fold[n++], 16, "all");
     return n;

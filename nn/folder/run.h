@@ -38,7 +38,8 @@ int run_checkpoint(char *path, size_t size, const struct run *r, const char *fol
  * The caller frees the model. */
 struct model *run_model(const struct run *r, const char *fold, const char *checkpoint, struct error *e);
 /* Folders fold_K of the run that hold the checkpoint, K in the order of numbers; "all" only where there is no
- * other, as nnU-Net finds them. Names without "fold_", at most max. */
+ * other, as nnU-Net finds them. Names without "fold_"; returns how many there are, of which the first max are
+ * in fold. */
 int run_folds(char fold[][16], int max, const struct run *r, const char *checkpoint);
 /* Is it a run or nnU-Net's model folder: plans.json or manifest.json beside folders fold_K? */
 int run_is_folder(const char *folder);

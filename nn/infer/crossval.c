@@ -73,8 +73,10 @@ int crossval_add_folder(struct crossval *v, const char *folder, const char *ref,
 
 int crossval_add_run(struct crossval *v, const struct run *run, const char *ref, struct error *e)
 {
-    char fold[64][16], path[1300], folder[1400], name[1500];
-    int n = run_folds(fold, 64, run, NULL), before = v->pairs;
+    enum { MOST = 64 };
+    char fold[MOST][16], path[1300], folder[1400], name[1500];
+    int n = run_folds(fold, MOST, run, NULL), before = v->pairs;
+    if (n > MOST) return error_set(e, "%s: has %d folds, more than %d", run->path, n, MOST);
     for (int k = 0; k < n; k++) {
         if (run_fold_path(path, sizeof path, run->path, fold[k], e) ||
             file_join(folder, sizeof folder, path, "validation", e) ||

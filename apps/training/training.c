@@ -343,6 +343,23 @@ static int run_federation(struct training *t, struct federate_result *result, st
     return status;
 }
 
+/* What is measured of the final weights, in the fold's folder. */
+static const char *const results[] = {"validation/summary.json", "validation/predictions.csv",
+                                      "test/predictions.csv", "site_results.csv"};
+
+/* Results of a training stay where only its weights were removed. */
+static int check_results(const struct training *t, struct error *e)
+{
+    char path[1300];
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
+        if (file_join(path, sizeof path, t->fold_path, results[i], e)) return -1;
+        if (file_exists(path))
+            return error_set(e, "%s: results of a training whose weights are not there; --overwrite replaces "
+                                "them", path);
+    }
+    return 0;
+}
+
 /* Finds the fold's folder; one that holds a trained fold must be continued or replaced. Writes nothing.
  * Resuming what was never begun begins it, so that a script can be run again. */
 static int find_folder(struct training *t, struct error *e)
@@ -356,7 +373,7 @@ static int find_folder(struct training *t, struct error *e)
         return error_set(e,
                          "%s: this fold is already trained; --resume continues it, --overwrite replaces it",
                          t->fold_path);
-    return 0;
+    return a->overwrite || folder_has_checkpoint(t->fold_path) ? 0 : check_results(t, e);
 }
 
 /* Without held-out cases there is no metric to become better, and N epochs would be all. */
@@ -375,12 +392,10 @@ static int check_patience(const struct training *t, struct error *e)
 /* What was measured of the final weights, and decided on it, where a resumed training has replaced them. */
 static int forget_measured(const struct training *t, struct error *e)
 {
-    static const char *const of_fold[] = {"validation/summary.json", "validation/predictions.csv",
-                                          "test/predictions.csv", "site_results.csv"};
     char path[1300];
     if (!t->args.resume || !t->rounds) return 0;
-    for (size_t i = 0; i < sizeof of_fold / sizeof *of_fold; i++)
-        if (file_join(path, sizeof path, t->fold_path, of_fold[i], e) || file_remove(path, e)) return -1;
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++)
+        if (file_join(path, sizeof path, t->fold_path, results[i], e) || file_remove(path, e)) return -1;
     if (file_join(path, sizeof path, t->args.run, "postprocessing.json", e)) return -1;
     return file_remove(path, e);
 }

@@ -196,6 +196,12 @@ test ! -e longer/fold_0/validation/summary.json && test ! -e longer/postprocessi
 ok "what was measured of other weights stays" $?
 refuses 1 "no fold_\*/validation/summary.json" "$nephron" postprocess longer
 
+# Results whose weights were removed, to save room, are results still.
+cp -r validated lean && rm lean/fold_0/checkpoint_*
+kept "results without weights" lean 1 "lean/fold_0/validation/summary.json: results of a training" \
+    "$nephron" train one -o lean $train
+check "which --overwrite replaces" "$nephron" train one -o lean $train --overwrite
+
 # What is told to be typed can be typed, and times are those of what they say.
 mkdir "two words" && cp -r validated "two words/a run"
 check "the best of one" "$nephron" best "two words/a run" -o "two words/best"

@@ -13,8 +13,9 @@
 #include "tensor/base/check.h"
 #include "tensor/base/clock.h"
 
-/* nnU-Net's own number of iterations; the fewest; the share of the time that is planned with. */
-enum { MOST = 250000, LEAST = 10 };
+/* nnU-Net's own number of iterations; the fewest; those from which all of its augmentation is worth more than
+ * mirrors and intensities alone; the share of the time that is planned with. */
+enum { MOST = 250000, LEAST = 10, FULL_AUGMENTATION = 8000 };
 static const double share = 0.95;
 
 /* In order: how often nnU-Net's features are halved, whether its batch is taken or 2, and the iterations from
@@ -23,7 +24,7 @@ static const double share = 0.95;
 static const struct choice {
     int halvings, small_batch;
     double least;
-} choices[] = {{0, 0, 25000}, {0, 1, 2000}, {1, 1, 500}, {2, 1, 0}};
+} choices[] = {{0, 0, 25000}, {0, 1, 4000}, {1, 1, 500}, {2, 1, 0}};
 enum { CHOICES = sizeof choices / sizeof *choices };
 
 void budget_recipe(struct train_options *o)
@@ -170,6 +171,24 @@ static int choose_precision(double *seconds, struct budget *b, const struct plan
     return 0;
 }
 
+/* All of nnU-Net's augmentation where there are iterations enough for it, unless the augmentation is given;
+ * *total becomes what its steps leave time for. */
+static int choose_augmentation(double *total, struct budget *b, const struct plan *p,
+                               const struct train_options *t, struct pool *pool, struct error *e)
+{
+    const double start = clock_seconds();
+    struct train_options now = *t;
+    double step;
+    b->augment = t->augment;
+    if (b->fixed_augment || *total < FULL_AUGMENTATION) return 0;
+    b->augment = now.augment = 2;
+    now.bf16 = b->bf16;
+    if (measure_step(&step, p, &now, pool, e)) return -1;
+    b->spent += clock_seconds() - start;
+    *total = spread_time(b, p, step);
+    return 0;
+}
+
 int budget_fit(struct budget *b, const struct plan *p, const struct train_options *t, struct pool *pool,
                struct error *e)
 {
@@ -177,7 +196,9 @@ int budget_fit(struct budget *b, const struct plan *p, const struct train_option
     struct train_options now = *t;
     if (choose_precision(&step, b, p, &now, pool, e)) return -1;
     b->spent += clock_seconds() - start;
-    return check_time(b, spread_time(b, p, step), e);
+    double total = spread_time(b, p, step);
+    if (choose_augmentation(&total, b, p, t, pool, e)) return -1;
+    return check_time(b, total, e);
 }
 
 /* The plans of a choice, and in *plan the one of the configuration. A 3D patch is that of `first`. */
@@ -203,7 +224,7 @@ int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f,
                  struct pool *pool, struct error *e)
 {
     const double start = clock_seconds(), before = b->spent;
-    struct train_options now = *t;
+    struct train_options now;
     const struct plan *plan;
     double smallest, step, total = -1; /* seconds */
     if (plans_make(p, f, d, o, e)) return -1;
@@ -212,7 +233,9 @@ int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f,
     if (!asked) return -1;
     /* The smallest is measured first: its speed tells which of the others are hopeless. */
     if (plan_choice(p, &plan, &choices[CHOICES - 1], b, &first, f, d, o, configuration, e)) return -1;
+    now = *t;
     int status = choose_precision(&smallest, b, plan, &now, pool, e);
+    const int smallest_bf16 = b->bf16;
     const double rate = status ? 0 : step_flops(plan) / smallest;
     plans_free(p);
     if (status) return -1;
@@ -225,7 +248,9 @@ int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f,
         /* wide layers run up to 4 times as fast */
         const int hopeless = step_flops(plan) / rate / 4 * choices[k].least > left;
         step = smallest;
-        if (!hopeless && !last && measure_step(&step, plan, &now, pool, e)) {
+        b->bf16 = smallest_bf16;
+        now = *t; /* the precision is each plan's own: bf16 gains with the width */
+        if (!hopeless && !last && choose_precision(&step, b, plan, &now, pool, e)) {
             plans_free(p);
             return -1;
         }
@@ -234,7 +259,7 @@ int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f,
         if (last || (!hopeless && total >= choices[k].least)) break;
         plans_free(p);
     }
-    if (!check_time(b, total, e)) return 0;
+    if (!choose_augmentation(&total, b, plan, t, pool, e) && !check_time(b, total, e)) return 0;
     plans_free(p);
     return -1;
 }
@@ -249,9 +274,9 @@ void budget_print(const struct budget *b)
     progress_time(training, b->training_seconds);
     progress_time(validation, b->validation_seconds);
     strftime(end, sizeof end, "%Y-%m-%d %H:%M:%S", localtime_r(&at, &local));
-    printf("%g hours: %d base features, batch %d, %d epochs of %d iterations in %s\n"
+    printf("%g hours: %d base features, batch %d, %d epochs of %d iterations in %s, augmentation %d\n"
            "  a step takes %s here; training %s, validation at the end %s; expected end %s\n",
-           b->hours, b->base_features, b->batch, b->epochs, b->iterations, b->bf16 ? "bf16" : "fp32", step,
-           training, validation, end);
+           b->hours, b->base_features, b->batch, b->epochs, b->iterations, b->bf16 ? "bf16" : "fp32",
+           b->augment, step, training, validation, end);
     fflush(stdout);
 }

@@ -13,19 +13,20 @@ struct budget {
     double spent;            /* seconds that are gone already */
     int fixed_features;      /* the base features are given: only the batch is open */
     int fixed_precision;     /* as the options say; else bf16 where a step is faster so */
+    int fixed_augment;       /* as the options say; else all of it from 8000 iterations on */
     int validation_cases;    /* predicted at the end; 0: none */
     double window_step;
     int mirror;
     /* chosen */
-    int base_features, batch, epochs, iterations, bf16;
+    int base_features, batch, epochs, iterations, bf16, augment;
     double step_seconds, training_seconds, validation_seconds;
 };
 
-/* What a training of hours wants, where nothing else is asked for: AdamW from 0.001 on, mirrors and
- * intensities (docs/results.md has the measurements). */
+/* What a training of hours wants, where nothing else is asked for: AdamW from 0.001 on; of the augmentation
+ * mirrors and intensities, to begin with (docs/results.md has the measurements). */
 void budget_recipe(struct train_options *o);
 /* Plans of f with nnU-Net's patch and the first of these that the time is enough for: its features and batch
- * with 25000 iterations; batch 2, and its features with 2000 iterations, half of them with 500, a quarter.
+ * with 25000 iterations; batch 2, and its features with 4000 iterations, half of them with 500, a quarter.
  * Steps of real size are measured, augmentation included. */
 int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f, const struct dataset *d,
                  const struct plan_options *o, const char *configuration, const struct train_options *t,

@@ -91,6 +91,7 @@ static void ask_budget(struct training *t)
     b->mirror = t->args.mirror;
     b->fixed_features = t->args.width > 0;
     b->fixed_precision = t->args.precision != NULL;
+    b->fixed_augment = t->args.augment >= 0;
     for (int i = 0; i < t->dataset.cases; i++)
         b->validation_cases += t->args.validate_at_end && t->role[i] == ROLE_VALIDATION;
 }
@@ -105,10 +106,11 @@ static int obey_budget(struct training *t, int given_plan, struct error *e)
     o->epochs = b->epochs;
     o->iterations = b->iterations;
     o->bf16 = b->bf16;
+    o->augment = b->augment;
     if (t->args.quiet) return 0;
     budget_print(b);
-    printf("  %s from %g on (%s), weights averaged with %g, augmentation %d\n", o->optimizer->name, o->lr,
-           o->schedule->name, o->ema, o->augment);
+    printf("  %s from %g on (%s), weights averaged with %g\n", o->optimizer->name, o->lr, o->schedule->name,
+           o->ema);
     return 0;
 }
 

@@ -41,8 +41,8 @@ def trainer(kind):
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
     class Timed(nnUNetTrainer):
-        def __init__(self, *a, **k):
-            super().__init__(*a, **k)
+        def __init__(self, plans, configuration, fold, dataset_json, device=torch.device("cpu")):
+            super().__init__(plans, configuration, fold, dataset_json, device)
             self.num_epochs = 1000000
             self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 10, 1
             if kind == "adapted":
@@ -87,7 +87,7 @@ def trainer(kind):
         full["batch_size"] = 2
         architecture = full["architecture"]["arch_kwargs"]
         architecture["features_per_stage"] = [n // 2 for n in architecture["features_per_stage"]]
-    plans["plans_name"] = "%s_%g" % (kind, asked.hours)
+    plans.update(plans_name="%s_%g" % (kind, asked.hours), continue_training=False)
     torch.set_num_threads(2)
     t = Timed(plans, "3d_fullres", 0, dataset, torch.device("cpu"))
     t.run_training()

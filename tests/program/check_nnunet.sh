@@ -226,8 +226,9 @@ ok "it tells what it chose" $?
 [ "$(sed 1d "$work/timed/fold_0/progress.csv" | wc -l)" -eq \
     "$(sed -n 's/.* batch [0-9]*, \([0-9]*\) epochs.*/\1/p' "$work/out")" ]
 ok "it trained the epochs that it chose" $?
-grep -q "adamw from 0.001 on (poly).*augmentation 1" "$work/out" &&
-    grep -q '"optimizer": "adamw"' "$work/timed/manifest.json"
+grep -q "iterations in .*, augmentation 1" "$work/out" && grep -q "adamw from 0.001 on (poly)" "$work/out" &&
+    grep -q '"optimizer": "adamw"' "$work/timed/manifest.json" &&
+    grep -q '"augment": 1' "$work/timed/manifest.json"
 ok "it tells how it optimises" $?
 timed=$(last_hash "$work/timed/fold_0/progress.csv")
 check "--resume of a run with --hours" $nephron train --resume "$work/timed"
@@ -247,6 +248,9 @@ $nephron plan "$work/plain" --hours 1 --patch 16,16,16 --base-features 8 -o "$wo
 ok "plan --hours with given features" $?
 [ "$(tr -d '\n ' <"$work/timed.json" | grep -c '"features_per_stage":\[8,16')" -ge 1 ]
 ok "plans.json has them" $?
+$nephron plan "$work/plain" --hours 100 --patch 16,16,16 --base-features 2 >"$work/out" &&
+    grep -q '^100 hours: .* iterations in .*, augmentation 2' "$work/out"
+ok "all of the augmentation where there is time for it" $?
 refuses 1 "less than 10 iterations" $nephron train "$work/plain" -o "$work/x" --overwrite --hours 1e-6 \
     --base-features 4 --patch 16,16,16 --batch 2 --quiet
 $nephron train "$work/plain" -o "$work/x" --hours 1 --epochs 3 >/dev/null 2>"$work/err"

@@ -360,6 +360,26 @@ static int check_results(const struct training *t, struct error *e)
     return 0;
 }
 
+/* In a folder where no training has begun, what would be replaced is somebody's: the table of --sites too. */
+static int check_theirs(const struct training *t, struct error *e)
+{
+    static const char *const files[] = {"dataset.json", "splits_final.json", "sites.csv"};
+    const struct training_arguments *a = &t->args;
+    char path[1300];
+    if (a->overwrite) return 0;
+    if (file_join(path, sizeof path, a->run, "manifest.json", e)) return -1;
+    if (file_exists(path)) return 0;
+    if (file_join(path, sizeof path, t->fold_path, ".lock", e)) return -1;
+    if (file_exists(path)) return 0; /* it was killed as it began */
+    for (int i = 0; i < 2 + a->federated; i++) {
+        if (file_join(path, sizeof path, a->run, files[i], e)) return -1;
+        if (file_exists(path))
+            return error_set(e, "%s: is there already, and no manifest.json tells that it is a run's; "
+                                "--overwrite replaces it", path);
+    }
+    return 0;
+}
+
 /* Finds the fold's folder; one that holds a trained fold must be continued or replaced. Writes nothing.
  * Resuming what was never begun begins it, so that a script can be run again. */
 static int find_folder(struct training *t, struct error *e)
@@ -368,7 +388,7 @@ static int find_folder(struct training *t, struct error *e)
     if (run_fold_path(t->fold_path, sizeof t->fold_path, a->run, a->fold, e)) return -1;
     if (file_exists(a->run) && !file_is_dir(a->run))
         return error_set(e, "%s: is a file, no folder for a run", a->run);
-    if (dataset_spare(a->run, e) || run_spare_nnunet(a->run, e)) return -1;
+    if (dataset_spare(a->run, e) || run_spare_nnunet(a->run, e) || check_theirs(t, e)) return -1;
     if (folder_has_checkpoint(t->fold_path) && !a->resume && !a->overwrite)
         return error_set(e,
                          "%s: this fold is already trained; --resume continues it, --overwrite replaces it",

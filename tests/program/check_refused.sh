@@ -195,6 +195,20 @@ check "made longer" "$nephron" train --resume longer --epochs 2 --no-validation
 test ! -e longer/fold_0/validation/summary.json && test ! -e longer/postprocessing.json
 ok "what was measured of other weights stays" $?
 refuses 1 "no fold_\*/validation/summary.json" "$nephron" postprocess longer
+# What lies in a folder that is no run is somebody's, the table of --sites too.
+mkdir project && sed 's/$/,more/' one/sites.csv >project/sites.csv
+kept "a training beside the table of its sites" project 1 "project/sites.csv: is there already" \
+    "$nephron" federate one -o project --sites project/sites.csv $federate
+for file in dataset.json splits_final.json; do
+    mkdir of_$file && echo precious >of_$file/$file
+    kept "a training beside another $file" of_$file 1 "of_$file/$file: is there already, and no manifest" \
+        "$nephron" train one -o of_$file $train
+done
+check "asked for" "$nephron" train one -o of_dataset.json $train --overwrite
+# The first fold's files are a run's for the next one, and a training that was killed as it began goes on.
+check "another fold" "$nephron" train one -o of_dataset.json $train --fold 1
+rm of_dataset.json/manifest.json of_dataset.json/fold_1/checkpoint_*
+check "as it began" "$nephron" train one -o of_dataset.json $train --fold 1
 
 # Results whose weights were removed, to save room, are results still.
 cp -r validated lean && rm lean/fold_0/checkpoint_*

@@ -206,28 +206,6 @@ static int convert_folds(struct model_folder *m, struct error *e)
     return check_run(m, e);
 }
 
-/* A fold of another number would be left out, and the run predict as another one than the folder. */
-static int check_folds(const char *in, struct error *e)
-{
-    struct file_list names;
-    char path[1300], name[40];
-    int status = 0;
-    if (file_list(in, &names, e)) return -1;
-    for (int i = 0; !status && i < names.count; i++) {
-        int known = strncmp(names.name[i], "fold_", 5) != 0;
-        for (int k = 0; !known && k < FOLDS; k++) known = strcmp(names.name[i] + 5, folds[k]) == 0;
-        for (int k = 0; !status && !known && k < KINDS; k++) {
-            snprintf(name, sizeof name, "checkpoint_%s.pth", kinds[k]);
-            if (snprintf(path, sizeof path, "%s/%s/%s", in, names.name[i], name) < (int)sizeof path &&
-                file_exists(path))
-                status = error_set(e, "%s: only the folds 0 to 4 and all are converted; predict takes the "
-                                      "folder as it is", path);
-        }
-    }
-    file_list_free(&names);
-    return status;
-}
-
 static int convert_folder(const char *in, const char *out, struct error *e)
 {
     static const char *const needed[] = {"plans.json", "dataset.json"};
@@ -243,7 +221,7 @@ static int convert_folder(const char *in, const char *out, struct error *e)
     }
     if (file_join(path, sizeof path, out, "manifest.json", e)) return -1;
     if (file_exists(path)) return error_set(e, "%s: there is a run already", out);
-    if (check_folds(in, e) || dataset_spare(out, e) || file_mkdirs(out, e)) return -1;
+    if (nnunet_check_folds(in, e) || dataset_spare(out, e) || file_mkdirs(out, e)) return -1;
     int status = convert_folds(&m, e);
     if (!status) print_notes(&m);
     json_free(m.manifest);

@@ -60,6 +60,31 @@ int nnunet_refuse_version_1(const char *path, struct error *e)
         path);
 }
 
+int nnunet_check_folds(const char *folder, struct error *e)
+{
+    static const char *const kinds[] = {"final", "best", "latest"};
+    struct file_list names;
+    char path[1300];
+    int status = 0;
+    if (file_list(folder, &names, e)) return -1;
+    for (int i = 0; !status && i < names.count; i++) {
+        const char *fold = names.name[i] + 5;
+        if (strncmp(names.name[i], "fold_", 5) != 0 || strcmp(fold, "all") == 0 ||
+            (fold[0] >= '0' && fold[0] <= '4' && fold[1] == 0))
+            continue;
+        for (int k = 0; !status && k < 3; k++)
+            if (snprintf(path, sizeof path, "%s/%s/checkpoint_%s.pth", folder, names.name[i], kinds[k]) <
+                    (int)sizeof path &&
+                file_exists(path))
+                status = error_set(e,
+                                   "%s: only the folds 0 to 4 and all are converted; predict takes the "
+                                   "folder as it is",
+                                   path);
+    }
+    file_list_free(&names);
+    return status;
+}
+
 struct json *nnunet_manifest(const struct json *values, const char *folder)
 {
     const struct json *axes = json_get(values, "inference_allowed_mirroring_axes");

@@ -140,24 +140,29 @@ static int add_candidate(struct best *v, int a, int b, struct error *e)
     return status;
 }
 
+static void add_command(struct json *commands, char *const *word, size_t words)
+{
+    char *line = text_command_line((int)words, word);
+    if (line) json_add_text(commands, NULL, line);
+    free(line);
+}
+
 /* The steps from images to label maps, to be typed. */
 static void print_commands(const struct best *v, const struct candidate *c, struct json *commands)
 {
-    char line[16 * 1300], word[2][5 * 1300], path[1400];
+    char path[1400], run[1024], out[16];
     snprintf(path, sizeof path, "%s/postprocessing.json", v->out);
-    text_shell(word[1], sizeof word[1], path);
     for (int k = 0; k < 2 && c->run[k] >= 0; k++) {
-        text_shell(word[0], sizeof word[0], v->run[c->run[k]].path);
-        if (c->run[1] < 0)
-            snprintf(line, sizeof line, "nephron predict %s -i IMAGES -o OUT --postprocessing %s", word[0],
-                     word[1]);
-        else
-            snprintf(line, sizeof line, "nephron predict %s -i IMAGES -o OUT_%d --probabilities", word[0], k);
-        json_add_text(commands, NULL, line);
+        char *one[] = {"predict", run, "-i", "IMAGES", "-o", "OUT", "--postprocessing", path},
+             *part[] = {"predict", run, "-i", "IMAGES", "-o", out, "--probabilities"};
+        snprintf(run, sizeof run, "%s", v->run[c->run[k]].path);
+        snprintf(out, sizeof out, "OUT_%d", k);
+        if (c->run[1] < 0) add_command(commands, one, sizeof one / sizeof *one);
+        else add_command(commands, part, sizeof part / sizeof *part);
     }
     if (c->run[1] >= 0) {
-        snprintf(line, sizeof line, "nephron ensemble OUT_0 OUT_1 -o OUT --postprocessing %s", word[1]);
-        json_add_text(commands, NULL, line);
+        char *both[] = {"ensemble", "OUT_0", "OUT_1", "-o", "OUT", "--postprocessing", path};
+        add_command(commands, both, sizeof both / sizeof *both);
     }
     for (int k = 0; !v->quiet && k < commands->count; k++) console("  %s\n", commands->item[k]->string);
 }

@@ -174,7 +174,7 @@ static int segment(struct predict *p, struct model **model, struct error *e)
 {
     struct segmenter s = {.plan = p->run.plan, .dataset = &p->run.dataset, .bf16 = p->run.options.bf16};
     struct image_cases cases;
-    char again[1300], previous[1300];
+    char again[1300], previous[1300] = "";
     double announced = 0, start = clock_seconds();
     s.sliding.step = p->step;
     for (int a = 0; a < 3; a++) s.sliding.mirror[a] = p->mirror && p->run.mirror[a];

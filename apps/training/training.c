@@ -20,6 +20,7 @@
 #include "apps/training/validation.h"
 #include "io/base/file.h"
 #include "io/base/text.h"
+#include "nn/folder/nnunet.h"
 #include "nn/planner/plans_json.h"
 #include "nn/train/checkpoint.h"
 #include "nn/train/train_covariates.h"
@@ -388,7 +389,7 @@ static int find_folder(struct training *t, struct error *e)
     if (run_fold_path(t->fold_path, sizeof t->fold_path, a->run, a->fold, e)) return -1;
     if (file_exists(a->run) && !file_is_dir(a->run))
         return error_set(e, "%s: is a file, no folder for a run", a->run);
-    if (dataset_spare(a->run, e) || run_spare_nnunet(a->run, e) || check_theirs(t, e)) return -1;
+    if (dataset_spare(a->run, e) || nnunet_spare(a->run, e) || check_theirs(t, e)) return -1;
     if (folder_has_checkpoint(t->fold_path) && !a->resume && !a->overwrite)
         return error_set(e,
                          "%s: this fold is already trained; --resume continues it, --overwrite replaces it",

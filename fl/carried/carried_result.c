@@ -9,6 +9,7 @@
 #include "fl/message/vectors.h"
 #include "io/base/csv.h"
 #include "io/base/file.h"
+#include "nn/folder/nnunet.h"
 #include "nn/folder/run.h"
 #include "nn/train/checkpoint.h"
 
@@ -148,7 +149,7 @@ static int write_run(struct carried *c, const char *run, const char *command, co
 static int check_run(const struct carried *c, const char *run, struct error *e)
 {
     char path[1300];
-    if (dataset_spare(run, e) || run_spare_nnunet(run, e) ||
+    if (dataset_spare(run, e) || nnunet_spare(run, e) ||
         file_join(path, sizeof path, run, "manifest.json", e))
         return -1;
     if (file_is_inside(run, c->folder) && file_is_inside(c->folder, run))

@@ -60,29 +60,45 @@ int nnunet_refuse_version_1(const char *path, struct error *e)
         path);
 }
 
+/* 1, and the path of the first checkpoint, where nnU-Net has trained a fold in the folder; `others`: one that
+ * is neither 0 to 4 nor all. */
+static int find_trained(char path[1400], const char *folder, int others)
+{
+    struct file_list folds, files;
+    struct error ignored;
+    char fold[1300];
+    int found = 0;
+    if (!file_is_dir(folder) || file_list(folder, &folds, &ignored)) return 0;
+    for (int i = 0; !found && i < folds.count; i++) {
+        const char *k = folds.name[i] + 5;
+        if (strncmp(folds.name[i], "fold_", 5) != 0 ||
+            (others && (strcmp(k, "all") == 0 || (*k >= '0' && *k <= '4' && k[1] == 0))) ||
+            file_join(fold, sizeof fold, folder, folds.name[i], &ignored) || !file_is_dir(fold) ||
+            file_list(fold, &files, &ignored))
+            continue;
+        for (int n = 0; !found && n < files.count; n++)
+            found = strncmp(files.name[n], "checkpoint_", 11) == 0 &&
+                    file_has_suffix(files.name[n], ".pth") &&
+                    file_join(path, 1400, fold, files.name[n], &ignored) == 0;
+        file_list_free(&files);
+    }
+    file_list_free(&folds);
+    return found;
+}
+
+int nnunet_spare(const char *folder, struct error *e)
+{
+    char path[1400];
+    if (!find_trained(path, folder, 0)) return 0;
+    return error_set(e, "%s: nnU-Net has trained this model folder: give another RUN", path);
+}
+
 int nnunet_check_folds(const char *folder, struct error *e)
 {
-    static const char *const kinds[] = {"final", "best", "latest"};
-    struct file_list names;
-    char path[1300];
-    int status = 0;
-    if (file_list(folder, &names, e)) return -1;
-    for (int i = 0; !status && i < names.count; i++) {
-        const char *fold = names.name[i] + 5;
-        if (strncmp(names.name[i], "fold_", 5) != 0 || strcmp(fold, "all") == 0 ||
-            (fold[0] >= '0' && fold[0] <= '4' && fold[1] == 0))
-            continue;
-        for (int k = 0; !status && k < 3; k++)
-            if (snprintf(path, sizeof path, "%s/%s/checkpoint_%s.pth", folder, names.name[i], kinds[k]) <
-                    (int)sizeof path &&
-                file_exists(path))
-                status = error_set(e,
-                                   "%s: only the folds 0 to 4 and all are converted; predict takes the "
-                                   "folder as it is",
-                                   path);
-    }
-    file_list_free(&names);
-    return status;
+    char path[1400];
+    if (!find_trained(path, folder, 1)) return 0;
+    return error_set(e, "%s: only the folds 0 to 4 and all are converted; predict takes the folder as it is",
+                     path);
 }
 
 struct json *nnunet_manifest(const struct json *values, const char *folder)

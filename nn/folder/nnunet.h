@@ -22,6 +22,8 @@ int nnunet_read(const char *path, struct model *m, struct error *e);
 /* 0, or -1 with an error where the path is a model folder, one of its folds or one of the files of nnU-Net
  * version 1 (plans.pkl, model_*.model): those networks are not read, nor are they by version 2. */
 int nnunet_refuse_version_1(const char *path, struct error *e);
+/* 0, or -1 with an error where nnU-Net has trained a fold there, which a training here would replace. */
+int nnunet_spare(const char *folder, struct error *e);
 /* 0, or -1 with an error where a fold is trained that is neither 0 to 4 nor all: what is converted would
  * leave it out, and predict as another model than the folder. */
 int nnunet_check_folds(const char *folder, struct error *e);

@@ -42,28 +42,6 @@ int run_spare(const char *folder, struct error *e)
                : 0;
 }
 
-int run_spare_nnunet(const char *folder, struct error *e)
-{
-    struct file_list folds, files;
-    struct error ignored;
-    char path[1400];
-    int found = 0;
-    if (!file_is_dir(folder) || file_list(folder, &folds, &ignored)) return 0;
-    for (int i = 0; !found && i < folds.count; i++) {
-        if (strncmp(folds.name[i], "fold_", 5) != 0 ||
-            file_join(path, sizeof path, folder, folds.name[i], &ignored) || !file_is_dir(path) ||
-            file_list(path, &files, &ignored))
-            continue;
-        for (int k = 0; !found && k < files.count; k++)
-            if (strncmp(files.name[k], "checkpoint_", 11) == 0 && file_has_suffix(files.name[k], ".pth"))
-                found = error_set(e, "%s/%s: nnU-Net has trained this model folder: give another RUN", path,
-                                  files.name[k]);
-        file_list_free(&files);
-    }
-    file_list_free(&folds);
-    return found;
-}
-
 /* ---- what the folds of a run share --------------------------------------------------------------------- */
 
 /* What manifest.json says once for all folds: the task, a segmentation's configuration, a classifier's

@@ -45,9 +45,6 @@ int run_folds(char fold[][16], int max, const struct run *r, const char *checkpo
 int run_is_folder(const char *folder);
 /* Nothing, or the error that the folder is a run, which label maps with their plans.json would spoil. */
 int run_spare(const char *folder, struct error *e);
-/* Nothing, or the error that a fold of the folder holds nnU-Net's own weights (.pth), whose files a training
- * would replace. */
-int run_spare_nnunet(const char *folder, struct error *e);
 /* Whether a fold's manifest.json, where it is, says the same of what the folds of a run share: task and
  * configuration, of a classifier the network, the crop and the covariates. */
 int run_same_folds(const char *manifest, const struct train_options *o, const char *configuration,

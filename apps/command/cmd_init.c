@@ -296,6 +296,12 @@ static int take_names(struct init *w, struct error *e)
     if (!w->labels_text) return check_values(w, e);
     int n = split_names(w->label_name + 1, LABELS_MAX - 1, w->labels_text, "--labels", e);
     if (n < 0) return -1;
+    for (int k = 1; k <= n; k++) {
+        if (strcmp(w->label_name[k], "background") == 0)
+            return error_set(e, "--labels: names the values from 1 on; 0 is the background by itself");
+        if (strcmp(w->label_name[k], "ignore") == 0 && k < n)
+            return error_set(e, "--labels: 'ignore' is the highest value, so it comes last");
+    }
     if (n + 1 < w->values)
         return error_set(e, "--labels names %d beside the background, the label maps hold values up to %d", n,
                          w->values - 1);

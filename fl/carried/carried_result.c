@@ -144,6 +144,25 @@ static int write_run(struct carried *c, const char *run, const char *command, co
     return status;
 }
 
+/* A file of RUN that this step would not have written is somebody's. */
+static int check_theirs(const struct json *ours, const char *run, const char *name, struct error *e)
+{
+    char path[1300];
+    struct error ignored;
+    if (!ours) return 0;
+    if (file_join(path, sizeof path, run, name, e)) return -1;
+    if (!file_exists(path)) return 0;
+    struct json *there = json_read(path, &ignored);
+    char *mine = json_format(ours, 0), *theirs = there ? json_format(there, 0) : NULL;
+    const int same = mine && theirs && strcmp(mine, theirs) == 0;
+    json_free(there);
+    free(mine);
+    free(theirs);
+    return same ? 0
+                : error_set(e, "%s: is there already, and no manifest.json tells that it is a run's: give "
+                               "another RUN", path);
+}
+
 /* RUN is new, or this federation's of an earlier round: no dataset, no other training (of nnU-Net
  * neither), not FED. */
 static int check_run(const struct carried *c, const char *run, struct error *e)
@@ -154,7 +173,11 @@ static int check_run(const struct carried *c, const char *run, struct error *e)
         return -1;
     if (file_is_inside(run, c->folder) && file_is_inside(c->folder, run))
         return error_set(e, "%s: is the federation's own folder: give another RUN", run);
-    if (!file_exists(path)) return 0;
+    if (!file_exists(path)) /* new, or the step was killed */
+        return check_theirs(json_get(c->agreed, "dataset"), run, "dataset.json", e) ||
+                       check_theirs(json_get(c->agreed, "plans"), run, "plans.json", e)
+                   ? -1
+                   : 0;
     struct json *j = json_read(path, e);
     if (!j) return -1;
     int own = strcmp(json_text(j, "federation_sha256", ""), c->f.hash) == 0;

@@ -185,6 +185,13 @@ static char find_separator(const char *p, const char *end)
     return semicolon ? ';' : tab ? '\t' : ',';
 }
 
+/* Excel's first line "sep=;" says it, and is no header. */
+static int is_separator_line(const char *p, const char *end)
+{
+    return end - p > 5 && strncasecmp(p, "sep=", 4) == 0 && strchr(",;\t", p[4]) &&
+           (p[5] == '\n' || p[5] == '\r');
+}
+
 static int check_utf8(const char *text, size_t size, const char *name, struct error *e)
 {
     int line = 1;
@@ -220,6 +227,11 @@ int csv_parse(struct csv *c, const char *text, size_t size, const char *name, st
                        .line_cell = 1,
                        .separator = find_separator(text, text + size),
                        .e = e};
+    if (is_separator_line(r.p, r.end)) {
+        r.separator = r.p[4];
+        r.p += 5;
+        skip_line_end(&r);
+    }
     int status = read_rows(c, &r);
     c->header = r.cell;
     if (status) csv_free(c);

@@ -1,8 +1,8 @@
 /* csv.h - tables of text (RFC 4180: quotes, CRLF or LF, optional UTF-8 BOM), first row the header.
  *
  * Beyond that, as spreadsheets and people write them: where the header has no comma, semicolons or else tabs
- * separate; blanks around a cell do not count, unless they are inside its quotes; a row of empty cells alone
- * is no row. Bytes that are not UTF-8 are an error. */
+ * separate, or what the first line "sep=;" says; blanks around a cell do not count, unless they are inside
+ * its quotes; a row of empty cells alone is no row. Bytes that are not UTF-8 are an error. */
 #ifndef IO_CSV_H
 #define IO_CSV_H
 

@@ -111,8 +111,6 @@ static int refine(struct slice *s, const struct dicom_element *el, struct error 
         s->assumed &= ~ASSUME_PLACE;
     }
     s->has_slope |= el[DICOM_RESCALE_SLOPE].value.size > 0;
-    if (el[DICOM_RESCALE_SLOPE].value.data) s->assumed &= ~ASSUME_REAL_WORLD;
-    else if (el[DICOM_REAL_WORLD_SEQUENCE].value.data) s->assumed |= ASSUME_REAL_WORLD;
     read_keys(s, el);
     return 0;
 }
@@ -332,7 +330,8 @@ int dicom_read_slices(struct slice_file *sf, const struct dicom_file *f, const s
     if (strcmp(greys, "MONOCHROME1") == 0) base.assumed |= ASSUME_GREYS;
     if (read_pixel_spacing(&base, f->element, DICOM_NOMINAL_PIXEL_SPACING, e) ||
         read_pixel_spacing(&base, f->element, DICOM_IMAGER_PIXEL_SPACING, e) || read_scale(&base, sf, f, e) ||
-        refine(&base, f->element, e) || refine_by_groups(&base, shared, e))
+        refine(&base, f->element, e) || note_real_world(&base, &f->element[DICOM_REAL_WORLD_SEQUENCE], e) ||
+        refine_by_groups(&base, shared, e))
         return -1;
     base.own_place = 0;
     for (int i = 0; i < sf->slices; i++) {

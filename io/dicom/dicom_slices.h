@@ -33,7 +33,7 @@ struct slice {
     double slope, intercept;
     int has_position, has_orientation, has_slope, assumed;
     int own_place;                         /* the position is of this frame, not of the whole file */
-    int real_world; /* its functional groups have a mapping of their own, which is not applied */
+    int real_world; /* it has a mapping that would change its values, which is not applied */
     int segment;                           /* of a segmentation, from 1; 0: none */
     double key[DICOM_KEYS];                /* what tells the volumes of a series apart */
     int z;                                 /* place in the volume that is read, or -1: it is of another */

@@ -22,6 +22,8 @@ check "init with names" "$nephron" init one --overwrite --channels T2 --labels a
 holds "names" '"anterior": 1' one/dataset.json
 says "too few names" "--labels names 1" "$nephron" init one --overwrite --labels anterior
 says "a name twice" "is there twice" "$nephron" init one --overwrite --labels a,a
+says "the background" "from 1 on" "$nephron" init one --overwrite --labels background,a,b
+says "ignore before" "it comes last" "$nephron" init one --overwrite --labels ignore,a
 says "another number of channels" "--channels names 2" "$nephron" init one --overwrite --channels T2,T1
 says "no folder" "no such folder" "$nephron" init nowhere
 mkdir empty

@@ -205,6 +205,14 @@ for file in dataset.json splits_final.json; do
         "$nephron" train one -o of_$file $train
 done
 check "asked for" "$nephron" train one -o of_dataset.json $train --overwrite
+for file in dataset.json plans.json; do
+    mkdir result_$file && echo '{"mine": 1}' >result_$file/$file
+    kept "a result beside another $file" result_$file 1 "result_$file/$file: is there already, and no" \
+        "$nephron" federate --as result -o FED result_$file
+done
+check "a result" "$nephron" federate --as result -o FED result
+rm result/manifest.json
+check "a result that was killed is written again" "$nephron" federate --as result -o FED result
 # The first fold's files are a run's for the next one, and a training that was killed as it began goes on.
 check "another fold" "$nephron" train one -o of_dataset.json $train --fold 1
 rm of_dataset.json/manifest.json of_dataset.json/fold_1/checkpoint_*

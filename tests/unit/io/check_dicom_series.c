@@ -232,14 +232,14 @@ static void check_mosaic(void)
     clear_folder();
 }
 
-/* The functional groups of all frames: a Real World Value Mapping, and a Rescale Slope of that text, where
- * there is any. */
-static void put_groups(struct bytes *b, double slope, const char *rescale)
+/* Of a slice, or in the functional groups of all frames: a Rescale Slope of that text, where there is any,
+ * and a Real World Value Mapping. */
+static void put_scales(struct bytes *b, int grouped, double slope, const char *rescale)
 {
     static struct bytes item, sequence, group;
     const double intercept = 0;
-    item.size = sequence.size = group.size = 0;
-    put_text(&item, 0x00281053, "DS", rescale);
+    item.size = sequence.size = group.size = b->size = 0;
+    put_text(grouped ? &item : b, 0x00281053, "DS", rescale);
     put_item(&sequence, item.data, item.size);
     put_head(&group, 0x00289145, "SQ", (uint32_t)sequence.size);
     put(&group, sequence.data, sequence.size);
@@ -249,9 +249,10 @@ static void put_groups(struct bytes *b, double slope, const char *rescale)
     put_head(&item, 0x00409225, "FD", 8);
     put(&item, &slope, 8);
     put_item(&sequence, item.data, item.size);
-    put_head(&group, 0x00409096, "SQ", (uint32_t)sequence.size);
-    put(&group, sequence.data, sequence.size);
-    sequence.size = b->size = 0;
+    put_head(grouped ? &group : b, 0x00409096, "SQ", (uint32_t)sequence.size);
+    put(grouped ? &group : b, sequence.data, sequence.size);
+    if (!grouped) return;
+    sequence.size = 0;
     put_item(&sequence, group.data, group.size);
     put_head(b, 0x52009229, "SQ", (uint32_t)sequence.size);
     put(b, sequence.data, sequence.size);
@@ -266,16 +267,17 @@ static void check_real_world(void)
         int told;
     } groups[] = {{0.5, "", 1}, {0.5, "1", 1}, {0.5, "2", 0}, {1, "", 0}, {1, "1", 0}};
     static struct bytes b;
-    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+    for (size_t k = 0; k < 2 * sizeof groups / sizeof *groups; k++) {
+        const size_t i = k / 2;
         struct image m = plain();
         struct volume v;
         struct error e = {""};
-        put_groups(&b, groups[i].slope, groups[i].rescale);
+        put_scales(&b, k % 2 == 0, groups[i].slope, groups[i].rescale);
         m.extra = b.data, m.extra_size = b.size;
         clear_folder();
         write_image("s0", &m);
         const int status = volume_read(&v, folder, &e);
-        CHECK(!status && !strstr(v.assumed, "Real World Value Mapping") == !groups[i].told, "%zu: %s%s", i,
+        CHECK(!status && !strstr(v.assumed, "Real World Value Mapping") == !groups[i].told, "%zu: %s%s", k,
               e.text, v.assumed);
         if (!status) volume_free(&v);
     }

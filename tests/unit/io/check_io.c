@@ -85,6 +85,7 @@ static void check_csv(void)
     static const char *const same[] = {"case,site\nx,A b\ny,B\n", "case;site\nx;A b\ny;B",
                                        "\n case , site \n x,A b \ny ,\tB\n , \n",
                                        "case\tsite\r\nx\tA b\r\ny\tB\r\n",
+                                       "sep=;\r\ncase;site\r\nx;A b\r\ny;B\r\n",
                                        "\"case\" , \"site\"\n\n \"x\" ,\"A b\" \n,\ny,B\n,\n"};
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         CHECK(parse_csv(&c, same[i], &e) == 0 && c.rows == 2 && c.columns == 2 &&

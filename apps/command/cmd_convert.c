@@ -15,6 +15,7 @@
 #include "io/formats/weights_formats.h"
 #include "io/image/voxels.h"
 #include "io/weights/seal.h"
+#include "nn/data/nnunet_paths.h"
 #include "nn/folder/nnunet.h"
 #include "nn/folder/onnx_export.h"
 #include "nn/folder/run.h"
@@ -107,79 +108,87 @@ static int convert_file(const char *in, const char *out, const char *prefix, str
 
 /* ---- a model folder of nnU-Net ------------------------------------------------------------------------- */
 
-static const char *const folds[] = {"0", "1", "2", "3", "4", "all"}, *const kinds[] = {"final", "best",
-                                                                                       "latest"};
-enum { FOLDS = 6, KINDS = 3 };
+static const char *const kinds[] = {"final", "best", "latest"};
+enum { FOLDS_MAX = 64, KINDS = 3 };
 
 struct model_folder {
     const char *in, *out;
+    char fold[FOLDS_MAX + 1][16]; /* every one that predict finds, and "all" */
+    int folds, checkpoints;
     struct json *manifest; /* of the first checkpoint */
-    int checkpoints;
 };
 
 /* "ROOT/fold_K/checkpoint_KIND.SUFFIX" */
-static int checkpoint_path(char *buf, size_t size, const char *root, int fold, int kind, const char *suffix,
-                           struct error *e)
+static int checkpoint_path(char *buf, size_t size, const char *root, const char *fold, int kind,
+                           const char *suffix, struct error *e)
 {
     char folder[1200], name[64];
     snprintf(name, sizeof name, "checkpoint_%s.%s", kinds[kind], suffix);
-    return run_fold_path(folder, sizeof folder, root, folds[fold], e) || file_join(buf, size, folder, name, e)
-               ? -1
-               : 0;
+    if (run_fold_path(folder, sizeof folder, root, fold, e)) return -1;
+    return file_join(buf, size, folder, name, e);
 }
 
-static int copy_file(const char *from, const char *to, const char *name, struct error *e)
+static int copy_file(const struct model_folder *m, const char *name, struct error *e)
 {
-    char path[1300];
-    unsigned char *data;
-    size_t size;
-    if (file_join(path, sizeof path, from, name, e) || file_read(path, 0, &data, &size, e)) return -1;
-    int status = file_join(path, sizeof path, to, name, e) || file_write(path, data, size, e) ? -1 : 0;
-    free(data);
-    return status;
+    char from[1300], to[1300];
+    if (file_join(from, sizeof from, m->in, name, e) || file_join(to, sizeof to, m->out, name, e)) return -1;
+    return file_copy(from, to, e);
 }
 
-static int convert_checkpoint(struct model_folder *m, int fold, int kind, struct error *e)
+static int convert_checkpoint(struct model_folder *m, const char *fold, int kind, struct error *e)
 {
     char from[1300], to[1300], folder[1200];
     struct weights w = {0};
     struct safetensors chosen = {0};
     if (checkpoint_path(from, sizeof from, m->in, fold, kind, "pth", e)) return -1;
     if (!file_exists(from)) return 0;
-    if (run_fold_path(folder, sizeof folder, m->out, folds[fold], e) || file_mkdirs(folder, e) ||
+    if (run_fold_path(folder, sizeof folder, m->out, fold, e) || file_mkdirs(folder, e) ||
         checkpoint_path(to, sizeof to, m->out, fold, kind, "safetensors", e))
         return -1;
     int status = weights_read(&w, from, e);
-    if (!status && json_get(w.values, NNUNET_NETWORK) == NULL)
-        status = error_set(e, "%s: has no network_weights", from);
     if (!status) status = select_tensors(&chosen, &w, NULL, from, e);
     if (!status) status = write_tensors(&chosen, to, e);
     if (!status && m->manifest == NULL) {
         m->manifest = nnunet_manifest(w.values, m->in);
         json_add_text(m->manifest, "version", NEPHRON_VERSION);
     }
-    if (!status) m->checkpoints++;
     safetensors_free(&chosen);
     weights_free(&w);
     return status;
 }
 
-/* Loads every checkpoint into the network of the plan: what does not fit is said now, not at the first
- * image. */
-static int check_run(const struct model_folder *m, struct error *e)
+static int find_folds(struct model_folder *m, struct error *e)
 {
     struct run r;
     char path[1300];
-    int status = 0;
-    if (run_open(&r, m->out, e)) return -1;
-    for (int i = 0; i < FOLDS * KINDS && !status; i++) {
-        if (checkpoint_path(path, sizeof path, m->in, i / KINDS, i % KINDS, "pth", e)) status = -1;
+    if (nnunet_find_model(r.path, sizeof r.path, m->in, e)) return -1;
+    m->folds = run_folds(m->fold, FOLDS_MAX, &r, NULL);
+    if (m->folds > FOLDS_MAX)
+        return error_set(e, "%s: has %d folds, more than %d", m->in, m->folds, FOLDS_MAX);
+    if (strcmp(m->fold[0], "all") != 0 && run_checkpoint(path, sizeof path, &r, "all", NULL))
+        strcpy(m->fold[m->folds++], "all");
+    return 0;
+}
+
+/* Loads every checkpoint into the network of the plan: what does not fit is said before anything is written,
+ * not at the first image. */
+static int check_model(struct model_folder *m, struct error *e)
+{
+    struct run r = {.path = ""};
+    char path[1300];
+    int status = find_folds(m, e);
+    for (int i = 0; !status && i < m->folds * KINDS; i++) {
+        const char *fold = m->fold[i / KINDS], *kind = kinds[i % KINDS];
+        status = checkpoint_path(path, sizeof path, m->in, fold, i % KINDS, "pth", e);
         if (status || !file_exists(path)) continue;
-        struct model *model = run_model(&r, folds[i / KINDS], kinds[i % KINDS], e);
-        if (model == NULL) status = -1;
-        else model_destroy(model);
+        if (m->checkpoints++ == 0) status = run_open(&r, m->in, e);
+        struct model *model = status ? NULL : run_model(&r, fold, kind, e);
+        status = model ? 0 : -1;
+        model_destroy(model);
     }
     run_close(&r);
+    if (!status && m->checkpoints == 0)
+        status = error_set(e, "%s: no fold_*/checkpoint_{final,best,latest}.pth", m->in);
     return status;
 }
 
@@ -196,20 +205,18 @@ static void print_notes(const struct model_folder *m)
 static int convert_folds(struct model_folder *m, struct error *e)
 {
     char path[1300];
-    for (int i = 0; i < FOLDS * KINDS; i++)
-        if (convert_checkpoint(m, i / KINDS, i % KINDS, e)) return -1;
-    if (m->checkpoints == 0)
-        return error_set(e, "%s: no fold_{0..4,all}/checkpoint_{final,best,latest}.pth", m->in);
-    if (copy_file(m->in, m->out, "plans.json", e) || copy_file(m->in, m->out, "dataset.json", e)) return -1;
-    if (file_join(path, sizeof path, m->out, "manifest.json", e) || json_write(m->manifest, path, e))
+    for (int i = 0; i < m->folds * KINDS; i++)
+        if (convert_checkpoint(m, m->fold[i / KINDS], i % KINDS, e)) return -1;
+    if (copy_file(m, "plans.json", e) || copy_file(m, "dataset.json", e) ||
+        file_join(path, sizeof path, m->out, "manifest.json", e))
         return -1;
-    return check_run(m, e);
+    return json_write(m->manifest, path, e);
 }
 
 static int convert_folder(const char *in, const char *out, struct error *e)
 {
     static const char *const needed[] = {"plans.json", "dataset.json"};
-    struct model_folder m = {in, out, NULL, 0};
+    struct model_folder m = {.in = in, .out = out};
     char path[1300];
     for (int i = 0; i < 2; i++) {
         if (file_join(path, sizeof path, in, needed[i], e)) return -1;
@@ -221,7 +228,7 @@ static int convert_folder(const char *in, const char *out, struct error *e)
     }
     if (file_join(path, sizeof path, out, "manifest.json", e)) return -1;
     if (file_exists(path)) return error_set(e, "%s: there is a run already", out);
-    if (nnunet_check_folds(in, e) || dataset_spare(out, e) || file_mkdirs(out, e)) return -1;
+    if (dataset_spare(out, e) || check_model(&m, e) || file_mkdirs(out, e)) return -1;
     int status = convert_folds(&m, e);
     if (!status) print_notes(&m);
     json_free(m.manifest);
@@ -518,10 +525,11 @@ int cmd_convert(int argc, char **argv)
     struct to_dicom dicom = {.as = "seg"};
     struct option_spec spec[] = {
         {OPTION_HEADING("weights")},
-        {"fold", 'f', OPTION_TEXT, &fold, "K", "of a folder: the network of this fold (default: the first)",
-         0, 0, 0},
+        {"fold", 'f', OPTION_TEXT, &fold, "K",
+         "of a folder to one file: the network of this fold (default: the first)", 0, 0, 0},
         {"checkpoint", 0, OPTION_TEXT, &checkpoint, "NAME",
-         "of a folder: which weights (default: final, else best, else latest)", 0, 0, "final|best|latest"},
+         "of a folder to one file: which weights (default: final, else best, else latest)", 0, 0,
+         "final|best|latest"},
         {"prefix", 'p', OPTION_TEXT, &prefix, "NAME", "only the tensors below NAME, without it (\"\": all)",
          0, 0, 0},
         {OPTION_HEADING("images")},
@@ -544,30 +552,23 @@ int cmd_convert(int argc, char **argv)
         "convert IN OUT",
         "weights between nnU-Net's and PyTorch's files, safetensors and .npz, to ONNX; images between NIfTI, "
         "NRRD, MetaImage, TIFF, PNG; from DICOM",
-        "IN is a .pth or .pt (nothing in it is executed), a .safetensors, a .npz, or a model folder of "
-        "nnU-Net with\n"
-        "plans.json, dataset.json and fold_K/checkpoint_*.pth, or a run. OUT is a .safetensors or a .npz, of "
-        "a folder the\n"
-        "network of one fold, as PyTorch loads it into the same network (safetensors.torch.load_model); or, "
-        "of a model folder,\n"
-        "a new run folder, which `nephron train` can continue from. Of an nnU-Net checkpoint the network is "
-        "kept, each tensor under its first\n"
-        "name; of other files every tensor, named by the path to it. In a .npz bfloat16 becomes float32 and\n"
-        "metadata is lost.\n\n"
-        "Of a run or model folder OUT may be an .onnx: the network of one fold (opset 13), input \"image\" "
-        "[N][C][D][H][W], outputs \"logits\"\n"
-        "and of a classifier \"probabilities\"; spacing, patch, labels, channels and normalisation stand in "
-        "its metadata.\n\n"
-        "Images: IN is a DICOM series (its folder, or any file of it) or an image file, OUT one of the "
-        "other\n"
-        "forms (.nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, .png, .tif): in the type of IN, else int16 or "
-        "float32 where values are scaled.\n"
-        "Several DICOM series or volumes (times, echoes) become a file each: "
-        "image_series1_volume2.nii.gz.\n\n"
-        "A label map becomes a DICOM Segmentation or an RT Structure Set that a hospital's viewer shows over "
-        "the series of --like: its\n"
-        "voxels must be those of the series. Of the patient and the study the series' names and numbers are "
-        "copied, as the standard asks for.\n\n"
+        "IN is a .pth or .pt (nothing in it is executed), a .safetensors, a .npz, a run, or a model folder\n"
+        "of nnU-Net with plans.json, dataset.json and fold_K/checkpoint_*.pth. OUT is a .safetensors or a\n"
+        ".npz, of a folder the network of one fold, as PyTorch loads it into the same network\n"
+        "(safetensors.torch.load_model); or, of a model folder, a new run folder of all its folds, which\n"
+        "`nephron train` can continue from. Of an nnU-Net checkpoint the network is kept, each tensor under\n"
+        "its first name; of other files every tensor, named by the path to it. In a .npz bfloat16 becomes\n"
+        "float32 and metadata is lost.\n\n"
+        "Of a run or model folder OUT may be an .onnx: the network of one fold (opset 13), input\n"
+        "\"image\" [N][C][D][H][W], outputs \"logits\" and of a classifier \"probabilities\"; spacing,\n"
+        "patch, labels, channels and normalisation stand in its metadata.\n\n"
+        "Images: IN is a DICOM series (its folder, or any file of it) or an image file, OUT one of the\n"
+        "other forms (.nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, .png, .tif): in the type of IN, else int16\n"
+        "or float32 where values are scaled. Several DICOM series or volumes (times, echoes) become a file\n"
+        "each: image_series1_volume2.nii.gz.\n\n"
+        "A label map becomes a DICOM Segmentation or an RT Structure Set that a hospital's viewer shows\n"
+        "over the series of --like: its voxels must be those of the series. Of the patient and the study\n"
+        "the series' names and numbers are copied, as the standard asks for.\n\n"
         "  nephron convert SERIES_DIR image.nii.gz\n"
         "  nephron convert labels.nii.gz labels.dcm --like SERIES_DIR --labels dataset.json",
         spec};
@@ -587,8 +588,9 @@ int cmd_convert(int argc, char **argv)
     if (volume_suffix(out)) return convert_image(in, out, series, volume, &e) ? app_fail(&e) : 0;
     if (file_is_dir(in) && prefix != NULL)
         return app_usage("convert", "--prefix is for files, %s is a folder", in);
-    if (!file_is_dir(in) && (fold || checkpoint))
-        return app_usage("convert", "--fold and --checkpoint are for folders, %s is a file", in);
+    if ((fold || checkpoint) && !(file_is_dir(in) && weights_format_named(out)))
+        return app_usage("convert", "--fold and --checkpoint are for folders to one file, not %s to %s", in,
+                         out);
     if (!file_is_dir(in)) status = convert_file(in, out, prefix, &e);
     else
         status = weights_format_named(out) ? convert_run(in, out, fold, checkpoint, &e)

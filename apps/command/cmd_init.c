@@ -6,7 +6,6 @@
  * ("images" and "masks", label maps called CASE_seg.nii.gz) are laid out anew with -o: files are linked where
  * the file system can, else copied; the originals stay as they are.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -311,25 +310,6 @@ static int take_names(struct init *w, struct error *e)
 
 /* ---- what is written ----------------------------------------------------------------------------------- */
 
-static int copy_file(const char *from, const char *to, struct error *e)
-{
-    char data[1 << 13];
-    struct file_out *out = NULL;
-    size_t n;
-    FILE *in = fopen(from, "rb");
-    if (!in) return error_set(e, "%s: %s", from, strerror(errno));
-    if (!(out = file_create(to, e))) {
-        fclose(in);
-        return -1;
-    }
-    while ((n = fread(data, 1, sizeof data, in)) > 0) file_put(out, data, n);
-    int bad = ferror(in);
-    fclose(in);
-    if (!bad) return file_commit(out, e);
-    file_abandon(out);
-    return error_set(e, "%s: cannot be read", from);
-}
-
 /* A second name for the same file, else a copy of it. One that is there stays where it is that file; another
  * is replaced with --overwrite alone. */
 static int place(const struct init *w, const char *from, const char *folder, const char *id, const char *tail,
@@ -342,7 +322,7 @@ static int place(const struct init *w, const char *from, const char *folder, con
     if (file_exists(to) && !w->overwrite)
         return error_set(e, "%s: is there already, and is not %s (--overwrite replaces it)", to, from);
     if (file_exists(to) && file_remove(to, e)) return -1;
-    return link(from, to) == 0 ? 0 : copy_file(from, to, e);
+    return link(from, to) == 0 ? 0 : file_copy(from, to, e);
 }
 
 static int place_tests(const struct init *w, struct error *e)
@@ -375,7 +355,7 @@ static int place_table(const struct init *w, const char *name, struct error *e)
     if (!file_exists(from) || file_is_same(from, to)) return 0;
     if (file_exists(to) && !w->overwrite)
         return error_set(e, "%s: is there already (--overwrite replaces it)", to);
-    return copy_file(from, to, e);
+    return file_copy(from, to, e);
 }
 
 static int lay_out(const struct init *w, struct error *e)

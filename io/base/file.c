@@ -282,6 +282,22 @@ int file_write(const char *path, const void *data, size_t size, struct error *e)
     return file_commit(f, e);
 }
 
+int file_copy(const char *from, const char *to, struct error *e)
+{
+    unsigned char data[1 << 13];
+    struct stat st;
+    ssize_t n = 0;
+    const int in = open_regular(from, &st, e);
+    if (in < 0) return -1;
+    struct file_out *out = file_create(to, e);
+    while (out && (n = read_all(in, data, sizeof data)) > 0) file_put(out, data, (size_t)n);
+    if (n < 0) error_set(e, "%s: %s", from, strerror(errno));
+    close(in);
+    if (out && n == 0) return file_commit(out, e);
+    if (out) file_abandon(out);
+    return -1;
+}
+
 /* ---- scratch ------------------------------------------------------------------------------------------- */
 
 void *file_scratch(const char *dir, size_t size, struct error *e)

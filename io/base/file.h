@@ -23,6 +23,8 @@ int file_check(const char *path, struct error *e);
 size_t file_begin(const char *path, void *data, size_t size);
 /* Writes a whole file, atomically. */
 int file_write(const char *path, const void *data, size_t size, struct error *e);
+/* The same of what another file holds. */
+int file_copy(const char *from, const char *to, struct error *e);
 
 struct file_out; /* an output being written */
 struct file_out *file_create(const char *path, struct error *e);

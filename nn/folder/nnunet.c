@@ -60,9 +60,8 @@ int nnunet_refuse_version_1(const char *path, struct error *e)
         path);
 }
 
-/* 1, and the path of the first checkpoint, where nnU-Net has trained a fold in the folder; `others`: one that
- * is neither 0 to 4 nor all. */
-static int find_trained(char path[1400], const char *folder, int others)
+/* 1, and the path of the first checkpoint, where nnU-Net has trained a fold in the folder. */
+static int find_trained(char path[1400], const char *folder)
 {
     struct file_list folds, files;
     struct error ignored;
@@ -70,9 +69,7 @@ static int find_trained(char path[1400], const char *folder, int others)
     int found = 0;
     if (!file_is_dir(folder) || file_list(folder, &folds, &ignored)) return 0;
     for (int i = 0; !found && i < folds.count; i++) {
-        const char *k = folds.name[i] + 5;
         if (strncmp(folds.name[i], "fold_", 5) != 0 ||
-            (others && (strcmp(k, "all") == 0 || (*k >= '0' && *k <= '4' && k[1] == 0))) ||
             file_join(fold, sizeof fold, folder, folds.name[i], &ignored) || !file_is_dir(fold) ||
             file_list(fold, &files, &ignored))
             continue;
@@ -89,16 +86,8 @@ static int find_trained(char path[1400], const char *folder, int others)
 int nnunet_spare(const char *folder, struct error *e)
 {
     char path[1400];
-    if (!find_trained(path, folder, 0)) return 0;
+    if (!find_trained(path, folder)) return 0;
     return error_set(e, "%s: nnU-Net has trained this model folder: give another RUN", path);
-}
-
-int nnunet_check_folds(const char *folder, struct error *e)
-{
-    char path[1400];
-    if (!find_trained(path, folder, 1)) return 0;
-    return error_set(e, "%s: only the folds 0 to 4 and all are converted; predict takes the folder as it is",
-                     path);
 }
 
 struct json *nnunet_manifest(const struct json *values, const char *folder)

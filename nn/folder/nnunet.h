@@ -24,9 +24,6 @@ int nnunet_read(const char *path, struct model *m, struct error *e);
 int nnunet_refuse_version_1(const char *path, struct error *e);
 /* 0, or -1 with an error where nnU-Net has trained a fold there, which a training here would replace. */
 int nnunet_spare(const char *folder, struct error *e);
-/* 0, or -1 with an error where a fold is trained that is neither 0 to 4 nor all: what is converted would
- * leave it out, and predict as another model than the folder. */
-int nnunet_check_folds(const char *folder, struct error *e);
 /* The manifest.json of a run with this checkpoint's values: configuration, training options, and under
  * "converted_from" the folder, trainer and inference_allowed_mirroring_axes. */
 struct json *nnunet_manifest(const struct json *values, const char *folder);

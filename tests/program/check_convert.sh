@@ -19,6 +19,17 @@ $nephron predict "$work/run" -i "$work/images" -o "$work/labels" --no-mirror --q
     [ -f "$work/labels/hippocampus_001.nii.gz" ]
 ok "predict with the converted run" $?
 refuses 1 "there is a run already" $nephron convert $model "$work/run"
+# Every fold that predict finds, and "all"; what is chosen of them is for one file.
+mkdir "$work/ten" && cp $model/plans.json $model/dataset.json "$work/ten"
+for k in 7 12 all; do cp -r $model/fold_0 "$work/ten/fold_$k"; done
+check "convert folds of any number" $nephron convert "$work/ten" "$work/run10"
+holds "all of them" "run of 3 checkpoints" "$work/out"
+for k in 7 12 all; do
+    same "fold $k" "$work/run10/fold_$k/checkpoint_final.safetensors" \
+        "$work/run/fold_0/checkpoint_final.safetensors"
+done
+refuses 2 "are for folders to one file" $nephron convert "$work/ten" "$work/run1" --fold 7
+refuses 2 "are for folders to one file" $nephron convert "$work/ten" "$work/run1" --checkpoint best
 
 # ---- the model folder as it is -----------------------------------------------------------------------------
 $nephron predict $model -i "$work/images" -o "$work/direct" --no-mirror --quiet &&
@@ -319,6 +330,8 @@ cp -r $model "$work/model" &&
     tr -d '\n' <$model/plans.json | sed 's/"features_per_stage": \[ *[0-9]*/"features_per_stage": [ 3/' \
         >"$work/model/plans.json"
 refuses 1 "the network needs" $nephron convert "$work/model" "$work/wrong"
+[ ! -e "$work/wrong" ]
+ok "a refused conversion leaves no run" $?
 sed -i.old 's/"features_per_stage": \[/"features_per_stage": [ 3,/' "$work/model/plans.json"
 refuses 1 "features_per_stage is not a list of" $nephron convert "$work/model" "$work/wrong1"
 rm "$work/model/fold_0/checkpoint_final.pth"

@@ -126,7 +126,7 @@ kept "an ensemble's probabilities over others" mean 1 "mean/hippocampus_001.npz:
 kept "an ensemble's dataset.json over another" own 1 "own/dataset.json: is there already" "$nephron" \
     ensemble first first -o own
 
-# More folds than can be averaged, and folds that convert does not know, are not left out without a word.
+# More folds than can be averaged are not left out without a word.
 cp -r whole many && mv many/fold_1 many/fold_0 && rm many/fold_0/manifest.json
 for k in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do ln -s fold_0 many/fold_$k; done
 check "sixteen folds" "$nephron" predict many -i $image -o sixteen $fast
@@ -134,11 +134,6 @@ holds "the last of them too" '"fold": "15"' sixteen/prediction.json
 ln -s fold_0 many/fold_16
 refuses 1 "many: has 17 folds, 16 can be averaged: --folds names them" "$nephron" predict many -i $image -o \
     none $fast
-mkdir -p ten/fold_7 && cp whole/plans.json whole/dataset.json ten && echo x >ten/fold_7/checkpoint_final.pth
-refuses 1 "ten/fold_7/checkpoint_final.pth: only the folds 0 to 4 and all are converted" "$nephron" \
-    convert ten none
-test ! -e none
-ok "convert of such folds leaves a folder" $?
 
 # Options of train and federate that would change nothing are refused, by name.
 for option in "--step 1" --no-mirror --probabilities "--pictures 1"; do

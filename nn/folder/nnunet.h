@@ -24,6 +24,10 @@ int nnunet_read(const char *path, struct model *m, struct error *e);
 int nnunet_refuse_version_1(const char *path, struct error *e);
 /* 0, or -1 with an error where nnU-Net has trained a fold there, which a training here would replace. */
 int nnunet_spare(const char *folder, struct error *e);
+/* Whether the probabilities beside the .pkl, which nnU-Net writes with them, lie as its reader has turned the
+ * image, to RAS (NibabelIOWithReorient, SimpleITKIOWithReorient), and not as the image and the label map do.
+ * No such file: they do not. */
+int nnunet_turned(int *turned, const char *pkl, struct error *e);
 /* The manifest.json of a run with this checkpoint's values: configuration, training options, and under
  * "converted_from" the folder, trainer and inference_allowed_mirroring_axes. */
 struct json *nnunet_manifest(const struct json *values, const char *folder);

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "nn/data/labelmap.h"
+#include "nn/folder/nnunet.h"
+#include "nn/plan/orientation.h"
 #include "io/base/file.h"
 #include "io/weights/npy.h"
 
@@ -31,12 +33,34 @@ static int check_sums(const struct npy *a, const char *path, struct error *e)
     return 0;
 }
 
-/* exclusive: one of the outputs holds, as with softmax; regions overlap. */
-static int add_probabilities(float *sum, const char *path, int outputs, int exclusive, const struct volume *v,
-                             struct error *e)
+/* How an array's axes d, h, w lie to those of the label map (orientation_to_ras). */
+struct lie {
+    int64_t size[3]; /* of the label map */
+    int order[3], flip[3];
+};
+
+/* Where entry i of the array belongs in one that lies as the label map does. */
+static size_t place_of(const struct lie *l, size_t i)
+{
+    const size_t voxels = (size_t)(l->size[0] * l->size[1] * l->size[2]);
+    int64_t at[3], rest = (int64_t)(i % voxels);
+    for (int a = 2; a >= 0; a--) {
+        const int64_t extent = l->size[l->order[a]], here = rest % extent;
+        at[l->order[a]] = l->flip[a] ? extent - 1 - here : here;
+        rest /= extent;
+    }
+    return i / voxels * voxels + (size_t)((at[0] * l->size[1] + at[1]) * l->size[2] + at[2]);
+}
+
+/* exclusive: one of the outputs holds, as with softmax; regions overlap. turned: to RAS, by nnU-Net's
+ * reader. */
+static int add_probabilities(float *sum, const char *path, int turned, int outputs, int exclusive,
+                             const struct volume *v, struct error *e)
 {
     struct npz z;
-    const int64_t want[4] = {outputs, v->size[2], v->size[1], v->size[0]};
+    struct lie l = {.size = {v->size[2], v->size[1], v->size[0]}, .order = {0, 1, 2}};
+    if (turned) orientation_to_ras(l.order, l.flip, v->affine);
+    const int64_t want[4] = {outputs, l.size[l.order[0]], l.size[l.order[1]], l.size[l.order[2]]};
     if (!file_exists(path))
         return error_set(e, "%s: no such file; train and predict keep it with --probabilities", path);
     if (npz_read(&z, path, e)) return -1;
@@ -50,11 +74,12 @@ static int add_probabilities(float *sum, const char *path, int outputs, int excl
         if (a->dim[k] != want[k])
             status = error_set(e,
                                "%s: probabilities: axis %d has %lld entries, wanted %lld (outputs, then the "
-                               "label map's size)",
-                               path, k, (long long)a->dim[k], (long long)want[k]);
+                               "label map's size%s)",
+                               path, k, (long long)a->dim[k], (long long)want[k],
+                               turned ? ", turned to RAS as nnU-Net's reader did" : "");
     for (size_t i = 0, n = status ? 0 : npy_count(a); !status && i < n; i++) {
         const double value = npy_value(a, i);
-        sum[i] += (float)value;
+        sum[turned ? place_of(&l, i) : i] += (float)value;
         if (!(value >= -0.001 && value <= 1.001)) /* halves round to 1/2048 */
             status = error_set(e, "%s: probabilities: entry %zu is %g, no probability", path, i, value);
     }
@@ -110,10 +135,12 @@ static int combine(const struct ensemble_case *c, const struct volume *v, float 
     const size_t voxels = volume_voxels(v);
     const int outputs = d->regions ? d->regions : d->labels,
               size[3] = {(int)v->size[2], (int)v->size[1], (int)v->size[0]};
-    char from[1400];
+    char from[1400], pkl[1400];
+    int turned;
     for (int k = 0; k < c->folders; k++)
         if (check_grid(c, v, k, d->file_ending, e) || beside(from, c->folder[k], c->id, ".npz", e) ||
-            add_probabilities(mean, from, outputs, !d->regions, v, e))
+            beside(pkl, c->folder[k], c->id, ".pkl", e) || nnunet_turned(&turned, pkl, e) ||
+            add_probabilities(mean, from, turned, outputs, !d->regions, v, e))
             return -1;
     for (size_t i = 0; i < voxels * (size_t)outputs; i++) mean[i] /= (float)c->folders;
     for (size_t i = 0; i < voxels; i++) map[i] = label_of(d, mean + i, voxels);

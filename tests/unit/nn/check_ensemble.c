@@ -1,6 +1,6 @@
-/* check_ensemble.c - label maps from the mean of probabilities: known answers for labels and regions, and
- * files that do not fit. And nnU-Net's postprocessing rule on label maps with islands, whose outcome is
- * known. */
+/* check_ensemble.c - label maps from the mean of probabilities: known answers for labels and regions, arrays
+ * that nnU-Net's readers have turned, and files that do not fit. And nnU-Net's postprocessing rule on label
+ * maps with islands, whose outcome is known. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,16 +26,21 @@ static const char *in_work(const char *name)
 
 enum { VOXELS = 4 };
 
+static void write_array(const char *name, struct npy a)
+{
+    struct npz z = {&a, 1};
+    struct error e = {""};
+    CHECK(npz_write(&z, in_work(name), 6, &e) == 0, "%s", e.text);
+}
+
 /* a/case.npz or the like: probabilities [outputs][1][2][2]. */
 static void write_npz(const char *name, const char *array, int outputs, int width, const float *p)
 {
     struct npy a = {.kind = 'f', .bytes = 4, .ndim = 4, .dim = {outputs, 1, 2, width}};
-    struct npz z = {&a, 1};
-    struct error e = {""};
     snprintf(a.name, sizeof a.name, "%s", array);
     a.data = malloc(npy_count(&a) * sizeof(float));
     for (size_t i = 0; i < npy_count(&a); i++) ((float *)a.data)[i] = p[i % (size_t)(outputs * VOXELS)];
-    CHECK(npz_write(&z, in_work(name), 6, &e) == 0, "%s", e.text);
+    write_array(name, a);
     free(a.data);
 }
 
@@ -98,6 +103,88 @@ static void check_refused(const struct dataset *d, const char *says)
           "\"%s\" does not say \"%s\"", e.text, says);
     CHECK(!file_exists(in_work("refused.nii.gz")), "a label map in spite of: %s", says);
 }
+
+/* ---- what nnU-Net's readers have turned ---------------------------------------------------------------- */
+
+enum { LABELS = 3, TURNED = 2 * 3 * 4 };
+
+/* CASE.pkl as the readers leave it, without the numbers: the keys of a member of the dict. */
+#define PICKLE_OF(member, key) "\x80\x02}X" member "}X" key "Nss."
+enum { BY_NIBABEL, BY_ITK, NOT_TURNED };
+static const char pickle[][70] = {
+    PICKLE_OF("\x0d\0\0\0nibabel_stuff", "\x11\0\0\0reoriented_affine"),
+    PICKLE_OF("\x0a\0\0\0sitk_stuff", "\x14\0\0\0original_orientation"),
+    PICKLE_OF("\x0d\0\0\0nibabel_stuff", "\x0f\0\0\0original_affine")};
+
+/* A map in RAS of 2 x 3 x 4 voxels, in a file whose axis b is axis order[b] of it, against it where bit b of
+ * `flips` is set, and certain probabilities of it: folder a has them as the file lies, b in RAS with the
+ * .pkl, or with one that tells of no turning as the file lies. */
+static void check_turned_file(const struct dataset *d, const int order[3], int flips, int reader)
+{
+    static const int size[3] = {2, 3, 4}, step[3] = {12, 4, 1};
+    char a[200], b[200], out[200], npz[200];
+    struct ensemble_case c = {.id = "case", .folder = {a, b}, .folders = 2};
+    float zero[TURNED] = {0}, lying[LABELS * TURNED] = {0}, ras[LABELS * TURNED] = {0};
+    struct volume v = {.size = {1, 1, 1, 1}, .voxel = zero};
+    uint8_t want[TURNED], *label = NULL;
+    struct error e = {""};
+    struct npz z;
+    int extent[3];
+    for (int k = 0; k < 3; k++) {
+        extent[k] = size[order[k]];
+        v.size[2 - k] = extent[k];
+        v.spacing[2 - k] = 1;
+        v.affine[2 - order[k]][2 - k] = flips >> k & 1 ? -1 : 1;
+    }
+    for (int i = 0; i < TURNED; i++) {
+        const int at[3] = {i / extent[2] / extent[1], i / extent[2] % extent[1], i % extent[2]};
+        int from = 0;
+        for (int k = 0; k < 3; k++)
+            from += step[order[k]] * (flips >> k & 1 ? extent[k] - 1 - at[k] : at[k]);
+        want[i] = (uint8_t)((from * from + from / 5) % LABELS);
+        lying[want[i] * TURNED + i] = 1;
+        ras[want[i] * TURNED + from] = 1;
+    }
+    struct npy array = {.name = "probabilities", .kind = 'f', .bytes = 4, .ndim = 4, .data = lying,
+                        .dim = {LABELS, extent[0], extent[1], extent[2]}};
+    write_array("a/case.npz", array);
+    if (reader != NOT_TURNED) array.data = ras;
+    for (int k = 0; k < 3 && reader != NOT_TURNED; k++) array.dim[1 + k] = size[k];
+    write_array("b/case.npz", array);
+    CHECK(volume_write(&v, in_work("a/case.nii.gz"), VOXEL_U8, &e) == 0, "%s", e.text);
+    CHECK(file_write(in_work("b/case.pkl"), pickle[reader], sizeof pickle[0], &e) == 0, "%s", e.text);
+    snprintf(a, sizeof a, "%s", in_work("a"));
+    snprintf(b, sizeof b, "%s", in_work("b"));
+    snprintf(out, sizeof out, "%s", in_work("out.nii.gz"));
+    snprintf(npz, sizeof npz, "%s", in_work("out.npz"));
+    CHECK(ensemble_run(&c, d, NULL, out, npz, &label, &e) == 0, "order %d%d%d, flips %d: %s", order[0],
+          order[1], order[2], flips, e.text);
+    CHECK(label && memcmp(label, want, sizeof want) == 0, "order %d%d%d, flips %d: labels lie elsewhere",
+          order[0], order[1], order[2], flips);
+    free(label);
+    CHECK(npz_read(&z, npz, &e) == 0, "%s", e.text);
+    const struct npy *mean = npz_find(&z, "probabilities");
+    for (int i = 0; mean && i < LABELS * TURNED; i++)
+        CHECK(npy_value(mean, (size_t)i) == (double)lying[i], "order %d%d%d, flips %d: the mean's entry %d",
+              order[0], order[1], order[2], flips, i);
+    npz_free(&z);
+}
+
+/* Every order and direction of a file's axes. */
+static void check_turned(const struct dataset *d)
+{
+    static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    for (int k = 0; k < 48; k++)
+        check_turned_file(d, orders[k / 8], k % 8, k % 2 ? BY_ITK : BY_NIBABEL);
+    check_turned_file(d, orders[3], 5, NOT_TURNED);
+    struct error e = {""};
+    CHECK(file_write(in_work("b/case.pkl"), "x", 1, &e) == 0, "%s", e.text);
+    check_refused(d, "b/case.pkl: ");
+    static const char *const made[] = {"a/case.npz", "a/case.nii.gz", "b/case.npz", "b/case.pkl"};
+    for (int i = 0; i < 4; i++) unlink(in_work(made[i]));
+}
+
+/* ---- nnU-Net's rule ------------------------------------------------------------------------------------ */
 
 /* A line of eight voxels, '0' to '2'. */
 static void write_line(const char *name, const char *labels)
@@ -174,6 +261,7 @@ int main(void)
                         .file_ending = ".nii.gz"};
     if (!mkdtemp(work)) return 1;
     CHECK(file_mkdirs(in_work("a"), &e) == 0 && file_mkdirs(in_work("b"), &e) == 0, "%s", e.text);
+    check_turned(&d);
     write_map("a/case.nii.gz", 0.5);
     write_npz("a/case.npz", "probabilities", 3, 2, &one[0][0]);
     write_npz("b/case.npz", "probabilities", 3, 2, &two[0][0]);

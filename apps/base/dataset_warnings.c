@@ -1,5 +1,7 @@
-/* dataset_warnings.c - what a dataset says of itself that its files do not bear out. */
+/* dataset_warnings.c - what a dataset says of itself that its files, or another's, do not bear out. */
 #include "apps/base/dataset_warnings.h"
+
+#include <string.h>
 
 #include "apps/base/console.h"
 #include "io/base/file.h"
@@ -80,4 +82,41 @@ int dataset_warn(const struct dataset *d, int strict, struct error *e)
     error_set(&text, "%s/labelsTr: %d label map%s no image in imagesTr, the first is %s", d->path, lost,
               lost == 1 ? " has" : "s have", first);
     return tell(text.text, strict, e);
+}
+
+/* Value of the label of that name in d, -1 where there is none. */
+static int value_named(const struct dataset *d, const char *name)
+{
+    for (int k = 0; k < d->labels; k++)
+        if (strcmp(d->label_name[k], name) == 0) return k;
+    return -1;
+}
+
+int dataset_same_labels(const struct dataset *d, const struct dataset *other, struct error *e)
+{
+    const char *path = other->path;
+    int status = d->labels == other->labels && d->regions == other->regions
+                     ? 0
+                     : error_set(e, "%s: has %d labels and %d regions, %s has %d and %d", path, other->labels,
+                                 other->regions, d->path, d->labels, d->regions);
+    for (int k = 0; !status && !d->regions && k < d->labels; k++) {
+        const int there = value_named(other, d->label_name[k]);
+        if (there == k) continue;
+        if (there >= 0)
+            status = error_set(e, "%s: label %s is %d, in %s it is %d: their probabilities have no mean",
+                               path, d->label_name[k], there, d->path, k);
+        else
+            console_to(stderr, "nephron: warning: %s: label %d is called %s, in %s %s\n", path, k,
+                       other->label_name[k], d->path, d->label_name[k]);
+    }
+    for (int r = 0; !status && r < d->regions; r++) {
+        const struct region *a = &d->region[r], *b = &other->region[r];
+        if (!label_set_equal(&a->labels, &b->labels))
+            status = error_set(e, "%s: region %d, %s, has other labels than %s of %s", path, r, b->name,
+                               a->name, d->path);
+        else if (strcmp(a->name, b->name) != 0)
+            console_to(stderr, "nephron: warning: %s: region %d is called %s, in %s %s\n", path, r, b->name,
+                       d->path, a->name);
+    }
+    return status;
 }

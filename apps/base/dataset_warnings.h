@@ -1,4 +1,4 @@
-/* dataset_warnings.h - what a dataset says of itself that its files do not bear out. */
+/* dataset_warnings.h - what a dataset says of itself that its files, or another's, do not bear out. */
 #ifndef APPS_DATASET_WARNINGS_H
 #define APPS_DATASET_WARNINGS_H
 
@@ -10,5 +10,9 @@ int dataset_warn(const struct dataset *d, int strict, struct error *e);
 /* Of labels.csv, for a classification: a class below the highest that no case has is an error (labels 1 and 2
  * would train three classes); cases without a row are told, an error where strict. */
 int dataset_warn_classes(const struct dataset *d, int strict, struct error *e);
+/* Whether output k of a network for d is output k of one for `other`, so that their probabilities have a mean
+ * and their Dice can be compared: a label that has another number there is an error, one that is called
+ * otherwise is told. */
+int dataset_same_labels(const struct dataset *d, const struct dataset *other, struct error *e);
 
 #endif

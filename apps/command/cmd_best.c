@@ -9,6 +9,7 @@
 #include "nn/infer/crossval.h"
 #include "nn/infer/ensemble.h"
 #include "apps/base/console.h"
+#include "apps/base/dataset_warnings.h"
 #include "apps/base/options.h"
 #include "apps/base/progress.h"
 #include "apps/base/result_tables.h"
@@ -53,11 +54,15 @@ static int split_prediction(char folder[1300], char id[ID_MAX], const char *path
     return 0;
 }
 
-/* The other run's prediction of the same case. */
-static const struct pair *find_pair(const struct crossval *v, const char *prediction)
+/* The run's prediction of the case that the other one predicted in that file. */
+static const struct pair *find_pair(const struct best *v, int run, int other, const char *prediction,
+                                    struct error *e)
 {
-    for (int i = 0; i < v->pairs; i++)
-        if (strcmp(file_name(v->pair[i].prediction), file_name(prediction)) == 0) return &v->pair[i];
+    const struct crossval *h = &v->held_out[run];
+    for (int i = 0; i < h->pairs; i++)
+        if (strcmp(file_name(h->pair[i].prediction), file_name(prediction)) == 0) return &h->pair[i];
+    error_set(e, "%s: has no held-out prediction of %s, which %s has: runs are compared on the same cases",
+              v->run[run].path, file_name(prediction), v->run[other].path);
     return NULL;
 }
 
@@ -67,11 +72,8 @@ static int add_ensembled(struct evaluation *ev, const struct best *v, const stru
     const struct dataset *d = &v->run[c->run[0]].dataset;
     const struct crossval *h = &v->held_out[c->run[0]];
     char first[1300], second[1300], id[ID_MAX], path[1400];
-    const struct pair *b = find_pair(&v->held_out[c->run[1]], a->prediction);
-    if (!b)
-        return error_set(e, "%s: has no held-out prediction of %s, which %s has", v->run[c->run[1]].path,
-                         file_name(a->prediction), v->run[c->run[0]].path);
-    if (split_prediction(first, id, a->prediction, d->file_ending, e) ||
+    const struct pair *b = find_pair(v, c->run[1], c->run[0], a->prediction, e);
+    if (!b || split_prediction(first, id, a->prediction, d->file_ending, e) ||
         split_prediction(second, id, b->prediction, d->file_ending, e) ||
         file_join(path, sizeof path, folder, file_name(a->prediction), e))
         return -1;
@@ -128,14 +130,31 @@ static int cases_of(struct crossval *cases, const struct best *v, const struct c
     return ensemble_folder(folder, v, c, e) ? -1 : crossval_add_folder(cases, folder, v->ref, e);
 }
 
+/* The held-out cases of each run; they and the labels have to be those of the others, or means over them say
+ * nothing of the runs. */
+static int take_cases(struct best *v, struct error *e)
+{
+    for (int k = 0; k < v->runs; k++) {
+        const struct candidate alone = {.run = {k, -1}};
+        if (k && dataset_same_labels(&v->run[0].dataset, &v->run[k].dataset, e)) return -1;
+        if (cases_of(&v->held_out[k], v, &alone, e)) return -1;
+        for (int i = 0; k && i < v->held_out[k].pairs; i++)
+            if (!find_pair(v, 0, k, v->held_out[k].pair[i].prediction, e)) return -1;
+        for (int i = 0; k && i < v->held_out[0].pairs; i++)
+            if (!find_pair(v, k, 0, v->held_out[0].pair[i].prediction, e)) return -1;
+    }
+    return 0;
+}
+
 static int add_candidate(struct best *v, int a, int b, struct error *e)
 {
     struct candidate *c = &v->candidate[v->candidates++];
     struct crossval cases = {0};
     *c = (struct candidate){.run = {a, b}};
-    if (b >= 0 && make_ensemble(v, c, e)) return -1;
-    int status = cases_of(b >= 0 ? &cases : &v->held_out[a], v, c, e);
-    if (!status) status = measure(v, c, b >= 0 ? &cases : &v->held_out[a], e);
+    if (b < 0) return measure(v, c, &v->held_out[a], e);
+    int status = make_ensemble(v, c, e);
+    if (!status) status = cases_of(&cases, v, c, e);
+    if (!status) status = measure(v, c, &cases, e);
     crossval_end(&cases);
     return status;
 }
@@ -214,7 +233,7 @@ static int find_best(struct best *v, const char *const *path, struct error *e)
     if (run_is_folder(v->out)) /* predict would apply what was decided for another run, or for two */
         return error_set(e, "-o %s: is a run, whose postprocessing.json would be lost: give another folder",
                          v->out);
-    if (dataset_spare(v->out, e) || file_mkdirs(v->out, e)) return -1;
+    if (dataset_spare(v->out, e) || take_cases(v, e) || file_mkdirs(v->out, e)) return -1;
     for (int a = 0; a < v->runs; a++)
         if (add_candidate(v, a, -1, e)) return -1;
     for (int a = 0; v->ensembles && a < v->runs; a++)
@@ -243,9 +262,9 @@ int cmd_best(int argc, char **argv)
     struct command_help help = {
         "best RUN... -o OUT [OPTIONS]",
         "Which run, or ensemble of two, is best on the held-out cases; and its postprocessing",
-        "nnU-Net's rule: the mean over the foreground labels of the mean Dice over all validated folds' "
-        "cases. Ensembles of two runs\n"
-        "need the probabilities of the validation: train with --probabilities.\n\n"
+        "nnU-Net's rule: the mean over the foreground labels of the mean Dice over all validated folds'\n"
+        "cases, which have to be the same in all runs, as the labels have. Ensembles of two runs need the\n"
+        "probabilities of the validation: train with --probabilities.\n\n"
         "  nephron best run_2d run_3d_fullres -o best",
         spec};
     struct operands operands;

@@ -7,6 +7,7 @@
 #include "nn/folder/run.h"
 #include "nn/infer/ensemble.h"
 #include "apps/base/console.h"
+#include "apps/base/dataset_warnings.h"
 #include "apps/base/options.h"
 #include "apps/base/progress.h"
 #include "io/base/file.h"
@@ -102,57 +103,20 @@ static int run_cases(struct ensemble *v, struct error *e)
     return status;
 }
 
-/* Value of the label of that name in d, -1 where there is none. */
-static int value_named(const struct dataset *d, const char *name)
-{
-    for (int k = 0; k < d->labels; k++)
-        if (strcmp(d->label_name[k], name) == 0) return k;
-    return -1;
-}
-
-/* Output k of one network has to be output k of the others: a label that has another number there is an
- * error, one that is called otherwise is told. */
-static int check_labels(const struct ensemble *v, const char *path, struct error *e)
-{
-    struct dataset other;
-    if (dataset_read_header(&other, path, e)) return -1;
-    const struct dataset *d = &v->dataset;
-    int status = d->labels == other.labels && d->regions == other.regions
-                     ? 0
-                     : error_set(e, "%s: has %d labels and %d regions, %s has %d and %d", path, other.labels,
-                                 other.regions, d->path, d->labels, d->regions);
-    for (int k = 0; !status && !d->regions && k < d->labels; k++) {
-        const int there = value_named(&other, d->label_name[k]);
-        if (there == k) continue;
-        if (there >= 0)
-            status = error_set(e, "%s: label %s is %d, in %s it is %d: their probabilities have no mean",
-                               path, d->label_name[k], there, d->path, k);
-        else
-            console_to(stderr, "nephron: warning: %s: label %d is called %s, in %s %s\n", path, k,
-                       other.label_name[k], d->path, d->label_name[k]);
-    }
-    for (int r = 0; !status && r < d->regions; r++) {
-        const struct region *a = &d->region[r], *b = &other.region[r];
-        if (!label_set_equal(&a->labels, &b->labels))
-            status = error_set(e, "%s: region %d, %s, has other labels than %s of %s", path, r, b->name,
-                               a->name, d->path);
-        else if (strcmp(a->name, b->name) != 0)
-            console_to(stderr, "nephron: warning: %s: region %d is called %s, in %s %s\n", path, r, b->name,
-                       d->path, a->name);
-    }
-    dataset_close(&other);
-    return status;
-}
-
 /* Of the folders behind the first, where they have one. */
 static int check_others(const struct ensemble *v, struct error *e)
 {
     char path[1400];
-    for (int k = 1; k < v->c.folders; k++) {
+    int status = 0;
+    for (int k = 1; !status && k < v->c.folders; k++) {
+        struct dataset other;
         if (file_join(path, sizeof path, v->c.folder[k], "dataset.json", e)) return -1;
-        if (file_exists(path) && check_labels(v, path, e)) return -1;
+        if (!file_exists(path)) continue;
+        if (dataset_read_header(&other, path, e)) return -1;
+        status = dataset_same_labels(&v->dataset, &other, e);
+        dataset_close(&other);
     }
-    return 0;
+    return status;
 }
 
 /* What goes to one of the folders would replace the predictions that it is made of; OUT is no dataset and no

@@ -71,6 +71,16 @@ int crossval_add_folder(struct crossval *v, const char *folder, const char *ref,
     return status;
 }
 
+static int check_twice(const struct crossval *v, struct error *e)
+{
+    for (int i = 0; i < v->pairs; i++)
+        for (int j = 0; j < i; j++)
+            if (strcmp(file_name(v->pair[i].prediction), file_name(v->pair[j].prediction)) == 0)
+                return error_set(e, "%s and %s: a case that two folds hold out would count twice",
+                                 v->pair[j].prediction, v->pair[i].prediction);
+    return 0;
+}
+
 int crossval_add_run(struct crossval *v, const struct run *run, const char *ref, struct error *e)
 {
     enum { MOST = 64 };
@@ -84,7 +94,7 @@ int crossval_add_run(struct crossval *v, const struct run *run, const char *ref,
             return -1;
         if (file_exists(name) && crossval_add_folder(v, folder, ref, e)) return -1;
     }
-    return v->pairs > before ? 0
+    return v->pairs > before ? check_twice(v, e)
                              : error_set(e, "%s: no fold_*/validation/summary.json with cases", run->path);
 }
 

@@ -42,7 +42,8 @@ void crossval_end(struct crossval *v);
 /* The cases of folder/summary.json; their predictions lie beside it. ref: folder of the references, NULL:
  * where summary.json says. */
 int crossval_add_folder(struct crossval *v, const char *folder, const char *ref, struct error *e);
-/* Those of all validated folds of a run. */
+/* Those of all validated folds of a run. A case that two of them hold out, which would count twice, is an
+ * error, as it is to nnU-Net. */
 int crossval_add_run(struct crossval *v, const struct run *run, const char *ref, struct error *e);
 /* Mean Dice of each label over the cases, and in [0] over the labels. */
 int crossval_measure(double mean[LABELS_MAX + 1], struct crossval *v, struct error *e);

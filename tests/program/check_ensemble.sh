@@ -32,6 +32,27 @@ ok "best --no-ensembles --ref" $?
 [ "$(grep -c "^[0-9.]*  *$held cases" "$work/table2")" -eq 2 ] && [ ! -e "$work/alone/ensemble_0_1" ]
 ok "no ensembles" $?
 
+# Runs are compared on the same cases, each counted once, and by the same labels.
+swap='s/: 1\([,}]*\)$/: 9\1/; s/: 2\([,}]*\)$/: 1\1/; s/: 9\([,}]*\)$/: 2\1/'
+for run in few twice swapped; do cp -r "$work/r6" "$work/$run"; done
+id=$(basename "$(ls "$work/few/fold_0/validation/"*.nii.gz | head -n 1)")
+echo "{\"metric_per_case\": [{\"reference_file\": \"$data/labelsTr/$id\", \"prediction_file\": \"$id\"}]}" \
+    >"$work/few/fold_0/validation/summary.json"
+refuses 1 "few: has no held-out prediction of hippocampus_.*, which $work/r4 has" $nephron best "$work/r4" \
+    "$work/few" -o "$work/x" --no-ensembles
+refuses 1 "few: has no held-out prediction of hippocampus_.*, which $work/r4 has" $nephron best "$work/few" \
+    "$work/r4" -o "$work/x" --no-ensembles
+cp -r "$work/twice/fold_0" "$work/twice/fold_1"
+refuses 1 "fold_1/validation/$id: a case that two folds hold out would count twice" $nephron best \
+    "$work/twice" -o "$work/x"
+refuses 1 "would count twice" $nephron postprocess "$work/twice" -o "$work/no.json"
+sed "$swap" "$work/r6/dataset.json" >"$work/swapped/dataset.json"
+refuses 1 "swapped/dataset.json: label Anterior is 2" $nephron best "$work/r4" "$work/swapped" -o "$work/x" \
+    --no-ensembles
+[ ! -e "$work/x" ] && [ ! -e "$work/no.json" ]
+ok "nothing is written of what is refused" $?
+rm -r "$work/few" "$work/twice" "$work/swapped"
+
 mkdir "$work/images"
 cp $root/tests/data/hippocampus/imagesTr/hippocampus_00[13]_0000.nii.gz "$work/images"
 for b in 4 6; do
@@ -99,8 +120,7 @@ refuses 1 ".npz" $nephron best "$work/r4" "$work/r6" -o "$work/x" --quiet
 # Output k of one prediction is output k of the other, and the folders to combine stay as they are.
 refuses 1 "is one of the folders to combine" $nephron ensemble "$work/p4" "$work/p4" -o "$work/p4" --quiet
 cp -r "$work/p4" "$work/other"
-sed 's/: 1\([,}]*\)$/: 9\1/; s/: 2\([,}]*\)$/: 1\1/; s/: 9\([,}]*\)$/: 2\1/' "$work/p4/dataset.json" \
-    >"$work/other/dataset.json"
+sed "$swap" "$work/p4/dataset.json" >"$work/other/dataset.json"
 refuses 1 "their probabilities have no mean" $nephron ensemble "$work/p4" "$work/other" -o "$work/x" --quiet
 sed 's/Anterior/Front/' "$work/p4/dataset.json" >"$work/other/dataset.json"
 check "another name of a label" $nephron ensemble "$work/p4" "$work/other" -o "$work/named" --quiet

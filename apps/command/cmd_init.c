@@ -41,6 +41,7 @@ struct init {
     int cases, channels, values;
     char channel_name[CHANNELS_MAX][64];
     char label_name[LABELS_MAX][64];
+    char reader[64];                 /* overwrite_image_reader_writer of an older dataset.json, else "" */
     int seen_in[LABELS_MAX];         /* cases in which a label value occurs */
     double spacing[2][3], size[2][3]; /* least and largest along x, y, z */
 };
@@ -282,7 +283,8 @@ static int split_names(char name[][64], int max, const char *text, const char *o
     return n;
 }
 
-static int take_names(struct init *w, struct error *e)
+/* old: there is an older dataset.json, whose names are taken where no option has others. */
+static int take_names(struct init *w, int old, struct error *e)
 {
     for (int c = 0; c < w->channels; c++) snprintf(w->channel_name[c], 64, "channel_%d", c);
     strcpy(w->label_name[0], "background");
@@ -292,7 +294,7 @@ static int take_names(struct init *w, struct error *e)
         if (n < 0) return -1;
         if (n != w->channels) return error_set(e, "--channels names %d, the images have %d", n, w->channels);
     }
-    if (!w->labels_text) return check_values(w, e);
+    if (!w->labels_text) return old ? 0 : check_values(w, e);
     int n = split_names(w->label_name + 1, LABELS_MAX - 1, w->labels_text, "--labels", e);
     if (n < 0) return -1;
     for (int k = 1; k <= n; k++) {
@@ -396,29 +398,53 @@ static struct json *describe(const struct init *w)
         for (int v = 0; v < w->values; v++) json_add_int(labels, w->label_name[v], v);
     }
     json_add_int(j, "numTraining", w->cases);
+    if (w->reader[0]) json_add_text(j, "overwrite_image_reader_writer", w->reader);
     json_add_text(j, "file_ending", w->ending);
     return j;
 }
 
+/* What stands in d and is not written here would be lost: regions, and an ignore label that --labels does not
+ * name. */
+static int check_lost(const struct init *w, const struct dataset *d, const char *path, struct error *e)
+{
+    const int named = w->labels_text && strcmp(w->label_name[w->values - 1], "ignore") == 0;
+    if (!d->regions && (d->ignore_label < 0 || named)) return 0;
+    return error_set(e,
+                     "%s: is a dataset.json with regions or an ignore label, which init would lose: edit it, "
+                     "or move it away for a new one",
+                     path);
+}
+
 /* The older dataset.json of the Decathlon or of nnU-Net v1, whose names are better than ours. */
-static int take_description(struct init *w, const char *path, struct error *e)
+static int take_channels(struct init *w, const struct dataset *d, const char *path, struct error *e)
+{
+    if (d->channels != w->channels)
+        return error_set(e, "%s: names %d channels, the images have %d", path, d->channels, w->channels);
+    for (int c = 0; c < d->channels; c++) snprintf(w->channel_name[c], 64, "%s", d->channel_name[c]);
+    return 0;
+}
+
+static int take_labels(struct init *w, const struct dataset *d, const char *path, struct error *e)
+{
+    if (d->labels < w->values)
+        return error_set(e, "%s: names %d labels, the label maps hold values up to %d", path, d->labels,
+                         w->values - 1);
+    for (int v = 0; v < d->labels; v++) snprintf(w->label_name[v], 64, "%s", d->label_name[v]);
+    w->values = d->labels;
+    return 0;
+}
+
+/* replaced: it is only looked at for what would be lost. */
+static int take_description(struct init *w, const char *path, int replaced, struct error *e)
 {
     struct dataset d = {0};
+    if (!file_exists(path)) return 0;
     if (dataset_read_header(&d, path, e)) return -1;
-    if (d.regions || d.ignore_label >= 0) {
-        dataset_close(&d);
-        return error_set(e, "%s: is a dataset.json with regions or an ignore label, which needs no init",
-                         path);
-    }
-    int status = d.channels == w->channels ? 0
-                                           : error_set(e, "%s: names %d channels, the images have %d", path,
-                                                       d.channels, w->channels);
-    if (!status && d.labels < w->values)
-        status = error_set(e, "%s: names %d labels, the label maps hold values up to %d", path, d.labels,
-                           w->values - 1);
-    for (int c = 0; !status && c < d.channels; c++) snprintf(w->channel_name[c], 64, "%s", d.channel_name[c]);
-    for (int v = 0; !status && v < d.labels; v++) snprintf(w->label_name[v], 64, "%s", d.label_name[v]);
-    if (!status && d.labels > w->values) w->values = d.labels;
+    int status = check_lost(w, &d, path, e);
+    if (!status && !replaced && !w->channels_text) status = take_channels(w, &d, path, e);
+    if (!status && !replaced && !w->labels_text) status = take_labels(w, &d, path, e);
+    if (!replaced)
+        snprintf(w->reader, sizeof w->reader, "%s", json_text(d.json, "overwrite_image_reader_writer", ""));
     dataset_close(&d);
     return status;
 }
@@ -471,8 +497,8 @@ static int write_found(struct init *w, struct error *e)
                          "%s: files are not named as nnU-Net's (imagesTr/CASE_0000%s, labelsTr/CASE%s): give "
                          "-o OUT for a dataset of links to them",
                          w->folder, w->ending, w->ending);
-    if (!w->channels_text && !w->labels_text && file_exists(old) ? take_description(w, old, e)
-                                                                 : take_names(w, e))
+    if (take_names(w, file_exists(old), e) || take_description(w, old, 0, e) ||
+        (w->out && take_description(w, path, 1, e)))
         return -1;
     if (w->out && lay_out(w, e)) return -1;
     struct json *j = describe(w);
@@ -523,9 +549,11 @@ int cmd_init(int argc, char **argv)
         "Writes the dataset.json of a folder of images and label maps, from what it finds",
         "FOLDER has imagesTr (or images) and labelsTr (or labels, masks), or labels.csv (case,label) for a "
         "classification. Files CASE_0000,\n"
-        "CASE_0001 ... are channels; files called as their label maps hold all channels. The names of a "
-        "Decathlon's or nnU-Net v1's\n"
-        "dataset.json are taken over (both are also read as they are, without init).\n\n"
+        "CASE_0001 ... are channels; files called as their label maps hold all channels. The names and the "
+        "reader of an older dataset.json\n"
+        "in FOLDER, of the Decathlon's and nnU-Net v1's too (which are also read as they are, without init), "
+        "are kept where no option\n"
+        "has others; regions and an ignore label are not written, so one that has them is left as it is.\n\n"
         "  nephron init scans -o Dataset501_Kidney --channels T2,T1c --labels kidney,tumour",
         spec};
     struct operands operands;

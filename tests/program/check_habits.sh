@@ -26,6 +26,36 @@ says "the background" "from 1 on" "$nephron" init one --overwrite --labels backg
 says "ignore before" "it comes last" "$nephron" init one --overwrite --labels ignore,a
 says "another number of channels" "--channels names 2" "$nephron" init one --overwrite --channels T2,T1
 says "no folder" "no such folder" "$nephron" init nowhere
+# What an older dataset.json says stays where no option says otherwise; what init does not write is not lost.
+cp -r one old
+cat >old/dataset.json <<EOF
+{"channel_names": {"0": "MRI"}, "labels": {"background": 0, "front": 1, "back": 2}, "numTraining": 1,
+ "file_ending": ".nii.gz", "overwrite_image_reader_writer": "NibabelIOWithReorient"}
+EOF
+check "init --channels over a dataset.json" "$nephron" init old --overwrite --channels T2
+holds "the channel is named" '"0": "T2"' old/dataset.json
+holds "the label's name stays" '"front": 1' old/dataset.json
+holds "the reader stays" '"overwrite_image_reader_writer": "NibabelIOWithReorient"' old/dataset.json
+check "init --labels over it" "$nephron" init old --overwrite --labels anterior,posterior
+holds "the channel's name stays" '"0": "T2"' old/dataset.json
+holds "the label is named" '"anterior": 1' old/dataset.json
+check "an ignore label" "$nephron" init old --overwrite --labels anterior,ignore
+check "again" "$nephron" init old --overwrite --labels front,ignore
+for labels in '"front": 1, "ignore": 2' '"all": [1, 2], "back": 2'; do
+    sed "s/@/$labels/" >old/dataset.json <<EOF
+{"channel_names": {"0": "MRI"}, "labels": {"background": 0, @}, "regions_class_order": [1, 2],
+ "numTraining": 4, "file_ending": ".nii.gz"}
+EOF
+    cp old/dataset.json kept.json
+    says "init over $labels" "with regions or an ignore label" "$nephron" init old --overwrite
+    says "with --channels" "with regions or an ignore label" "$nephron" init old --overwrite --channels T2
+    says "with --labels" "with regions or an ignore label" "$nephron" init old --overwrite --labels a,b
+    same "it is left as it is" old/dataset.json kept.json
+    rm -rf there && mkdir there && cp kept.json there/dataset.json
+    says "in OUT" "there/dataset.json: is a dataset.json with regions" "$nephron" init one -o there \
+        --overwrite
+    same "it stays, too" there/dataset.json kept.json
+done
 mkdir empty
 says "an empty folder" "no folder imagesTr or images" "$nephron" init empty
 

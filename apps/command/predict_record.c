@@ -21,14 +21,25 @@ enum {
     SECONDS_BETWEEN = 10
 }; /* writes of the record while cases are done: what a kill can make predict do again */
 
-/* Voxels and millilitres of each label, for the table and for --json. */
+/* The entry of a case in the record; NULL where it has none. */
+static struct json *find_case(const struct predict *p, const char *id)
+{
+    const struct json *cases = json_get(p->record, "case");
+    for (int i = 0; cases && i < cases->count; i++)
+        if (strcmp(json_text(cases->item[i], "case", ""), id) == 0) return cases->item[i];
+    return NULL;
+}
+
+/* Voxels and millilitres of each label, for the table and for --json; of a case that was done before, in its
+ * own entry. */
 int predict_record_case(const struct predict *p, const struct image_case *c, const char *path,
                         const uint8_t *label, size_t voxels, double voxel_ml)
 {
     const struct dataset *d = &p->run.dataset;
     size_t count[256] = {0};
     for (size_t i = 0; i < voxels; i++) count[label[i]]++;
-    struct json *cases = json_get(p->record, "case"), *j = json_add_object(cases, NULL), *labels;
+    struct json *j = find_case(p, c->id), *labels;
+    if (!j) j = json_add_object(json_get(p->record, "case"), NULL);
     json_add_text(j, "case", c->id);
     json_add_text(j, "file", path);
     labels = json_add_object(j, "labels");
@@ -43,10 +54,7 @@ int predict_record_case(const struct predict *p, const struct image_case *c, con
 /* Was the case done before the prediction was stopped? */
 int predict_recorded(const struct predict *p, const char *id)
 {
-    const struct json *cases = json_get(p->record, "case");
-    for (int i = 0; cases && i < cases->count; i++)
-        if (strcmp(json_text(cases->item[i], "case", ""), id) == 0) return 1;
-    return 0;
+    return find_case(p, id) != NULL;
 }
 
 static void record_options(struct json *j, const struct predict *p)

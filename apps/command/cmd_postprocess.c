@@ -17,7 +17,7 @@ static int determine(const char *path, const char *ref, const char *out, int thr
     int status = run.plan ? crossval_begin(&v, &run.dataset, path, threads, e)
                           : error_set(e, "%s: is no segmentation run", path);
     if (!status) status = crossval_add_run(&v, &run, ref, e);
-    if (!status && !out) status = file_join(beside, sizeof beside, path, "postprocessing.json", e);
+    if (!status && !out) status = file_join(beside, sizeof beside, run.path, "postprocessing.json", e);
     if (!status) status = crossval_determine(&v, out ? out : beside, e);
     if (!status && !quiet) crossval_print(&v, out ? out : beside);
     if (run.plan) crossval_end(&v);

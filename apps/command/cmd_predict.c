@@ -154,7 +154,7 @@ static int read_postprocessing(struct postprocessing *post, const struct predict
     char path[1300];
     if (!p->postprocess) return 0;
     if (p->postprocessing) return postprocess_read(post, p->postprocessing, &p->run.dataset, e);
-    if (file_join(path, sizeof path, p->run_path, "postprocessing.json", e)) return -1;
+    if (file_join(path, sizeof path, p->run.path, "postprocessing.json", e)) return -1;
     return file_exists(path) ? postprocess_read(post, path, &p->run.dataset, e) : 0;
 }
 
@@ -276,12 +276,12 @@ static int find_previous(char *dir, size_t size, const struct predict *p)
 {
     const struct run *r = &p->run;
     const char *mine = NULL; /* the last place: a folder above may have the word too */
-    for (const char *at = p->run_path; *at && (at = strstr(at, r->configuration)); at++) mine = at;
+    for (const char *at = r->path; *at && (at = strstr(at, r->configuration)); at++) mine = at;
     if (p->previous_stage || file_is_dir(r->previous_stage))
         return snprintf(dir, size, "%s", p->previous_stage ? p->previous_stage : r->previous_stage) <
                (int)size;
     return mine &&
-           snprintf(dir, size, "%.*s%s%s", (int)(mine - p->run_path), p->run_path, r->plan->previous_stage,
+           snprintf(dir, size, "%.*s%s%s", (int)(mine - r->path), r->path, r->plan->previous_stage,
                     mine + strlen(r->configuration)) < (int)size &&
            file_is_dir(dir);
 }

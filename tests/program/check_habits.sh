@@ -198,6 +198,9 @@ check "predict --resume" "$nephron" predict --resume stopped --quiet
 same "gives the rest" stopped/$second.nii.gz byname/$second.nii.gz
 holds "and says so" '"finished": true' stopped/prediction.json
 check "with every case once" sh -c "[ \"\$(grep -c '\"case\": \"' stopped/prediction.json)\" = 4 ]"
+check "postprocess by number" "$nephron" postprocess 7
+check "beside its folds" test -s $run/postprocessing.json
+rm $run/postprocessing.json
 sed 's/"weight_hash": "../"weight_hash": "zz/' byname/prediction.json >stopped/prediction.json
 says "with other weights" "was begun with other weights" "$nephron" predict --resume stopped
 kill_at() { # a prediction is stopped by a signal; --resume ends it with the same maps

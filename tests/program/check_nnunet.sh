@@ -197,6 +197,9 @@ $nephron predict "$models/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres" -i "$w
     "$work/cs" $fast --quiet &&
     cmp -s "$work/cp/hippocampus_003.nii.gz" "$work/cs/hippocampus_003.nii.gz"
 ok "the first stage lies beside the second, as nnU-Net's model folders do" $?
+mkdir "$work/results" && ln -s "$models" "$work/results/Dataset009_Cascade"
+check "by number" env nnUNet_results="$work/results" $nephron predict 9/3d_cascade_fullres -i "$work/images" \
+    -o "$work/cn" $fast --quiet
 mv "$models/nnUNetTrainer__nnUNetPlans__3d_lowres" "$work/elsewhere"
 refuses 1 "needs the segmentations of 3d_lowres" $nephron predict \
     "$models/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres" -i "$work/images" -o "$work/cs" --quiet

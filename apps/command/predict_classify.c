@@ -125,7 +125,9 @@ int predict_classify(struct predict *p, struct model **model, struct error *e)
         file_join(path, sizeof path, p->out, "predictions.csv", e))
         return -1;
     int from_dataset = file_exists(json) || file_has_suffix(p->inputs.text[0], ".npz");
-    if (check_options(p, from_dataset, e) || predict_check_folder(p, table, e)) return -1;
+    if (check_options(p, from_dataset, e) || dataset_spare(p->out, e) || run_spare(p->out, e) ||
+        predict_check_folder(p, table, e))
+        return -1;
     const double start = clock_seconds();
     int status = predict_record_begin(
         p, model, e); /* before anything is replaced: other weights are an error at --resume */

@@ -99,6 +99,10 @@ cp -r alone theirs && rm theirs/prediction.json
 kept "a table of somebody's" theirs 1 "theirs/predictions.csv: is there already" "$nephron" predict crops -i \
     classes -o theirs
 check "which is asked for" "$nephron" predict crops -i classes -o theirs --overwrite --threads 1
+kept "class probabilities in a dataset" classes 1 "classes: is a dataset (it has imagesTr)" "$nephron" \
+    predict crops -i classes -o classes
+kept "class probabilities in a run" whole 1 "whole: is a run, whose plans.json" "$nephron" predict crops \
+    -i classes -o whole
 kept "masks beside those of a dataset" alone 1 "--masks classes/labelsTr: classes is a dataset" "$nephron" \
     predict crops -i classes -o alone --masks classes/labelsTr
 kept "a part of a folder" alone 1 "--part val: classes is no MedMNIST file" "$nephron" predict crops \

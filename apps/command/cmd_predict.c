@@ -166,7 +166,6 @@ static void record_segmenter(struct predict *p, const struct segmenter *s, doubl
     struct json *axes = json_add_array(p->record, "mirrored_axes");
     for (int a = 0; a < 3; a++)
         if (s->sliding.mirror[a]) json_add_int(axes, NULL, a);
-    postprocess_to_json(p->record, &s->post, s->dataset);
     json_add_int(p->record, "announced_peak_bytes", (int64_t)announced);
 }
 
@@ -185,7 +184,7 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     for (int k = 0; !status && k < p->fold_count; k++) status = segmenter_add(&s, model[k], p->pool, e);
     if (!status) status = announce_peak(&announced, p, &s, &cases, model, e);
     if (!status) status = check_previous(previous, p, e);
-    if (!status) status = predict_record_begin(p, model, e);
+    if (!status) status = predict_record_begin(p, model, &s.post, e);
     if (!status && !p->to_file) status = file_mkdirs(p->out, e);
     if (!status) status = predict_record_write(p, e);
     if (!status && previous[0]) status = run_previous(p, previous, e);

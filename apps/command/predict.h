@@ -37,10 +37,12 @@ int predict_check_folder(const struct predict *p, const char *const *names, stru
 /* OUT/predictions.csv. */
 int predict_classify(struct predict *p, struct model **model, struct error *e);
 
-/* p->record before the first case: run, hash of the weights of each fold, options. Where a prediction is
- * resumed, the cases of its file are taken over, and other weights are an error. Once the folder is there,
- * predict_record_write writes it. */
-int predict_record_begin(struct predict *p, struct model **model, struct error *e);
+/* p->record before the first case: run, hash of the weights of each fold, options, the steps of
+ * postprocessing (NULL: a classification has none). Where a prediction is resumed, the cases of its file are
+ * taken over, and other weights or steps are an error. Once the folder is there, predict_record_write writes
+ * it. */
+int predict_record_begin(struct predict *p, struct model **model, const struct postprocessing *post,
+                         struct error *e);
 /* Volumes of a case that is done: label [voxels] are indices. -1 when memory is out. */
 int predict_record_case(const struct predict *p, const struct image_case *c, const char *path,
                         const uint8_t *label, size_t voxels, double voxel_ml);

@@ -130,7 +130,7 @@ int predict_classify(struct predict *p, struct model **model, struct error *e)
         return -1;
     const double start = clock_seconds();
     int status = predict_record_begin(
-        p, model, e); /* before anything is replaced: other weights are an error at --resume */
+        p, model, NULL, e); /* before anything is replaced: other weights are an error at --resume */
     if (!status)
         status = from_dataset ? load_dataset_cases(p, &d, &data, e) : load_folder_cases(p, &images, &data, e);
     if (!status) status = file_mkdirs(p->out, e);

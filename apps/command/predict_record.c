@@ -70,6 +70,7 @@ static void record_options(struct json *j, const struct predict *p)
     if (p->covariates) json_add_text(j, "covariates", p->covariates);
     json_add_text(j, "precision", p->precision);
     if (p->part) json_add_text(j, "part", p->part);
+    if (p->json) json_add_text(j, "json", p->json);
     json_add_number(j, "step", p->step);
     json_add_number(j, "max_gb", p->max_gb);
     json_add_int(j, "volume", p->choice.volume);
@@ -79,9 +80,24 @@ static void record_options(struct json *j, const struct predict *p)
     json_add_bool(j, "probabilities", p->probabilities);
 }
 
-/* p->record as it stands before the first case; a prediction that was stopped must have had the same
- * weights. */
-int predict_record_begin(struct predict *p, struct model **model, struct error *e)
+/* The results that are there were made with what the old record says: those to come have to be, too. */
+static int same_member(const struct predict *p, const struct json *old, const char *name, const char *what,
+                       const char *path, struct error *e)
+{
+    char *before = json_format(json_get(old, name), 0), *now = json_format(json_get(p->record, name), 0);
+    int status = before && now && strcmp(before, now) == 0
+                     ? 0
+                     : error_set(e, "%s: was begun with other %s than %s holds now; predict without --resume "
+                                    "begins anew", path, what, p->run_path);
+    free(before);
+    free(now);
+    return status;
+}
+
+/* p->record as it stands before the first case; a prediction that was stopped must have had the same weights
+ * and the same postprocessing. */
+int predict_record_begin(struct predict *p, struct model **model, const struct postprocessing *post,
+                         struct error *e)
 {
     char path[1300], hash[20];
     const size_t below = strlen(p->run.path) + 1;
@@ -100,6 +116,7 @@ int predict_record_begin(struct predict *p, struct model **model, struct error *
         json_add_text(w, "weight_hash", hash);
     }
     record_options(json_add_object(j, "options"), p);
+    if (post) postprocess_to_json(j, post, &p->run.dataset);
     json_add_int(j, "threads", p->threads);
     json_add_bool(j, "finished", 0);
     json_add_array(j, "case");
@@ -107,14 +124,11 @@ int predict_record_begin(struct predict *p, struct model **model, struct error *
     if (json_failed(j)) return error_set(e, "out of memory for prediction.json");
     if (!p->resume) return 0;
     if (file_join(path, sizeof path, p->out, "prediction.json", e) || !(old = json_read(path, e))) return -1;
-    char *before = json_format(json_get(old, "weights"), 0), *now = json_format(weights, 0);
-    int status = before && now && strcmp(before, now) == 0
-                     ? 0
-                     : error_set(e, "%s: was begun with other weights than %s holds now", path, p->run_path);
+    int status = same_member(p, old, "weights", "weights", path, e);
+    if (!status && post)
+        status = same_member(p, old, "postprocessing_kwargs", "postprocessing", path, e);
     struct json *done = json_get(old, "case");
     if (!status && done) json_add(j, "case", json_copy(done));
-    free(before);
-    free(now);
     json_free(old);
     return status;
 }
@@ -195,6 +209,7 @@ int predict_resume(struct predict *p, const char *out, struct json **record, str
     p->covariates = json_text(o, "covariates", NULL);
     p->precision = json_text(o, "precision", "fp32");
     p->part = json_text(o, "part", NULL);
+    if (!p->json) p->json = json_text(o, "json", NULL);
     p->grids->strict |= json_boolean(o, "strict", 0);
     p->step = json_number(o, "step", 0.5);
     p->max_gb = json_number(o, "max_gb", 0);

@@ -192,14 +192,19 @@ holds "are told" "1 image not named CASE_0000.nii.gz was left out" err
 rm one/imagesTr/odd.nii.gz
 
 # A prediction that was stopped goes on, and only with the same weights.
-cp -r byname stopped && rm stopped/$second.nii.gz
+cp -r byname stopped && rm stopped/$second.nii.gz volumes.json
 sed 's/"finished": true/"finished": false/' byname/prediction.json >stopped/prediction.json
 check "predict --resume" "$nephron" predict --resume stopped --quiet
 same "gives the rest" stopped/$second.nii.gz byname/$second.nii.gz
 holds "and says so" '"finished": true' stopped/prediction.json
 check "with every case once" sh -c "[ \"\$(grep -c '\"case\": \"' stopped/prediction.json)\" = 4 ]"
+same "and where --json was asked for" volumes.json stopped/prediction.json
 check "postprocess by number" "$nephron" postprocess 7
 check "beside its folds" test -s $run/postprocessing.json
+cat >$run/postprocessing.json <<EOF
+{"postprocessing_fns": ["remove_all_but_largest_component_from_segmentation"], "postprocessing_kwargs": [{"labels_or_regions": [1, 2]}]}
+EOF
+says "with another postprocessing" "was begun with other postprocessing" "$nephron" predict --resume stopped
 rm $run/postprocessing.json
 sed 's/"weight_hash": "../"weight_hash": "zz/' byname/prediction.json >stopped/prediction.json
 says "with other weights" "was begun with other weights" "$nephron" predict --resume stopped

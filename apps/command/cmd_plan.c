@@ -203,7 +203,7 @@ static int get_fingerprint(struct fingerprint *f, const struct planning *w, cons
         return status;
     }
     struct progress bar = progress_begin("fingerprint", w->quiet);
-    struct pool *pool = pool_create(cpu_count()); /* or none: one thread */
+    struct pool *pool = pool_create(w->threads); /* or none: one thread */
     const struct reading how = {.grids = w->grids, .pool = pool, .progress = progress_callback, .arg = &bar};
     int status = fingerprint_extract(f, d, NULL, &how, e);
     pool_destroy(pool);
@@ -230,9 +230,8 @@ static int plan_in_time(struct plans *p, const struct planning *w, const struct 
     struct budget b = w->budget;
     struct train_options t = train_options_default(&task_segment);
     budget_recipe(&t);
-    int threads = w->threads > 0 ? w->threads : cpu_count();
-    struct pool *pool = pool_create(threads);
-    if (!pool) return error_set(e, "cannot start %d threads", threads);
+    struct pool *pool = pool_create(w->threads);
+    if (!pool) return error_set(e, "cannot start %d threads", w->threads);
     b.validation_cases = (f->cases + 4) / 5;
     int status = budget_plans(&b, p, f, d, &w->options, w->configuration ? w->configuration : "3d_fullres",
                               &t, pool, e);
@@ -246,7 +245,7 @@ static int show(const struct planning *w, const struct fingerprint *f, const str
                 const struct plans *p, const struct plan *only, struct error *e)
 {
     struct json *j = w->json ? json_object() : NULL, *list = json_add_array(j, "configurations");
-    const int threads = w->threads > 0 ? w->threads : cpu_count(), bf16 = strcmp(w->precision, "bf16") == 0;
+    const int bf16 = strcmp(w->precision, "bf16") == 0;
     int status = 0;
     if (j) json_add_text(j, "dataset", d->name);
     if (!w->quiet) print_fingerprint(f, d);
@@ -254,7 +253,7 @@ static int show(const struct planning *w, const struct fingerprint *f, const str
         if (only && only != &p->plan[i]) continue;
         struct json *of = list ? add_plan(list, &p->plan[i]) : NULL;
         if (!w->quiet) print_plan(&p->plan[i]);
-        if (w->layers) status = plan_layers(&p->plan[i], bf16, threads, !w->quiet, of, e);
+        if (w->layers) status = plan_layers(&p->plan[i], bf16, w->threads, !w->quiet, of, e);
     }
     if (!status && w->json) status = json_write(j, w->json, e);
     json_free(j);
@@ -361,6 +360,7 @@ int cmd_plan(int argc, char **argv)
     if (plan_options_network(o, network, preset, &e)) return app_usage("plan", "%s", e.text);
     o->norm = norm ? network_norm_find(norm) : NULL;
     if (width) o->base_features = width;
+    if (w.threads <= 0) w.threads = cpu_count();
     w.budget.fixed_features = width > 0;
     if (operands.count == 1 && w.dataset_json)
         return app_usage("plan", "takes DATASET or --dataset, not both");

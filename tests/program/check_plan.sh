@@ -54,4 +54,15 @@ $plan --precision fp8 2>"$work/err"
 [ $? -eq 2 ] && grep -q "must be one of" "$work/err"
 ok "an unknown precision" $?
 
+# ---- threads -----------------------------------------------------------------------------------------------
+# The fingerprint takes those that are asked for, and is the same by one where no other can be started.
+some_cases "$work/few" 'NR <= 4'
+count="$nephron plan $work/few $only --quiet --threads 7 --write-fingerprint $work/counted.json"
+preload thread $count
+[ "$(cat "$work/count")" -eq 6 ]
+ok "plan --threads 7 starts $(cat "$work/count") more" $?
+FAIL_AT=1 LD_PRELOAD=$work/fail.so $count 2>"$work/err" && mv "$work/counted.json" "$work/alone.json" && $count
+ok "plan where no thread can be started: $(cat "$work/err")" $?
+same "the fingerprint of a thread" "$work/counted.json" "$work/alone.json"
+
 finish

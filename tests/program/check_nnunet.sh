@@ -189,6 +189,15 @@ $nephron predict "$work/casc" -i "$work/images" -o "$work/cq" $fast --quiet --pr
     "$work/cp/previous_stage" &&
     cmp -s "$work/cp/hippocampus_003.nii.gz" "$work/cq/hippocampus_003.nii.gz"
 ok "the same from its label maps" $?
+# What is asked for both stages is the first one's too.
+$nephron predict "$work/casc" -i "$work/images" -o "$work/cl" $fast --quiet --checkpoint latest &&
+    grep -q '"checkpoint": "fold_0/checkpoint_latest' "$work/cl/previous_stage/prediction.json"
+ok "--checkpoint of the first stage" $?
+mkdir -p "$work/co/previous_stage" && echo precious >"$work/co/previous_stage/hippocampus_001.nii.gz"
+refuses 1 "co/previous_stage/hippocampus_001.nii.gz: is there already" $nephron predict "$work/casc" -i \
+    "$work/images" -o "$work/co" $fast --quiet
+check "--overwrite of the first stage" $nephron predict "$work/casc" -i "$work/images" -o "$work/co" $fast \
+    --quiet --overwrite
 models="$work/models of 3d_cascade_fullres" # the word is in the path twice
 mkdir "$models"
 cp -r "$work/casc" "$models/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres"

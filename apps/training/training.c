@@ -170,14 +170,15 @@ static void on_planned(void *arg, size_t step_bytes, double flops, size_t parame
     fflush(stdout);
 }
 
-/* After all checks: the postprocessing that was decided on an earlier run's predictions goes, and the small
- * files say what is trained. */
+/* After all checks: the maps of an earlier run's weights go, and the postprocessing that was decided on them;
+ * and the small files say what is trained. */
 static int write_folder(const struct training *t, struct error *e)
 {
     char path[1300];
     const struct training_arguments *a = &t->args;
     if (!a->resume &&
-        (file_join(path, sizeof path, a->run, "postprocessing.json", e) || file_remove(path, e)))
+        (training_forget_maps(t, e) || file_join(path, sizeof path, a->run, "postprocessing.json", e) ||
+         file_remove(path, e)))
         return -1;
     if (roles_write(&t->dataset, t->options.task->planned, a->fold, a->run, e)) return -1;
     if (a->federated && (file_join(path, sizeof path, a->run, "sites.csv", e) ||
@@ -415,6 +416,7 @@ static int forget_measured(const struct training *t, struct error *e)
 {
     char path[1300];
     if (!t->args.resume || !t->rounds) return 0;
+    if (training_forget_maps(t, e)) return -1;
     for (size_t i = 0; i < sizeof results / sizeof *results; i++)
         if (file_join(path, sizeof path, t->fold_path, results[i], e) || file_remove(path, e)) return -1;
     if (file_join(path, sizeof path, t->args.run, "postprocessing.json", e)) return -1;

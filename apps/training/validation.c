@@ -54,6 +54,37 @@ static int write_next(const struct training *t, const struct infer_next *next, c
     return previous_write(path, next->label, next->size, e);
 }
 
+static int remove_maps(const struct training *t, const char *folder, const char *ending, struct error *e)
+{
+    char path[1600];
+    for (int i = 0; i < t->dataset.cases; i++)
+        if (t->role[i] == ROLE_VALIDATION &&
+            (case_path(path, sizeof path, folder, t->dataset.item[i].id, ending, e) || file_remove(path, e)))
+            return -1;
+    return 0;
+}
+
+int training_forget_maps(const struct training *t, struct error *e)
+{
+    char folder[1400], next[1300];
+    struct file_list stages = {NULL, 0};
+    if (!t->plan) return 0;
+    int status = file_join(folder, sizeof folder, t->fold_path, "validation", e) ||
+                         remove_maps(t, folder, t->dataset.file_ending, e) ||
+                         remove_maps(t, folder, ".npz", e) ||
+                         file_join(next, sizeof next, t->args.run, "predicted_next_stage", e)
+                     ? -1
+                     : 0;
+    if (!status && file_is_dir(next)) status = file_list(next, &stages, e);
+    for (int k = 0; !status && k < stages.count; k++)
+        status = file_join(folder, sizeof folder, next, stages.name[k], e) ||
+                         remove_maps(t, folder, ".npz", e)
+                     ? -1
+                     : 0;
+    file_list_free(&stages);
+    return status;
+}
+
 static int validate_case(struct segmenter *s, struct evaluation *ev, const struct training *t, int i,
                          const char *folder, struct error *e)
 {

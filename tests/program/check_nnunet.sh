@@ -217,6 +217,20 @@ refuses 1 "hippocampus_001.nii.gz" $nephron predict "$work/casc" -i "$work/image
     --previous-stage "$work/images"
 refuses 1 "has no previous stage" $nephron predict "$work/low" -i "$work/images" -o "$work/cr" --quiet \
     --previous-stage "$work/cp"
+# Maps of weights that are replaced, or trained further, are not what a second stage trains with.
+held=$(ls "$work/low/fold_1/validation/"*.nii.gz | wc -l)
+for more in "--overwrite --epochs 1" "--resume --epochs 2"; do
+    cp -r "$work/low" "$work/changed"
+    $nephron train "$work/plain" -o "$work/changed" $(echo "$cascade" | sed 's/--epochs 1//') $fast \
+        --configuration 3d_lowres --fold 1 --no-validation $more
+    ok "train $more without a validation" $?
+    left=$(ls "$work/changed/predicted_next_stage/3d_cascade_fullres" | wc -l)
+    [ $((left + held)) -eq "$(ls "$work/plain/labelsTr" | wc -l)" ]
+    ok "train $more: $left maps of the next stage" $?
+    refuses 1 "train and validate all folds of 3d_lowres" $nephron train "$work/plain" -o "$work/x" $cascade \
+        $full --overwrite --previous-stage "$work/changed"
+    rm -r "$work/changed"
+done
 rm -r "$work/low/fold_1/validation/"*.nii.gz "$next"
 refuses 1 "train and validate all folds of 3d_lowres" $nephron train "$work/plain" -o "$work/casc" $cascade \
     $full --overwrite --previous-stage "$work/low"

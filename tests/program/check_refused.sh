@@ -193,6 +193,8 @@ ok "resumed at its end, nothing is measured" $?
 check "made longer" "$nephron" train --resume longer --epochs 2 --no-validation
 test ! -e longer/fold_0/validation/summary.json && test ! -e longer/postprocessing.json
 ok "what was measured of other weights stays" $?
+[ -z "$(ls longer/fold_0/validation)" ] && [ -n "$(ls validated/fold_0/validation/*.nii.gz)" ]
+ok "label maps of other weights stay: $(ls longer/fold_0/validation)" $?
 refuses 1 "no fold_\*/validation/summary.json" "$nephron" postprocess longer
 # What lies in a folder that is no run is somebody's, the table of --sites too.
 mkdir project && sed 's/$/,more/' one/sites.csv >project/sites.csv

@@ -430,6 +430,7 @@ static int run_rounds(struct simulation *s, struct error *e)
     if (o->folder && !o->resume && run_files_clear(o->folder, s->store.folder[0] != 0, e)) return -1;
     if (o->folder && o->resume && run_files_resume(s, e)) return -1;
     if (s->events && s->events->begins && s->events->begins(s->events->arg, e)) return -1;
+    if (o->folder && o->resume && !is_over(s, s->server.round) && site_models_forget(s, e)) return -1;
     while (!is_over(s, s->server.round)) {
         double start = clock_seconds();
         if (o->peers && peers_begin(s, 0, e) < 0) return -1;

@@ -88,5 +88,7 @@ int run_files_final(struct simulation *s, struct error *e);
 /* ---- site_models.c ------------------------------------------------------------------------------------- */
 /* After the last round: every model at every site (cross_site.csv), and fine-tuned ones (fine_tune.csv). */
 int site_models_write(struct simulation *s, struct error *e);
+/* Removes all of it: of a run that was over, and is made longer. */
+int site_models_forget(const struct simulation *s, struct error *e);
 
 #endif

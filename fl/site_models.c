@@ -115,6 +115,26 @@ int federate_site_weights(struct model *m, const char *folder, const char *site,
     return file_exists(path) ? checkpoint_read(path, m, NULL, 0, NULL, e) : 1;
 }
 
+static int forget_file(const char *folder, const char *name, struct error *e)
+{
+    char path[1300];
+    return file_join(path, sizeof path, folder, name, e) ? -1 : file_remove(path, e);
+}
+
+int site_models_forget(const struct simulation *s, struct error *e)
+{
+    static const char *const kind[] = {"own", "fine_tuned"};
+    char path[1400];
+    for (int k = 0; s->store.folder[0] && k < s->o->clients; k++)
+        for (size_t i = 0; i < sizeof kind / sizeof *kind; i++) {
+            site_store_path(path, &s->store, k, kind[i]);
+            if (file_remove(path, e)) return -1;
+        }
+    return forget_file(s->o->folder, "cross_site.csv", e) || forget_file(s->o->folder, "fine_tune.csv", e)
+               ? -1
+               : 0;
+}
+
 /* A table that was stopped is made from its beginning when the run is resumed. */
 static int stops(struct simulation *s)
 {

@@ -196,6 +196,17 @@ ok "what was measured of other weights stays" $?
 [ -z "$(ls longer/fold_0/validation)" ] && [ -n "$(ls validated/fold_0/validation/*.nii.gz)" ]
 ok "label maps of other weights stay: $(ls longer/fold_0/validation)" $?
 refuses 1 "no fold_\*/validation/summary.json" "$nephron" postprocess longer
+check "models of its sites" "$nephron" federate one -o personal --sites 2 $tiny --strategy ditto --rounds 1 \
+    --local-iterations 1 --fine-tune 1 --no-validation
+models="cross_site.csv fine_tune.csv sites/site_1.own.safetensors sites/site_1.fine_tuned.safetensors"
+cp -r personal/fold_0 models_before
+check "resumed at its end" "$nephron" federate --resume personal
+for f in $models; do same "a model of a site that was over" models_before/$f personal/fold_0/$f; done
+check "made longer" "$nephron" federate --resume personal --rounds 2
+for f in $models; do
+    [ -s personal/fold_0/$f ] && ! cmp -s models_before/$f personal/fold_0/$f
+    ok "$f is that of the first round" $?
+done
 # What lies in a folder that is no run is somebody's, the table of --sites too.
 mkdir project && sed 's/$/,more/' one/sites.csv >project/sites.csv
 kept "a training beside the table of its sites" project 1 "project/sites.csv: is there already" \

@@ -26,23 +26,6 @@ static const char latest_name[] = "checkpoint_latest.safetensors",
 
 /* ---- who and what -------------------------------------------------------------------------------------- */
 
-/* Which cases a site has: their places in the dataset. */
-static void hash_cases(char hex[65], const struct federate_client *c)
-{
-    struct sha256 h;
-    unsigned char digest[32];
-    const struct case_store *part[2] = {&c->data.store, &c->validation.store};
-    sha256_init(&h);
-    for (int p = 0; p < 2; p++) {
-        char text[32];
-        for (int i = 0; i < part[p]->cases; i++)
-            sha256_update(&h, text, (size_t)snprintf(text, sizeof text, "%d,", part[p]->index[i]));
-        sha256_update(&h, ";", 1);
-    }
-    sha256_final(&h, digest);
-    for (int i = 0; i < 32; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-}
-
 static struct json *sites_json(const struct simulation *s)
 {
     struct json *all = json_array();
@@ -50,7 +33,7 @@ static struct json *sites_json(const struct simulation *s)
         const struct federate_client *c = &s->o->client[k];
         char hex[65];
         struct json *j = json_add_object(all, NULL);
-        hash_cases(hex, c);
+        client_hash_cases(hex, &c->data, &c->validation);
         json_add_text(j, "name", c->name);
         json_add_int(j, "training_cases", c->data.store.cases);
         json_add_int(j, "validation_cases", c->validation.store.cases);

@@ -56,9 +56,9 @@ int carried_check_name(const char *name, struct error *e);
 int carried_is_site(const struct carried *c, const char *name);
 
 /* One local round at a site from the newest global message, and its evaluation of the result after the last.
- * state: the site's own folder, not in FED. data_hash: of the site's cases: a state that began with others is
- * refused, and a first round on others than those of FED/fingerprint/NAME.json, unless they are
- * from_pool: taken by name out of a folder that has the cases of several sites.
+ * state: the site's own folder, not in FED. data_hash: of the whole dataset: a state that began with another,
+ * or with other cases of it, is refused, and a first round on another than that of FED/fingerprint/NAME.json,
+ * unless the cases are from_pool: taken by name out of a folder that has those of several sites.
  * Returns CARRIED_DONE or CARRIED_WAITS (its answer is there already, or it was not drawn for the round),
  * CARRIED_STOPPED (events.stop; the state has the very step, and the next call goes on from there), or -1.
  * told: one line of what was done. */

@@ -67,6 +67,8 @@ static int check_owner(const struct site_work *w, struct error *e)
     char path[1300];
     const struct carried_site *s = w->s;
     const char *hash = s->data_hash ? s->data_hash : "";
+    char cases[65];
+    client_hash_cases(cases, s->data, s->validation);
     if (file_join(path, sizeof path, s->state, "site.json", e)) return -1;
     if (file_exists(path)) {
         struct json *j = json_read(path, e);
@@ -74,7 +76,9 @@ static int check_owner(const struct site_work *w, struct error *e)
         const char *what = !same_text(j, "federation", w->c->f.hash) ? "of another federation"
                            : !same_text(j, "site", s->name)          ? "of another site"
                            : !same_text(j, "data_sha256", hash)      ? "of other data"
-                                                                     : NULL;
+                           : json_get(j, "cases_sha256") && !same_text(j, "cases_sha256", cases)
+                               ? "of other cases of these data (--sites, splits_final.json, patients.csv)"
+                               : NULL;
         json_free(j);
         return what ? error_set(e, "%s: is the state %s: take back the change, or begin with another --state",
                                 path, what)
@@ -85,6 +89,7 @@ static int check_owner(const struct site_work *w, struct error *e)
     json_add_text(j, "federation", w->c->f.hash);
     json_add_text(j, "site", s->name);
     json_add_text(j, "data_sha256", hash);
+    json_add_text(j, "cases_sha256", cases);
     int status = json_write(j, path, e);
     json_free(j);
     return status;

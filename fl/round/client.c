@@ -11,9 +11,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/base/sha256.h"
 #include "nn/train/learner_data.h"
 #include "tensor/base/check.h"
 #include "tensor/base/clock.h"
+
+/* ---- its cases ----------------------------------------------------------------------------------------- */
+
+void client_hash_cases(char hex[65], const struct learner_data *data, const struct learner_data *validation)
+{
+    struct sha256 h;
+    unsigned char digest[32];
+    const struct case_store *part[2] = {&data->store, &validation->store};
+    sha256_init(&h);
+    for (int p = 0; p < 2; p++) {
+        char text[32];
+        for (int i = 0; i < part[p]->cases; i++)
+            sha256_update(&h, text, (size_t)snprintf(text, sizeof text, "%d,", part[p]->index[i]));
+        sha256_update(&h, ";", 1);
+    }
+    sha256_final(&h, digest);
+    for (int i = 0; i < 32; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+}
 
 /* ---- local training ------------------------------------------------------------------------------------ */
 

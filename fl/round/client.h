@@ -9,6 +9,10 @@
 
 #include "fl/round/site_state.h"
 
+/* Which cases a site trains and validates on: of their places in the dataset, whose own hash tells the
+ * rest. */
+void client_hash_cases(char hex[65], const struct learner_data *data, const struct learner_data *validation);
+
 struct client_events {
     void (*step)(void *arg, int done, int of, double loss); /* may be NULL */
     int (*stop)(void *arg); /* asked after each step but a pass's last: not 0 stops there; may be NULL */

@@ -96,6 +96,10 @@ gives 1 "no site D" $nephron federate A --as site D -o FED
 gives 1 "fingerprint/A.json: is the fingerprint of other data" $nephron federate B --as site A -o FED # the wrong folder
 cp -r FED pooled
 gives 0 "round 1 of 2" $nephron federate all --as site A -o pooled --sites sites.csv --state pooled_A # its cases by name
+sed 's/_007,B/_007,A/' sites.csv >moved.csv
+pooled="federate all --as site A -o pooled --state pooled_A --sites"
+gives 1 "of other cases of these data" $nephron $pooled moved.csv
+gives 3 "has answered" $nephron $pooled sites.csv
 gives 1 "is in FED, which is carried" $nephron federate A --as site A -o FED --state FED/A
 ln -s FED link
 gives 1 "which is carried" $nephron federate A --as site A -o FED --state link

@@ -321,10 +321,10 @@ static int complete_terms(struct terms *t, const struct training_arguments *a, s
     t->f.secure_range = federation_secure_range(x);
     if (agreement_check(&t->f, e)) return -1;
     federation_warn(x, t->sites.count);
-    if (!a->pretrained && !t->covariates.count) return 0;
+    if (!a->pretrained) return 0;
     t->initial = learner_model(&o, plan);
     if (!t->initial) return error_set(e, "out of memory for the weights of a network");
-    return a->pretrained ? training_pretrained(t->initial, &o, plan, a->pretrained, e) : 0;
+    return training_pretrained(t->initial, &o, plan, a->pretrained, e);
 }
 
 static int step_init(const struct training_arguments *a, struct pool *pool, struct error *e)

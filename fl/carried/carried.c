@@ -1,6 +1,7 @@
 /* carried.c - the folder FED: agreeing, opening, and the server's file of a round. */
 #include "fl/carried/carried.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +171,11 @@ int carried_init(const char *folder, const struct agreement *f, const char *cons
     if (dataset_json) json_add(c.agreed, "dataset", json_copy(dataset_json));
     if (plans) json_add(c.agreed, "plans", json_copy(plans));
     if (plans) json_add_text(c.agreed, "configuration", configuration);
+    if (initial) {
+        char hash[17];
+        snprintf(hash, sizeof hash, "%016" PRIx64, model_hash(initial));
+        json_add_text(c.agreed, "initial_weights", hash);
+    }
     int status = agreement_check(f, e) || private_check(f, e) || secure_check(f, e) ||
                          add_sites(c.agreed, site, f->sites, e)
                      ? -1

@@ -39,8 +39,9 @@ struct carried {
     int round;           /* the newest that has a global message */
 };
 
-/* Agrees and draws the initial weights (initial NULL: from the seed). dataset_json: NULL for an .npz; plans
- * NULL: classification. Repeated with the same terms it changes nothing; with others it is an error. */
+/* Agrees and draws the initial weights, or takes `initial` where not NULL, whose hash is agreed on too.
+ * dataset_json: NULL for an .npz; plans NULL: classification. Repeated with the same terms it changes
+ * nothing; with others it is an error. */
 int carried_init(const char *folder, const struct agreement *f, const char *const *site, int quorum,
                  const char *fold, const struct json *dataset_json, const struct json *plans,
                  const char *configuration, const struct model *initial, struct error *e);

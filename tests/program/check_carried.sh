@@ -386,6 +386,12 @@ gives 0 "$whole" $nephron federate --as result -o FED run
 gives 0 "complete, 2 of 2" $nephron info FED
 gives 1 "own folder" $nephron federate --as result -o FED FED
 gives 1 "another training" $nephron federate --as result -o FED sim
+weights=run/fold_all/checkpoint_final.safetensors
+init drawn && init tuned --pretrained $weights && init tuned --pretrained $weights
+ok "init with weights, twice" $?
+gives 1 "another federation" init drawn --pretrained $weights
+gives 1 "another federation" init tuned
+gives 1 "another federation" init tuned --pretrained packed_sim/fold_all/checkpoint_final.safetensors
 mkdir images && cp $data/imagesTr/hippocampus_001_0000.nii.gz images
 for words in "federate --as result -o FED A" "train all -o A" "predict run -i images -o A"; do
     gives 1 "A: is a dataset" $nephron $words

@@ -344,7 +344,7 @@ static int create_store(struct simulation *s, struct error *e)
     const char **name = malloc(((size_t)o->clients + 1) * sizeof *name);
     if (!name) return error_set(e, "out of memory for %d sites", o->clients);
     for (int k = 0; k < o->clients; k++) name[k] = o->client[k].name;
-    int files = o->folder && (o->clients > 1 || s->f.strategy->site_slots > 0);
+    int files = o->folder && (o->clients > 1 || s->f.strategy->site_slots > 0 || s->f.compress);
     int status = site_store_init(&s->store, &s->f, s->global, files ? o->folder : NULL, name, o->clients, e);
     free(name);
     if (!files) s->store.run = o->folder;

@@ -45,7 +45,8 @@ int agreement_check(const struct agreement *f, struct error *e)
                          "strategy %s divides by the learning rate what the sites moved: it needs the "
                          "optimizer sgd, not %s",
                          f->strategy->name, f->train.optimizer->name);
-    if (f->train.ema > 0 && (f->sites > 1 || f->strategy->site_slots)) return refuse_average(e);
+    if (f->train.ema > 0 && (f->sites > 1 || f->strategy->site_slots || f->compress))
+        return refuse_average(e);
     if (f->compress && !(f->compress_share > 0 && f->compress_share <= 1))
         return error_set(e, "share of the values that are sent is %g, not above 0 and up to 1",
                          f->compress_share);

@@ -341,6 +341,10 @@ static void check_average_refused(void)
     CHECK(agreement_check(&f, &e) == 0, "%s", e.text);
     o.ema = f.train.ema = 0.9;
     CHECK(agreement_check(&f, &e) == -1 && strstr(e.text, "ema"), "an average in a federation: %s", e.text);
+    f.sites = 1;
+    CHECK(agreement_check(&f, &e) == 0, "%s", e.text);
+    f.compress = compress_find("topk");
+    CHECK(agreement_check(&f, &e) == -1 && strstr(e.text, "ema"), "an average of packed answers: %s", e.text);
     struct json *j = agreement_json(&f);
     CHECK(agreement_from_json(&f, j, "task", &e) == -1 && strstr(e.text, "ema"),
           "an average in a message: %s", e.text);

@@ -152,6 +152,12 @@ static void check_all_strategies(const struct learner_data *data)
             CHECK(hash != plain, "compression %s changes nothing", compress_name(o.compress));
     }
     small_clients_free(c, CLIENTS);
+    /* A federation of one site keeps what it has not sent yet, too. */
+    struct federate_client all = {.name = "all", .data = *data};
+    struct federate_options one = options(&all, 1, NULL);
+    one.compress = compress_find("topk");
+    one.compress_share = 0.1;
+    check_cut(one, "one client, topk");
 }
 
 int main(void)

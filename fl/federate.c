@@ -4,6 +4,7 @@
 #include "fl/run_files.h"
 #include "fl/federate.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -53,6 +54,10 @@ static int train_client(struct simulation *s, int k, struct worker *w, int repor
     struct client_events events = {on_step, on_stop, &report};
     struct error failure = {""};
     int there = site_store_load(&s->store, k, s->task.round, &w->state, &w->update, &w->error);
+    if (there > 0 && strcmp(w->update.base, s->task.base) != 0) { /* the rounds before were repeated */
+        site_store_forget(&s->store, k);
+        there = site_store_load(&s->store, k, s->task.round, &w->state, &w->update, &w->error);
+    }
     if (there < 0) return -1;
     if (!there) {
         int status =
@@ -198,11 +203,20 @@ static int reveal_mean(struct simulation *s, struct error *e)
     return status ? error_prefix(e, "round %d", s->task.round) : 0;
 }
 
+/* Its base tells which weights, and which schedule, an update that lies on disk was trained by. */
+static int begin_task(struct simulation *s, struct error *e)
+{
+    if (server_begin(&s->server, &s->task, e)) return -1;
+    snprintf(s->task.base, sizeof s->task.base, "%016" PRIx64 " of %d rounds", model_hash(s->global),
+             s->f.train.epochs);
+    return 0;
+}
+
 /* Where s->stopped is set afterwards, the round is still open. */
 static int train_round(struct simulation *s, struct error *e)
 {
     struct round_work work = {.s = s};
-    if (server_begin(&s->server, &s->task, e) || agreement_draw(s->chosen, &s->f, s->task.round, e) ||
+    if (begin_task(s, e) || agreement_draw(s->chosen, &s->f, s->task.round, e) ||
         begin_secure(s, e))
         return -1;
     memset(s->result, 0, (size_t)s->o->clients * sizeof *s->result);

@@ -201,6 +201,16 @@ int site_store_load(struct site_store *s, int i, int round, struct site_state *s
     return done;
 }
 
+void site_store_forget(struct site_store *s, int i)
+{
+    char path[1400];
+    int *r = s->round[i];
+    if (!in_files(s) || r[NEWEST] == r[NEEDED]) return;
+    state_path(path, s, i, r[NEWEST]);
+    unlink(path);
+    r[NEWEST] = r[NEEDED];
+}
+
 int site_store_newest(const struct site_store *s, int i)
 {
     return s->round[i][NEWEST];

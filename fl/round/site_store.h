@@ -39,6 +39,8 @@ int site_store_pause(struct site_store *s, int i, const struct site_state *state
  * the round is there already: then u is filled and the state is the one after it. -1: an error. */
 int site_store_load(struct site_store *s, int i, int round, struct site_state *state, struct update *u,
                     struct error *e);
+/* Drops the state and update of a round that load found done: the state before it is the newest again. */
+void site_store_forget(struct site_store *s, int i);
 /* The newest round that a file of site i comes before; -1: there is none. */
 int site_store_newest(const struct site_store *s, int i);
 /* The state after a round, with the update that it gave. */

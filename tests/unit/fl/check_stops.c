@@ -160,11 +160,40 @@ static void check_all_strategies(const struct learner_data *data)
     check_cut(one, "one client, topk");
 }
 
+/* A run that was killed before its checkpoint, with a part of the sites a round, and is resumed as a longer
+ * one: updates that lie there from the earlier schedule are in no round of the new one. */
+static void check_longer(const struct learner_data *data)
+{
+    char folder[] = "/tmp/nephron_check_XXXXXX";
+    enum { MORE = 7 };
+    static const int group[CASES] = {0, 1, 2, 3, 4, 5, 6, 0, 1, 2, 3, 4, 5, 6};
+    struct error e = {""};
+    struct federate_client *c = small_clients(data, group, MORE);
+    struct federate_options o = options(c, MORE, NULL);
+    o.fraction = 0.3;
+    o.train.epochs = 8;
+    uint64_t whole = run(&o, &e, NULL);
+    CHECK(whole != 0, "%s", e.text);
+    CHECK(mkdtemp(folder) != NULL, "mkdtemp");
+    o.folder = folder;
+    o.checkpoint_every = 100;
+    o.train.epochs = 5;
+    run_until(o, 4, "before its checkpoint");
+    o.train.epochs = 8;
+    o.resume = 1;
+    uint64_t resumed = run(&o, &e, NULL);
+    CHECK(resumed == whole, "%016" PRIx64 " where it was killed, %016" PRIx64 " in one run: %s", resumed,
+          whole, e.text);
+    remove_folder(folder);
+    small_clients_free(c, MORE);
+}
+
 int main(void)
 {
     struct learner_data data;
     small_data(&data, CASES);
     check_all_strategies(&data);
+    check_longer(&data);
     check_all_stopped(&data);
     check_wrong_pause(&data);
     small_data_free(&data);

@@ -44,6 +44,7 @@ static int take_covariates(struct site_fingerprint *f, const struct dataset *d,
     int *role = calloc((size_t)d->cases + 1, sizeof *role);
     int status = role ? roles_choose(role, d, 0, a->fold, e) : error_set(e, "out of memory");
     if (!status) status = site_fingerprint_covariates(f, &c, d, role, how, e);
+    snprintf(f->fold, sizeof f->fold, "%s", a->fold);
     free(role);
     return status;
 }
@@ -265,6 +266,11 @@ static int plan_terms(struct terms *t, const struct training_arguments *a, int *
         status = plans_make(&t->plans, &p, &t->header, &a->plan_options, e);
         fingerprint_free(&p);
     }
+    if (!status && all.fold[0] && strcmp(all.fold, a->fold) != 0)
+        status = error_set(e,
+                           "--fold %s: the covariates of the sites' fingerprints are of the training cases "
+                           "of fold %s: give this fold, or make the fingerprints again with --fold %s",
+                           a->fold, all.fold, a->fold);
     if (!status && all.covariates.count) {
         t->covariates = all.covariates;
         status = covariate_part_use(&t->covariates, &all.part, all.classes, e);

@@ -36,6 +36,7 @@ static int regressions(const struct site_fingerprint *f)
 
 static void add_covariates(struct json *j, const struct site_fingerprint *f)
 {
+    if (f->fold[0]) json_add_text(j, "covariates_fold", f->fold);
     struct json *list = json_add_array(j, "covariates"), *cases = json_add_array(j, "regression_cases");
     for (int i = 0; i < regressions(f); i++) json_add_int(cases, NULL, f->part.cases[i]);
     for (int k = 0; k < f->covariates.count; k++) {
@@ -182,6 +183,7 @@ static int take_covariates(struct site_fingerprint *f, const struct json *j, con
     const struct json *list = json_get(j, "covariates"), *cases;
     struct text names = {0};
     if (!list) return 0;
+    snprintf(f->fold, sizeof f->fold, "%s", json_text(j, "covariates_fold", ""));
     if (list->type != JSON_ARRAY || list_of(j, "regression_cases", regressions(f), &cases, path, e))
         return error_set(e, "%s: covariates is no list with regression_cases", path);
     for (int k = 0; k < list->count; k++)

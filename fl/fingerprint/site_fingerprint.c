@@ -125,6 +125,7 @@ int site_fingerprint_merge(struct site_fingerprint *to, const struct site_finger
         to->channels = from->channels;
         to->classes = from->classes;
         to->covariates = from->covariates;
+        memcpy(to->fold, from->fold, sizeof to->fold);
     }
     if (to->channels != from->channels || !site_fingerprint_same_labels(to->dataset, from->dataset))
         return error_set(e,
@@ -139,6 +140,10 @@ int site_fingerprint_merge(struct site_fingerprint *to, const struct site_finger
         return error_set(e, "site %s: its fingerprint has the covariates (%s), the others have (%s)",
                          from->site, own, others);
     }
+    if (strcmp(to->fold, from->fold) != 0)
+        return error_set(e,
+                         "site %s: the covariates of its fingerprint are of fold %s, the others' of fold %s",
+                         from->site, from->fold[0] ? from->fold : "?", to->fold[0] ? to->fold : "?");
     covariate_part_merge(&to->part, &from->part, to->covariates.count);
     int bad = merge_cases(to, from);
     for (int c = 0; c < from->channels; c++) bad |= merge_channel(&to->channel[c], &from->channel[c]);

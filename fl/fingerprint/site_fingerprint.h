@@ -47,6 +47,7 @@ struct site_fingerprint {
     struct channel_fingerprint channel[CHANNELS_MAX];
     struct covariates covariates; /* their names; count 0: none */
     struct covariate_part part;   /* of the training cases that have a class */
+    char fold[8];                 /* whose training cases these are; "": no covariates, or not told */
     struct json *dataset; /* dataset.json */
     char data_hash[65];   /* dataset_hash; "": not told */
 };

@@ -111,6 +111,14 @@ $nephron federate "$work/B" --as fingerprint B -o "$work/fed" --task classify --
 refuses 1 "site B: its fingerprint has the covariates (age)" $nephron federate --as init -o "$work/fed" $fed
 $nephron federate "$work/B" --as fingerprint B -o "$work/fed" --task classify --covariates age,volume,sex \
     --quiet
+cp "$work/fed/fingerprint/B.json" "$work/good"
+refuses 1 "are of the training cases of fold all: give this fold" $nephron federate --as init -o "$work/fed" \
+    $fed --fold 0
+$nephron federate "$work/B" --as fingerprint B -o "$work/fed" --task classify --covariates age,volume,sex \
+    --fold 0 --quiet
+refuses 1 "site B: the covariates of its fingerprint are of fold 0, the others' of fold all" $nephron \
+    federate --as init -o "$work/fed" $fed
+cp "$work/good" "$work/fed/fingerprint/B.json"
 refuses 1 "have (age, volume, sex), not (age)" $nephron federate --as init -o "$work/fed" $fed --covariates \
     age
 sed 's/"cases": [0-9]*,\( *\)"mean"/"cases": 99,\1"mean"/;

@@ -193,6 +193,19 @@ static const char *missing(const struct federation_arguments *f, const char *nam
     return NULL;
 }
 
+/* Where running variances are not summed as --running-variance says, whatever it says (fl/round/server.c). */
+static int check_variance(const struct federation_arguments *f, struct error *e)
+{
+    double option[STRATEGY_OPTIONS];
+    if (f->dp || f->secure)
+        return error_set(e, "--running-variance changes nothing with --%s%s, where variances are averaged",
+                         f->dp ? "dp " : "secure", f->dp ? f->dp : "");
+    return federation_strategy(option, f)->sums
+               ? 0
+               : error_set(e, "--running-variance changes nothing with --strategy %s, which takes no mean",
+                           f->strategy);
+}
+
 int federation_options_check(const struct federation_arguments *f, const struct operands *o,
                              const struct option_spec *options, const char *sites, struct error *e)
 {
@@ -200,6 +213,7 @@ int federation_options_check(const struct federation_arguments *f, const struct 
     if (carried && !f->as) return error_set(e, "--%s is for a step of --as", carried);
     if (options_given(o, "local-epochs") && options_given(o, "local-iterations"))
         return error_set(e, "--local-epochs and --local-iterations do not go together");
+    if (options_given(o, "running-variance") && check_variance(f, e)) return -1;
     for (int i = 0; i < o->options; i++) {
         const char *name = o->option[i]->name, *need = missing(f, name, sites);
         const struct strategy *of = strategy_of(f, o->option[i]);

@@ -418,6 +418,9 @@ asked "--strategy bulyan needs the updates of 7 sites a round, there are 2" $fed
 asked "--partition sizes is not one of" $fed --partition sizes
 asked "--partition quantity:1e9: needs a number above 0 and up to 1e6" $fed --partition quantity:1e9
 asked "--running-variance average changes nothing without --norm batch" $fed --running-variance average
+for more in "--dp local" --secure "--strategy median"; do
+    asked "--running-variance changes nothing with $more" $fed --norm batch $more --running-variance exact
+done
 check "a strategy for more sites" "$nephron" $fed --strategy krum --overwrite
 holds "is told" "--strategy krum withstands faulty sites from 5 a round on, there are 2" err
 rm -r none

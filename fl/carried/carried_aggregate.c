@@ -173,6 +173,17 @@ static int smallest_site(const struct round_work *w)
     return (int)cases;
 }
 
+/* Whether there is a site without an answer that was taken in, in any round: what it has sent, and by how few
+ * cases, is not known here. */
+static int lacks_site(struct round_work *w)
+{
+    int lacks = 0;
+    for (int k = 0; k < w->history.count; k++)
+        if (w->history.record[k].site >= 0) w->in[w->history.record[k].site] = 1;
+    for (int i = 0; i < w->c->f.sites; i++) lacks |= !w->in[i];
+    return lacks;
+}
+
 static int add_rows(struct round_work *w, struct error *e)
 {
     const struct carried *c = w->c;
@@ -269,7 +280,9 @@ static int run_step(struct round_work *w, int late, struct pool *pool, char told
     snprintf(told, 256, "round %d of %d: %d updates, %d refused, weights %016" PRIx64, c->round + 1,
              c->f.train.epochs, w->server.updates, w->refused->count, model_hash(c->model));
     private_text(spent, &c->f, w->server.round, w->server.clip, smallest_site(w));
-    if (spent[0]) snprintf(told + strlen(told), 256 - strlen(told), "; %s", spent);
+    if (spent[0])
+        snprintf(told + strlen(told), 256 - strlen(told), "; %s%s", spent,
+                 c->f.privacy.kind == PRIVACY_SGD && lacks_site(w) ? ", of the sites that answered" : "");
     c->round = w->server.round;
     return CARRIED_DONE;
 }

@@ -447,6 +447,13 @@ for s in S1 S0; do
     $nephron federate $adrenal --as site $s -o single --sites few.csv --state single_$s --quiet
 done
 gives 0 "NOT PRIVATE: sgd, of each case, noise 1, clip 1: epsilon" $nephron federate --as aggregate -o single
+! grep -q "of the sites that answered" out
+ok "an epsilon of all sites: $(cat out)" $?
+mkdir few && cp -r CL/fingerprint few
+gives 0 "2 sites" $nephron federate --as init -o few --sites S0,S1 $single --norm group --no-class-weights \
+    --fold 0 --dp-test-seed 4 --quorum 1
+$nephron federate $adrenal --as site S1 -o few --sites few.csv --state few_S1 --quiet
+gives 0 "epsilon .*, of the sites that answered" $nephron federate --as aggregate -o few --deadline now
 
 # The attack of docs/privacy.md still runs, if only for a step.
 if ${PYTHON:-python3} -c 'import numpy' 2>/dev/null; then

@@ -29,14 +29,19 @@ struct step_report {
     int reports;
 };
 
+/* For the progress bar; a site whose iterations follow from its cases counts as one of train.iterations. */
+static double round_steps(const struct simulation *s)
+{
+    return (double)agreement_drawn(&s->f) * s->f.train.iterations;
+}
+
 static void on_step(void *arg, int done, int of, double loss)
 {
     struct step_report *r = arg;
     struct simulation *s = r->s;
-    (void)of;
     if (!r->reports || !s->events || !s->events->step_done) return;
-    double rounds = (double)s->f.train.epochs * s->f.train.iterations * s->o->clients;
-    s->events->step_done(s->events->arg, s->done_steps + done, rounds, loss);
+    s->events->step_done(s->events->arg, s->done_steps + (double)done * s->f.train.iterations / of,
+                         s->f.train.epochs * round_steps(s), loss);
 }
 
 static int on_stop(void *arg)
@@ -221,7 +226,7 @@ static int train_round(struct simulation *s, struct error *e)
         return -1;
     memset(s->result, 0, (size_t)s->o->clients * sizeof *s->result);
     for (int k = 0; k < s->o->clients; k++) s->result[k].loss = s->result[k].metric_local = NAN;
-    s->done_steps = (double)s->task.round * s->f.train.iterations * s->o->clients;
+    s->done_steps = s->task.round * round_steps(s);
     pthread_mutex_init(&work.lock, NULL);
     s->server.pool = s->workers > 1 ? NULL : s->o->pool; /* a job of the pool may not use the pool */
     if (s->workers > 1)

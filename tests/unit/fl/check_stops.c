@@ -1,6 +1,7 @@
 /* check_stops.c - a federation that is stopped and resumed, again and again, under every strategy and
  * compression, through files and in memory: the same weights. */
 #include <inttypes.h>
+#include <math.h>
 
 #include "tests/unit/fl/cut_federation.h"
 
@@ -188,12 +189,46 @@ static void check_longer(const struct learner_data *data)
     small_clients_free(c, MORE);
 }
 
+/* ---- progress ------------------------------------------------------------------------------------------ */
+
+struct told {
+    double done, of;
+    int back;
+};
+
+static void note_step(void *arg, double done, double of, double loss)
+{
+    struct told *t = arg;
+    (void)loss;
+    t->back += done <= t->done;
+    t->done = done;
+    t->of = of;
+}
+
+/* Where a part of the sites trains, by passes over its cases: progress comes to its end, and never goes
+ * back. */
+static void check_progress(const struct learner_data *data)
+{
+    struct error e = {""};
+    struct told told = {0};
+    struct federate_events events = {.step_done = note_step, .arg = &told};
+    struct federate_client *c = small_clients(data, groups, CLIENTS);
+    struct federate_options o = options(c, CLIENTS, NULL);
+    o.fraction = 0.5;
+    o.local_epochs = 2;
+    CHECK(run(&o, &e, &events) != 0, "%s", e.text);
+    CHECK(told.of > 0 && fabs(told.done - told.of) < 1e-9 && !told.back, "%g of %g steps, %d times back",
+          told.done, told.of, told.back);
+    small_clients_free(c, CLIENTS);
+}
+
 int main(void)
 {
     struct learner_data data;
     small_data(&data, CASES);
     check_all_strategies(&data);
     check_longer(&data);
+    check_progress(&data);
     check_all_stopped(&data);
     check_wrong_pause(&data);
     small_data_free(&data);

@@ -190,6 +190,13 @@ uint32_t nephron_site_key(const char *site, int sites)
     return site ? site_key(site, sites) : 0;
 }
 
+/* Of a round that failed halfway: the next call reads it again, or begins anew. */
+static int forget_state(nephron_trainer *t)
+{
+    site_state_free(&t->state);
+    return -1;
+}
+
 /* The state of the round before: from the file where there is one, else as it lies in the trainer, or new. */
 static int take_state(nephron_trainer *t, const struct agreement *f, const char *site, const char *path,
                       struct error *e)
@@ -197,7 +204,8 @@ static int take_state(nephron_trainer *t, const struct agreement *f, const char 
     if (!*t->state.name) {
         if (site_state_init(&t->state, site, f, t->learner.model, e)) return -1;
         snprintf(t->state.name, sizeof t->state.name, "%s", site);
-        if (path && file_exists(path)) return site_state_read(&t->state, NULL, f, t->learner.model, path, e);
+        if (path && file_exists(path) && site_state_read(&t->state, NULL, f, t->learner.model, path, e))
+            return forget_state(t);
     }
     return strcmp(t->state.name, site)
                ? error_set(e, "the trainer is site %s, asked to be %s", t->state.name, site)
@@ -264,7 +272,8 @@ int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *sit
     }
     given.weights = vector[0];
     for (int k = 1; k < vectors; k++) given.shared[k - 1] = vector[k];
-    if (!status) status = client_update(&u, &t->state, &t->learner, &t->data->train, &given, f, NULL, e);
+    if (!status && client_update(&u, &t->state, &t->learner, &t->data->train, &given, f, NULL, e))
+        status = forget_state(t);
     if (!status && state) status = site_state_write(&t->state, NULL, f, layout, state, e);
     if (!status) nephron_pack(weights, layout, u.values);
     if (!status) {

@@ -251,6 +251,36 @@ static void mixed(nephron *n, const char *data)
     free(task), free(weights);
 }
 
+/* Local training that failed halfway leaves nothing of it: what comes then is what a new trainer gives. */
+static void failed_update(nephron *n, const char *data, const char *state)
+{
+    double numbers[NEPHRON_NUMBERS];
+    nephron_model *m = nephron_model_create(n, data, options), *all = nephron_model_create(n, data, options);
+    nephron_data *d = nephron_data_open(m, data, "0", NULL);
+    const size_t count = nephron_weights_count(m);
+    float *task = (float *)malloc(count * sizeof *task), *weights[2];
+    int round;
+    for (int k = 0; k < 2; k++) {
+        if (state) remove(state);
+        nephron_trainer *t = nephron_trainer_open(m, d, NULL, 0);
+        nephron_server *s = nephron_server_open(all, "{\"iterations\": 30, \"learning_rate\": 1e6}", 1);
+        weights[k] = (float *)malloc(count * sizeof **weights);
+        check(t && nephron_server_begin(s, task, count, &round) == 0, "a round of far too large steps", n);
+        if (k)
+            refused(nephron_client_update(t, s, "a", state, task, round, weights[k], numbers), n, "became");
+        nephron_server_free(s);
+        s = nephron_server_open(all, "{\"iterations\": 3}", 1);
+        check(nephron_server_begin(s, task, count, &round) == 0 &&
+                  nephron_client_update(t, s, "a", state, task, round, weights[k], numbers) == 0,
+              "a round", n);
+        nephron_server_free(s), nephron_trainer_free(t);
+    }
+    check(memcmp(weights[0], weights[1], count * sizeof(float)) == 0, "the update after one that failed",
+          NULL);
+    nephron_data_free(d), nephron_model_free(m), nephron_model_free(all);
+    free(task), free(weights[0]), free(weights[1]);
+}
+
 static void aggregate(nephron *n)
 {
     const float a[3] = {1, 2, 3}, b[3] = {3, 2, 1}, c[3] = {100, 2, 5};
@@ -296,6 +326,8 @@ int main(int argc, char **argv)
         copy_model(n, m, strcat(argv[4], ".safetensors"));
         aggregate(n);
         mixed(n, argv[1]);
+        failed_update(n, argv[1], NULL);
+        failed_update(n, argv[1], argv[4]);
         handles_at_once(n, m, argv[2], argv[3]);
     }
     nephron_model_free(m);

@@ -253,6 +253,19 @@ int federation_plain_variance(const struct federation_arguments *f)
     return strcmp(f->variance, "average") == 0;
 }
 
+void federation_agree(struct agreement *a, const struct federation_arguments *f)
+{
+    a->strategy = federation_strategy(a->option, f);
+    a->local_epochs = f->local_epochs;
+    a->fraction = f->fraction;
+    if (f->minimum > 0) a->minimum = f->minimum;
+    a->compress = federation_compressor(f);
+    a->compress_share = f->compress_share;
+    a->privacy = federation_privacy(f);
+    a->plain_variance = federation_plain_variance(f);
+    a->secure_range = federation_secure_range(f);
+}
+
 void federation_warn(const struct federation_arguments *f, int sites)
 {
     double option[STRATEGY_OPTIONS];

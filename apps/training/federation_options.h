@@ -33,6 +33,8 @@ struct option_spec *federation_options_add(struct option_spec *s, struct federat
  * chosen, or of what was not asked for (--dp-noise without --dp). -1 with a message; sites: --sites. */
 int federation_options_check(const struct federation_arguments *f, const struct operands *o,
                              const struct option_spec *options, const char *sites, struct error *e);
+/* All that was asked for, into an agreement_default of the training. */
+void federation_agree(struct agreement *a, const struct federation_arguments *f);
 /* The strategy that was asked for, and its options. */
 const struct strategy *federation_strategy(double option[STRATEGY_OPTIONS],
                                            const struct federation_arguments *f);

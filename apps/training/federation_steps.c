@@ -315,16 +315,8 @@ static int complete_terms(struct terms *t, const struct training_arguments *a, s
     if (o.batch == 0 && plan) o.batch = plan->batch;
     if (t->covariates.count) train_options_covariates(&o, &t->covariates);
     t->f = agreement_default(&o, plan, t->sites.count);
-    t->f.strategy = federation_strategy(t->f.option, x);
-    t->f.local_epochs = x->local_epochs;
-    t->f.fraction = x->fraction;
-    if (x->minimum > 0) t->f.minimum = x->minimum;
-    t->f.compress = federation_compressor(x);
-    t->f.privacy = federation_privacy(x);
-    t->f.compress_share = x->compress_share;
-    t->f.plain_variance = federation_plain_variance(x);
+    federation_agree(&t->f, x);
     if (federation_check_variance(x, &o, plan, e)) return -1;
-    t->f.secure_range = federation_secure_range(x);
     if (agreement_check(&t->f, e)) return -1;
     federation_warn(x, t->sites.count);
     if (!a->pretrained) return 0;

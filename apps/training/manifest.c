@@ -18,15 +18,15 @@ double training_peak_memory(void)
     return (double)u.ru_maxrss * 1024;
 }
 
-/* Who takes part. */
+/* What the sites agree on, as federation.json and a result of carried files have it, and who takes part. */
 static void add_federation(struct json *j, const struct training *t)
 {
-    struct json *f = json_add_object(j, "federation"), *sites = json_add_array(f, "sites");
-    double option[STRATEGY_OPTIONS];
-    const struct strategy *strategy = federation_strategy(option, &t->args.federation);
-    json_add(f, "strategy", strategy_json(strategy, option));
-    if (t->args.federation.local_epochs) json_add_int(f, "local_epochs", t->args.federation.local_epochs);
-    if (t->args.federation.fraction < 1) json_add_number(f, "fraction", t->args.federation.fraction);
+    struct agreement all = agreement_default(&t->options, t->plan, t->sites.count);
+    federation_agree(&all, &t->args.federation);
+    struct json *f = agreement_json(&all);
+    json_remove(f, "training");
+    json_remove(f, "sites");
+    struct json *sites = json_add_array(f, "sites");
     if (!file_exists(t->args.sites_text)) json_add_text(f, "partition", t->args.federation.partition);
     for (int k = 0; k < t->sites.count; k++) {
         struct json *s = json_add_object(sites, NULL);
@@ -35,6 +35,7 @@ static void add_federation(struct json *j, const struct training *t)
         json_add_text(s, "name", t->sites.name[k]);
         json_add_int(s, "training_cases", n);
     }
+    json_add(j, "federation", f);
 }
 
 /* What became of it. The seconds of training are those of all epochs; wall time and memory those of this

@@ -283,6 +283,11 @@ done
 gives 1 "beyond --secure-range 1e-06" $nephron federate all -o no --sites sites.csv --fold all $options \
     --no-validation --quiet --secure --secure-range 1e-6 --overwrite
 
+for pair in sim:plain_variance packed_sim:compress_share adaptive_sim:clip_quantile \
+    secure_sim:secure_range; do
+    grep -q "\"${pair#*:}\"" ${pair%:*}/manifest.json
+    ok "manifest.json of ${pair%:*} has no ${pair#*:}" $?
+done
 gives 1 "--quorum 1: of 3 sites" init masked --secure --quorum 1
 gives 1 "--strategy median" init masked --secure --strategy median
 init masked --secure --quorum 2

@@ -28,6 +28,9 @@ enum {
      * deviation that was seen for the true one, which 20 cases know to a sixth. */
     STATS_LEAST_FOR_POWER = 20
 };
+/* A standard error of no more than that is what rounding leaves where all cases differ alike: it estimates
+ * nothing, and gives no power and no statement within a margin. */
+#define STATS_LEAST_ERROR 1e-12
 
 double stats_mean(const double *x, int n);
 double stats_median(const double *x, int n); /* O(n^2), without memory */

@@ -50,6 +50,9 @@ int stats_delong_clustered(struct delong *r, const int *label, const double *a, 
 /* z, p and the interval of two areas that differ by an error of 0: by square-and-add, as above. r: areas,
  * their difference and their own errors; of each, the cases of either class. */
 void stats_auc_certain(struct delong *r, int positives_a, int negatives_a, int positives_b, int negatives_b);
+/* The interval alone, of any level. */
+void stats_auc_certain_interval(double ci[2], const struct delong *r, int positives_a, int negatives_a,
+                                int positives_b, int negatives_b, double level);
 
 /* Interval of one area that is never a point and stays within [0, 1] (NaN where se is), of so many cases of
  * either class, or patients who have one (stats_auc_units) where they have several: DeLong's standard error

@@ -115,15 +115,21 @@ int stats_bootstrap_auc(double percentile[2], double bca[2], const int *label, c
 }
 
 /* A standard error of 0 has no z: square-and-add of the two areas' own intervals. */
-void stats_auc_certain(struct delong *r, int positives_a, int negatives_a, int positives_b, int negatives_b)
+void stats_auc_certain_interval(double ci[2], const struct delong *r, int positives_a, int negatives_a,
+                                int positives_b, int negatives_b, double level)
 {
     double a[2], b[2];
-    stats_auc_interval(a, r->auc_a, r->se_a, positives_a, negatives_a, 0.95);
-    stats_auc_interval(b, r->auc_b, r->se_b, positives_b, negatives_b, 0.95);
-    const double down = hypot(r->auc_a - a[0], b[1] - r->auc_b), up = hypot(a[1] - r->auc_a, r->auc_b - b[0]);
-    r->ci[0] = r->difference - down;
-    r->ci[1] = r->difference + up;
+    stats_auc_interval(a, r->auc_a, r->se_a, positives_a, negatives_a, level);
+    stats_auc_interval(b, r->auc_b, r->se_b, positives_b, negatives_b, level);
+    ci[0] = r->difference - hypot(r->auc_a - a[0], b[1] - r->auc_b);
+    ci[1] = r->difference + hypot(a[1] - r->auc_a, r->auc_b - b[0]);
+}
+
+void stats_auc_certain(struct delong *r, int positives_a, int negatives_a, int positives_b, int negatives_b)
+{
+    stats_auc_certain_interval(r->ci, r, positives_a, negatives_a, positives_b, negatives_b, 0.95);
     if (r->difference == 0) return;
+    const double down = r->difference - r->ci[0], up = r->ci[1] - r->difference;
     r->z = stats_normal_quantile(0.975) * r->difference / (r->difference > 0 ? down : up);
     r->p = stats_p_floor(2 * stats_normal_cdf(-fabs(r->z)));
 }
@@ -161,6 +167,8 @@ static double variance_of_parts(const double *part, double *residual, const int 
         for (int i = 0; i < n; i++)
             if (label[i] == class) {
                 residual[i] = part[i] - sum / count;
+                /* Parts are of the size of 1 / count: less than that of 10^-12 is what rounding leaves. */
+                if (fabs(residual[i]) * count < 1e-12) residual[i] = 0;
                 square += residual[i] * residual[i];
             }
         for (int c = 0; cluster && c < clusters; c++) of_cluster[c] = 0;

@@ -91,6 +91,11 @@ static const double *reading_of(const double *a, const double *b, int seeds, int
     return k < seeds ? a + (size_t)k * (size_t)n : b + (size_t)(k - seeds) * (size_t)n;
 }
 
+static int are_equal(const double *a, const double *b, int seeds, int n)
+{
+    return memcmp(a, b, (size_t)seeds * (size_t)n * sizeof *a) == 0;
+}
+
 int stats_seeds_auc(struct seeds_test *r, const int *label, const double *a, const double *b, int seeds,
                     int n, const int *cluster, int clusters)
 {
@@ -108,6 +113,13 @@ int stats_seeds_auc(struct seeds_test *r, const int *label, const double *a, con
              stats_auc_covariances(covariance, area, placement, 2 * seeds, label, n, cluster, clusters) ||
              stats_auc_units(units, label, n, cluster, clusters) || describe(r, area, seeds);
     if (!failed) obuchowski_rockette(r, covariance, seeds);
+    if (!failed && r->se <= STATS_LEAST_ERROR && !are_equal(a, b, seeds, n)) {
+        struct delong d = {.auc_a = r->a, .auc_b = r->b, .difference = r->difference, .z = r->t, .p = r->p};
+        stats_auc_certain(&d, units[1], units[0], units[1], units[0]);
+        r->t = d.z;
+        r->p = d.p;
+        memcpy(r->ci, d.ci, sizeof r->ci);
+    }
     if (too_few_of_class(units)) forget_errors(r);
     free(work);
     return failed ? -1 : 0;
@@ -326,6 +338,22 @@ static double drawn_difference(double *score, int *class, const int *label, cons
     return difference;
 }
 
+/* Where every resample is the estimate: what the areas' own intervals say, as in stats_seeds_auc. */
+static void take_certain(struct seeds_bootstrap *r, const int *label, const double *a, const double *b,
+                         int seeds, int n, const int units[2], double level)
+{
+    struct delong d = {.difference = r->difference};
+    for (int k = 0; k < seeds; k++) {
+        d.auc_a += stats_auc(label, a + (size_t)k * (size_t)n, n) / seeds;
+        d.auc_b += stats_auc(label, b + (size_t)k * (size_t)n, n) / seeds;
+    }
+    const struct {
+        double *ci, level;
+    } all[] = {{r->ci, level}, {r->ci95, 0.95}, {r->ci90, 0.9}};
+    for (int k = 0; k < 3; k++)
+        stats_auc_certain_interval(all[k].ci, &d, units[1], units[0], units[1], units[0], all[k].level);
+}
+
 int stats_seeds_bootstrap_auc(struct seeds_bootstrap *r, const int *label, const double *a, const double *b,
                               int seeds, int n, const int *cluster, int clusters, int resamples,
                               uint64_t seed, double level)
@@ -357,6 +385,9 @@ int stats_seeds_bootstrap_auc(struct seeds_bootstrap *r, const int *label, const
         kept += !isnan(resampled[kept]);
     }
     if (kept > 0) interval(r, resampled, kept, level);
+    if (kept > 0 && resampled[kept - 1] - resampled[0] < STATS_LEAST_ERROR && /* sorted now */
+        !are_equal(a, b, seeds, n))
+        take_certain(r, label, a, b, seeds, n, units, level);
     free(score);
     free(item);
     free(p.first);

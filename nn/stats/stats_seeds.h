@@ -23,7 +23,8 @@ struct seeds_test {
 /* Obuchowski & Rockette 1995 with the degrees of freedom of Hillis 2007 (doi 10.1002/sim.2532), random seeds
  * and random cases, of the AUC: the error covariances are DeLong's, or with cluster (patient of each case, 0
  * to clusters - 1, or NULL) Obuchowski's of 1997. With one seed the cases alone are random and df is
- * infinite. */
+ * infinite. Where the error is 0 and the arms are not the same numbers, z (as t), p and the interval are
+ * stats_auc_certain's. */
 int stats_seeds_auc(struct seeds_test *r, const int *label, const double *a, const double *b, int seeds,
                     int n, const int *cluster, int clusters);
 /* The same of a mean over the cases (Dice): error covariances are those of means. */
@@ -46,7 +47,8 @@ extern const struct seeds_bootstrap stats_seeds_no_bootstrap; /* all NaN */
 int stats_seeds_bootstrap_mean(struct seeds_bootstrap *r, const double *a, const double *b, int seeds, int n,
                                const int *cluster, int clusters, int resamples, uint64_t seed, double level);
 /* Of the AUC; cases are drawn within each class, patients among those with a case of class 1 and among those
- * without. A resample of one class, which comes where every patient has a case of class 1, is not counted. */
+ * without. A resample of one class, which comes where every patient has a case of class 1, is not counted.
+ * Where all resamples are alike, intervals are stats_auc_certain_interval's. */
 int stats_seeds_bootstrap_auc(struct seeds_bootstrap *r, const int *label, const double *a, const double *b,
                               int seeds, int n, const int *cluster, int clusters, int resamples,
                               uint64_t seed, double level);

@@ -11,6 +11,7 @@
 #include "nn/stats/stats_paired.h"
 #include "nn/stats/stats_proportion.h"
 #include "nn/stats/stats_rank.h"
+#include "nn/stats/stats_seeds.h"
 #include "tensor/base/rng.h"
 #include "tests/unit/nn/golden_json.h"
 
@@ -419,6 +420,52 @@ static void check_mcnemar_patients(void)
           "no difference: p %g", m.p);
 }
 
+/* ---- many, and certain ------------------------------------------------------------------------------- */
+
+/* Areas that no case scatters: no interval of a point, and no p of an error that rounding left. */
+static void check_certain(void)
+{
+    enum { SEEDS = 3, N = 30, CLASSES = 3 };
+    double right[N * CLASSES], even[N * CLASSES], a[SEEDS * N], b[SEEDS * N];
+    int label[N], two[N];
+    struct delong d;
+    for (int i = 0; i < N; i++) {
+        label[i] = i % CLASSES;
+        two[i] = i % 2;
+        for (int k = 0; k < CLASSES; k++) {
+            right[i * CLASSES + k] = k == label[i];
+            even[i * CLASSES + k] = 1.0 / CLASSES;
+        }
+    }
+    CHECK(stats_auc_macro_difference(&d, label, right, even, N, CLASSES, NULL, 0) == 0 &&
+              fabs(d.difference - 0.5) < 1e-12 && d.ci[0] < 0.45 && d.ci[1] > 0.5 && d.p > 1e-12 &&
+              d.p < 0.01,
+          "macro areas 1 and 0.5: %g to %g, p %g", d.ci[0], d.ci[1], d.p);
+    for (int other = 0; other < 2; other++) {
+        struct seeds_test t;
+        struct seeds_bootstrap s;
+        for (int i = 0; i < SEEDS * N; i++) {
+            a[i] = 0.5 * two[i % N] + 0.01 * (i % 7);
+            b[i] = other ? 0.5 : 0.6 * two[i % N] + 0.01 * (i % 5);
+        }
+        const double difference = other ? 0.5 : 0;
+        CHECK(stats_seeds_auc(&t, two, a, b, SEEDS, N, NULL, 0) == 0 && t.difference == difference &&
+                  t.ci[0] < difference - 0.05 && t.ci[1] > difference && isfinite(t.t) &&
+                  (other ? t.p > 1e-12 && t.p < 0.01 : t.p == 1),
+              "areas 1 and %g of all seeds: %g to %g, t %g, p %g", 1 - difference, t.ci[0], t.ci[1], t.t,
+              t.p);
+        CHECK(stats_seeds_bootstrap_auc(&s, two, a, b, SEEDS, N, NULL, 0, 100, 1, 0.8) == 0 &&
+                  s.ci95[0] < s.ci90[0] && s.ci90[0] < s.ci[0] && s.ci[0] < difference &&
+                  s.ci[1] < s.ci90[1] && s.ci90[1] < s.ci95[1] && s.ci[1] > difference,
+              "the same, crossed bootstrap: %g to %g", s.ci[0], s.ci[1]);
+        for (int side = 0; side < 2; side++)
+            CHECK_NEAR(s.ci95[side], t.ci[side], 1e-12, "end %d of both intervals", side);
+        CHECK(stats_seeds_auc(&t, two, a, a, SEEDS, N, NULL, 0) == 0 && t.ci[0] == 0 && t.ci[1] == 0 &&
+                  t.p == 1,
+              "the same numbers");
+    }
+}
+
 int main(void)
 {
     if (!read_golden("tests/data/golden/stats.json")) return 1;
@@ -435,6 +482,7 @@ int main(void)
     check_jackknife_auc();
     check_holm();
     check_paired();
+    check_certain();
     json_free(golden);
     return check_done("check_tests");
 }

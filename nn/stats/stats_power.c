@@ -77,7 +77,7 @@ struct power_basis stats_power_mann_whitney(double sd_a, int n_a, double sd_b, i
                  fewer < STATS_LEAST_CASES ? 0 : n_a + n_b);
 }
 
-struct power_basis stats_power_mcnemar(int squares, int n, int patients)
+struct power_basis stats_power_mcnemar(double squares, int n, int patients)
 {
     return basis(sqrt(squares) / n, INFINITY, patients);
 }

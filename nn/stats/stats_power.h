@@ -34,7 +34,7 @@ struct power_basis stats_power_mann_whitney(double sd_a, int n_a, double sd_b, i
 /* Of McNemar's test: the difference of the two shares, whose variance without a difference is (b + c) / n^2
  * (Connor 1987), or the sum of patients' squares (mcnemar.squares) for b + c. Normal; the exact test finds a
  * little less. patients: n, where each case is one. */
-struct power_basis stats_power_mcnemar(int squares, int n, int patients);
+struct power_basis stats_power_mcnemar(double squares, int n, int patients);
 /* Of a difference of areas over n cases with this standard error. */
 struct power_basis stats_power_areas(double se, int n);
 

@@ -49,7 +49,7 @@ int stats_mcnemar(struct mcnemar *r, const int *right_a, const int *right_b, con
         if (!status) {
             list_advantages(advantage, right_a, right_b, label, class, n, cluster, clusters);
             r->squares = 0;
-            for (int k = 0; k < clusters; k++) r->squares += advantage[k] * advantage[k];
+            for (int k = 0; k < clusters; k++) r->squares += (double)advantage[k] * advantage[k];
             status = exact_signs(r, advantage, clusters);
         }
         free(advantage);

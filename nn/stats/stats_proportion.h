@@ -5,7 +5,7 @@
 
 struct mcnemar {
     int b, c;    /* cases: a right and b wrong; a wrong and b right */
-    int squares; /* of patients: the sum of (their b - their c)^2; b + c where each case is a patient */
+    double squares; /* of patients: the sum of (their b - their c)^2; b + c where each case is a patient */
     double p;    /* exact, two-sided; 1 if b = c */
 };
 /* McNemar 1947, exact: the smaller of b and c is binomial with one half. Over the cases of a class (1: of

@@ -6,6 +6,7 @@
 #include "nn/stats/stats_rank.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,10 +145,10 @@ int stats_wilcoxon(struct wilcoxon *r, const double *a, const double *b, int n, 
 /* ---- in clusters ------------------------------------------------------------------------------------- */
 
 /* Twice the sum of signed midranks of each cluster; returns the clusters with a difference that counts. */
-static int sum_clusters(int *sum, const struct difference *d, int n, int clusters)
+static int sum_clusters(int64_t *sum, const struct difference *d, int n, int clusters)
 {
     int used = 0;
-    int *seen = sum + clusters;
+    int64_t *seen = sum + clusters;
     memset(sum, 0, 2 * (size_t)clusters * sizeof *sum);
     for (int i = 0; i < n; i++) {
         if (!d[i].twice) continue;
@@ -158,13 +159,13 @@ static int sum_clusters(int *sum, const struct difference *d, int n, int cluster
 }
 
 /* The sum of signed ranks T = sum s_c |S_c|: T is 2 (sum of the chosen |S_c|) - sum |S_c|. */
-static int exact_clusters(struct wilcoxon *r, const int *sum, int clusters)
+static int exact_clusters(struct wilcoxon *r, const int64_t *sum, int clusters)
 {
     int magnitude[WILCOXON_EXACT_MAX], count = 0, total, positive = 0;
     for (int c = 0; c < clusters; c++) {
         if (!sum[c]) continue;
-        magnitude[count++] = abs(sum[c]);
-        if (sum[c] > 0) positive += sum[c];
+        magnitude[count++] = abs((int)sum[c]);
+        if (sum[c] > 0) positive += (int)sum[c];
     }
     double below, above, *chance = stats_subset_sums(magnitude, count, &total);
     if (!chance) return -1;
@@ -176,12 +177,13 @@ static int exact_clusters(struct wilcoxon *r, const int *sum, int clusters)
     return 0;
 }
 
-static void normal_clusters(struct wilcoxon *r, const int *sum, int clusters)
+static void normal_clusters(struct wilcoxon *r, const int64_t *sum, int clusters)
 {
     double t = 0, variance = 0;
     for (int c = 0; c < clusters; c++) {
-        t += sum[c];
-        variance += (double)sum[c] * sum[c];
+        const double of = (double)sum[c];
+        t += of;
+        variance += of * of;
     }
     double z = variance > 0 ? t / sqrt(variance) : 0;
     r->p = stats_p_floor(2 * stats_normal_cdf(-fabs(z)));
@@ -191,7 +193,8 @@ static void normal_clusters(struct wilcoxon *r, const int *sum, int clusters)
 int stats_wilcoxon_clustered(struct wilcoxon *r, int *used, const double *a, const double *b,
                              const int *cluster, int n, int clusters, enum wilcoxon_zeros handling)
 {
-    int pairs, first, status = 0, *sum = malloc((2 * (size_t)clusters + 1) * sizeof *sum);
+    int pairs, first, status = 0;
+    int64_t *sum = malloc((2 * (size_t)clusters + 1) * sizeof *sum);
     struct difference *d = list_differences(&pairs, a, b, cluster, n);
     *r = (struct wilcoxon){.p = 1, .p_greater = 1};
     *used = 0;
@@ -199,7 +202,10 @@ int stats_wilcoxon_clustered(struct wilcoxon *r, int *used, const double *a, con
         prepare(r, d, pairs, handling, &first);
         *used = sum_clusters(sum, d + first, r->n, clusters);
         r->exact = *used == 0;
-        if (*used && *used <= WILCOXON_EXACT_MAX) status = exact_clusters(r, sum, clusters);
+        int64_t total = 0;
+        for (int c = 0; c < clusters; c++) total += llabs(sum[c]);
+        if (*used && *used <= WILCOXON_EXACT_MAX && total <= WILCOXON_TOTAL_MAX)
+            status = exact_clusters(r, sum, clusters);
         else if (*used) normal_clusters(r, sum, clusters);
     }
     if (!d || !sum) status = -1;
@@ -232,6 +238,46 @@ static int bound_of_ranks(double *level, int n, double wanted)
     return c;
 }
 
+/* Doubles as whole numbers of the same order, for halving. */
+static uint64_t to_key(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits >> 63 ? ~bits : bits | (uint64_t)1 << 63;
+}
+
+static double from_key(uint64_t key)
+{
+    const uint64_t bits = key >> 63 ? key ^ (uint64_t)1 << 63 : ~key;
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* How many of the averages of n sorted differences are at most x: they rise along rows and columns. */
+static int64_t count_averages(const double *d, int n, double x)
+{
+    int64_t count = 0;
+    for (int i = 0, end = n; i < n; i++) {
+        while (end > i && walsh(d[i], d[end - 1]) > x) end--;
+        if (end <= i) break;
+        count += end - i;
+    }
+    return count;
+}
+
+/* The k-th smallest average, k from 1, without a table of them: n (n + 1) / 2 are too many to keep. */
+static double select_average(const double *d, int n, int64_t k)
+{
+    uint64_t low = to_key(-INFINITY), high = to_key(INFINITY);
+    while (low < high) {
+        const uint64_t middle = low + (high - low) / 2;
+        if (count_averages(d, n, from_key(middle)) >= k) high = middle;
+        else low = middle + 1;
+    }
+    return from_key(low) + 0.0; /* no -0 */
+}
+
 int stats_hodges_lehmann(struct hodges_lehmann *r, const double *a, const double *b, int n, double level)
 {
     double *d = stats_differences(&r->n, a, b, n);
@@ -240,24 +286,23 @@ int stats_hodges_lehmann(struct hodges_lehmann *r, const double *a, const double
         free(d);
         return d ? 0 : -1;
     }
-    const int m = r->n, averages = m * (m + 1) / 2;
-    double *w = malloc((size_t)averages * sizeof *w);
-    int c = -1, k = 0;
+    const int m = r->n;
+    const int64_t averages = (int64_t)m * (m + 1) / 2;
+    int64_t c;
     r->level = level;
-    if (w && m <= WILCOXON_EXACT_MAX) c = bound_of_ranks(&r->level, m, level);
-    else if (w)
-        c = (int)floor(m * (m + 1.0) / 4 -
-                       stats_normal_quantile(0.5 + level / 2) * sqrt(m * (m + 1.0) * (2 * m + 1) / 24) + 0.5);
-    for (int i = 0; c >= 0 && i < m; i++)
-        for (int j = i; j < m; j++) w[k++] = walsh(d[i], d[j]);
+    if (m <= WILCOXON_EXACT_MAX) c = bound_of_ranks(&r->level, m, level);
+    else
+        c = (int64_t)floor(m * (m + 1.0) / 4 -
+                           stats_normal_quantile(0.5 + level / 2) * sqrt(m * (m + 1.0) * (2.0 * m + 1) / 24) +
+                           0.5);
     if (c >= 0) {
-        stats_sort(w, averages);
+        stats_sort(d, m);
         if (c < 1) c = 1;
-        r->shift = walsh(w[(averages - 1) / 2], w[averages / 2]);
-        r->ci[0] = w[c - 1];
-        r->ci[1] = w[averages - c];
+        r->shift =
+            walsh(select_average(d, m, (averages - 1) / 2 + 1), select_average(d, m, averages / 2 + 1));
+        r->ci[0] = select_average(d, m, c);
+        r->ci[1] = select_average(d, m, averages - c + 1);
     }
-    free(w);
     free(d);
     return c >= 0 ? 0 : -1;
 }
@@ -313,7 +358,8 @@ int stats_mann_whitney(struct mann_whitney *r, const double *a, int n_a, const d
 {
     struct value *v = malloc(((size_t)n_a + (size_t)n_b + 1) * sizeof *v);
     double ties = 0;
-    int n = 0, sum = 0, status = 0;
+    int64_t sum = 0;
+    int n = 0, status = 0;
     *r = (struct mann_whitney){NAN, NAN, 0, 0, 0};
     if (!v) return -1;
     for (int i = 0; i < n_a + n_b; i++) {
@@ -334,8 +380,8 @@ int stats_mann_whitney(struct mann_whitney *r, const double *a, int n_a, const d
         }
     }
     if (r->n_a && r->n_b) {
-        r->u = sum / 2.0 - r->n_a * (r->n_a + 1) / 2.0;
-        if (n <= WILCOXON_EXACT_MAX) status = exact_sums(r, v, n, r->n_a, sum);
+        r->u = (double)sum / 2 - r->n_a * (r->n_a + 1.0) / 2;
+        if (n <= WILCOXON_EXACT_MAX) status = exact_sums(r, v, n, r->n_a, (int)sum);
         else normal_sums(r, ties);
     }
     free(v);

@@ -7,7 +7,10 @@
  * the sign of the sum. */
 enum wilcoxon_zeros { WILCOXON_ZEROS_WILCOX, WILCOXON_ZEROS_PRATT };
 #define WILCOXON_ZEROS_DEFAULT WILCOXON_ZEROS_PRATT
-enum { WILCOXON_EXACT_MAX = 50 };
+enum {
+    WILCOXON_EXACT_MAX = 50,
+    WILCOXON_TOTAL_MAX = 1 << 26 /* of the sums of clusters, doubled: half a GiB, some 8000 pairs */
+};
 
 struct wilcoxon {
     double statistic; /* min(W+, W-), as SciPy */
@@ -28,9 +31,9 @@ int stats_wilcoxon(struct wilcoxon *r, const double *a, const double *b, int n, 
 /* The same for differences in clusters (several tumours or examinations of a patient): the signs of a cluster
  * are turned together. cluster[i]: 0 to clusters - 1. The statistic is the sum of signed midranks over all
  * (Rosner, Glynn & Lee 2006, doi 10.1111/j.1541-0420.2005.00389.x, with the weights that they give for
- * clusters of equal size; valid for unequal ones); exact over the signs of up to WILCOXON_EXACT_MAX clusters,
- * else normal with the variance sum over clusters of (their sum)^2. n: pairs, clusters used in *used.
- * Clusters of one each give stats_wilcoxon's exact p. */
+ * clusters of equal size; valid for unequal ones); exact over the signs of up to WILCOXON_EXACT_MAX clusters
+ * whose sums come to no more than WILCOXON_TOTAL_MAX, else normal with the variance sum over clusters of
+ * (their sum)^2. n: pairs, clusters used in *used. Clusters of one each give stats_wilcoxon's exact p. */
 int stats_wilcoxon_clustered(struct wilcoxon *r, int *used, const double *a, const double *b,
                              const int *cluster, int n, int clusters, enum wilcoxon_zeros zeros);
 

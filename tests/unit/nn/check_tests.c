@@ -422,6 +422,78 @@ static void check_mcnemar_patients(void)
 
 /* ---- many, and certain ------------------------------------------------------------------------------- */
 
+static int compare_averages(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The shift of some 100 differences with ties, zeros and infinite ones, from a table of all averages. */
+static void check_selected_averages(void)
+{
+    enum { N = 101, ALL = N * (N + 1) / 2 };
+    static double a[N], b[N], average[ALL];
+    struct hodges_lehmann r;
+    int k = 0;
+    for (int i = 0; i < N; i++) a[i] = i % 25 == 7 ? INFINITY : i % 25 == 8 ? -INFINITY : i * 37 % 23 - 9.3;
+    for (int i = 0; i < N; i++) b[i] = i % 5 ? 0.1 * (i % 3) : isinf(a[i]) ? 0 : a[i];
+    for (int i = 0; i < N; i++)
+        for (int j = i; j < N; j++) {
+            const double x = a[i] - b[i], y = a[j] - b[j];
+            average[k++] = isinf(x) && isinf(y) && x != y ? 0 : isinf(x) ? x : isinf(y) ? y : (x + y) / 2;
+        }
+    qsort(average, ALL, sizeof *average, compare_averages);
+    const double sd = sqrt(N * (N + 1.0) * (2 * N + 1) / 24);
+    const int bound = (int)floor(N * (N + 1) / 4.0 - 1.959963984540054 * sd + 0.5);
+    CHECK(stats_hodges_lehmann(&r, a, b, N, 0.95) == 0 && r.shift == average[ALL / 2] &&
+              r.ci[0] == average[bound - 1] && r.ci[1] == average[ALL - bound],
+          "shift %g (%g to %g), of the table %g (%g to %g)", r.shift, r.ci[0], r.ci[1], average[ALL / 2],
+          average[bound - 1], average[ALL - bound]);
+}
+
+/* So many pairs that their averages, and the sums of their ranks, are more than 2^31. */
+static void check_many(void)
+{
+    enum { N = 50000, FEW = 60 };
+    double *a = malloc(N * sizeof *a), *b = malloc(N * sizeof *b);
+    int *cluster = malloc(N * sizeof *cluster), used;
+    struct hodges_lehmann shift;
+    struct mann_whitney rank_sum;
+    struct wilcoxon w;
+    for (int i = 0; i < N; i++) a[i] = i + 1, b[i] = 0;
+    CHECK(stats_hodges_lehmann(&shift, a, b, N, 0.95) == 0 && shift.shift == (N + 1) / 2.0 &&
+              shift.ci[0] > 24000 && shift.ci[0] < shift.shift && shift.ci[0] + shift.ci[1] == N + 1,
+          "shift of %d pairs: %g (%g to %g)", N, shift.shift, shift.ci[0], shift.ci[1]);
+    for (int few = 0; few < 2; few++) { /* one patient has nearly all, others one each */
+        const int clusters = few ? 3 : FEW;
+        for (int i = 0; i < N; i++) cluster[i] = i < clusters - 1 ? i + 1 : 0;
+        double t = 0, variance = 0, sum = 0;
+        for (int i = 0; i < N; i++) {
+            t += 2.0 * (i + 1);
+            if (cluster[i]) variance += 4.0 * (i + 1) * (i + 1);
+            else sum += 2.0 * (i + 1);
+        }
+        const double want = 2 * stats_normal_cdf(-t / sqrt(variance + sum * sum));
+        CHECK(stats_wilcoxon_clustered(&w, &used, a, b, cluster, N, clusters, WILCOXON_ZEROS_PRATT) == 0 &&
+                  used == clusters && !w.exact && fabs(w.p - want) < 1e-9,
+              "%d clusters of %d pairs: p %g, not %g", clusters, N, w.p, want);
+    }
+    for (int i = 0; i < N; i++) a[i] = 2 * i, b[i] = 2 * i + 1;
+    CHECK(stats_mann_whitney(&rank_sum, a, N, b, N) == 0 && rank_sum.u == N * (N - 1.0) / 2 &&
+              rank_sum.p > 0.9,
+          "%d and %d values: u %g, p %g", N, N, rank_sum.u, rank_sum.p);
+    for (int i = 0; i < N; i++) a[i] = 2 * N + i;
+    CHECK(stats_mann_whitney(&rank_sum, a, N, b, N) == 0 && rank_sum.u == (double)N * N &&
+              rank_sum.p == STATS_P_FLOOR,
+          "all larger: u %g, p %g", rank_sum.u, rank_sum.p);
+    struct mcnemar m;
+    for (int i = 0; i < N; i++) cluster[i] = 1;
+    int *wrong = calloc(N, sizeof *wrong), *one = calloc(N, sizeof *one);
+    CHECK(stats_mcnemar(&m, cluster, wrong, NULL, -1, N, one, 1) == 0 && m.squares == (double)N * N,
+          "%d cases of one patient: squares %g", N, m.squares);
+    free(a), free(b), free(cluster), free(wrong), free(one);
+}
+
 /* Areas that no case scatters: no interval of a point, and no p of an error that rounding left. */
 static void check_certain(void)
 {
@@ -482,6 +554,8 @@ int main(void)
     check_jackknife_auc();
     check_holm();
     check_paired();
+    check_selected_averages();
+    check_many();
     check_certain();
     json_free(golden);
     return check_done("check_tests");

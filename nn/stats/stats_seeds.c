@@ -211,7 +211,7 @@ int stats_seeds_mean(struct seeds_test *r, const double *a, const double *b, int
     if (!failed) finish(r);
     if (n < STATS_LEAST_CASES) forget_errors(r);
     free(estimate);
-    return 0;
+    return failed ? -1 : 0;
 }
 
 /* ---- crossed bootstrap ------------------------------------------------------------------------------- */

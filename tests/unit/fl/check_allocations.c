@@ -1,6 +1,7 @@
 /* check_allocations.c - after planning nothing is allocated: 50 steps (check_allocations long: 10,000, in
  * memory that does not grow) of segmentation and of classification with their validations, and the rounds of
- * a federation, call malloc not once; and the printed bytes are the bytes.
+ * a federation, call malloc not once; and the printed bytes are the bytes. Statistics tell that memory is
+ * out.
  */
 #include <string.h>
 #include <sys/resource.h>
@@ -9,6 +10,7 @@
 #include "nn/folder/run.h"
 #include "nn/train/classifier.h"
 #include "nn/stats/stats_auc.h"
+#include "nn/stats/stats_seeds.h"
 #include "tests/unit/allocations.h"
 #include "tests/unit/nn/small_training.h"
 
@@ -222,6 +224,28 @@ static void check_rounds(const char *name, const struct train_options *o, const 
     }
 }
 
+/* Statistics that have no memory say so, wherever it is missing. */
+static void check_seeds(void)
+{
+#ifdef ALLOCATIONS_FAIL
+    enum { N = 8 };
+    double a[2 * N], b[2 * N];
+    struct seeds_test r;
+    for (int i = 0; i < 2 * N; i++) a[i] = i % 5, b[i] = i % 3;
+    for (int seeds = 1; seeds <= 2; seeds++) {
+        const long before = allocations;
+        CHECK(stats_seeds_mean(&r, a, b, seeds, N) == 0, "%d seeds", seeds);
+        const long total = allocations - before;
+        for (long at = 0; at < total; at++) {
+            __atomic_store_n(&failing, at, __ATOMIC_RELAXED);
+            const int status = stats_seeds_mean(&r, a, b, seeds, N);
+            __atomic_store_n(&failing, -1, __ATOMIC_RELAXED);
+            CHECK(status == -1, "%d seeds, allocation %ld of %ld fails: status %d", seeds, at, total, status);
+        }
+    }
+#endif
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "long") == 0) steps = 10000;
@@ -232,6 +256,7 @@ int main(int argc, char **argv)
         check_steps("segmentation", &segment, &p, &labelled, threads);
         check_steps("classification", &classify, NULL, &classes, threads);
     }
+    check_seeds();
     check_beside(&classes);
     check_reserve(&classes);
     check_rounds("segmentation", &segment, &p, &labelled);

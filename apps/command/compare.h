@@ -60,11 +60,12 @@ void compare_add_noninferiority(struct json *j, const struct compare *c, const s
  * better as in the metric table. */
 void compare_say_difference(struct json *j, const struct compare *c, const char *what, const char *test,
                             double difference, double p, int n, int better, const struct power_basis *basis);
-/* What so few units ("case", "patient"; of areas: of each class) cannot say; nothing where they are enough.
- */
-void compare_say_few(struct json *j, const char *unit, int units, int positives, int negatives);
+/* What so few units ("case", "patient"; of areas: of each class) cannot say. 0, and nothing is said, where
+ * they are enough. */
+int compare_say_few(struct json *j, const char *unit, int units, int positives, int negatives);
+/* few: compare_say_few has said why there is nothing to say. */
 void compare_say_margin(struct json *j, const struct compare *c, const struct tost *t,
-                        const struct noninferiority *n);
+                        const struct noninferiority *n, int few);
 
 /* With patients and seeds as random; key of j. */
 void compare_add_seeds(struct json *j, const char *key, const struct seeds_test *t);

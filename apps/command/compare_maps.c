@@ -223,7 +223,8 @@ static int test_values(struct measured *r, const struct values *v, const struct 
                                     c->margin, better_of(c) < 0 ? -1 : 1, 0.025))
         return -1;
     if (v->n < STATS_LEAST_CASES) r->shift.ci[0] = r->shift.ci[1] = NAN;
-    if (v->finite < v->n) { /* a margin says nothing where some differences have no size */
+    /* A margin says nothing where some differences have no size, or nothing shows how they scatter. */
+    if (v->finite < v->n || isnan(r->power.se)) {
         r->tost = (struct tost){NAN, {NAN, NAN}, NAN, 0};
         r->noninferiority = (struct noninferiority){NAN, NAN, NAN, 0.025, 0};
     }
@@ -391,8 +392,8 @@ static void say_all(struct json *j, const struct compare *c, const struct measur
     say_infinite(j, c, r);
     compare_say_difference(j, c, c->metric, c->patients ? "Wilcoxon by patients," : "Wilcoxon", shift, w->p,
                            r->n, better_of(c), &r->power);
-    compare_say_few(j, c->patients ? "patient" : "case", r->units, 0, 0);
-    if (r->finite == r->n) compare_say_margin(j, c, &r->tost, &r->noninferiority);
+    const int few = compare_say_few(j, c->patients ? "patient" : "case", r->units, 0, 0);
+    if (r->finite == r->n) compare_say_margin(j, c, &r->tost, &r->noninferiority, few);
     if (c->arm[0].seeds == 1)
         compare_say(j, "This holds for these two trained models. Whether another seed would say the same "
                        "takes several: A1,A2,A3 B1,B2,B3.");

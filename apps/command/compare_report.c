@@ -162,7 +162,7 @@ void compare_say_difference(struct json *j, const struct compare *c, const char 
                     n, found, 100 * c->power);
 }
 
-void compare_say_few(struct json *j, const char *unit, int units, int positives, int negatives)
+int compare_say_few(struct json *j, const char *unit, int units, int positives, int negatives)
 {
     const int fewer = positives < negatives ? positives : negatives, areas = positives + negatives > 0;
     if (areas && fewer < STATS_LEAST_OF_CLASS)
@@ -178,10 +178,11 @@ void compare_say_few(struct json *j, const char *unit, int units, int positives,
                     "Too few to say what could have been shown: %d %s%s, where a power, a detectable "
                     "difference and a margin need %d.",
                     units, unit, units == 1 ? "" : "s", STATS_LEAST_FOR_POWER);
+    return units < STATS_LEAST_FOR_POWER || (areas && fewer < STATS_LEAST_OF_CLASS);
 }
 
 void compare_say_margin(struct json *j, const struct compare *c, const struct tost *t,
-                        const struct noninferiority *n)
+                        const struct noninferiority *n, int few)
 {
     char text[32];
     if (c->margin <= 0) {
@@ -189,7 +190,14 @@ void compare_say_margin(struct json *j, const struct compare *c, const struct to
                        "whether A is worse by less than X.");
         return;
     }
-    if (isnan(t->p)) return; /* compare_say_few says why */
+    if (few) return;
+    if (isnan(t->p)) {
+        compare_say(j,
+                    "Within %g nothing is claimed, neither that A and B are equivalent nor that A is worse "
+                    "by less: the error of the difference cannot be estimated.",
+                    c->margin);
+        return;
+    }
     compare_say(
         j,
         "%s: that A and B are equivalent within %g (two one-sided tests, %s; 90 %% interval %.4g to %.4g).",
@@ -241,6 +249,13 @@ static void say_seeds_margin(struct json *j, const struct compare *c, int better
     struct noninferiority worse;
     char text[32], again[32];
     if (c->margin <= 0 || t->cases < STATS_LEAST_FOR_POWER || isnan(t->se)) return;
+    if (!(t->se > STATS_LEAST_ERROR)) {
+        compare_say(j,
+                    "Of the two ways of training nothing is claimed within %g: the error of the difference "
+                    "cannot be estimated.",
+                    c->margin);
+        return;
+    }
     stats_tost_estimate(&equal, t->difference, t->se, t->df, c->margin);
     stats_noninferiority_estimate(&worse, t->difference, t->se, t->df, c->margin, better < 0 ? -1 : 1, 0.025);
     struct json *o = json_add_object(j, "seeds_margin");

@@ -307,8 +307,8 @@ static int compare_two_classes(struct json *j, const struct tables *t, const str
     int units[2];
     if (stats_auc_units(units, t->label, t->n, t->patient, t->clusters))
         return error_set(e, "out of memory for %d cases", t->n);
-    compare_say_few(j, t->patient ? "patient" : "case", t->clusters, units[1], units[0]);
-    compare_say_margin(j, c, &equal, &worse);
+    const int few = compare_say_few(j, t->patient ? "patient" : "case", t->clusters, units[1], units[0]);
+    compare_say_margin(j, c, &equal, &worse, few);
     return compare_seeds(j, t, c, e);
 }
 

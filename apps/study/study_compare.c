@@ -19,7 +19,7 @@ static void read_off(struct comparison *c, int useful)
 {
     const int few = c->n < STATS_LEAST_FOR_POWER;
     c->no_claim = few ? "too few patients to know how differences scatter"
-                  : !(c->random.se > 0) ? "the error of the difference cannot be estimated"
+                  : !(c->random.se > STATS_LEAST_ERROR) ? "the error of the difference cannot be estimated"
                   : !useful             ? "the arms do so badly that to lie within the margin says nothing"
                   : c->seeds < 2        ? one_seed
                                         : NULL;

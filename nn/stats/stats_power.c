@@ -33,7 +33,7 @@ static double smallest(double (*of)(double, double, double, double), double powe
                        double alpha)
 {
     double low = 0, high = se;
-    if (!(se > 1e-12) || !(df > 0) || !(power < 1)) return NAN; /* less is what rounding leaves */
+    if (!(se > STATS_LEAST_ERROR) || !(df > 0) || !(power < 1)) return NAN;
     while (of(high, se, df, alpha) < power && high < 1e6 * se) low = high, high *= 2;
     while (high - low > 1e-12 * high) {
         const double middle = (low + high) / 2;
@@ -60,7 +60,7 @@ double stats_detectable_margin(double power, double se, double df, double alpha)
 
 static struct power_basis basis(double se, double df, int n)
 {
-    return (struct power_basis){n < STATS_LEAST_FOR_POWER ? NAN : se, df};
+    return (struct power_basis){n < STATS_LEAST_FOR_POWER || !(se > STATS_LEAST_ERROR) ? NAN : se, df};
 }
 
 struct power_basis stats_power_wilcoxon(double sd, int n)

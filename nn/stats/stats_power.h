@@ -21,7 +21,8 @@ double stats_power_tost(double effect, double margin, double se, double df, doub
 /* The smallest margin with at least that power when the truth is 0. */
 double stats_detectable_margin(double power, double se, double df, double alpha);
 
-/* se is NaN, and so is every power, of fewer than STATS_LEAST_FOR_POWER cases.
+/* se is NaN, and so is every power, of fewer than STATS_LEAST_FOR_POWER cases, and where it would be no more
+ * than STATS_LEAST_ERROR.
  * Standard error and degrees of freedom that stand for n paired differences with this deviation. The
  * signed-rank test has as many pairs as its asymptotic relative efficiency leaves, 3/pi of them for normal
  * differences (Lehmann 2006; the A.R.E. method of G*Power). */

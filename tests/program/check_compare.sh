@@ -130,6 +130,12 @@ $nephron compare "$work/a1.json" "$work/b1.json" --unpaired --json "$work/j.json
     grep -q '"detectable_difference"' "$work/j.json"
 ok "compare --unpaired" $?
 
+# Cases that all differ alike say nothing of how differences scatter.
+$nephron compare "$work/a1.20.json" "$work/a1.20.json" --margin 0.05 --json "$work/j.json" >"$work/out" &&
+    grep -q "^- Within 0.05 nothing is claimed" "$work/out" && grep -q '"equivalent": false' "$work/j.json" &&
+    ! grep -q "equivalent within" "$work/out"
+ok "twenty cases against themselves are not shown to be equivalent" $?
+
 # ---- tables of probabilities -------------------------------------------------------------------------------
 table() { # shift
     awk -v shift="$1" \
@@ -180,6 +186,22 @@ sed '1!s/,[0-9.]*$/,0.5/' "$work/a.csv" >"$work/constant.csv"
 $nephron compare "$work/perfect.csv" "$work/constant.csv" --json "$work/j.json" >"$work/out" &&
     ! grep -q '"p": 0,\|"p": 0$\|\[1, 1\]\|1.0000 to 1.0000' "$work/j.json" "$work/out"
 ok "perfect against constant: no p of 0 and no interval of a point" $?
+
+# Two perfect ones: the error of the difference is 0, and shows no equivalence, of several seeds neither.
+for k in 1 2 3 4; do
+    awk -v k=$k 'BEGIN { print "case,label,probability"; for (i = 0; i < 21; i++)
+        printf "c%d,%d,%.3f\n", i, i % 2, 0.05 * k + 0.6 * (i % 2) + i * k % 7 / 100 }' >"$work/sure$k.csv"
+done
+for more in "" 1; do
+    $nephron compare "$work/sure1.csv${more:+,$work/sure2.csv}" "$work/sure3.csv${more:+,$work/sure4.csv}" \
+        --margin 0.05 --json "$work/j.json" >"$work/out" &&
+        grep -q "^- Within 0.05 nothing is claimed, neither that A and B are equivalent" "$work/out" &&
+        grep -q '"equivalent": false' "$work/j.json" && ! grep -q '"equivalent[^"]*": true' "$work/j.json" &&
+        ! grep -q "^- Shown\|is shown\|0.0000 to 0.0000\|[^0-9]0 to 0[^.]" "$work/out"
+    ok "two perfect tables are not shown to be equivalent ${more:+with several seeds}" $?
+done
+grep -q "^- Of the two ways of training nothing is claimed within 0.05" "$work/out"
+ok "two ways of training whose areas are all 1" $?
 
 awk 'BEGIN { print "case,label,probability_0,probability_1,probability_2"; for (i = 0; i < 30; i++) {
     l = i % 3; a = 1 + (l == 0) + (i * 7 % 5) / 3; b = 1 + (l == 1) + (i * 11 % 7) / 3;

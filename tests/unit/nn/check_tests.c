@@ -9,6 +9,7 @@
 #include "nn/stats/stats_calibration.h"
 #include "nn/stats/stats_distributions.h"
 #include "nn/stats/stats_paired.h"
+#include "nn/stats/stats_power.h"
 #include "nn/stats/stats_proportion.h"
 #include "nn/stats/stats_rank.h"
 #include "nn/stats/stats_seeds.h"
@@ -538,6 +539,14 @@ static void check_certain(void)
     }
 }
 
+/* What all cases say alike has no error, and so no power. */
+static void check_no_error(void)
+{
+    CHECK(isnan(stats_power_areas(0, 40).se) && isnan(stats_power_wilcoxon(1e-17, 40).se) &&
+              isnan(stats_power_mcnemar(0, 40, 40).se) && stats_power_areas(0.01, 40).se == 0.01,
+          "an error of nothing");
+}
+
 int main(void)
 {
     if (!read_golden("tests/data/golden/stats.json")) return 1;
@@ -557,6 +566,7 @@ int main(void)
     check_selected_averages();
     check_many();
     check_certain();
+    check_no_error();
     json_free(golden);
     return check_done("check_tests");
 }

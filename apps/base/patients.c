@@ -71,3 +71,29 @@ int patients_read(int *cluster, const char *path, const char *const *id, int n, 
     csv_free(&c);
     return clusters;
 }
+
+int patients_average(double *value, int rows, int n, const int *cluster, int clusters)
+{
+    int *place = malloc(((size_t)clusters + 1) * sizeof *place), patients = 0;
+    struct mean {
+        double sum, count;
+    } *mean = malloc(((size_t)clusters + 1) * sizeof *mean);
+    const int failed = !place || !mean;
+    for (int k = 0; !failed && k < clusters; k++) place[k] = -1;
+    for (int i = 0; !failed && i < n; i++)
+        if (place[cluster[i]] < 0) place[cluster[i]] = patients++;
+    for (int row = 0; !failed && row < rows; row++) {
+        const double *from = value + (size_t)row * (size_t)n;
+        double *to = value + (size_t)row * (size_t)patients;
+        for (int k = 0; k < patients; k++) mean[k] = (struct mean){0, 0};
+        for (int i = 0; i < n; i++) {
+            struct mean *m = &mean[place[cluster[i]]];
+            m->sum += from[i];
+            m->count++;
+        }
+        for (int k = 0; k < patients; k++) to[k] = mean[k].sum / mean[k].count;
+    }
+    free(place);
+    free(mean);
+    return failed ? -1 : patients;
+}

@@ -10,4 +10,9 @@
  * may. path NULL: every case is a patient. */
 int patients_read(int *cluster, const char *path, const char *const *id, int n, struct error *e);
 
+/* value [rows][n] of n cases becomes [rows][patients], in place: the mean of each patient's cases, in order
+ * of first appearance. Returns the patients that the n cases have (rows may be 0), at most `clusters`; -1
+ * when memory is out. */
+int patients_average(double *value, int rows, int n, const int *cluster, int clusters);
+
 #endif

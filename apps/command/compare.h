@@ -72,8 +72,9 @@ void compare_add_seeds(struct json *j, const char *key, const struct seeds_test 
 void compare_add_seeds_bootstrap(struct json *j, const char *key, const struct compare *c,
                                  const struct seeds_bootstrap *b);
 /* Sentences, with equivalence and non-inferiority within the margin (member "seeds_margin"); lines of both on
- * the console. */
+ * the console. units: the cases, or with --patients the patients. */
 void compare_report_seeds(struct json *j, const struct compare *c, const char *what, const char *method,
-                          int better, const struct seeds_test *t, const struct seeds_bootstrap *b);
+                          int better, int units, const struct seeds_test *t,
+                          const struct seeds_bootstrap *b);
 
 #endif

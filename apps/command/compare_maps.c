@@ -114,30 +114,13 @@ static double mean_value(double *of_seed, const struct pairing *p, const char *l
     return sum / p->seeds;
 }
 
-/* Finite pairs to patients' means, in place: several examinations of one patient are not several patients.
- * Clusters of the finite pairs are turned into places, in order of first appearance. */
+/* Finite pairs to patients' means: several examinations of one patient are not several patients. */
 static int average_patients(struct values *v, int clusters)
 {
-    int *place = malloc(((size_t)clusters + 1) * sizeof *place),
-        *count = calloc((size_t)clusters + 1, sizeof *count);
-    const int failed = !place || !count;
-    v->units = 0;
-    for (int k = 0; !failed && k < clusters; k++) place[k] = -1;
-    for (int i = 0; !failed && i < v->finite; i++) {
-        const int first = place[v->finite_cluster[i]] < 0,
-                  at = first ? v->units++ : place[v->finite_cluster[i]];
-        place[v->finite_cluster[i]] = at;
-        count[at]++;
-        for (int arm = 0; arm < 2; arm++)
-            v->finite_mean[arm][at] = v->finite_mean[arm][i] + (first ? 0 : v->finite_mean[arm][at]);
-    }
-    for (int k = 0; !failed && k < v->units; k++) {
-        for (int arm = 0; arm < 2; arm++) v->finite_mean[arm][k] /= count[k];
-        v->difference[k] = v->finite_mean[0][k] - v->finite_mean[1][k];
-    }
-    free(place);
-    free(count);
-    return failed ? -1 : 0;
+    for (int arm = 0; arm < 2 && v->units >= 0; arm++)
+        v->units = patients_average(v->finite_mean[arm], 1, v->finite, v->finite_cluster, clusters);
+    for (int k = 0; k < v->units; k++) v->difference[k] = v->finite_mean[0][k] - v->finite_mean[1][k];
+    return v->units < 0 ? -1 : 0;
 }
 
 /* undefined: where the names of the pairs without a value go, or NULL. */
@@ -205,6 +188,8 @@ static int test_values(struct measured *r, const struct values *v, const struct 
 {
     const enum wilcoxon_zeros zeros =
         strcmp(c->zeros, "pratt") == 0 ? WILCOXON_ZEROS_PRATT : WILCOXON_ZEROS_WILCOX;
+    const int independent = c->patients ? patients_average(NULL, 0, v->n, v->cluster, p->clusters) : v->n;
+    if (independent < 0) return -1;
     r->n = v->n;
     r->finite = v->finite;
     r->units = v->units;
@@ -222,7 +207,7 @@ static int test_values(struct measured *r, const struct values *v, const struct 
         stats_noninferiority_paired(&r->noninferiority, v->finite_mean[0], v->finite_mean[1], v->units,
                                     c->margin, better_of(c) < 0 ? -1 : 1, 0.025))
         return -1;
-    if (v->n < STATS_LEAST_CASES) r->shift.ci[0] = r->shift.ci[1] = NAN;
+    if (independent < STATS_LEAST_CASES) r->shift.ci[0] = r->shift.ci[1] = NAN;
     /* A margin says nothing where some differences have no size, or nothing shows how they scatter. */
     if (v->finite < v->n || isnan(r->power.se)) {
         r->tost = (struct tost){NAN, {NAN, NAN}, NAN, 0};
@@ -321,10 +306,10 @@ static void add_tests(struct column_table *t, const struct compare *c, const str
     add_p(t, r->wilcoxon.p);
     columns_add(t, "%s", r->wilcoxon.exact ? "exact" : "normal");
     columns_add(t, "%d", r->wilcoxon.zeros);
-    if (holm == 1) columns_add(t, "%s", "");
-    if (holm == 2) add_p(t, r->holm);
     if (c->patients) columns_add(t, "%d", r->clusters);
     if (c->patients) add_p(t, r->clustered.p);
+    if (holm == 1) columns_add(t, "%s", "");
+    if (holm == 2) add_p(t, r->holm);
     columns_add(t, isnan(detectable) ? "-" : "%.4g", detectable);
     if (c->margin <= 0) return;
     columns_add_number(t, 3, stats_power_two_sided(c->margin, r->power.se, r->power.df, 0.05));
@@ -340,7 +325,7 @@ static void print_tests(const struct compare *c, const struct measured *r, int n
         const char *text;
         int there;
     } heading[] = {{"", 1},           {"Wilcoxon", 1},        {"p", 1},        {"by", 1},
-                   {"zeros", 1},      {"p (Holm)", holm},     {"patients", patients}, {"p", patients},
+                   {"zeros", 1},      {"patients", patients}, {"p", patients}, {"p (Holm)", holm},
                    {"detectable", 1}, {"power", margin},      {"TOST p", margin}, {"non-inf. p", margin},
                    {"power", margin}};
     const int headings = sizeof heading / sizeof *heading;
@@ -359,8 +344,8 @@ static void print_notes(const struct compare *c)
            "are, ties and zeros too.\n",
            c->zeros);
     if (c->patients)
-        printf("Patients: signs turned patient by patient (Rosner, Glynn & Lee); means, bootstrap, margins "
-               "and power are of patients' means.\n");
+        printf("Patients: signs turned patient by patient (Rosner, Glynn & Lee); means, bootstrap, margins, "
+               "power and seeds are of patients' means.\n");
     printf("Detectable: the true difference that the test finds with a power of %g, if differences are "
            "normal and vary as here.\n",
            c->power);
@@ -407,20 +392,25 @@ static int compare_seeds(struct json *j, const struct pairing *p, const struct v
     struct seeds_test mixed, rockette;
     struct seeds_bootstrap boot;
     if (p->seeds < 2) return 0;
-    if (v->finite < v->n || v->n < 2) {
-        compare_say(j, "Patients and seeds as random: not tested, since %s is not finite everywhere.",
-                    c->metric);
+    if (v->finite < v->n || v->units < 2) {
+        compare_say(j, "Patients and seeds as random: not tested, since %s %s.",
+                    v->finite < v->n ? c->metric : "there is one",
+                    v->finite < v->n ? "is not finite everywhere" : c->patients ? "patient" : "case");
         return 0;
     }
-    if (stats_seeds_mean(&mixed, v->all[0], v->all[1], p->seeds, v->n) ||
-        stats_seeds_mean_or(&rockette, v->all[0], v->all[1], p->seeds, v->n) ||
-        stats_seeds_bootstrap_mean(&boot, v->all[0], v->all[1], p->seeds, v->n, v->cluster, p->clusters,
-                                   c->resamples, c->seed, c->level))
+    for (int arm = 0; c->patients && arm < 2; arm++)
+        if (patients_average(v->all[arm], p->seeds, v->n, v->cluster, p->clusters) < 0)
+            return error_set(e, "out of memory for %d patients", p->clusters);
+    if (stats_seeds_mean(&mixed, v->all[0], v->all[1], p->seeds, v->units) ||
+        stats_seeds_mean_or(&rockette, v->all[0], v->all[1], p->seeds, v->units) ||
+        stats_seeds_bootstrap_mean(&boot, v->all[0], v->all[1], p->seeds, v->units, NULL, 0, c->resamples,
+                                   c->seed, c->level))
         return error_set(e, "out of memory for %d cases", v->n);
     compare_add_seeds(j, "seeds_mixed_model", &mixed);
     compare_add_seeds(j, "seeds_obuchowski_rockette", &rockette);
     compare_add_seeds_bootstrap(j, "seeds_bootstrap", c, &boot);
-    compare_report_seeds(j, c, c->metric, "mixed model", better_of(c), &mixed, &boot);
+    compare_report_seeds(j, c, c->metric, "mixed model", better_of(c), v->units, &mixed,
+                         &boot);
     return 0;
 }
 
@@ -482,7 +472,7 @@ static int compare_labels(struct measured *r, int *count, struct json *j, const 
         if (!status && v.n && test_values(&r[n], &v, p, c))
             status = error_set(e, "out of memory for %d cases", v.n);
         if (!status && v.n) add_measured(one, c, &r[n]);
-        if (!status && v.n) raw[n] = r[n].wilcoxon.p, n++;
+        if (!status && v.n) raw[n] = c->patients ? r[n].clustered.p : r[n].wilcoxon.p, n++;
         free(v.room);
         if (status) return -1;
     }

@@ -242,13 +242,13 @@ void compare_add_seeds_bootstrap(struct json *j, const char *key, const struct c
 }
 
 /* Claimed is what the analysis and the bootstrap both say. */
-static void say_seeds_margin(struct json *j, const struct compare *c, int better, const struct seeds_test *t,
-                             const struct seeds_bootstrap *b)
+static void say_seeds_margin(struct json *j, const struct compare *c, int better, int units,
+                             const struct seeds_test *t, const struct seeds_bootstrap *b)
 {
     struct tost equal;
     struct noninferiority worse;
     char text[32], again[32];
-    if (c->margin <= 0 || t->cases < STATS_LEAST_FOR_POWER || isnan(t->se)) return;
+    if (c->margin <= 0 || units < STATS_LEAST_FOR_POWER || isnan(t->se)) return;
     if (!(t->se > STATS_LEAST_ERROR)) {
         compare_say(j,
                     "Of the two ways of training nothing is claimed within %g: the error of the difference "
@@ -276,7 +276,8 @@ static void say_seeds_margin(struct json *j, const struct compare *c, int better
 }
 
 void compare_report_seeds(struct json *j, const struct compare *c, const char *what, const char *method,
-                          int better, const struct seeds_test *t, const struct seeds_bootstrap *b)
+                          int better, int units, const struct seeds_test *t,
+                          const struct seeds_bootstrap *b)
 {
     struct seeds_strict both;
     char text[32], again[32], range[STATS_RANGE_TEXT];
@@ -288,7 +289,7 @@ void compare_report_seeds(struct json *j, const struct compare *c, const char *w
                 both.p < 0.05 ? "Shown" : "Not shown", what, t->seeds, method, compare_p(text, t->p),
                 compare_p(again, b->p),
                 (t->p < 0.05) != (b->p < 0.05) ? "they do not agree, and both must say it; " : "");
-    say_seeds_margin(j, c, better, t, b);
+    say_seeds_margin(j, c, better, units, t, b);
     if (c->quiet) return;
     printf(
         "\nPatients and seeds as random: A %.4f (SD between seeds %.4f), B %.4f (%.4f), A - B %.4f (%.4f)\n",

@@ -263,7 +263,7 @@ static int compare_seeds(struct json *j, const struct tables *t, const struct co
         return error_set(e, "out of memory for %d cases", t->n);
     compare_add_seeds(j, "seeds_obuchowski_rockette", &r);
     compare_add_seeds_bootstrap(j, "seeds_bootstrap", c, &b);
-    compare_report_seeds(j, c, "AUC", "Obuchowski-Rockette", 1, &r, &b);
+    compare_report_seeds(j, c, "AUC", "Obuchowski-Rockette", 1, t->clusters, &r, &b);
     return 0;
 }
 

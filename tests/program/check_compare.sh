@@ -130,6 +130,53 @@ $nephron compare "$work/a1.json" "$work/b1.json" --unpaired --json "$work/j.json
     grep -q '"detectable_difference"' "$work/j.json"
 ok "compare --unpaired" $?
 
+# What counts is patients: cases that stand three times under their patient say no more than once.
+eight() { # times, 1 or 3 -> seeds of both arms, with two labels, and the patients
+    for arm in a b; do
+        for k in 1 2 3; do
+            awk -v k=$k -v arm=$arm -v times="$1" 'BEGIN { printf "{\"metric_per_case\": ["
+                for (i = 0; i < 8 * times; i++) { p = int(i / times)
+                    v = 0.5 + p * 7 % 11 / 40; w = 0.4 + p * 5 % 7 / 30
+                    if (arm == "a") v += 0.01 + p * 3 % 5 / 60 + k * k * (p % 3 + 1) / 300
+                    if (arm == "a") w += (p * 7 % 5 - 1) / 60
+                    printf "%s{\"metrics\": {\"1\": {\"Dice\": %.4f}, \"2\": {\"Dice\": %.4f}}, ",
+                        i ? ", " : "", v, w
+                    printf "\"prediction_file\": \"/x/c%d.nii\", \"reference_file\": \"/y/c%d.nii\"}", i, i }
+                print "]}" }' >"$work/$arm$k.$1.json"
+        done
+    done
+    awk -v times="$1" 'BEGIN { print "case,patient"
+        for (i = 0; i < 8 * times; i++) print "c" i ",P" int(i / times) }' >"$work/patients$1.csv"
+}
+all_seeds() { echo "$work/${1}1.$2.json,$work/${1}2.$2.json,$work/${1}3.$2.json"; }
+for n in 1 3; do
+    eight $n
+    $nephron compare "$(all_seeds a $n)" "$(all_seeds b $n)" --patients "$work/patients$n.csv" --margin 0.5 \
+        --json "$work/j$n.json" >"$work/out$n"
+    ok "compare of eight patients, $n cases each" $?
+    grep '"p_holm"\|"p_stricter"' "$work/j$n.json" >"$work/holm$n"
+    for key in seeds_mixed_model seeds_obuchowski_rockette seeds_bootstrap; do
+        sed -n "/\"$key\"/,/}/p" "$work/j$n.json"
+    done >"$work/random$n"
+done
+[ "$(wc -l <"$work/holm1")" -eq 2 ] && cmp "$work/holm1" "$work/holm3"
+ok "p after Holm counts patients: $(cat "$work/holm1" "$work/holm3" | tr -s ' \n' ' ')" $?
+grep -q '"cases": 8' "$work/random1" && awk -F': ' 'NR == FNR { want[FNR] = $2; next }
+    { d = $2 - want[FNR]; if (d * d > 1e-16 * (1 + $2 * $2)) { print; bad = 1 } } END { exit bad + 0 }' \
+    "$work/random1" "$work/random3" >"$work/other"
+ok "patients and seeds as random, of cases that stand three times: $(head -n 3 "$work/other")" $?
+grep -q "could have been shown: 8 patients" "$work/out3" && ! grep -q "within 0.5" "$work/out3" &&
+    ! grep -q '"seeds_margin"' "$work/j3.json"
+ok "24 cases of eight patients: nothing within a margin, of the ways of training neither" $?
+printf 'case,patient\nc0,p\nc1,p\nc2,p\nc3,q\nc4,q\nc5,q\n' >"$work/both.csv"
+$nephron compare "$work/a1.json" "$work/b1.json" --patients "$work/both.csv" >"$work/out" &&
+    grep -q "^foreground mean .*not estimable .*not estimable" "$work/out"
+ok "six cases of two patients have no interval, of the shift neither" $?
+summary Dice c0:0.7 >"$work/once1.json"
+summary Dice c0:0.6 >"$work/once2.json"
+$nephron compare "$work/once1.json,$work/once2.json" "$work/once2.json,$work/three.json" >"$work/out" &&
+    grep -q "as random: not tested, since there is one case" "$work/out"
+ok "one pair of several seeds" $?
 # Cases that all differ alike say nothing of how differences scatter.
 $nephron compare "$work/a1.20.json" "$work/a1.20.json" --margin 0.05 --json "$work/j.json" >"$work/out" &&
     grep -q "^- Within 0.05 nothing is claimed" "$work/out" && grep -q '"equivalent": false' "$work/j.json" &&

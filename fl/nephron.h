@@ -158,7 +158,8 @@ NEPHRON_EXPORT int nephron_aggregate(nephron *n, const char *strategy, float *ou
  * "strategy": {"name": "fedprox", "mu": 0.01}, "minimum". The model is the global one. */
 NEPHRON_EXPORT nephron_server *nephron_server_open(nephron_model *m, const char *options, int sites);
 NEPHRON_EXPORT size_t nephron_task_count(const nephron_server *s);
-/* Opens the next round and gives its task. */
+/* Opens the next round and gives its task. The round keeps the weights that it begins with; adding to it and
+ * ending it put them back into the model, in which a site may have trained meanwhile. */
 NEPHRON_EXPORT int nephron_server_begin(nephron_server *s, float *task, size_t count, int *round);
 /* At a site: trains from the task, on the data of t, and fills weights and numbers. t was opened with the key
  * of the site (nephron_site_key), for the server's network, batch, precision, optimizer, loss and

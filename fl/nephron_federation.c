@@ -122,12 +122,24 @@ void nephron_server_free(nephron_server *s)
 {
     if (!s) return;
     server_free(&s->server);
+    free(s->begun);
     free(s);
 }
 
 size_t nephron_task_count(const nephron_server *s)
 {
     return s ? nephron_weights_count(s->m) * (size_t)(1 + s->federation.strategy->shared_slots) : 0;
+}
+
+static size_t weights_bytes(const nephron_server *s)
+{
+    return s->server.global->count * sizeof(float);
+}
+
+/* Strategies look at the weights that the round began with, whatever the model became meanwhile. */
+static void put_back(nephron_server *s)
+{
+    if (s->open) memcpy(s->server.global->data, s->begun, weights_bytes(s));
 }
 
 int nephron_server_begin(nephron_server *s, float *task, size_t count, int *round)
@@ -139,7 +151,13 @@ int nephron_server_begin(nephron_server *s, float *task, size_t count, int *roun
         return error_set(e, "a task of %zu values, it has %zu", count, nephron_task_count(s));
     if (s->server.round >= s->federation.train.epochs)
         return error_set(e, "all %d rounds are done", s->federation.train.epochs);
+    if (!s->begun && !(s->begun = malloc(weights_bytes(s) + 1)))
+        return error_set(e, "out of memory for the weights of a round");
+    put_back(s);
+    s->open = 0;
     if (server_begin(&s->server, &s->task, e)) return -1;
+    memcpy(s->begun, layout->data, weights_bytes(s));
+    s->open = 1;
     task += nephron_pack(task, layout, s->task.weights);
     for (int k = 0; k < s->federation.strategy->shared_slots; k++)
         task += nephron_pack(task, layout, s->task.shared[k]);
@@ -171,6 +189,7 @@ int nephron_server_add(nephron_server *s, const char *site, const float *weights
                                       .lr_sum = numbers[3],
                                       .start_loss = numbers[4]};
     nephron_unpack(u.values, layout, weights);
+    put_back(s);
     int status = numbers[6] == u.round
                      ? server_add(&s->server, &u, e)
                      : error_set(e, "answers round %g, round %d is open", numbers[6], u.round);
@@ -180,7 +199,11 @@ int nephron_server_add(nephron_server *s, const char *site, const float *weights
 
 int nephron_server_end(nephron_server *s)
 {
-    return s ? server_end(&s->server, &s->n->e) : -1;
+    if (!s) return -1;
+    put_back(s);
+    if (server_end(&s->server, &s->n->e)) return -1;
+    s->open = 0;
+    return 0;
 }
 
 /* ---- a site -------------------------------------------------------------------------------------------- */

@@ -51,6 +51,9 @@ struct nephron_server {
     struct agreement federation;
     struct server server;
     struct task task;
+    /* The weights that the open round began with: a site may train in the model itself meanwhile. */
+    float *begun;
+    int open;
 };
 
 /* An option that a call takes beside those of training, and what its value must be. */

@@ -281,6 +281,39 @@ static void failed_update(nephron *n, const char *data, const char *state)
     free(task), free(weights[0]), free(weights[1]);
 }
 
+/* Two rounds of a strategy that looks at the weights before them; the site trains in the server's own model,
+ * or in one of its own. */
+static uint64_t momentum(nephron *n, const char *data, int shared)
+{
+    double numbers[NEPHRON_NUMBERS];
+    nephron_model *m = nephron_model_create(n, data, options),
+                  *own = shared ? m : nephron_model_parse(n, nephron_model_describe(m), NULL, 0);
+    nephron_data *d = nephron_data_open(own, data, "0", NULL);
+    nephron_trainer *t = nephron_trainer_open(own, d, NULL, nephron_site_key("a", 1));
+    nephron_server *s = nephron_server_open(m, "{\"strategy\": {\"name\": \"fedavgm\"}}", 1);
+    const size_t count = nephron_weights_count(m);
+    float *task = (float *)malloc((count + 1) * sizeof *task),
+          *again = (float *)malloc((count + 1) * sizeof *again),
+          *weights = (float *)malloc((count + 1) * sizeof *weights);
+    check(t && s && nephron_task_count(s) == count, "a round with momentum", n);
+    for (int k = 0; k < 2; k++) {
+        int round;
+        check(nephron_server_begin(s, task, count, &round) == 0 && round == k &&
+                  nephron_client_update(t, s, "a", NULL, task, round, weights, numbers) == 0 &&
+                  nephron_server_begin(s, again, count, &round) == 0 && round == k &&
+                  memcmp(task, again, count * sizeof *task) == 0,
+              "a round begun again has the same task", n);
+        check(nephron_server_add(s, "a", weights, count, numbers) == 0 && nephron_server_end(s) == 0,
+              "the end of a round", n);
+    }
+    const uint64_t hash = nephron_weights_hash(m);
+    nephron_server_free(s), nephron_trainer_free(t), nephron_data_free(d);
+    if (!shared) nephron_model_free(own);
+    nephron_model_free(m);
+    free(task), free(again), free(weights);
+    return hash;
+}
+
 static void aggregate(nephron *n)
 {
     const float a[3] = {1, 2, 3}, b[3] = {3, 2, 1}, c[3] = {100, 2, 5};
@@ -328,6 +361,8 @@ int main(int argc, char **argv)
         mixed(n, argv[1]);
         failed_update(n, argv[1], NULL);
         failed_update(n, argv[1], argv[4]);
+        check(momentum(n, argv[1], 0) == momentum(n, argv[1], 1),
+              "a site that trains in the server's model gives other global weights", n);
         handles_at_once(n, m, argv[2], argv[3]);
     }
     nephron_model_free(m);

@@ -391,7 +391,7 @@ const char *nephron_model_describe(nephron_model *m)
 int nephron_model_save(nephron_model *m, const char *path)
 {
     if (!m) return -1;
-    struct model *one = nephron_single(m, -1);
+    struct model *one = nephron_single(m);
     if (!one) return -1;
     if (!path) return error_set(&m->n->e, "nephron_model_save: no path");
     struct json *j = run_describe(&m->run);
@@ -423,18 +423,10 @@ int nephron_model_info(const nephron_model *m, int *channels, int *classes, int 
 
 /* ---- weights ------------------------------------------------------------------------------------------- */
 
-struct model *nephron_single(nephron_model *m, int gradients)
+struct model *nephron_single(nephron_model *m)
 {
-    if (m->folds != 1)
-        return error_set(&m->n->e, "the model has %d folds: load one to reach its weights", m->folds), NULL;
-    if (gradients == 1 && !m->model[0]->grad) {
-        struct model *with = model_clone(m->model[0]);
-        if (!with) return error_set(&m->n->e, "out of memory for %zu gradients", m->model[0]->count), NULL;
-        segmenter_free(&m->segmenter);
-        model_destroy(m->model[0]);
-        m->model[0] = with;
-    }
-    return m->model[0];
+    if (m->folds == 1) return m->model[0];
+    return error_set(&m->n->e, "the model has %d folds: load one to reach its weights", m->folds), NULL;
 }
 
 size_t nephron_pack(float *out, const struct model *layout, const float *in)
@@ -461,7 +453,7 @@ size_t nephron_weights_count(const nephron_model *m)
 static int check_count(const nephron_model *m, const float *weights, size_t count)
 {
     if (!m) return -1;
-    if (!nephron_single((nephron_model *)m, -1)) return -1;
+    if (!nephron_single((nephron_model *)m)) return -1;
     if (!weights) return error_set(&m->n->e, "no weights");
     if (count == nephron_weights_count(m)) return 0;
     return error_set(&m->n->e, "%zu weights, the model has %zu", count, nephron_weights_count(m));

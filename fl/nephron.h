@@ -46,7 +46,8 @@ typedef struct nephron_server nephron_server;
 
 /* ---- the library --------------------------------------------------------------------------------------- */
 
-/* api: NEPHRON_API. threads 0: all cores. NULL: another interface, or no memory. */
+/* api: NEPHRON_API. threads: 0 to 1024, 0 for all cores. NULL: another interface, another number of threads,
+ * or no memory. */
 NEPHRON_EXPORT nephron *nephron_open(int api, int threads);
 NEPHRON_EXPORT void nephron_close(nephron *n);
 /* Why the last call failed: one line that names file, field and value. Of NULL: why nephron_open failed. */
@@ -145,8 +146,9 @@ NEPHRON_EXPORT void nephron_trainer_free(nephron_trainer *t);
 
 /* ---- federation ---------------------------------------------------------------------------------------- */
 
-/* out = the strategy's mean of n vectors under weights (FedAvg: examples), the same bits in any order. For
- * strategies without a memory: "fedavg", "median", "trimmed", "geomedian", "krum" ... */
+/* out = the strategy's mean of n vectors under weights (FedAvg: examples; whole numbers from 1 to 1e9), the
+ * same bits in any order. For strategies without a memory: "fedavg", "median", "trimmed", "geomedian",
+ * "krum" ... */
 NEPHRON_EXPORT int nephron_aggregate(nephron *n, const char *strategy, float *out, const float *const *in,
                                      const double *weights, int vectors, size_t count);
 

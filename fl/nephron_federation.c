@@ -102,7 +102,7 @@ nephron_server *nephron_server_open(nephron_model *m, const char *options, int s
 {
     if (!m) return NULL;
     struct error *e = &m->n->e;
-    struct model *one = nephron_single(m, -1);
+    struct model *one = nephron_single(m);
     nephron_server *s = one ? calloc(1, sizeof *s) : NULL;
     if (!s) return one ? (error_set(e, "out of memory"), NULL) : NULL;
     *s = (nephron_server){.n = m->n, .m = m};

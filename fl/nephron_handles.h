@@ -68,8 +68,8 @@ int nephron_merge_options(struct train_options *o, const char *text, const struc
                           struct json **whole, struct error *e);
 /* A sample of one's own: preprocessing works in place. */
 int nephron_copy_image(struct sample *s, const nephron_image *i, struct error *e);
-/* The only fold's model, with or without gradients; NULL with a message where there are several. */
-struct model *nephron_single(nephron_model *m, int gradients);
+/* The only fold's model; NULL with a message where there are several. */
+struct model *nephron_single(nephron_model *m);
 /* Flat vectors without gaps, as callers see them, from and to those of the model. Return the number of
  * floats. */
 size_t nephron_pack(float *out, const struct model *layout, const float *in);

@@ -156,7 +156,7 @@ nephron_trainer *nephron_trainer_open(nephron_model *m, nephron_data *d, const c
     if (!m) return NULL;
     struct error *e = &m->n->e;
     if (!d || d->m != m) return error_set(e, "nephron_trainer_open: no data, or data of another model"), NULL;
-    struct model *one = nephron_single(m, 1);
+    struct model *one = nephron_single(m);
     nephron_trainer *t = one ? calloc(1, sizeof *t) : NULL;
     if (!t) return one ? (error_set(e, "out of memory"), NULL) : NULL;
     *t = (nephron_trainer){.n = m->n, .m = m, .data = d, .options = m->run.options};

@@ -94,7 +94,6 @@ static void put_row(struct text *t, const char *name, const char *paper_fl, cons
 int report_paper(struct text *t, const struct study *s, const struct results *r, struct error *e)
 {
     const struct class_results *k = &r->classify;
-    const struct classification *f = &k->arm[ARM_FEDERATED].c, *c = &k->arm[ARM_CENTRALISED].c;
     (void)e;
     text_puts(
         t, "<h2 id=paper>The paper's table beside ours</h2>\n"
@@ -105,7 +104,8 @@ int report_paper(struct text *t, const struct study *s, const struct results *r,
     if (s->segment.present)
         put_row(t, "Dice (Wilcoxon)", "0.43", "0.45", "0.202", r->segment.arm[ARM_FEDERATED].mean,
                 r->segment.arm[ARM_CENTRALISED].mean, r->segment.pair[0].p);
-    if (s->classify.present) {
+    if (s->classify.present && k->classes == 2) { /* of more there are neither DeLong's nor McNemar's tests */
+        const struct classification *f = &k->arm[ARM_FEDERATED].c, *c = &k->arm[ARM_CENTRALISED].c;
         put_row(t, "AUC (DeLong)", "0.69", "0.64", "0.959", f->auc, c->auc, k->pair[0].p);
         put_row(t, "accuracy (McNemar)", "–", "–", "0.912", f->accuracy, c->accuracy,
                 k->mcnemar[SHARE_ACCURACY].p);

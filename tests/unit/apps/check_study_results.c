@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/report/report.h"
 #include "apps/study/study_results.h"
 #include "tensor/base/rng.h"
 #include "tests/unit/expect.h"
@@ -118,8 +119,34 @@ static void check_results_of_patients(void)
     }
 }
 
+/* The paper's table has rows of areas and shares where their tests were made: of two classes. */
+static void check_paper(void)
+{
+    static struct study s;
+    static struct results r;
+    struct arm_classes arm[ARMS_MAIN] = {{.c.auc = 0.7}, {.c.auc = 0.6}};
+    static struct comparison pair[PAIRS_MAX];
+    struct error e = {""};
+    r.classify = (struct class_results){.arm = arm, .arms = ARMS_MAIN, .pair = pair};
+    for (int classes = 0; classes <= 3; classes++) {
+        struct text t = {0};
+        if (classes == 1) continue;
+        s.classify.present = classes > 0;
+        r.classify.classes = classes;
+        if (!classes) r.classify.arm = NULL;
+        else r.classify.arm = arm;
+        CHECK(report_paper(&t, &s, &r, &e) == 0, "%s", e.text);
+        char *text = text_take(&t);
+        CHECK(text && !strstr(text, "(DeLong)") == (classes != 2) &&
+                  !strstr(text, "(McNemar)") == (classes != 2),
+              "the paper's table beside %d classes", classes);
+        free(text);
+    }
+}
+
 int main(void)
 {
     check_results_of_patients();
+    check_paper();
     return check_done("check_study_results");
 }

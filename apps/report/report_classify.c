@@ -171,7 +171,7 @@ static void put_calibration(struct text *t, const struct study *s, const struct 
             html_number(t, o->threshold, 3);
             const double v[] = {o->c.accuracy, o->c.sensitivity, o->c.specificity, o->c.ppv, o->c.npv};
             for (int i = 0; i < 5; i++) {
-                cell_number(t, isnan(o->threshold) ? NAN : v[i], 2);
+                cell_number(t, v[i], 2);
             }
             text_puts(t, "\n");
         }
@@ -223,6 +223,21 @@ static void put_every_roc(struct text *t, const struct study *s, const struct cl
     plot_end(&p, "Mean probability over seeds.");
 }
 
+/* Which probabilities a chart is of. */
+static const char *charted(const struct class_results *r)
+{
+    const int fitted =
+        r->arm[ARM_FEDERATED].recalibration.usable + r->arm[ARM_CENTRALISED].recalibration.usable;
+    return fitted == ARMS_MAIN ? "after recalibration on the validation cases"
+           : fitted            ? "as trained where the validation cases allow no recalibration, else after it"
+                               : "as trained, since the validation cases allow no recalibration";
+}
+
+static double charted_error(const struct arm_classes *a)
+{
+    return a->recalibration.usable ? a->c_calibrated.ece : a->c.ece;
+}
+
 static void put_reliability(struct text *t, const struct study *s, const struct class_results *r)
 {
     enum { BINS = 5 };
@@ -247,12 +262,12 @@ static void put_reliability(struct text *t, const struct study *s, const struct 
         plot_points(&p, a, x, y, BINS);
         plot_name(&p, a, a ? "centralised" : "federated");
     }
-    char caption[3 * PLOT_NUMBER], v[2][PLOT_NUMBER];
+    char caption[250 + 2 * PLOT_NUMBER], v[2][PLOT_NUMBER];
     snprintf(caption, sizeof caption,
-             "After recalibration on the validation cases; five equal bins. Expected calibration error (ten "
-             "bins): federated %s, centralised %s.",
-             plot_number(v[0], r->arm[0].c_calibrated.ece, 3),
-             plot_number(v[1], r->arm[1].c_calibrated.ece, 3));
+             "Probabilities %s; five equal bins. Expected calibration error (ten bins): federated %s, "
+             "centralised %s.",
+             charted(r), plot_number(v[0], charted_error(&r->arm[0]), 3),
+             plot_number(v[1], charted_error(&r->arm[1]), 3));
     plot_end(&p, caption);
 }
 
@@ -275,8 +290,12 @@ static void put_decision(struct text *t, const struct study *s, const struct cla
     }
     plot_line(&p, 5 | PLOT_DASHED, x, all, STEPS);
     plot_name(&p, 5 | PLOT_DASHED, "everybody is class 1");
-    plot_end(&p, "Net benefit of acting on class 1 by recalibrated probabilities (Vickers and Elkin 2006); "
-                 "the grey line acts on nobody.");
+    char caption[250];
+    snprintf(caption, sizeof caption,
+             "Net benefit of acting on class 1 by probabilities %s (Vickers and Elkin 2006); the grey line "
+             "acts on nobody.",
+             charted(r));
+    plot_end(&p, caption);
 }
 
 int report_classify(struct text *t, const struct study *s, const struct results *r, struct error *e)

@@ -119,9 +119,12 @@ static int measure_point(struct operating_point *o, const struct class_results *
 {
     o->name = name;
     o->threshold = threshold;
-    return isnan(threshold)
-               ? 0
-               : metrics_classification(&o->c, r->label, probability, s->classify.tests, threshold);
+    if (isnan(threshold)) { /* and so is what it would give */
+        o->c = (struct classification){
+            .accuracy = NAN, .sensitivity = NAN, .specificity = NAN, .ppv = NAN, .npv = NAN};
+        return 0;
+    }
+    return metrics_classification(&o->c, r->label, probability, s->classify.tests, threshold);
 }
 
 int calibration_make(struct arm_classes *a, const struct class_results *r, const struct study *s)
@@ -135,6 +138,7 @@ int calibration_make(struct arm_classes *a, const struct class_results *r, const
     stats_recalibrate(a->calibrated, room, &a->recalibration);
     status |= metrics_classification(&a->c_calibrated, r->label, a->calibrated, n, 0.5);
     status |= stats_hosmer_lemeshow(&a->hosmer_calibrated, r->label, a->calibrated, n, 10);
+    if (!a->recalibration.usable) a->c_calibrated.brier = a->c_calibrated.ece = a->hosmer_calibrated.p = NAN;
     status |= measure_point(&a->point[0], r, s, a->probability, "0.5, as trained", 0.5);
     status |= measure_point(&a->point[1], r, s, a->probability, "Youden's, from validation",
                             stats_threshold_youden(r->validation_label, a->validation, r->validations));

@@ -91,7 +91,9 @@ struct baseline {
 struct arm_classes {
     double *probability;  /* [tests + externals] */
     double *validation;   /* [validations] */
-    double *calibrated;   /* [tests + externals] probability, recalibrated on the validation cases */
+    /* [tests + externals] probability, recalibrated on the validation cases; as it was where these do not
+     * allow it (!recalibration.usable), and c_calibrated's values are NaN then */
+    double *calibrated;
     struct recalibration recalibration;
     struct classification c_calibrated;
     struct hosmer_lemeshow hosmer_calibrated;

@@ -297,6 +297,7 @@ static void add_class_arm(struct json *o, const struct study *s, const struct ar
     json_add_number(h, "statistic", a->hosmer.statistic);
     json_add_int(h, "degrees_of_freedom", a->hosmer.groups);
     json_add_number(h, "p", a->hosmer.p);
+    json_add_bool(o, "recalibration_fitted", a->recalibration.usable);
     json_add_number(o, "brier_recalibrated", a->c_calibrated.brier);
     json_add_number(o, "ece_recalibrated", a->c_calibrated.ece);
     struct json *points = json_add_array(o, "operating_points");

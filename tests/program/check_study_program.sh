@@ -28,7 +28,8 @@ for key in segmentation arms local federated centralised dice_mean lesion_f1 les
     equivalence classification auc accuracy sensitivity \
     specificity delong difference ci mcnemar per_seed per_site patients_and_seeds_random noninferiority \
     power hodges_lehmann \
-    hd95_missed hd95_penalised_mean headline baselines brier_recalibrated operating_points; do
+    hd95_missed hd95_penalised_mean headline baselines recalibration_fitted brier_recalibrated \
+    operating_points; do
     grep -q "\"$key\":" "$work/a/report.json"
     ok "report.json has $key" $?
 done

@@ -5,6 +5,7 @@
 
 #include "apps/report/report.h"
 #include "apps/study/study_results.h"
+#include "nn/train/train_options.h"
 #include "tensor/base/rng.h"
 #include "tests/unit/expect.h"
 
@@ -119,6 +120,44 @@ static void check_results_of_patients(void)
     }
 }
 
+/* Validation cases of one class bear neither a recalibration nor a threshold: what these would give is
+ * undefined, and not 0, and charts are not called recalibrated. */
+static void check_validation_of_one_class(void)
+{
+    enum { CASES = 200 };
+    static struct data_case item[CASES];
+    struct study s;
+    struct results r;
+    struct error e = {""};
+    fill_study(&s, item, 1);
+    s.classify.options = train_options_default(&task_classify);
+    for (int i = 0; i < s.dataset.cases; i++)
+        if (s.item[i].role == STUDY_VALIDATION) item[i].target = 1;
+    CHECK(results_make(&r, &s, &e) == 0, "%s", e.text);
+    for (int a = 0; a < ARMS_MAIN; a++) {
+        const struct arm_classes *arm = &r.classify.arm[a];
+        CHECK(!arm->recalibration.usable && isnan(arm->c_calibrated.brier) && isnan(arm->c_calibrated.ece) &&
+                  isnan(arm->hosmer_calibrated.p) && isfinite(arm->c.brier) &&
+                  arm->calibrated[0] == arm->probability[0],
+              "arm %d: Brier score recalibrated %g", a, arm->c_calibrated.brier);
+        CHECK(isfinite(arm->point[0].c.sensitivity), "arm %d: at 0.5", a);
+        for (int k = 1; k < POINTS; k++)
+            CHECK(isnan(arm->point[k].threshold) && isnan(arm->point[k].c.sensitivity) &&
+                      isnan(arm->point[k].c.specificity) && isnan(arm->point[k].c.ppv),
+                  "arm %d, point %d: sensitivity %g", a, k, arm->point[k].c.sensitivity);
+    }
+    struct text t = {0};
+    CHECK(report_classify(&t, &s, &r, &e) == 0, "%s", e.text);
+    char *text = text_take(&t);
+    CHECK(text && !strstr(text, "fter recalibration on the validation cases") &&
+              strstr(text, "Probabilities as trained, since the validation cases allow no recalibration") &&
+              strstr(text, "by probabilities as trained") && !strstr(text, ">nan"),
+          "captions of charts that nothing recalibrated");
+    free(text);
+    results_free(&r);
+    empty_study(&s);
+}
+
 /* The paper's table has rows of areas and shares where their tests were made: of two classes. */
 static void check_paper(void)
 {
@@ -147,6 +186,7 @@ static void check_paper(void)
 int main(void)
 {
     check_results_of_patients();
+    check_validation_of_one_class();
     check_paper();
     return check_done("check_study_results");
 }

@@ -68,7 +68,8 @@ static const struct entry claim[] = {
     {"27 Ensembling", DONE, "Dice: mean over seeds of each case; probability: mean over seeds"},
     {"28 Metrics", DONE, "Named and defined beside each number"},
     {"29 Statistical significance and uncertainty", DONE,
-     "Patients, and seeds where there are several, as random; conditional tests beside them"},
+     "Patients, and seeds where there are several, as random (of three and more classes patients alone); "
+     "conditional tests beside them"},
     {"30 Robustness or sensitivity analysis", PARTLY, "Seeds, institutions, sizes; no artificial corruption"},
     {"31 Explainability", NOT_DONE, "Not done"},
     {"32 Evaluation on internal data", DONE, SEGMENTATION ", " CLASSIFICATION},

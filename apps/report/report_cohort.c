@@ -53,8 +53,11 @@ int report_flow(struct text *t, const struct study *s, const struct results *r, 
     if (s->external) put_external_box(t, s);
     text_puts(t, "</div>\n"
                  "<p>The split has the proportions of " REPORT_PAPER ": 785 to 104 to 99. Validation cases "
-                 "are watched during training and decide nothing: the final weights are tested, and the "
-                 "threshold is 0.5.</p>\n");
+                 "are watched during training and choose no weights: the final ones are tested");
+    if (s->classify.present && s->dataset.classes == 2)
+        text_puts(t, ", and the threshold is 0.5; recalibration and the other two operating points come from "
+                     "validation cases, and stand beside");
+    text_puts(t, ".</p>\n");
     if (s->sites_drawn)
         text_puts(t, "<p class=note>The dataset has no sites.csv: its cases were dealt at random to three "
                      "sites of equal size. Such sites do not differ from each other, so this says little "

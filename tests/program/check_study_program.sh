@@ -77,6 +77,9 @@ ok "ten models, ten weight hashes" $?
 grep -q "logistic recalibration, with Platt's targets" "$work/a/report.html" &&
     grep -q 'halfway to the next lower probability' "$work/a/report.html"
 ok "how probabilities are recalibrated and thresholds chosen" $?
+grep -q 'recalibration and the other two operating points come from validation cases' "$work/a/report.html" &&
+    ! grep -q 'decide nothing: the final weights' "$work/a/report.html"
+ok "what validation cases decide" $?
 
 # By two threads, killed in the middle and continued: the same results, byte for byte.
 $nephron study -o "$work/k" --data "$work/data" $tiny --threads 2 2>"$work/err" &
@@ -267,6 +270,9 @@ ok "study of three classes" $?
     ! grep -q '"positives"' "$work/three/report.json" &&
     grep -q 'Macro AUC of each model on the test cases of each institution' "$work/three/report.html"
 ok "three classes by institution" $?
+! grep -q 'recalibration and the other two operating points' "$work/three/report.html" &&
+    grep '>29 Statistical' "$work/three/report.html" | grep -q 'of three and more classes patients alone'
+ok "what three classes have not" $?
 awk -F, -v OFS=, 'NR > 1 { $2 += 1 } 1' "$work/whole/labels.csv" >"$work/labels.csv"
 cp "$work/whole/labels.csv" "$work/kept.csv"
 cp "$work/labels.csv" "$work/whole/labels.csv"

@@ -94,12 +94,20 @@ static size_t channel_digits(const char *name, size_t length, int *channel)
     return length - 5;
 }
 
-/* Is there a label map of just this name? Then digits at its end are the case's, not a channel. */
-static int is_labelled(const struct init *w, const char *name)
+/* The label map of a case: CASE, or CASE_seg and the like, with the images' ending. 1: it is there, and *tail
+ * tells whether its name is longer than the case's; 0: there is none; -1 with a message. */
+static int label_path(char path[1300], int *tail, const struct init *w, const char *id, size_t length,
+                      struct error *e)
 {
-    char path[1400];
-    return w->labels[0] && snprintf(path, sizeof path, "%s/%s", w->labels, name) < (int)sizeof path &&
-           file_exists(path);
+    static const char *const tails[] = {"",      "_seg", "_label",        "_labels",
+                                        "_mask", "_gt",  "_segmentation", NULL};
+    for (*tail = 0; w->labels[0] && tails[*tail]; ++*tail) {
+        if (snprintf(path, 1300, "%s/%.*s%s%s", w->labels, (int)length, id, tails[*tail], w->ending) >= 1300)
+            return error_set(e, "%s: path is too long", w->labels);
+        if (file_exists(path)) return 1;
+    }
+    path[0] = 0;
+    return 0;
 }
 
 /* The ending that all images share, and whether all end in a channel. */
@@ -109,16 +117,21 @@ static int look_at_names(struct init *w, const struct file_list *list, struct er
     w->digits = 1;
     for (int i = 0; i < list->count; i++) {
         const char *name = list->name[i];
-        size_t suffix = volume_suffix(name);
-        int channel;
+        const size_t suffix = volume_suffix(name), length = strlen(name) - suffix;
+        char label[1300];
+        int channel, tail, labelled = 0;
         if (!suffix) continue;
         if (suffix >= sizeof w->ending) return error_set(e, "%s/%s: ending is too long", w->images, name);
         if (!first) snprintf(w->ending, sizeof w->ending, "%s", name + strlen(name) - suffix);
         else if (strcmp(w->ending, name + strlen(name) - suffix))
             return error_set(e, "%s: %s and %s have different endings; `nephron convert` makes one of them",
                              w->images, first, name);
-        if (!channel_digits(name, strlen(name) - suffix, &channel) || is_labelled(w, name)) w->digits = 0;
         if (!first) first = name;
+        /* With a label map of its whole name, digits at its end are the case's, not a channel. */
+        if (channel_digits(name, length, &channel)) labelled = label_path(label, &tail, w, name, length, e);
+        else w->digits = 0;
+        if (labelled < 0) return -1;
+        if (labelled) w->digits = 0;
     }
     return first ? 0
                  : error_set(e,
@@ -150,21 +163,13 @@ static int take_image(struct init *w, const char *name, struct error *e)
     return file_join(last->image[last->files++], sizeof last->image[0], w->images, name, e);
 }
 
-/* The label map of a case: CASE, or CASE_seg and the like, with the images' ending. */
 static int find_label(struct init *w, struct found_case *c, struct error *e)
 {
-    static const char *const tails[] = {"",      "_seg", "_label",        "_labels",
-                                        "_mask", "_gt",  "_segmentation", NULL};
-    for (int k = 0; w->labels[0] && tails[k]; k++) {
-        if (snprintf(c->label, sizeof c->label, "%s/%s%s%s", w->labels, c->id, tails[k], w->ending) >=
-            (int)sizeof c->label)
-            return error_set(e, "%s: path is too long", w->labels);
-        if (!file_exists(c->label)) continue;
-        if (k) w->plain = 0;
-        return 0;
-    }
-    c->label[0] = 0;
-    if (w->classify) return 0;
+    int tail;
+    const int found = label_path(c->label, &tail, w, c->id, strlen(c->id), e);
+    if (found < 0) return -1;
+    if (found && tail) w->plain = 0;
+    if (found || w->classify) return 0;
     return error_set(e,
                      "case %s: no label map %s/%s%s (nor %s_seg%s and the like); images of unlabelled cases "
                      "belong into imagesTs",

@@ -108,6 +108,9 @@ cp own/images/$first.nii.gz digits/images/a_0001.nii.gz &&
     cp one/labelsTr/$first.nii.gz digits/masks/a_0001.nii.gz
 check "a_0001 is a case" "$nephron" init digits -o digits2
 check "of one channel" test -f digits2/imagesTr/a_0001_0000.nii.gz
+mv digits/masks/a_0001.nii.gz digits/masks/a_0001_seg.nii.gz
+check "a_0001 is a case where its label map has a tail" "$nephron" init digits -o tailed
+check "of one channel, too" test -f tailed/imagesTr/a_0001_0000.nii.gz
 
 # The Decathlon's form: images called as label maps, labels by value, no file_ending; and nnU-Net v1's.
 mkdir -p task/imagesTr

@@ -6,6 +6,7 @@
  * ("images" and "masks", label maps called CASE_seg.nii.gz) are laid out anew with -o: files are linked where
  * the file system can, else copied; the originals stay as they are.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -317,8 +318,9 @@ static int take_names(struct init *w, int old, struct error *e)
 
 /* ---- what is written ----------------------------------------------------------------------------------- */
 
-/* A second name for the same file, else a copy of it. One that is there stays where it is that file; another
- * is replaced with --overwrite alone. */
+/* A second name for the same file, else a copy of it; of a link the file that it names, for what a link says
+ * holds in its own folder. One that is there stays where it is that file; another is replaced with
+ * --overwrite alone. */
 static int place(const struct init *w, const char *from, const char *folder, const char *id, const char *tail,
                  struct error *e)
 {
@@ -329,7 +331,7 @@ static int place(const struct init *w, const char *from, const char *folder, con
     if (file_exists(to) && !w->overwrite)
         return error_set(e, "%s: is there already, and is not %s (--overwrite replaces it)", to, from);
     if (file_exists(to) && file_remove(to, e)) return -1;
-    return link(from, to) == 0 ? 0 : file_copy(from, to, e);
+    return linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0 ? 0 : file_copy(from, to, e);
 }
 
 static int place_tests(const struct init *w, struct error *e)

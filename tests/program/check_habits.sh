@@ -77,6 +77,16 @@ same "a label map is laid out" laid/labelsTr/$first.nii.gz one/labelsTr/$first.n
 check "the original stays" test -f "own/masks/${first}_seg.nii.gz"
 check "plan of it" "$nephron" plan laid
 
+# Links are followed: what a relative one says holds in its own folder alone.
+mkdir -p store linked/images linked/masks linked/imagesTs
+cp one/imagesTr/${first}_0000.nii.gz store/image.nii.gz && cp one/labelsTr/$first.nii.gz store/mask.nii.gz
+ln -s ../../store/image.nii.gz linked/images/a.nii.gz
+ln -s ../../store/image.nii.gz linked/imagesTs/b.nii.gz
+ln -s ../../store/mask.nii.gz linked/masks/a.nii.gz
+check "init of links" "$nephron" init linked -o deep/laid
+same "an image behind a link" deep/laid/imagesTr/a_0000.nii.gz store/image.nii.gz
+same "one to predict" deep/laid/imagesTs/b_0000.nii.gz store/image.nii.gz
+
 # OUT may be the folder itself, under any name: no image is lost. What is there of another kind stays.
 cp -r one itself && rm itself/dataset.json && ln -s itself alias
 check "init into the folder itself" "$nephron" init itself -o alias

@@ -451,13 +451,18 @@ int tiff_parse(struct volume *v, const unsigned char *data, size_t size, const c
 
 /* ---- the spacing file ---------------------------------------------------------------------------------- */
 
+int tiff_find_spacing(char *path, size_t size, const char *image)
+{
+    for (int shared = 0; shared < 2; shared++)
+        if (strlen(image) + 8 <= size && tiff_spacing_path(path, size, image, shared) && file_exists(path))
+            return 1;
+    return 0;
+}
+
 static int read_spacing(struct volume *v, const char *image, struct error *e)
 {
     char path[2048];
-    if (strlen(image) + 8 > sizeof path) return 0;
-    tiff_spacing_path(path, sizeof path, image, 1);
-    if (!file_exists(path)) tiff_spacing_path(path, sizeof path, image, 0);
-    if (!file_exists(path)) {
+    if (!tiff_find_spacing(path, sizeof path, image)) {
         volume_assume(v, "spacing 1 mm, place 0: no spacing file");
         return 0;
     }

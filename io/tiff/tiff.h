@@ -4,9 +4,9 @@
  *
  * Stacks, channels and frames as ImageJ, OME, tifffile and MetaMorph describe them (io/tiff/tiff_stack.h):
  * channels and frames become t. One page is a flat image. Pages have their spacing in a file beside them, as
- * nnU-Net keeps it: for CASE_0000.tif (or CASE.tif) it is CASE.json with {"spacing": [z, y, x]}; without one
- * it is 1 mm. Tags of resolution are not used, nor do palettes and "white is zero" change a value: label maps
- * keep their numbers.
+ * nnU-Net keeps it: for CASE.tif it is CASE.json with {"spacing": [z, y, x]}; for CASE_0000.tif it is
+ * CASE_0000.json, or else that of all channels, CASE.json; without one it is 1 mm. Tags of resolution are not
+ * used, nor do palettes and "white is zero" change a value: label maps keep their numbers.
  */
 #ifndef IO_TIFF_H
 #define IO_TIFF_H
@@ -19,7 +19,10 @@ int tiff_read(struct volume *v, const char *path, int what, struct error *e);
 /* The same from memory, without a spacing file. */
 int tiff_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what,
                struct error *e);
-/* Little endian, deflate, a page a slice; and the spacing file where the image is not flat. */
+/* Little endian, deflate, a page a slice; and the spacing file where the image is not flat: of CASE_0000.tif
+ * its own and that of all channels, where nnU-Net looks. */
 int tiff_write(const struct volume *v, const char *path, enum voxel_type type, struct error *e);
+/* The spacing file that is read with an image; 0 where there is none. */
+int tiff_find_spacing(char *path, size_t size, const char *image);
 
 #endif

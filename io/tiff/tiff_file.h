@@ -13,7 +13,8 @@ enum tag {
 };
 
 extern const struct image_ending tiff_endings[];
-/* "CASE.json" of CASE.tif, and of CASE_0000.tif where channel is set. */
-void tiff_spacing_path(char *path, size_t size, const char *image, int channel);
+/* The spacing file of an image: "CASE.json" of CASE.tif. With `shared` that of all channels of a case,
+ * "CASE.json" of CASE_0000.tif: 0 where the name is not of that form. */
+int tiff_spacing_path(char *path, size_t size, const char *image, int shared);
 
 #endif

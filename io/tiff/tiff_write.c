@@ -99,14 +99,17 @@ static void put_page(struct text *t, const struct volume *v, enum voxel_type typ
     put(t, 0, 4);
 }
 
+/* That of all channels too, for nnU-Net reads no other with an image; but four digits may be the number of a
+ * case, which has a spacing of its own. */
 static int write_spacing(const struct volume *v, const char *image, struct error *e)
 {
     char path[2048];
+    int status = 0;
     if (strlen(image) + 8 > sizeof path) return error_set(e, "%.100s...: path is too long", image);
-    tiff_spacing_path(path, sizeof path, image, 1);
     struct json *j = json_object(), *list = json_add_array(j, "spacing");
     for (int i = 2; i >= 0; i--) json_add_number(list, NULL, v->spacing[i]);
-    int status = json_write(j, path, e);
+    for (int shared = 0; !status && shared < 2; shared++)
+        if (tiff_spacing_path(path, sizeof path, image, shared)) status = json_write(j, path, e);
     json_free(j);
     return status;
 }

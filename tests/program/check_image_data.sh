@@ -49,6 +49,22 @@ for form in nrrd mha mhd tif; do
     ok "$form: another label map or place than of NIfTI" $?
 done
 
+# ---- four digits that are the number of a case: each has a spacing of its own -------------------------------
+for n in 1 2; do
+    printf 'NDims = 3\nDimSize = 2 2 2\nElementSpacing = 1 1 %s\nElementType = MET_UCHAR\n' $n \
+        >"$work/scan_000$n.mha"
+    printf 'ElementDataFile = LOCAL\nabcdefgh' >>"$work/scan_000$n.mha"
+    $nephron convert "$work/scan_000$n.mha" "$work/scan_000$n.tif" >"$work/out" 2>"$work/err"
+    ok "scan $n to TIFF: $(cat "$work/err")" $?
+done
+for n in 1 2; do
+    $nephron info "$work/scan_000$n.tif" | grep -q "spacing       1 x 1 x $n mm"
+    ok "the spacing of scan $n" $?
+done
+rm "$work/scan_0002.json"
+$nephron info "$work/scan_0002.tif" | grep -q "spacing       1 x 1 x 2 mm"
+ok "nnU-Net's file of all channels" $?
+
 # ---- planes of three colours -------------------------------------------------------------------------------
 slices=tests/data/images/slices
 $nephron info $slices >"$work/out" && grep -q "channel 2     B" "$work/out"

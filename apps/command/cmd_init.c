@@ -18,6 +18,7 @@
 #include "apps/base/options.h"
 #include "apps/command/commands.h"
 #include "io/base/file.h"
+#include "io/tiff/tiff.h"
 #include "nn/data/labelmap.h"
 
 enum { FOUND_MAX = 100000 };
@@ -321,17 +322,30 @@ static int take_names(struct init *w, int old, struct error *e)
 /* A second name for the same file, else a copy of it; of a link the file that it names, for what a link says
  * holds in its own folder. One that is there stays where it is that file; another is replaced with
  * --overwrite alone. */
-static int place(const struct init *w, const char *from, const char *folder, const char *id, const char *tail,
-                 struct error *e)
+static int place_file(const struct init *w, const char *from, const char *folder, const char *id,
+                      const char *tail, const char *ending, struct error *e)
 {
     char to[1300];
-    if (snprintf(to, sizeof to, "%s/%s/%s%s%s", w->out, folder, id, tail, w->ending) >= (int)sizeof to)
+    if (snprintf(to, sizeof to, "%s/%s/%s%s%s", w->out, folder, id, tail, ending) >= (int)sizeof to)
         return error_set(e, "%s: path is too long", w->out);
     if (file_is_same(from, to)) return 0;
     if (file_exists(to) && !w->overwrite)
         return error_set(e, "%s: is there already, and is not %s (--overwrite replaces it)", to, from);
     if (file_exists(to) && file_remove(to, e)) return -1;
     return linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0 ? 0 : file_copy(from, to, e);
+}
+
+/* An image or a label map; with a TIFF goes its spacing, with the first one that of all channels. */
+static int place(const struct init *w, const char *from, const char *folder, const char *id, const char *tail,
+                 struct error *e)
+{
+    char spacing[1400];
+    const int first = !*tail || strcmp(tail, "_0000") == 0;
+    if (place_file(w, from, folder, id, tail, w->ending, e)) return -1;
+    if (!first || image_format_named(w->ending) != &tiff_format ||
+        !tiff_find_spacing(spacing, sizeof spacing, from))
+        return 0;
+    return place_file(w, spacing, folder, id, "", ".json", e);
 }
 
 static int place_tests(const struct init *w, struct error *e)
@@ -344,13 +358,18 @@ static int place_tests(const struct init *w, struct error *e)
         return -1;
     int status = 0;
     for (int i = 0; !status && i < list.count; i++) {
-        char id[ID_MAX];
-        size_t suffix = volume_suffix(list.name[i]), length = strlen(list.name[i]) - suffix;
-        if (!suffix || strcmp(list.name[i] + length, w->ending)) continue;
-        if (length >= sizeof id) status = error_set(e, "%s/%s: name is too long", w->test, list.name[i]);
-        else snprintf(id, sizeof id, "%.*s", (int)length, list.name[i]);
-        if (!status) status = file_join(path, sizeof path, w->test, list.name[i], e);
-        if (!status) status = place(w, path, "imagesTs", id, w->digits ? "" : "_0000", e);
+        char id[ID_MAX], tail[16] = "_0000";
+        const char *name = list.name[i];
+        size_t length = strlen(name) - volume_suffix(name), stem = length;
+        int channel;
+        if (!name[length] || strcmp(name + length, w->ending)) continue;
+        if (w->digits && (stem = channel_digits(name, length, &channel)) > 0)
+            snprintf(tail, sizeof tail, "%.5s", name + stem);
+        else if (w->digits) stem = length, tail[0] = 0;
+        if (stem >= sizeof id) status = error_set(e, "%s/%s: name is too long", w->test, name);
+        else snprintf(id, sizeof id, "%.*s", (int)stem, name);
+        if (!status) status = file_join(path, sizeof path, w->test, name, e);
+        if (!status) status = place(w, path, "imagesTs", id, tail, e);
     }
     file_list_free(&list);
     return status;

@@ -49,7 +49,7 @@ for form in nrrd mha mhd tif; do
     ok "$form: another label map or place than of NIfTI" $?
 done
 
-# ---- four digits that are the number of a case: each has a spacing of its own -------------------------------
+# ---- four digits that are the number of a case: each has a spacing of its own -----------------------------
 for n in 1 2; do
     printf 'NDims = 3\nDimSize = 2 2 2\nElementSpacing = 1 1 %s\nElementType = MET_UCHAR\n' $n \
         >"$work/scan_000$n.mha"
@@ -64,6 +64,20 @@ done
 rm "$work/scan_0002.json"
 $nephron info "$work/scan_0002.tif" | grep -q "spacing       1 x 1 x 2 mm"
 ok "nnU-Net's file of all channels" $?
+
+# ---- init -o takes the spacing of a TIFF along -------------------------------------------------------------
+mkdir -p "$work/own/images" "$work/own/masks" "$work/own/imagesTs"
+printf 'NDims = 3\nDimSize = 2 2 2\nElementSpacing = 1 2 3\nElementType = MET_UCHAR\n' >"$work/own/a.mha"
+printf 'ElementDataFile = LOCAL\n\000\001\000\001\000\001\000\001' >>"$work/own/a.mha"
+for folder in images masks imagesTs; do
+    $nephron convert "$work/own/a.mha" "$work/own/$folder/a.tif" >"$work/out" 2>"$work/err"
+    ok "a TIFF in $folder: $(cat "$work/err")" $?
+done
+check "init of TIFF" $nephron init "$work/own" -o "$work/laid"
+for image in imagesTr/a_0000 labelsTr/a imagesTs/a_0000; do
+    $nephron info "$work/laid/$image.tif" | grep -q "spacing       1 x 2 x 3 mm"
+    ok "the spacing of $image" $?
+done
 
 # ---- planes of three colours -------------------------------------------------------------------------------
 slices=tests/data/images/slices

@@ -327,56 +327,44 @@ static int convert_image(const char *in, const char *out, const char *series, in
 
 /* ---- label maps to DICOM ------------------------------------------------------------------------------- */
 
-enum { DICOM_LABELS_MAX = 65535 };
-
 struct to_dicom {
     const char *like, *as, *labels; /* the series, "seg" or "rtstruct", dataset.json or NULL */
     struct image_choice choice;     /* of the series */
 };
 
-static void add_label(struct dicom_label *label, int *count, int value, const char *name)
+struct label_list {
+    struct dicom_label *label; /* [LABEL_NAMES_MAX] */
+    int count;
+};
+
+/* Of any value but the background's; without a name it is called by its value. */
+static void add_label(void *context, int value, const char *name)
 {
-    struct dicom_label *l = &label[(*count)++];
+    struct label_list *list = context;
+    if (value == 0) return;
+    struct dicom_label *l = &list->label[list->count++];
     l->value = value;
     if (name) snprintf(l->name, sizeof l->name, "%s", name);
     else snprintf(l->name, sizeof l->name, "label %d", value);
 }
 
-/* The labels of dataset.json but the background. */
-static int named_labels(struct dicom_label *label, int *count, const char *path, struct error *e)
-{
-    struct json *j = json_read(path, e);
-    const struct json *list = json_get(j, "labels");
-    int status = j ? 0 : -1;
-    if (!status && (!list || list->type != JSON_OBJECT)) status = error_set(e, "%s: has no labels", path);
-    for (int i = 0; !status && i < list->count; i++) {
-        const struct json *l = list->item[i];
-        if (l->type != JSON_INT || l->integer < 0 || l->integer > DICOM_LABELS_MAX)
-            status = error_set(e, "%s: label %s is no number from 0 to %d", path, l->key, DICOM_LABELS_MAX);
-        else if (l->integer > 0 && *count < DICOM_LABELS_MAX)
-            add_label(label, count, (int)l->integer, l->key);
-    }
-    json_free(j);
-    return status;
-}
-
 /* Labels of the map that have no name: without dataset.json all; with one they are an error. */
-static int unnamed_labels(struct dicom_label *label, int *count, const uint16_t *map, size_t n,
-                          const char *names, struct error *e)
+static int unnamed_labels(struct label_list *list, const uint16_t *map, size_t n, const char *names,
+                          struct error *e)
 {
-    unsigned char *known = calloc(DICOM_LABELS_MAX + 1, 1);
+    unsigned char *known = calloc(LABEL_NAMES_MAX + 1, 1);
     if (!known) return error_set(e, "out of memory for labels");
-    for (int i = 0; i < *count; i++) known[label[i].value] = 1;
+    for (int i = 0; i < list->count; i++) known[list->label[i].value] = 1;
     int status = 0;
     for (size_t i = 0; i < n; i++)
         if (map[i] && !known[map[i]]) known[map[i]] = 2;
-    for (int value = 1; value <= DICOM_LABELS_MAX && !status; value++) {
+    for (int value = 1; value <= LABEL_NAMES_MAX && !status; value++) {
         if (known[value] == 2 && names)
             status = error_set(e, "label %d is not among the labels of %s", value, names);
-        else if (known[value] == 2) add_label(label, count, value, NULL);
+        else if (known[value] == 2) add_label(list, value, NULL);
     }
     free(known);
-    if (!status && *count == 0)
+    if (!status && list->count == 0)
         status = error_set(e, "has no label but the background, and --labels names none");
     return status;
 }
@@ -400,17 +388,19 @@ static void tell_numbers(const char *out, const struct dicom_label *label, int c
 }
 
 /* The map, its labels named so far, and those that have no name. */
-static int write_labels(const char *in, const char *out, const struct to_dicom *o, struct dicom_label *label,
-                        int count, const uint16_t *map, const struct dicom_reference *r, struct error *e)
+static int write_labels(const char *in, const char *out, const struct to_dicom *o, struct label_list *list,
+                        const uint16_t *map, const struct dicom_reference *r, struct error *e)
 {
+    struct dicom_label *label = list->label;
     char date[16], clock[16];
     time_t now = time(NULL);
     struct tm utc;
     gmtime_r(&now, &utc);
     strftime(date, sizeof date, "%Y%m%d", &utc);
     strftime(clock, sizeof clock, "%H%M%S", &utc);
-    if (unnamed_labels(label, &count, map, volume_voxels(&r->geometry), o->labels, e))
+    if (unnamed_labels(list, map, volume_voxels(&r->geometry), o->labels, e))
         return error_prefix(e, "%s", in);
+    const int count = list->count;
     qsort(label, (size_t)count, sizeof *label, compare_labels);
     int seg = strcmp(o->as, "seg") == 0;
     if ((seg ? dicom_seg_write : dicom_rtstruct_write)(out, map, label, count, r, "nephron " NEPHRON_VERSION,
@@ -422,8 +412,8 @@ static int write_labels(const char *in, const char *out, const struct to_dicom *
     return 0;
 }
 
-static int convert_map(const char *in, const char *out, const struct to_dicom *o, struct dicom_label *label,
-                       int count, struct error *e)
+static int convert_map(const char *in, const char *out, const struct to_dicom *o, struct label_list *list,
+                       struct error *e)
 {
     struct dicom_reference r;
     struct volume v;
@@ -434,7 +424,7 @@ static int convert_map(const char *in, const char *out, const struct to_dicom *o
     }
     uint16_t *map = voxels_check(&v, VOXEL_F32, e) ? NULL : dicom_labels_map(&v, &r, e);
     volume_free(&v);
-    int status = map ? write_labels(in, out, o, label, count, map, &r, e) : error_prefix(e, "%s", in);
+    int status = map ? write_labels(in, out, o, list, map, &r, e) : error_prefix(e, "%s", in);
     free(map);
     dicom_reference_free(&r);
     return status;
@@ -442,11 +432,11 @@ static int convert_map(const char *in, const char *out, const struct to_dicom *o
 
 static int convert_to_dicom(const char *in, const char *out, const struct to_dicom *o, struct error *e)
 {
-    struct dicom_label *label = calloc(DICOM_LABELS_MAX + 1, sizeof *label);
-    int count = 0, status = label ? 0 : error_set(e, "%s: out of memory for labels", in);
-    if (!status && o->labels) status = named_labels(label, &count, o->labels, e);
-    if (!status) status = convert_map(in, out, o, label, count, e);
-    free(label);
+    struct label_list list = {calloc(LABEL_NAMES_MAX, sizeof *list.label), 0};
+    int status = list.label ? 0 : error_set(e, "%s: out of memory for labels", in);
+    if (!status && o->labels) status = dataset_list_labels(o->labels, add_label, &list, e);
+    if (!status) status = convert_map(in, out, o, &list, e);
+    free(list.label);
     return status;
 }
 

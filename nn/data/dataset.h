@@ -84,6 +84,11 @@ int dataset_room(struct dataset *d, int channels, int labels, int regions, struc
 int dataset_read_description(struct dataset *d, const char *path, struct error *e);
 /* The same of JSON in memory, which d then owns (also after an error); name for messages. */
 int dataset_take_description(struct dataset *d, struct json *json, const char *name, struct error *e);
+/* The values of a dataset.json's "labels" from 0 to LABEL_NAMES_MAX, each once, with their names: NULL of one
+ * that occurs in regions of several alone. Of any of the file's forms, and the file need hold no more. */
+enum { LABEL_NAMES_MAX = 65535 };
+typedef void (*dataset_take_name)(void *context, int value, const char *name);
+int dataset_list_labels(const char *path, dataset_take_name take, void *context, struct error *e);
 /* dataset.json of d: as it was read, or what a MedMNIST file would have. To be freed; NULL when memory is
  * out. */
 struct json *dataset_describe(const struct dataset *d);

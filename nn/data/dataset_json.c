@@ -357,6 +357,50 @@ int dataset_read_header(struct dataset *d, const char *json_path, struct error *
     return 0;
 }
 
+/* The values of one member of "labels": named[value] becomes 1 where it is a region of several, 2 where it is
+ * the value's own, which take() is given. */
+static int list_label(unsigned char named[LABEL_NAMES_MAX + 1], const struct json *item,
+                      dataset_take_name take, void *context, struct error *e)
+{
+    const int list = item->type == JSON_ARRAY, n = list ? item->count : 1;
+    for (int i = 0; i < n; i++) {
+        const int value = label_value(list ? item->item[i] : item, item->key, e);
+        if (value < 0) return -1;
+        if (value > LABEL_NAMES_MAX)
+            return error_set(e, "labels: '%s' has value %d, more than %d", item->key, value, LABEL_NAMES_MAX);
+        if (n > 1 && !named[value]) named[value] = 1;
+        if (n > 1) continue;
+        if (named[value] == 2) return error_set(e, "labels: value %d is there twice", value);
+        named[value] = 2;
+        take(context, value, item->key);
+    }
+    return 0;
+}
+
+static int list_labels(struct json *json, dataset_take_name take, void *context, struct error *e)
+{
+    int status = modernise(json, e);
+    const struct json *labels = json_get(json, "labels");
+    unsigned char *named = calloc(LABEL_NAMES_MAX + 1, 1);
+    if (!status && !named) status = error_set(e, "out of memory for labels");
+    if (!status && (!labels || labels->type != JSON_OBJECT)) status = error_set(e, "has no labels");
+    for (int i = 0; !status && i < labels->count; i++)
+        status = list_label(named, labels->item[i], take, context, e);
+    for (int value = 0; !status && value <= LABEL_NAMES_MAX; value++)
+        if (named[value] == 1) take(context, value, NULL);
+    free(named);
+    return status;
+}
+
+int dataset_list_labels(const char *path, dataset_take_name take, void *context, struct error *e)
+{
+    struct json *json = json_read(path, e);
+    if (!json) return -1;
+    const int status = list_labels(json, take, context, e);
+    json_free(json);
+    return status ? error_prefix(e, "%s", path) : 0;
+}
+
 struct json *dataset_describe(const struct dataset *d)
 {
     if (d->json) return json_copy(d->json);

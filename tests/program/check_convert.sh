@@ -311,6 +311,20 @@ ok "labels that keep their numbers are not told" $?
 $nephron convert "$work/map.dcm" "$work/map.nii" >"$work/out" && tail -c 140 "$work/map.nii" >"$work/back" &&
     tail -c 140 "$work/map.nrrd" | cmp -s - "$work/back"
 ok "a segmentation, read back, is the label map" $?
+# The names of an older dataset.json, and of one with regions: what the rest of the program reads, too.
+echo '{"labels": {"0": "background", "2": "tumour", "1": "kidney"}}' >"$work/v1.json"
+echo '{"labels": {"background": 0, "both": [1, 2], "tumour": [2]}}' >"$work/regions.json"
+for names in v1 regions; do
+    check "labels of $names.json" $nephron convert "$work/map.nrrd" "$work/map.dcm" --like "$work/study" \
+        --labels "$work/$names.json"
+    grep -q tumour "$work/map.dcm"
+    ok "$names.json names them" $?
+done
+grep -q 'label 1' "$work/map.dcm"
+ok "a value of a region of several alone has no name" $?
+echo '{"labels": {"background": 0, "one": 1, "other": 1}}' >"$work/twice.json"
+refuses 1 "twice.json: labels: value 1 is there twice" $nephron convert "$work/map.nrrd" "$work/map.dcm" \
+    --like "$work/study" --labels "$work/twice.json"
 label_map 7 4 >"$work/map.nrrd"
 check "labels with gaps" $nephron convert "$work/map.nrrd" "$work/gaps.dcm" --like "$work/study"
 holds "their other numbers" "gaps.dcm: label 4 (label 4) is segment 1" "$work/err"

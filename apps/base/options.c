@@ -405,12 +405,11 @@ static int describes_folder(const char *path)
            run_is_folder(beside);
 }
 
-/* What of the command line the file would replace, or NULL. */
-static const char *replaced(const char *path, const struct operands *o)
+const char *options_replaced(const char *path, const struct operands *o)
 {
     if (!file_exists(path) || file_is_dir(path)) return NULL;
     for (int k = 0; k < o->count; k++)
-        if (replaces(path, o->text[k])) return o->text[k];
+        if (o->text[k] != path && replaces(path, o->text[k])) return o->text[k];
     for (int k = 0; k < o->options; k++) {
         const struct option_spec *s = o->option[k];
         const struct option_texts *several = s->kind == OPTION_TEXTS ? s->value : NULL;
@@ -439,7 +438,7 @@ static int check_outputs(const char *command, const struct operands *o)
     for (int i = 0; i < o->options; i++) {
         const struct option_spec *s = o->option[i];
         const char *path = s->kind == OPTION_OUTPUT ? *(const char *const *)s->value : NULL;
-        const char *lost = path ? replaced(path, o) : NULL;
+        const char *lost = path ? options_replaced(path, o) : NULL;
         if (lost) return app_usage(command, "--%s %s: would replace what is read, %s", s->name, path, lost);
         const int table = path && strcmp(s->argument, "FILE") == 0,
                   file = table || (path && volume_suffix(path) && !file_is_dir(path));

@@ -74,6 +74,9 @@ const char *options_given_below(const struct operands *o, const struct option_sp
                                 const char *heading);
 /* Whether the option of that long name was given. */
 int options_given(const struct operands *o, const char *name);
+/* What is read by the command line, or describes a folder, and would be replaced by a file of that path,
+ * which may be one of the operands; NULL where nothing would. OPTION_OUTPUT is checked so by itself. */
+const char *options_replaced(const char *path, const struct operands *o);
 void options_print_help(const struct command_help *help);
 /* For "did you mean": if candidate is nearer to word than distance, it becomes *best. Returns the smaller
  * distance. Begin with OPTIONS_FAR. */

@@ -568,6 +568,8 @@ int cmd_convert(int argc, char **argv)
     if (!options_parse(&o, argc, argv, &help, 2, 2, &status)) return status;
     const char *in = o.text[0], *out = o.text[1];
     if ((status = check_options(&o, spec, dicom.like != NULL))) return status;
+    const char *lost = options_replaced(out, &o);
+    if (lost) return app_usage("convert", "OUT %s: would replace what is read, %s", out, lost);
     if (max_gb > 0) volume_set_limit(max_gb);
     if (dicom.like) {
         dicom.choice = (struct image_choice){series, volume};

@@ -368,6 +368,13 @@ $nephron convert tests/data/images/grey.png "$work/g.nii.gz" >"$work/out" 2>"$wo
 grep -q "note: tests/data/images/grey.png: assumed .*spacing 1 mm" "$work/err"
 ok "what is assumed is of the input: $(cat "$work/err")" $?
 
+# ---- OUT is not what is read -------------------------------------------------------------------------------
+cp tests/data/images/plain.mha "$work/kept.mha" && cp "$work/kept.mha" "$work/before"
+refuses 2 "OUT $work/./kept.mha: would replace what is read, $work/kept.mha" $nephron convert "$work/kept.mha" \
+    "$work/./kept.mha"
+cmp -s "$work/kept.mha" "$work/before"
+ok "it stays" $?
+
 # ---- what a format cannot hold -----------------------------------------------------------------------------
 for ending in tif nii.gz mha nrrd; do
     $nephron convert tests/data/images/plain.mha "$work/place.$ending" >"$work/out" 2>"$work/err"

@@ -417,7 +417,7 @@ static int convert_map(const char *in, const char *out, const struct to_dicom *o
 {
     struct dicom_reference r;
     struct volume v;
-    if (dicom_reference_read(&r, o->like, &o->choice, e)) return -1;
+    if (dicom_reference_read(&r, o->like, &o->choice, out, e)) return -1;
     if (volume_read_exact(&v, in, e)) {
         dicom_reference_free(&r);
         return -1;
@@ -570,6 +570,9 @@ int cmd_convert(int argc, char **argv)
     if ((status = check_options(&o, spec, dicom.like != NULL))) return status;
     const char *lost = options_replaced(out, &o);
     if (lost) return app_usage("convert", "OUT %s: would replace what is read, %s", out, lost);
+    const struct image_format *other = dicom.like ? image_format_named(out) : NULL;
+    if ((other && other->write) || (dicom.like && weights_format_named(out)))
+        return app_usage("convert", "--like writes DICOM, a .dcm, which %s is not", out);
     if (max_gb > 0) volume_set_limit(max_gb);
     if (dicom.like) {
         dicom.choice = (struct image_choice){series, volume};

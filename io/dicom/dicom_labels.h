@@ -41,9 +41,10 @@ struct dicom_reference {
     struct dicom_image_uid *image;                    /* [geometry.size[2]]: of each slice */
 };
 
-/* The series (or its chosen volume) at the path. Free with dicom_reference_free. */
+/* The series (or its chosen volume) at the path; out: what will be written, which must be none of its files.
+ * Free with dicom_reference_free. */
 int dicom_reference_read(struct dicom_reference *r, const char *path, const struct image_choice *choice,
-                         struct error *e);
+                         const char *out, struct error *e);
 void dicom_reference_free(struct dicom_reference *r);
 /* The copied elements from tag `from` to tag `to`. */
 void dicom_put_identity(struct text *t, const struct dicom_reference *r, uint32_t from, uint32_t to);

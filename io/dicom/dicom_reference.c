@@ -92,12 +92,15 @@ static int take_images(struct dicom_reference *r, const struct dicom_series *s, 
 }
 
 int dicom_reference_read(struct dicom_reference *r, const char *path, const struct image_choice *choice,
-                         struct error *e)
+                         const char *out, struct error *e)
 {
     struct dicom_series s = {.header_only = 1};
     struct image_info info;
     memset(r, 0, sizeof *r);
     int status = dicom_series_load(&s, path, choice ? choice->series : NULL, e);
+    for (int i = 0; !status && i < s.files; i++)
+        if (file_is_same(s.file[i].path, out))
+            status = error_set(e, "%s: is a file of the series, which the labels would replace", out);
     if (!status) status = dicom_arrange(&r->geometry, &info, &s, choice ? choice->volume : 0, e);
     if (!status) status = read_identity(r, s.file[0].path, e);
     if (!status) status = take_images(r, &s, e);

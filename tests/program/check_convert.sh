@@ -372,8 +372,13 @@ ok "what is assumed is of the input: $(cat "$work/err")" $?
 cp tests/data/images/plain.mha "$work/kept.mha" && cp "$work/kept.mha" "$work/before"
 refuses 2 "OUT $work/./kept.mha: would replace what is read, $work/kept.mha" $nephron convert "$work/kept.mha" \
     "$work/./kept.mha"
-cmp -s "$work/kept.mha" "$work/before"
-ok "it stays" $?
+refuses 2 "--like writes DICOM, a .dcm, which $work/map.nrrd is not" $nephron convert "$work/map.dcm" \
+    "$work/map.nrrd" --like "$work/study"
+cp "$work/study/d.dcm" "$work/slice"
+refuses 1 "d.dcm: is a file of the series, which the labels would replace" $nephron convert "$work/map.nrrd" \
+    "$work/study/d.dcm" --like "$work/study"
+cmp -s "$work/study/d.dcm" "$work/slice" && cmp -s "$work/kept.mha" "$work/before"
+ok "they stay" $?
 
 # ---- what a format cannot hold -----------------------------------------------------------------------------
 for ending in tif nii.gz mha nrrd; do

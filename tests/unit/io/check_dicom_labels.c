@@ -195,7 +195,7 @@ static void check_tilted(void)
     struct error e = {""};
     struct volume v = {0};
     write_series(0.8);
-    CHECK(!dicom_reference_read(&r, in_folder("series"), NULL, &e), "%s", e.text);
+    CHECK(!dicom_reference_read(&r, in_folder("series"), NULL, in_folder("seg.dcm"), &e), "%s", e.text);
     for (int i = 0; i < PLANE; i++) map[PLANE + i] = map[3 * PLANE + i] = (uint16_t)(i % 3 == 0);
     CHECK(!dicom_seg_write(in_folder("seg.dcm"), map, &label, 1, &r, "test 1", "20200102", "030405", &e) &&
               !dicom_read(&v, in_folder("seg.dcm"), 0, &e),
@@ -296,7 +296,7 @@ int main(void)
     char command[64];
     if (!mkdtemp(folder) || file_mkdirs(in_folder("series"), &e)) return 1;
     write_series(0);
-    int status = dicom_reference_read(&r, in_folder("series"), NULL, &e);
+    int status = dicom_reference_read(&r, in_folder("series"), NULL, in_folder("seg.dcm"), &e);
     CHECK(!status && r.geometry.size[2] == DEPTH && strcmp(r.image[4].instance_uid, "1.2.3.4") == 0, "%s",
           e.text);
     if (!status) {

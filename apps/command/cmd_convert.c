@@ -296,7 +296,7 @@ static int convert_series(const char *in, const char *out, const char *uid, int 
 {
     char name[2048];
     struct image_info d;
-    struct image_choice choice = {uid, volume ? volume : 1};
+    struct image_choice choice = {uid, volume ? volume : volume_first(in)};
     int status = 0;
     d.volumes = choice.volume;
     for (; !status && choice.volume <= d.volumes; choice.volume++) {
@@ -308,7 +308,7 @@ static int convert_series(const char *in, const char *out, const char *uid, int 
             return -1;
         }
         if (!status) status = write_image(&v, in, name, d.part, e);
-        if (volume) break;
+        if (volume || d.volumes == 1) break;
     }
     return status;
 }

@@ -170,9 +170,10 @@ int info_image(const char *path, const char *series, struct json *j, struct erro
     json_add_text(j, "kind", "image");
     struct json *list = json_add_array(j, "images");
     for (int i = 0; !status && i < count; i++) {
-        struct image_choice choice = {uid[i][0] ? uid[i] : NULL, 1};
-        for (int volumes = 1; !status && choice.volume <= volumes; choice.volume++)
-            status = info_volume(&volumes, path, &choice, list, e);
+        struct image_choice choice = {uid[i][0] ? uid[i] : NULL, volume_first(path)};
+        int volumes = 1;
+        do status = info_volume(&volumes, path, &choice, list, e);
+        while (!status && volumes > 1 && ++choice.volume <= volumes);
     }
     free(uid);
     return status;

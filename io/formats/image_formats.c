@@ -102,9 +102,9 @@ int volume_read_choice(struct volume *v, struct image_info *info, const char *pa
             .field_strength = NAN, .repetition_time = NAN, .echo_time = NAN, .volumes = 1};
     if (f->read_series) return f->read_series(v, info, path, choice, what, e);
     if (choice && choice->series) return error_set(e, "%s: a %s image has no series", path, f->name);
-    if (choice && choice->volume > 1)
-        return error_set(e, "%s: a %s image is one volume, there is no volume %d", path, f->name,
-                         choice->volume);
+    if (choice && choice->volume)
+        return error_set(e, "%s: a %s image is read whole: volumes are chosen of DICOM series alone", path,
+                         f->name);
     return f->read(v, path, what, e);
 }
 
@@ -131,6 +131,12 @@ int volume_list_series(char (**uid)[65], int *count, const char *path, const cha
     *count = 1;
     *uid = calloc(1, sizeof **uid);
     return *uid ? 0 : error_set(e, "%s: out of memory", path);
+}
+
+int volume_first(const char *path)
+{
+    const struct image_format *f = image_format_of(path);
+    return f && f->read_series;
 }
 
 int volume_write(const struct volume *v, const char *path, enum voxel_type type, struct error *e)

@@ -29,6 +29,8 @@ int volume_read_choice(struct volume *v, struct image_info *info, const char *pa
 /* The UIDs of the series at the path: malloc'ed, sorted; one that is "" of a format without series. series:
  * NULL, or the only one wanted. */
 int volume_list_series(char (**uid)[65], int *count, const char *path, const char *series, struct error *e);
+/* Where choosing begins for who wants all volumes at the path: 1, or 0 of a format that is read whole. */
+int volume_first(const char *path);
 /* Writes in the format of the name. Integer types hold every voxel or it is an error that names one: nothing
  * is rounded or clamped. */
 int volume_write(const struct volume *v, const char *path, enum voxel_type type, struct error *e);

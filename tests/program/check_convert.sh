@@ -274,6 +274,10 @@ $nephron predict "$work/run" -i $dicom/series -o "$work/labels" --no-mirror --qu
     $nephron info "$work/labels/series.nii.gz" >"$work/out" &&
     [ "$(grep affine "$work/out")" = "$(grep affine "$work/nifti")" ]
 ok "predict a series: a label map with its geometry" $?
+refuses 1 "colour.png: a PNG image is read whole" $nephron convert tests/data/images/colour.png "$work/x.nii" \
+    --volume 1
+refuses 1 "is read whole" $nephron predict "$work/run" -i "$work/series.nii.gz" -o "$work/labels1" \
+    --volume 1 --no-mirror --quiet
 mkdir -p "$work/cases/a_0000" "$work/cases/b_0000"
 cp $dicom/series/* "$work/cases/a_0000/" && cp $dicom/enhanced.dcm "$work/cases/b_0000/"
 $nephron predict "$work/run" -i "$work/cases" -o "$work/labels" --no-mirror --quiet &&

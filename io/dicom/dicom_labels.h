@@ -52,7 +52,7 @@ void dicom_put_identity(struct text *t, const struct dicom_reference *r, uint32_
 void dicom_put_name(struct text *t, uint32_t tag, const char *vr, const char *name,
                     const struct dicom_reference *r);
 /* UIDs of the images of the slices z0 to z1 (exclusive), each once: items with Referenced SOP Class and
- * Instance UID. */
+ * Instance UID; of one slice of a multi-frame image its frame, for without it an item is all frames. */
 void dicom_put_images(struct text *items, const struct dicom_reference *r, int z0, int z1);
 /* A new UID of the object: of its labels, series, name and moment. */
 void dicom_object_uid(char uid[65], const uint16_t *map, const struct dicom_reference *r, const char *what,

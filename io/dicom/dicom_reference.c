@@ -149,6 +149,8 @@ void dicom_put_images(struct text *items, const struct dicom_reference *r, int z
         if (told) continue;
         dicom_put_text(&item, DCM_REFERENCED_SOP_CLASS_UID, "UI", r->image[z].class_uid);
         dicom_put_text(&item, DCM_REFERENCED_SOP_INSTANCE_UID, "UI", r->image[z].instance_uid);
+        if (z1 == z0 + 1 && r->image[z].frame)
+            dicom_put_integer(&item, DCM_REFERENCED_FRAME_NUMBER, r->image[z].frame);
         dicom_put_item(items, &item);
     }
 }

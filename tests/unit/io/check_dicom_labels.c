@@ -246,6 +246,35 @@ static void check_several(const struct dicom_reference *r)
     if (!status) volume_free(&v);
 }
 
+/* A contour of a multi-frame image names its frame. */
+static void check_frames(struct dicom_reference *r)
+{
+    static const struct dicom_label label = {1, "liver"};
+    static const unsigned char tag[8] = {8, 0, 0x60, 0x11, 'I', 'S', 2, 0};
+    static uint16_t map[VOXELS];
+    const int slices[] = {1, 4};
+    struct error e = {""};
+    unsigned char *data;
+    size_t size;
+    int named = 0;
+    for (int z = 0; z < DEPTH; z++) {
+        strcpy(r->image[z].instance_uid, "1.2.9");
+        r->image[z].frame = z + 1;
+    }
+    for (int k = 0; k < 2; k++) map[slices[k] * PLANE + 5] = 1;
+    CHECK(!dicom_rtstruct_write(in_folder("rt.dcm"), map, &label, 1, r, "test 1", "20200102", "030405", &e) &&
+              !file_read(in_folder("rt.dcm"), 0, &data, &size, &e),
+          "%s", e.text);
+    for (size_t i = 0; i + 9 < size; i++) {
+        if (memcmp(data + i, tag, 8) != 0) continue;
+        CHECK(named < 2 && data[i + 8] == '1' + slices[named], "contour %d is of frame %c", named,
+              data[i + 8]);
+        named++;
+    }
+    CHECK(named == 2, "%d contours name their frame", named);
+    free(data);
+}
+
 static void refuse(const struct volume *labels, const struct dicom_reference *r, const char *says)
 {
     struct error e = {""};
@@ -303,6 +332,7 @@ int main(void)
         check_maps(&r);
         check_grids(&r);
         check_several(&r);
+        check_frames(&r);
         dicom_reference_free(&r);
         check_tilted();
     }

@@ -20,17 +20,18 @@ static int find_columns(struct column_table *c, const struct csv *csv, int need_
 {
     c->id = csv_column(csv, "case", e);
     if (c->id < 0) return -1;
-    c->label = csv_column(csv, "label", need_label ? e : NULL);
-    if (need_label && c->label < 0) return -1;
+    if (csv_optional(&c->label, csv, "label", e)) return -1;
+    if (need_label && c->label < 0) return csv_column(csv, "label", e);
     for (c->count = 0; c->count < SCORE_CLASSES_MAX; c->count++) {
         char name[32];
         snprintf(name, sizeof name, "probability_%d", c->count);
-        if ((c->probability[c->count] = csv_column(csv, name, NULL)) < 0) break;
+        if (csv_optional(&c->probability[c->count], csv, name, e)) return -1;
+        if (c->probability[c->count] < 0) break;
     }
     if (c->count > 2) return 0;
-    c->probability[0] = csv_column(csv, "probability", need_probability ? e : NULL);
+    if (csv_optional(&c->probability[0], csv, "probability", e)) return -1;
     c->count = c->probability[0] >= 0;
-    return need_probability && !c->count ? -1 : 0;
+    return need_probability && !c->count ? csv_column(csv, "probability", e) : 0;
 }
 
 static int read_probability(double *v, const struct scores *s, int row, int column, struct error *e)

@@ -111,11 +111,13 @@ static int read_clinical(struct study *s, const char *path, struct error *e)
 {
     struct csv c;
     struct error ignored;
+    int age, sex, kind, hospital;
     if (csv_read(&c, path, e)) return -1;
-    int cases = csv_column(&c, "case", e), age = csv_column(&c, "age", NULL),
-        sex = csv_column(&c, "sex", NULL), kind = csv_column(&c, "histology", NULL),
-        hospital = csv_column(&c, "hospital", NULL);
-    int status = cases < 0 ? error_prefix(e, "%s", path) : 0;
+    const int cases = csv_column(&c, "case", e);
+    int status = cases < 0 || csv_optional(&age, &c, "age", e) || csv_optional(&sex, &c, "sex", e) ||
+                         csv_optional(&kind, &c, "histology", e) || csv_optional(&hospital, &c, "hospital", e)
+                     ? error_prefix(e, "%s", path)
+                     : 0;
     for (int r = 0; !status && r < c.rows; r++) {
         int i = dataset_find(&s->dataset, csv_cell(&c, r, cases), &ignored);
         if (i < 0) continue;

@@ -258,18 +258,22 @@ void csv_free(struct csv *c)
     *c = (struct csv){0};
 }
 
-int csv_column(const struct csv *c, const char *name, struct error *e)
+int csv_optional(int *column, const struct csv *c, const char *name, struct error *e)
 {
-    int found = -1;
+    *column = -1;
     for (int i = 0; i < c->columns; i++) {
         if (strcmp(c->header[i], name) != 0) continue;
-        if (found >= 0) {
-            if (e != NULL) error_set(e, "two columns are named '%s'", name);
-            return -1;
-        }
-        found = i;
+        if (*column >= 0) return error_set(e, "two columns are named '%s'", name);
+        *column = i;
     }
-    if (found >= 0 || e == NULL) return found;
+    return 0;
+}
+
+int csv_column(const struct csv *c, const char *name, struct error *e)
+{
+    int found;
+    if (csv_optional(&found, c, name, e)) return -1;
+    if (found >= 0) return found;
     char list[512] = "";
     size_t used = 0;
     for (int i = 0; i < c->columns && used < sizeof list; i++)

@@ -20,8 +20,10 @@ struct csv {
 int csv_parse(struct csv *c, const char *text, size_t size, const char *name, struct error *e);
 int csv_read(struct csv *c, const char *path, struct error *e);
 void csv_free(struct csv *c);
-/* Index of the column, or -1 (with a message that lists the columns there are, if e is not NULL). */
+/* Index of the column, or -1 with a message that lists the columns there are. */
 int csv_column(const struct csv *c, const char *name, struct error *e);
+/* The same of one that may be absent, which is -1 in *column; two of the name are an error. */
+int csv_optional(int *column, const struct csv *c, const char *name, struct error *e);
 static inline const char *csv_cell(const struct csv *c, int row, int column)
 {
     return c->cell[row * c->columns + column];

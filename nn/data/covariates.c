@@ -97,7 +97,8 @@ static int take_table(float *value, int *done, const struct covariates *c, const
 {
     int column[COVARIATES_MAX], some = 0;
     for (int k = 0; k < c->count; k++) {
-        column[k] = done[k] ? -1 : csv_column(t, c->name[k], NULL);
+        column[k] = -1;
+        if (!done[k] && csv_optional(&column[k], t, c->name[k], e)) return error_prefix(e, "%s", path);
         some += column[k] >= 0;
         done[k] |= column[k] >= 0;
     }

@@ -61,6 +61,9 @@ ok "a mask whose inside is 0.3" $?
 cut -d, -f1,2 "$work/data/clinical.csv" >"$work/few.csv"
 refuses 1 "no column 'sex'" $nephron predict "$work/run" -i "$work/data/imagesTr" --masks \
     "$work/data/labelsTr" --covariates "$work/few.csv" -o "$work/x"
+sed '1s/$/,age/; 2,$s/$/,1/' "$work/data/clinical.csv" >"$work/twice.csv"
+refuses 1 "twice.csv: two columns are named 'age'" $nephron predict "$work/run" -i "$work/data/imagesTr" \
+    --masks "$work/data/labelsTr" --covariates "$work/twice.csv" -o "$work/x"
 refuses 1 "images alone" $nephron predict "$work/plain" -i "$work/data" --covariates "$work/few.csv" -o \
     "$work/x"
 # tests/golden/covariates_onnx.py compares it with onnxruntime.

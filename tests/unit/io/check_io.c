@@ -41,8 +41,10 @@ static void check_csv(void)
     CHECK(strcmp(csv_cell(&c, 0, 1), "two\r\nlines, one cell") == 0 && *csv_cell(&c, 1, 0) == 0 &&
               *csv_cell(&c, 1, 1) == 0,
           "cells");
+    int column;
     CHECK(csv_column(&c, "case", &e) == 0 && csv_column(&c, "x", &e) == 2 &&
-              csv_column(&c, "y", NULL) == -1,
+              !csv_optional(&column, &c, "x", &e) && column == 2 && !csv_optional(&column, &c, "y", &e) &&
+              column == -1,
           "columns");
     CHECK(csv_column(&c, "y", &e) == -1 && strstr(e.text, "case, site \"A\", x"), "%s", e.text);
     CHECK(csv_number(&c, "t.csv", 1, 2, &v, &e) == 0 && v == 1000, "%g", v);
@@ -66,6 +68,7 @@ static void check_csv(void)
     CHECK(parse_csv(&c, "a,a\r1,2\r", &e) == 0 && c.rows == 1 && csv_column(&c, "a", &e) == -1 &&
               strstr(e.text, "two columns"),
           "%s", e.text);
+    CHECK(csv_optional(&column, &c, "a", &e) && strstr(e.text, "two columns"), "%s", e.text);
     csv_free(&c);
     static const struct { const char *text, *message;
     } cases[] = {{"", "empty"},

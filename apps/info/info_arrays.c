@@ -176,17 +176,28 @@ static void add_array(struct column_table *table, const struct npy *a, struct js
     columns_add(table, "%s", a->name);
     if (!n) columns_add(table, "%s", "empty");
     if (n) {
-        double low = npy_value(a, 0), high = low, sum = 0;
+        double low = INFINITY, high = -INFINITY, sum = 0;
+        size_t bad = 0;
         for (size_t i = 0; i < n; i++) {
-            double x = npy_value(a, i);
-            low = x < low ? x : low;
-            high = x > high ? x : high;
+            const double x = npy_value(a, i);
+            if (!isfinite(x)) {
+                bad++;
+                continue;
+            }
+            low = fmin(low, x);
+            high = fmax(high, x);
             sum += x;
         }
-        columns_add(table, "%.9g to %.9g, mean %.9g", low, high, sum / (double)n);
-        json_add_number(j, "least", low);
-        json_add_number(j, "largest", high);
-        json_add_number(j, "mean", sum / (double)n);
+        char others[64] = "";
+        if (bad) snprintf(others, sizeof others, ", %zu not finite (NaN or infinite)", bad);
+        if (bad == n) columns_add(table, "%s", others + 2);
+        else columns_add(table, "%.9g to %.9g, mean %.9g%s", low, high, sum / (double)(n - bad), others);
+        if (bad < n) {
+            json_add_number(j, "least", low);
+            json_add_number(j, "largest", high);
+            json_add_number(j, "mean", sum / (double)(n - bad));
+        }
+        json_add_int(j, "not_finite", (int64_t)bad);
     }
 }
 

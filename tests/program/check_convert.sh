@@ -363,6 +363,11 @@ printf '\100\0\0\0\0\0\0\0%-64s\0\0\300\177' '{"w":{"dtype":"F32","shape":[1],"d
 $nephron convert "$work/nan.safetensors" "$work/nan.npz" 2>"$work/err" >"$work/out" &&
     grep -q "tensor w has 1 values that are NaN" "$work/err"
 ok "a NaN in weights is told" $?
+printf '\100\0\0\0\0\0\0\0%-64s\0\0\300\177\0\0\200\77\0\0\0\100' \
+    '{"w":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}}' >"$work/some.safetensors"
+$nephron convert "$work/some.safetensors" "$work/some.npz" 2>"$work/err" >"$work/out" &&
+    $nephron info "$work/some.npz" | grep -q "1 to 2, mean 1.5, 1 not finite (NaN or infinite)"
+ok "info of an array with a NaN" $?
 
 # ---- options of another conversion, and what is assumed of the input ---------------------------------------
 refuses 2 "--fold is for weights" $nephron convert tests/data/images/grey.png "$work/g.nii.gz" --fold 0

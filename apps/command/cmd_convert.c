@@ -259,6 +259,9 @@ static void tell_lost(const struct volume *v, const char *path)
     if (v->step > 0 && fabs(v->step - again.step) > 1e-6 * v->step)
         console_to(stderr, "nephron: warning: %s: %s does not hold the step from volume to volume, %.6g %s\n",
                    path, again.format, v->step, volume_step_unit(v));
+    else if (v->step > 0 && v->step_unit && !again.step_unit)
+        console_to(stderr, "nephron: warning: %s: %s does not hold the unit of the step, %.6g %s\n", path,
+                   again.format, v->step, volume_step_unit(v));
     volume_free(&again);
 }
 

@@ -184,6 +184,10 @@ static int set_geometry(struct volume *v, const struct meta *h, struct error *e)
     if (h->scaled) volume_assume(v, "values as stored: ElementToIntensityFunction is not applied");
     if (volume_set_size(v, size, "DimSize", e) || volume_set_lps(v, column, origin, e)) return -1;
     if (h->axes == 2) volume_set_flat(v);
+    /* 1 is what writers put there for nothing */
+    if (h->axes == 4 && size[3] > 1 && h->spacings && isfinite(h->spacing[3]) && h->spacing[3] > 0 &&
+        h->spacing[3] != 1)
+        v->step = h->spacing[3];
     return 0;
 }
 
@@ -273,7 +277,7 @@ static void put_header(struct text *t, const struct volume *v, enum voxel_type t
     text_puts(t, "\nOffset =");
     for (int i = 0; i < axes; i++) put_number(t, i == 3 ? 0 : to_lps(v, i, 3));
     text_puts(t, "\nElementSpacing =");
-    for (int i = 0; i < axes; i++) put_number(t, i == 3 ? 1 : v->spacing[i]);
+    for (int i = 0; i < axes; i++) put_number(t, i < 3 ? v->spacing[i] : v->step > 0 ? v->step : 1);
     text_puts(t, "\nDimSize =");
     for (int i = 0; i < axes; i++) text_printf(t, " %lld", (long long)v->size[i]);
     if (channels) text_printf(t, "\nElementNumberOfChannels = %lld", (long long)v->size[3]);

@@ -168,7 +168,7 @@ $nephron convert $golden/io_types.safetensors "$work/same.safetensors" >"$work/o
 ok "safetensors to safetensors changes no byte" $?
 
 # ---- volumes in time ---------------------------------------------------------------------------------------
-# Two volumes of two voxels, and the step of 2.5 s that only NIfTI has.
+# Two volumes of two voxels, and the step of 2.5 s, whose unit only NIfTI has.
 {
     printf 'NRRD0004\ntype: uchar\ndimension: 4\nsizes: 2 1 1 2\nspace: LPS\n'
     printf 'space directions: (1,0,0) (0,1,0) (0,0,1) none\nspace origin: (0,0,0)\nencoding: raw\n\nabcd'
@@ -186,6 +186,11 @@ $nephron info "$work/bold.nii.gz" >"$work/out"
 holds "info tells it" "step          2.5 s from volume to volume" "$work/out"
 check "to another format" $nephron convert "$work/bold.nii.gz" "$work/bold2.nrrd"
 holds "that it is lost" "NRRD does not hold the step from volume to volume, 2.5 s" "$work/err"
+check "to MetaImage" $nephron convert "$work/bold.nii.gz" "$work/bold.mha"
+holds "that its unit is lost" "MetaImage does not hold the unit of the step, 2.5 s" "$work/err"
+$nephron convert "$work/bold.mha" "$work/bold3.nii" >"$work/out" 2>"$work/err" &&
+    tail -c +93 "$work/bold3.nii" | head -c 4 >"$work/a" && printf '\0\0\040\100' | cmp -s - "$work/a"
+ok "the step from MetaImage to NIfTI: $(cat "$work/err")" $?
 
 # ---- NIfTI with more than its voxels -----------------------------------------------------------------------
 {

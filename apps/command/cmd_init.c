@@ -2,9 +2,8 @@
  * there.
  *
  * A folder in nnU-Net's layout, or in the Decathlon's, gets its dataset.json in place. Folders with other
- * names
- * ("images" and "masks", label maps called CASE_seg.nii.gz) are laid out anew with -o: files are linked where
- * the file system can, else copied; the originals stay as they are.
+ * names ("images" and "masks", label maps called CASE_seg.nii.gz) are laid out anew with -o: files are linked
+ * where the file system can, else copied; the originals stay as they are.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -115,26 +114,30 @@ static int label_path(char path[1300], int *tail, const struct init *w, const ch
 /* The ending that all images share, and whether all end in a channel. */
 static int look_at_names(struct init *w, const struct file_list *list, struct error *e)
 {
+    static const char *const pairs[] = {".mhd", ".nhdr", ".hdr", ".hdr.gz"};
     const char *first = NULL;
     w->digits = 1;
     for (int i = 0; i < list->count; i++) {
         const char *name = list->name[i];
         const size_t suffix = volume_suffix(name), length = strlen(name) - suffix;
         char label[1300];
-        int channel, tail, labelled = 0;
+        int channel, tail, whole = 1; /* without a channel, or with a label map of the whole name */
         if (!suffix) continue;
         if (suffix >= sizeof w->ending) return error_set(e, "%s/%s: ending is too long", w->images, name);
-        if (!first) snprintf(w->ending, sizeof w->ending, "%s", name + strlen(name) - suffix);
-        else if (strcmp(w->ending, name + strlen(name) - suffix))
+        if (!first) snprintf(w->ending, sizeof w->ending, "%s", (first = name) + length);
+        else if (strcmp(w->ending, name + length))
             return error_set(e, "%s: %s and %s have different endings; `nephron convert` makes one of them",
                              w->images, first, name);
-        if (!first) first = name;
-        /* With a label map of its whole name, digits at its end are the case's, not a channel. */
-        if (channel_digits(name, length, &channel)) labelled = label_path(label, &tail, w, name, length, e);
-        else w->digits = 0;
-        if (labelled < 0) return -1;
-        if (labelled) w->digits = 0;
+        if (channel_digits(name, length, &channel)) whole = label_path(label, &tail, w, name, length, e);
+        if (whole < 0) return -1;
+        if (whole) w->digits = 0;
     }
+    for (int k = 0; k < 4 && w->out; k++)
+        if (strcmp(w->ending, pairs[k]) == 0)
+            return error_set(e,
+                             "%s/%s: its voxels are in another file, which -o would leave behind; `nephron "
+                             "convert` makes one of both",
+                             w->images, first);
     return first ? 0
                  : error_set(e,
                              "%s: no images (.nii.gz, .nrrd, .mha, .tif, .png ...); DICOM series are made "

@@ -110,6 +110,13 @@ printf 'abcd' >>grey/images/a.mha
 printf '\000\377\000\377' >>grey/masks/a.mha
 says "a mask of 0 and 255" "holds 0 and 255 alone: a label of a dataset is 1 there" "$nephron" init grey \
     -o white
+for form in mhd nhdr; do
+    mkdir -p pairs/$form/images pairs/$form/masks
+    "$nephron" convert one/imagesTr/${first}_0000.nii.gz pairs/$form/images/a.$form >out
+    "$nephron" convert one/labelsTr/$first.nii.gz pairs/$form/masks/a.$form >out
+    says "a .$form without its voxels" "its voxels are in another file, which -o would leave behind" \
+        "$nephron" init pairs/$form -o pairs/out_$form
+done
 says "a folder a case" "a folder a case is not read" "$nephron" init nested
 
 # Digits at the end of a name are the case's where a label map has them too.

@@ -36,22 +36,25 @@ static int load_dataset_cases(struct predict *p, struct dataset *d, struct learn
 }
 
 /* Mask of the region to crop, masks/CASE.ending: any value but 0 is inside. */
-static int load_mask(struct sample *s, const struct predict *p, const char *id, struct error *e)
+static int load_mask(struct sample *s, const struct predict *p, const struct image_case *c,
+                     struct error *e)
 {
+    const struct grid_check grids = grid_warnings_check(p->grids);
+    const struct volume image = sample_grid(s);
     const struct dataset unlabelled = {.ignore_label = -1};
     char path[1300];
     struct label_index any;
     struct labelmap m;
-    if (snprintf(path, sizeof path, "%s/%s%s", p->masks, id, p->run.dataset.file_ending) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s/%s%s", p->masks, c->id, p->run.dataset.file_ending) >=
+        (int)sizeof path)
         return error_set(e, "%s: path is too long", p->masks);
     if (label_index_create(&any, &unlabelled, path, e)) return -1;
     int status = labelmap_read(&m, path, &any, e);
     label_index_free(&any);
     if (status) return -1;
     s->label = m.index;
-    if (memcmp(m.size, s->size, sizeof m.size) == 0) return 0;
-    return error_set(e, "%s: mask is %d x %d x %d, the image %d x %d x %d", path, m.size[2], m.size[1],
-                     m.size[0], s->size[2], s->size[1], s->size[0]);
+    grids_assumed(&grids, &m.geometry, path);
+    return grids_check(&grids, &image, c->path[0], &m.geometry, path, e);
 }
 
 /* Of images without a dataset: from --covariates, and volumes from --masks. */
@@ -89,7 +92,7 @@ static int load_folder_cases(struct predict *p, struct image_cases *c, struct le
     for (int i = 0; i < c->count; i++) {
         struct sample s;
         if (predict_load_images(&s, p, &c->item[i], e)) return -1;
-        int status = p->masks ? load_mask(&s, p, c->item[i].id, e) : 0;
+        int status = p->masks ? load_mask(&s, p, &c->item[i], e) : 0;
         if (!status && volume >= 0)
             data->covariate[i * data->covariates + volume] = covariate_volume(&s);
         if (!status) status = classify_prepare(&store->prepared[i], &s, p->run.options.crop, 1, e);

@@ -182,12 +182,18 @@ static int load_label(struct sample *s, const struct dataset *d, int i, const st
     return read_labels(&s->label, d, path, image, image_path, grids, e);
 }
 
+struct volume sample_grid(const struct sample *s)
+{
+    struct volume grid = {.size = {s->size[2], s->size[1], s->size[0], 1},
+                          .spacing = {s->spacing[2], s->spacing[1], s->spacing[0]}};
+    memcpy(grid.affine, s->affine, sizeof grid.affine);
+    return grid;
+}
+
 int sample_load_previous(struct sample *s, const struct dataset *d, const char *path,
                          const struct grid_check *grids, struct error *e)
 {
-    struct volume image = {.size = {s->size[2], s->size[1], s->size[0], 1},
-                           .spacing = {s->spacing[2], s->spacing[1], s->spacing[0]}};
-    memcpy(image.affine, s->affine, sizeof image.affine);
+    const struct volume image = sample_grid(s);
     return read_labels(&s->previous, d, path, &image, "its image", grids, e);
 }
 

@@ -52,6 +52,8 @@ int sample_channels(const char *const *paths, int files, const struct image_choi
 /* One of these files. */
 int sample_read_volume(struct volume *v, const char *path, const struct image_choice *choice, int header_only,
                        struct error *e);
+/* The grid of its image, for who compares another with it. */
+struct volume sample_grid(const struct sample *s);
 /* s->previous: a map on the grid of its image (grids NULL: GRIDS_EQUAL). */
 int sample_load_previous(struct sample *s, const struct dataset *d, const char *path,
                          const struct grid_check *grids, struct error *e);

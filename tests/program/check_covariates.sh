@@ -58,6 +58,10 @@ $nephron predict "$work/run" -i "$work/data/imagesTr" --masks "$work/masks" --co
     "$work/data/clinical.csv" -o "$work/g" --quiet &&
     cmp -s "$work/f/predictions.csv" "$work/g/predictions.csv"
 ok "a mask whose inside is 0.3" $?
+printf '\0\0\0\100' | dd of="$work/mask" bs=1 seek=80 conv=notrunc 2>/dev/null
+gzip -c "$work/mask" >"$work/masks/hippocampus_003.nii.gz"
+says "a mask of another spacing" ": spacing[0] is 2 mm, not 1" $nephron predict "$work/run" -i \
+    "$work/data/imagesTr" --masks "$work/masks" --covariates "$work/data/clinical.csv" -o "$work/x" --quiet
 cut -d, -f1,2 "$work/data/clinical.csv" >"$work/few.csv"
 refuses 1 "no column 'sex'" $nephron predict "$work/run" -i "$work/data/imagesTr" --masks \
     "$work/data/labelsTr" --covariates "$work/few.csv" -o "$work/x"

@@ -16,11 +16,13 @@ struct train_options train_options_default(const struct learning_task *task)
 
 void train_options_use(struct train_options *o, const struct optimizer_method *method)
 {
+    const struct train_options own = train_options_default(o->task);
     if (o->optimizer == method) return;
+    const int of_task = method == own.optimizer;
     o->optimizer = method;
-    o->lr = method->lr;
-    o->momentum = method->standard.momentum;
-    o->weight_decay = method->standard.weight_decay;
+    o->lr = of_task ? own.lr : method->lr;
+    o->momentum = of_task ? own.momentum : method->standard.momentum;
+    o->weight_decay = of_task ? own.weight_decay : method->standard.weight_decay;
 }
 
 void train_options_covariates(struct train_options *o, const struct covariates *c)

@@ -8,8 +8,8 @@
 
 /* nnU-Net's constants for segmentation; AdamW with a cosine schedule for classification. */
 struct train_options train_options_default(const struct learning_task *task);
-/* Another optimiser, with its own standard learning rate, momentum and weight decay; where it is the options'
- * already, theirs stay. */
+/* Another optimiser, with its own standard learning rate, momentum and weight decay, or the task's where it
+ * is the task's own; where it is the options' already, theirs stay. */
 void train_options_use(struct train_options *o, const struct optimizer_method *method);
 /* These covariates, and a network that takes them. */
 void train_options_covariates(struct train_options *o, const struct covariates *c);

@@ -131,6 +131,9 @@ static void check_standards(void)
     train_options_use(&o, &optimizer_adamw);
     CHECK(o.lr == 1e-3f && o.momentum == 0 && o.weight_decay == 1e-2f && o.clip == 12,
           "adamw of segmentation");
+    train_options_use(&o, &optimizer_sgd); /* as --hours --optimizer sgd, whose recipe has another */
+    CHECK(o.lr == 0.01f && o.momentum == 0.99f && o.weight_decay == 3e-5f,
+          "sgd of segmentation after adamw: %g, %g, %g", o.lr, o.momentum, o.weight_decay);
     o = train_options_default(&task_classify);
     train_options_use(&o, &optimizer_sgd);
     CHECK(o.lr == 0.01f && o.momentum == 0.9f && o.weight_decay == 3e-5f, "sgd of classification");

@@ -46,11 +46,11 @@ static void stage_totals(double *weights, double *values, const struct plan *p, 
     *values = map;
 }
 
-/* Groups that divide every width, and more than one value to norm. */
+/* Groups that divide every width, and more than one value to norm: PyTorch refuses the other, too. */
 static int check_norm(const struct plan *p, struct error *e)
 {
     const struct network_norm *norm = network_plan_norm_of(p);
-    int64_t values = p->batch;
+    int64_t values = norm->over_batch ? p->batch : 1;
     for (int s = 0; norm->grouped && s < p->stages; s++)
         if (p->norm_groups < 1 || p->features[s] % p->norm_groups != 0)
             return error_set(
@@ -61,7 +61,12 @@ static int check_norm(const struct plan *p, struct error *e)
         values *= p->patch[a];
         for (int s = 0; s < p->stages; s++) values /= p->stride[s][a];
     }
-    if (!norm->over_batch || values > 1) return 0;
+    if (norm->grouped || values > 1) return 0;
+    if (!norm->over_batch)
+        return error_set(e,
+                         "plan %s: patch_size %d x %d x %d: the last stage has one voxel, of which %s norm "
+                         "leaves nothing: take a larger patch, or another norm",
+                         p->configuration, p->patch[0], p->patch[1], p->patch[2], norm->name);
     return error_set(
         e,
         "plan %s: batch_size %d with patch_size %d x %d x %d: %s norm of the last stage sees one value a "

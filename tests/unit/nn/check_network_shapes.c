@@ -70,6 +70,10 @@ static void test_rejections(void)
     p = good, p.network_norm = network_norm_find("batch"), p.batch = 1,
     p.patch[0] = p.patch[1] = p.patch[2] = 4,
     expect_rejected(&p, "batch_size 1 with patch_size 4 x 4 x 4: batch norm");
+    p.network_norm = network_norm_find("instance"), p.batch = 2;
+    expect_rejected(&p, "patch_size 4 x 4 x 4: the last stage has one voxel, of which instance norm");
+    p.network_norm = network_norm_find("group"), p.norm_groups = 8;
+    CHECK(network_plan_check(&p, &e) == 0, "a group of channels has more values: %s", e.text);
     p = good, p.network = network_find("resnet"), expect_rejected(&p, "resnet, which does not segment");
     /* Each number is in range, but not all together: what such plans hold is bounded before a graph is
      * recorded. */

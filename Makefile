@@ -205,7 +205,8 @@ CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_ciphers tests/un
 	tests/unit/fl/check_peers tests/unit/fl/check_privacy tests/unit/fl/check_private \
 	tests/unit/fl/check_rounds tests/unit/fl/check_secure tests/unit/fl/check_secure_round \
 	tests/unit/fl/check_stops tests/unit/fl/check_strategies
-CHECKS_APPS = tests/unit/apps/check_columns tests/unit/apps/check_overlay tests/unit/apps/check_phantom \
+CHECKS_APPS = tests/unit/apps/check_budget tests/unit/apps/check_columns tests/unit/apps/check_overlay \
+	tests/unit/apps/check_phantom \
 	tests/unit/apps/check_phantom_shapes tests/unit/apps/check_progress tests/unit/apps/check_study \
 	tests/unit/apps/check_study_results \
 	tests/unit/apps/check_upright

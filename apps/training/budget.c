@@ -119,7 +119,7 @@ static double step_flops(const struct plan *p)
 /* Forward passes of the windows of the validation cases, as large as the median image. */
 static double validation_time(const struct budget *b, const struct plan *p, double step)
 {
-    double windows = 1;
+    double windows = p->slices;
     for (int a = 0; a < 3; a++) {
         int flat = p->dims == 2 && a == 0;
         double reach = p->median_size[a] - p->patch[a];

@@ -31,6 +31,7 @@ struct plan {
     int transpose[3];            /* axis of the original, so turned, at each place */
     double spacing[3];           /* target, transposed */
     double median_size[3];       /* of the resampled cases, transposed */
+    double slices;               /* of the median case, for each of which a 2D plan has windows; else 1 */
     int patch[3];
     int batch;
     int stages;

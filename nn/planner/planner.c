@@ -435,5 +435,6 @@ int plans_make(struct plans *p, const struct fingerprint *f, const struct datase
         return -1;
     }
     p->json = plans_json(p, d, o, spacing, shape);
+    plans_take_slices(p);
     return 0;
 }

@@ -13,6 +13,13 @@ void plans_free(struct plans *p)
     memset(p, 0, sizeof *p);
 }
 
+void plans_take_slices(struct plans *p)
+{
+    const struct json *v = json_at(json_get(p->json, "original_median_shape_after_transp"), 0);
+    for (int i = 0; i < p->count; i++)
+        p->plan[i].slices = p->plan[i].dims == 2 && v && v->number >= 1 && v->number <= 1e6 ? v->number : 1;
+}
+
 const struct plan *plans_find(const struct plans *p, const char *configuration, struct error *e)
 {
     char names[512] = "";

@@ -12,6 +12,8 @@ struct plans {
     struct json *json;           /* the file as read or as nnU-Net would write it */
 };
 void plans_free(struct plans *p);
+/* Fills in the slices of 2D plans, from what p->json tells of the cases; 1 where it does not. */
+void plans_take_slices(struct plans *p);
 const struct plan *plans_find(const struct plans *p, const char *configuration, struct error *e);
 /* nnU-Net's feature-map estimate of a topology for batch 1; labels: entries of dataset.json's "labels". */
 double plan_estimate(const struct plan *p, int labels);

@@ -529,7 +529,9 @@ int plans_from_json(struct plans *p, const struct json *j, const struct dataset 
         plans_free(p);
         return error_prefix(e, "%s", name);
     }
-    if ((p->json = json_copy(j))) return 0;
+    p->json = json_copy(j);
+    plans_take_slices(p);
+    if (p->json) return 0;
     plans_free(p);
     return error_set(e, "%s: out of memory", name);
 }

@@ -363,11 +363,11 @@ static const char predict_details[] =
     "for\n"
     "several cases or channels a folder with the series in sub-folders CASE_0000, CASE_0001 ...\n"
     "All trained folds of RUN are averaged unless --fold names one.\n"
-    "Classification: IMAGES is a dataset folder, a MedMNIST .npz or a folder of images (with --masks for the "
-    "region to\n"
-    "crop); OUT/predictions.csv receives case,label,probability (label only where it is known; with more "
-    "than two classes\n"
-    "a column probability_K each).\n\n"
+    "Classification: IMAGES is a dataset folder or a folder of images (with --masks for the region to crop), "
+    "for a RUN that\n"
+    "was trained on a MedMNIST .npz such a file; OUT/predictions.csv receives case,label,probability (label "
+    "only where it is\n"
+    "known; with more than two classes a column probability_K each).\n\n"
     "  nephron predict run -i Dataset004_Hippocampus/imagesTs -o predictions";
 
 int cmd_predict(int argc, char **argv)

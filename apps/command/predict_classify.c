@@ -102,7 +102,8 @@ static int load_folder_cases(struct predict *p, struct image_cases *c, struct le
     return 0;
 }
 
-/* Options that would change nothing of these inputs. */
+/* Options that would change nothing of these inputs, and inputs whose values are not such as the network was
+ * trained with. */
 static int check_options(const struct predict *p, int from_dataset, struct error *e)
 {
     const char *in = p->inputs.text[0];
@@ -112,9 +113,19 @@ static int check_options(const struct predict *p, int from_dataset, struct error
         return error_set(e, "%s: is a dataset, and no other -i can stand beside it", in);
     if (from_dataset && p->masks)
         return error_set(e, "--masks %s: %s is a dataset, whose own label maps are the masks", p->masks, in);
-    if (p->part && !p->resume && !file_has_suffix(in, ".npz"))
+    const int arrays = file_has_suffix(in, ".npz");
+    if (p->part && !p->resume && !arrays)
         return error_set(e, "--part %s: %s is no MedMNIST file, which alone has parts", p->part, in);
-    return 0;
+    if (arrays == run_of_arrays(&p->run)) return 0;
+    if (arrays)
+        return error_set(e,
+                         "-i %s: has values from 0 to 1, but %s was trained on images, whose channels get "
+                         "mean 0 and standard deviation 1: give images",
+                         in, p->run_path);
+    return error_set(e,
+                     "-i %s: is no MedMNIST file, but %s was trained on one, whose values are from 0 to 1: "
+                     "give such a file",
+                     in, p->run_path);
 }
 
 int predict_classify(struct predict *p, struct model **model, struct error *e)

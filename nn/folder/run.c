@@ -19,6 +19,11 @@ int run_fold_path(char *buf, size_t size, const char *run, const char *fold, str
     return file_join(buf, size, run, name, e);
 }
 
+int run_of_arrays(const struct run *r)
+{
+    return strcmp(r->dataset.file_ending, ".npz") == 0; /* dataset_describe */
+}
+
 int run_is_folder(const char *folder)
 {
     struct file_list names;

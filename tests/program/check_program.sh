@@ -164,6 +164,9 @@ ok "predict classification" $?
     [ "$(wc -l <"$work/cp/predictions.csv")" -eq 299 ]
 ok "predictions.csv has the 298 test cases" $?
 
+refuses 1 "imagesTr: is no MedMNIST file, but .*/c was trained on one" $nephron predict "$work/c" -i \
+    $data/imagesTr -o "$work/x"
+
 $nephron evaluate "$work/cp/predictions.csv" "$work/cp/predictions.csv" -o "$work/ce.json" --quiet &&
     grep -q '"auc"' "$work/ce.json"
 ok "evaluate probabilities" $?

@@ -67,6 +67,8 @@ rm -r crops/fold_1 && cp -r crops12/fold_1 crops
 refuses 1 "crops/fold_1/manifest.json: training.crop is '12,12,12', not '8,8,8'" "$nephron" predict crops -i \
     classes -o none
 check "one of them alone" "$nephron" predict crops -i classes -o alone --fold 0 --threads 1
+refuses 1 "adrenalmnist3d.npz: has values from 0 to 1, but crops was trained on images" "$nephron" predict \
+    crops -i "$adrenal" -o none --fold 0
 
 # What nnU-Net has trained, or another command has made, is not written into: its validation, its curves, its
 # plans and its postprocessing would be lost.

@@ -29,9 +29,11 @@ fi
 image=tests/data/hippocampus/imagesTr/hippocampus_001_0000.nii.gz
 $nephron train tests/data/hippocampus -o "$work/run" --epochs 1 --iterations 4 --base-features 4 --batch 2 \
     --optimizer adamw --lr 0.003 --augment 0 --quiet
-$nephron train tests/data/adrenalmnist3d/adrenalmnist3d.npz -o "$work/classifier" --task classify --depth 10 \
-    --base 4 --epochs 1 --iterations 2 --batch 4 \
-    --crop 12,12,12 --quiet
+cp -r tests/data/hippocampus "$work/classes" && chmod -R u+w "$work/classes"
+awk -F, 'NR == 1 { print "case,label" } NR > 1 { print $1 "," NR % 2 }' "$work/classes/sites.csv" \
+    >"$work/classes/labels.csv"
+$nephron train "$work/classes" -o "$work/classifier" --task classify --depth 10 --base 4 --epochs 1 \
+    --iterations 2 --batch 4 --crop 12,12,12 --quiet
 $nephron predict "$work/run" -i "$image" -o "$work/maps" --quiet
 $nephron predict "$work/run" -i tests/data/dicom/series -o "$work/dicom" --quiet
 $nephron predict "$work/classifier" -i "$image" -o "$work/probabilities" --quiet

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/infer/postprocess.h"
 #include "nn/plan/orientation.h"
 #include "nn/prepare/previous.h"
 #include "nn/prepare/restore.h"
@@ -17,11 +18,12 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Label indices, label values of 16 bits (infer_volume), and these packed; probabilities thrice: as they are,
- * as the .npy, and packed. */
+/* Label indices, and the largest components of them; or label values of 16 bits (infer_volume), and these
+ * packed. Probabilities thrice: as they are, as the .npy, and packed. */
 static size_t writing_bytes(size_t voxels, int classes, int probabilities)
 {
-    return voxels * (1 + 2 + 2) + (probabilities ? 3 * voxels * (size_t)classes * sizeof(float) : 0);
+    return voxels + larger(postprocess_bytes(voxels), voxels * (2 + 2)) +
+           (probabilities ? 3 * voxels * (size_t)classes * sizeof(float) : 0);
 }
 
 /* Each part's own count, of which the largest is needed: they follow each other. */

@@ -23,6 +23,11 @@ static int remove_smaller(uint8_t *label, const int32_t *id, int components, siz
     return 0;
 }
 
+size_t postprocess_bytes(size_t voxels)
+{
+    return voxels * (sizeof(uint8_t) + sizeof(int32_t)); /* mask and components */
+}
+
 int postprocess_keep_largest(uint8_t *label, const int size[3], const struct label_set *labels)
 {
     size_t n = voxels_of(size);

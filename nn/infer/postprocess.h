@@ -17,6 +17,8 @@ struct postprocessing { /* steps in order; bit i of a set: label index i */
 /* Removes (to 0) every voxel of the labels that is not in the largest component of their union. Returns -1
  * when memory is out. */
 int postprocess_keep_largest(uint8_t *label, const int size[3], const struct label_set *labels);
+/* Bytes that it allocates. */
+size_t postprocess_bytes(size_t voxels);
 /* All steps. */
 int postprocess_apply(const struct postprocessing *p, uint8_t *label, const int size[3]);
 /* Members "postprocessing_fns" and "postprocessing_kwargs" of postprocessing.json, as nnU-Net writes them. */

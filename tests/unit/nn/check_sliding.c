@@ -1,6 +1,8 @@
 /* check_sliding.c - sliding windows against nnU-Net's own code (tests/golden/make_learning.py) and against
  * plain loops. */
 #include "io/base/json.h"
+#include "nn/infer/infer.h"
+#include "nn/infer/postprocess.h"
 #include "nn/infer/sliding.h"
 #include "nn/network/network.h"
 #include "tensor/base/check.h"
@@ -241,6 +243,22 @@ static void check_predictor(void)
     free(logits);
 }
 
+/* Of a long image of bytes the windows hold little: the most is what looks for the largest components of the
+ * label map. */
+static void check_announced(void)
+{
+    const struct plan plan = {.dims = 3, .transpose = {0, 1, 2}, .spacing = {1, 1, 1}, .channels = 1,
+                              .classes = 2};
+    const struct predictor p = {.patch = {16, 64, 64}, .channels = 1, .classes = 2};
+    const size_t voxels = 2000 * 64 * 64;
+    const struct infer_case c = {.size = {2000, 64, 64}, .spacing = {1, 1, 1}, .stored = voxels};
+    struct error e = {""};
+    size_t bytes = 0;
+    CHECK(infer_bytes(&bytes, &c, &p, &plan, 0, &e) == 0, "%s", e.text);
+    CHECK(bytes >= voxels + postprocess_bytes(voxels), "%zu bytes announced, postprocessing takes %zu", bytes,
+          voxels + postprocess_bytes(voxels));
+}
+
 int main(void)
 {
     struct error e;
@@ -254,6 +272,7 @@ int main(void)
     check_sliding();
     check_threads();
     check_predictor();
+    check_announced();
     json_free(golden);
     return check_done("check_sliding");
 }

@@ -1,6 +1,7 @@
 /* classifier.c - a classification network recorded for inference, and its pass over cases. */
 #include "nn/train/classifier.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "tensor/ops/ops.h"
@@ -72,8 +73,15 @@ int learner_classify(float *probability, struct model *m, const struct train_opt
     if (classifier_check(o, d, e)) return -1;
     if (classifier_plan(&c, m, o, n < CLASSIFIER_BATCH ? n : CLASSIFIER_BATCH, pool, e)) return -1;
     const double voxels = (double)c.batch * o->crop[0] * o->crop[1] * o->crop[2];
-    const int status = network_bind(c.graph, "classification of crops of that size", voxels, e);
+    int status = network_bind(c.graph, "classification of crops of that size", voxels, e);
     if (!status) classifier_run(probability, &c, d);
     classifier_destroy(&c);
+    const size_t classes = (size_t)o->classifier.classes;
+    for (size_t i = 0; !status && i < (size_t)n * classes; i++)
+        if (!isfinite(probability[i]))
+            status = error_set(e,
+                               "the network's output of case %zu of %d is not finite: its weights or this "
+                               "case's values are too large",
+                               i / classes + 1, n);
     return status;
 }

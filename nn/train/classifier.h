@@ -19,7 +19,8 @@ int classifier_plan(struct classifier *c, struct model *m, const struct train_op
 void classifier_destroy(struct classifier *c);
 /* Class probabilities [cases][classes] of d, in whole batches: the rest of the last one is unread. */
 void classifier_run(float *probability, const struct classifier *c, const struct learner_data *d);
-/* The same of all cases of the data under the model m, planned and freed here. */
+/* The same of all cases of the data under the model m, planned and freed here; an error where one is not
+ * finite. */
 int learner_classify(float *probability, struct model *m, const struct train_options *o,
                      const struct learner_data *d, struct pool *pool, struct error *e);
 

@@ -245,6 +245,10 @@ static void test_classification(void)
     CHECK(learner_classify(probability, m, &o, &d, NULL, &e) == 0, "%s", e.text);
     for (int i = 0; i < CLASS_CASES; i++)
         CHECK_NEAR(probability[2 * i] + probability[2 * i + 1], 1, 1e-6, "probabilities of case %d", i);
+    const struct param *fc = model_find(m, "fc.weight");
+    for (size_t i = 0; i < fc->count; i++) m->data[fc->offset + i] = 3e38f;
+    CHECK(learner_classify(probability, m, &o, &d, NULL, &e) == -1 && strstr(e.text, "case 1 of 7 is not"),
+          "logits beyond a float: %s", e.text);
     model_destroy(m);
     learner_data_free(&d);
 }

@@ -114,8 +114,7 @@ static void put_around(struct text *t, const struct export *x)
     for (int c = 0; p && c < p->previous_labels; c++)
         text_printf(t, " *   channel %d: 1 where the previous stage gave label %d, else 0\n", p->channels + c,
                     c + 1);
-    if (!p)
-        text_puts(t, " * Intensities are prepared as `nephron predict` prepares them for a classifier.\n");
+    if (!p) text_printf(t, " * Intensities of the crop: %s.\n", run_intensities(x->run));
     const struct covariates *c = &x->run->options.covariates;
     for (int i = 0; i < x->numbers; i++) {
         text_printf(t, " *   covariate %d: ", i);

@@ -167,9 +167,7 @@ static void put_metadata(struct onnx *o, const struct run *r)
         put_plan(o, r->plan);
     } else {
         put_three(o, "patch", r->options.crop);
-        onnx_metadata(
-            o, "normalization",
-            "image files: each channel of the crop to mean 0 and standard deviation 1; .npz: values 0 to 1");
+        onnx_metadata(o, "normalization", run_intensities(r));
         if (r->options.covariates.count) put_covariates(o, &r->options.covariates);
     }
 }

@@ -24,6 +24,11 @@ int run_of_arrays(const struct run *r)
     return strcmp(r->dataset.file_ending, ".npz") == 0; /* dataset_describe */
 }
 
+const char *run_intensities(const struct run *r)
+{
+    return run_of_arrays(r) ? "values from 0 to 1" : "each channel to mean 0 and standard deviation 1";
+}
+
 int run_is_folder(const char *folder)
 {
     struct file_list names;

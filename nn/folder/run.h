@@ -44,6 +44,8 @@ int run_folds(char fold[][16], int max, const struct run *r, const char *checkpo
 /* Was a classifier trained on a MedMNIST file? Its voxels are values from 0 to 1; those of images get mean 0
  * and standard deviation 1 (nn/train/classify.h). */
 int run_of_arrays(const struct run *r);
+/* The same in words, of the crop's intensities. */
+const char *run_intensities(const struct run *r);
 /* Is it a run or nnU-Net's model folder: plans.json or manifest.json beside folders fold_K? */
 int run_is_folder(const char *folder);
 /* Nothing, or the error that the folder is a run, which label maps with their plans.json would spoil. */

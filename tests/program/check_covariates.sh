@@ -72,10 +72,11 @@ refuses 1 "images alone" $nephron predict "$work/plain" -i "$work/data" --covari
     "$work/x"
 # tests/golden/covariates_onnx.py compares it with onnxruntime.
 $nephron convert "$work/run" "$work/net.onnx" >"$work/out" &&
-    for word in covariates IsNaN Where probabilities '"age","volume","sex"' '"age", "volume", "sex"'; do
+    for word in covariates IsNaN Where probabilities '"age","volume","sex"' '"age", "volume", "sex"' \
+        'each channel to mean 0 and standard deviation 1' '0 to 1'; do
     grep -aq -- "$word" "$work/net.onnx" && echo "$word"
 done >"$work/words"
-[ "$(wc -l <"$work/words")" -eq 5 ]
+[ "$(wc -l <"$work/words")" -eq 6 ]
 ok "convert to ONNX with covariates as a second input: $(tr '\n' ' ' <"$work/words")" $?
 
 refuses 1 "'label' is no value" $nephron train "$work/data" -o "$work/y" $tiny --covariates age,label

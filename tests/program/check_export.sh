@@ -94,6 +94,8 @@ $nephron train $classes -o "$work/resnet" --depth 10 --base 4 &&
     $nephron export "$work/resnet" "$work/c" --quiet && [ ! -e "$work/c/weights.bin" ]
 ok "a ResNet is exported" $?
 native "$work/c" "ResNet"
+grep -q 'Intensities of the crop: values from 0 to 1\.$' "$work/c/network.h"
+ok "network.h tells the values of a MedMNIST file" $?
 
 # With covariates beside the image, one of them missing in the sample.
 (echo case,label; awk \
@@ -109,8 +111,9 @@ ok "a ResNet with covariates is exported" $?
 native "$work/v" "ResNet with covariates"
 grep -q 'COVARIATES 3' "$work/v/network.h" &&
     grep -q 'covariate 1: volume, the logarithm' "$work/v/network.h" &&
-    grep -q 'covariate 2: sex' "$work/v/network.h"
-ok "network.h names the covariates" $?
+    grep -q 'covariate 2: sex' "$work/v/network.h" &&
+    grep -q 'Intensities of the crop: each channel to mean 0 and' "$work/v/network.h"
+ok "network.h names the covariates, and how images are normalised" $?
 # an image of zeros, three floats; 1 is 00 00 80 3f
 numbers() { head -c 2048 /dev/zero; printf "$1"; printf '\0\0\200\077\0\0\200\077'; }
 numbers '\0\0\110\102' | "$work/native" logits >"$work/young" && numbers '\0\0\240\102' |

@@ -108,6 +108,14 @@ EXPORT(web_image_describe) const char *web_image_describe(void)
 static int take_model(nephron_model *next)
 {
     if (!next) return -1;
+    if (!next->run.plan && run_of_arrays(&next->run)) {
+        error_set(&n->e,
+                  "%s: was trained on a MedMNIST file, whose values are from 0 to 1: the program predicts "
+                  "such files",
+                  next->run.dataset.name);
+        nephron_model_free(next);
+        return -1;
+    }
     nephron_model_free(model);
     model = next;
     return 0;
@@ -153,9 +161,9 @@ EXPORT(web_model_describe) const char *web_model_describe(void)
     int classes = r->plan ? d->labels : r->options.classifier.classes;
     for (int k = 0; k < classes; k++) {
         struct json *label = json_object();
-        char name[80];
+        char name[80]; /* the labels of a classifier's dataset are those of its masks */
         snprintf(name, sizeof name, "class %d", k);
-        json_add_text(label, "name", k < d->labels && *d->label_name[k] ? d->label_name[k] : name);
+        json_add_text(label, "name", r->plan ? d->label_name[k] : name);
         json_add_int(label, "value", r->plan ? d->label_value[k] : k);
         json_add(labels, NULL, label);
     }

@@ -34,6 +34,8 @@ awk -F, 'NR == 1 { print "case,label" } NR > 1 { print $1 "," NR % 2 }' "$work/c
     >"$work/classes/labels.csv"
 $nephron train "$work/classes" -o "$work/classifier" --task classify --depth 10 --base 4 --epochs 1 \
     --iterations 2 --batch 4 --crop 12,12,12 --quiet
+$nephron train tests/data/adrenalmnist3d/adrenalmnist3d.npz -o "$work/arrays" --task classify --depth 10 \
+    --base 4 --epochs 1 --iterations 2 --batch 4 --crop 12,12,12 --quiet
 $nephron predict "$work/run" -i "$image" -o "$work/maps" --quiet
 $nephron predict "$work/run" -i tests/data/dicom/series -o "$work/dicom" --quiet
 $nephron predict "$work/classifier" -i "$image" -o "$work/probabilities" --quiet
@@ -128,7 +130,7 @@ drive web/nephron.html "wait:app.level" "files:image-files=$image" "$(loaded ima
     "wait:!app.busy && !document.getElementById('model-problem').hidden" \
     "$(about model-problem)" ${SHOTS:+"shot:$SHOTS/problems.png"} >"$work/4.txt"
 expect "the probability" "$(line 4 1)" "$(sed -n 2p "$work/probabilities/predictions.csv" | cut -d, -f2)*"
-expect "the classes" "$(line 4 2)" "*%*%"
+expect "the classes" "$(line 4 2)" "class [01]*%class [01]*%"
 expect "images of two grids" "$(line 4 3)" "*hippocampus_003_0000.nii.gz*The image above is kept."
 expect "a broken dataset.json" "$(line 4 4)" "*The model above is kept."
 # Dropped on the page: two channels at once, a run's folder.
@@ -193,5 +195,8 @@ expect "no prediction then" "$(line 7 7)" true
 expect "a file during a prediction" "$(line 7 8)" "A prediction is running*"
 expect "cancelled" "$(line 7 9)" false
 same "the label map after all this" "$work/again.bin" "$work/map.bin"
+drive web/nephron.html "wait:app.level" "drop:model-card=$work/arrays" "$(said model)" \
+    "$(about model-problem)" >"$work/8.txt"
+expect "a model of another kind of values" "$(line 8 1)" "adrenalmnist3d: was trained on a MedMNIST file*"
 [ "$failed" -eq 0 ] || cat "$work"/[0-9].txt
 finish

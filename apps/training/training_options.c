@@ -329,13 +329,23 @@ static int take_chosen(struct training_arguments *a, const char *path, struct er
     return 0;
 }
 
+/* The manifest of --resume RUN: RUN's own is of the fold that was trained last, and each fold has its. */
+static int find_manifest(char path[1300], const char *run, const char *fold, struct error *e)
+{
+    char folder[1200];
+    if (fold && (run_fold_path(folder, sizeof folder, run, fold, e) ||
+                 file_join(path, 1300, folder, "manifest.json", e)))
+        return -1;
+    return fold && file_exists(path) ? 0 : file_join(path, 1300, run, "manifest.json", e);
+}
+
 /* --resume RUN without -o: the command line that the manifest keeps, then this one. */
 static int parse_resumed(struct training_arguments *a, int argc, char **argv, int *status)
 {
-    char path[1200], *line[256];
+    char path[1300], *line[256];
     struct error e;
     const char *run = a->data;
-    if (file_join(path, sizeof path, run, "manifest.json", &e)) return *status = app_fail(&e), 0;
+    if (find_manifest(path, run, a->fold, &e)) return *status = app_fail(&e), 0;
     if (!file_exists(path)) {
         error_set(&e, "%s: is not there: no training was begun in %s", path, run);
         return *status = app_fail(&e), 0;

@@ -257,6 +257,13 @@ check "there are four" test "$(wc -l <longer/fold_0/progress.csv)" = 5
 says "not fewer" "other options" "$nephron" train --resume longer --epochs 3
 check "six, as the manifest now knows" "$nephron" train --resume longer --epochs 6
 check "which needs no saying again" "$nephron" train --resume longer
+# Each fold knows its own words, whichever was trained last.
+check "a fold" "$nephron" train one -o words --fold 0 --epochs 1 --lr 0.003 $small
+check "the next with other words" "$nephron" train one -o words --fold 1 --epochs 1 --lr 0.002 $small
+check "the first made longer" "$nephron" train --resume words --fold 0 --epochs 2
+check "it has two epochs" test "$(wc -l <words/fold_0/progress.csv)" = 3
+holds "and the words that it began with" '"0.003"' words/fold_0/manifest.json
+check "the last fold needs no naming" "$nephron" train --resume words
 
 # What is told on the console is told as JSON too.
 check "info of everything" "$nephron" info one one/imagesTr/${first}_0000.nii.gz $run \

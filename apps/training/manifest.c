@@ -84,7 +84,8 @@ int training_manifest(const struct training *t, const struct federate_result *r,
     json_add(j, "training", train_options_json(&t->options));
     json_add_int(j, "training_cases", t->train.store.cases);
     json_add_int(j, "validation_cases", t->validation.store.cases);
-    if (t->budget.hours > 0) json_add_number(j, "hours", t->budget.hours);
+    const double hours = t->budget.hours > 0 ? t->budget.hours : t->args.hours_before;
+    if (hours > 0) json_add_number(j, "hours", hours);
     if (t->args.patience) json_add_int(j, "patience", t->args.patience);
     if (t->args.previous_stage) json_add_text(j, "previous_stage", t->args.previous_stage);
     if (t->dataset.has_patients)

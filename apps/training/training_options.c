@@ -314,6 +314,7 @@ static int take_chosen(struct training_arguments *a, const char *path, struct er
 {
     struct train_options o;
     if (train_options_from_json(&o, json_get(a->kept, "training"), path, e)) return -1;
+    a->hours_before = a->hours;
     a->hours = 0;
     a->epochs = o.epochs;
     a->iterations = o.iterations;

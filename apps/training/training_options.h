@@ -25,6 +25,7 @@ struct training_arguments {
     double dropout;
     /* schedule and optimiser */
     int epochs, iterations, batch, augment, weighting, patience, checkpoint_every, validation_batches;
+    double hours_before; /* that a resumed training was begun with: what they chose is given by now */
     double ema, hours, lr, momentum, weight_decay, clip, oversample;
     const char *optimizer, *loss, *schedule;
     char optimizers[OPTIMIZER_NAMES], losses[LOSS_NAMES], schedules[SCHEDULE_NAMES]; /* what they may be */

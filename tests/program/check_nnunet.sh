@@ -258,7 +258,8 @@ grep -q "iterations in .*, augmentation 1" "$work/out" && grep -q "adamw from 0.
 ok "it tells how it optimises" $?
 timed=$(last_hash "$work/timed/fold_0/progress.csv")
 check "--resume of a run with --hours" $nephron train --resume "$work/timed"
-[ "$timed" = "$(last_hash "$work/timed/fold_0/progress.csv")" ]
+[ "$timed" = "$(last_hash "$work/timed/fold_0/progress.csv")" ] &&
+    grep -q "\"hours\": $hours" "$work/timed/manifest.json"
 ok "--resume keeps what --hours chose" $?
 for hours in $hours 0.0015 0.006 0.025 0.1; do # features that are given are kept, and known to --resume
     $nephron train "$work/plain" -o "$work/given" --hours $hours --patch 16,16,16 --base-features 4 \

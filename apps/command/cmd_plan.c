@@ -303,8 +303,9 @@ static int read_description(struct dataset *d, const char *path, struct error *e
 
 int cmd_plan(int argc, char **argv)
 {
-    struct planning w = {
-        .options = plan_options_default(), .precision = "fp32", .budget = {.window_step = 0.5, .mirror = 1}};
+    struct planning w = {.options = plan_options_default(),
+                         .precision = "fp32",
+                         .budget = {.window_step = 0.5, .mirror = 1, .validation_batches = -1}};
     struct grid_warnings grids = GRID_WARNINGS_NONE;
     int width = 0;
     const char *network = NULL, *preset = NULL, *norm = NULL;

@@ -130,20 +130,38 @@ static double validation_time(const struct budget *b, const struct plan *p, doub
     return b->validation_cases * windows * step / (3.0 * p->batch);
 }
 
-/* Fills what is chosen for a plan whose step is measured. Returns the iterations, negative where the
- * validation alone takes too long. */
+int budget_validation_batches(int asked, int iterations)
+{
+    const int fifth = (iterations + 4) / 5;
+    if (asked >= 0) return asked;
+    return fifth > 50 ? 50 : fifth;
+}
+
+/* The validation after an epoch, in training steps: a forward pass is a third of one. */
+static double validation_passes(const struct budget *b)
+{
+    return budget_validation_batches(b->validation_batches, b->iterations) / 3.0;
+}
+
+/* Fills what is chosen for a plan whose step is measured. Returns the iterations, fewer than LEAST where the
+ * validation takes too long. */
 static double spread_time(struct budget *b, const struct plan *p, double step)
 {
-    const double of_validation = 0.2 / 3; /* a fifth as many batches forward, after each epoch */
-    double left = b->hours * 3600 * share - b->spent;
     b->step_seconds = step;
     b->base_features = p->features[0];
     b->batch = p->batch;
     b->validation_seconds = validation_time(b, p, step);
-    double total = fmin(floor((left - b->validation_seconds) / (step * (1 + of_validation))), MOST);
-    b->iterations = total >= 25000 ? 250 : total >= 1000 ? 50 : total >= 20 ? (int)(total / 20) : 1;
+    const double left = (b->hours * 3600 * share - b->spent - b->validation_seconds) / step, /* steps */
+        about = fmin(left / (1 + 0.2 / 3), MOST); /* a fifth as many batches forward, after each epoch */
+    b->iterations = about >= 25000 ? 250 : about >= 1000 ? 50 : about >= 20 ? (int)(about / 20) : 1;
+    const double passes = validation_passes(b);
+    double total = fmin(floor(left * b->iterations / (b->iterations + passes)), MOST);
+    if (total < b->iterations) { /* one epoch, and its validation */
+        total = floor(left - passes);
+        b->iterations = total >= 1 ? (int)total : 1;
+    }
     b->epochs = total >= b->iterations ? (int)(total / b->iterations) : 1;
-    b->training_seconds = (double)b->epochs * b->iterations * step * (1 + of_validation);
+    b->training_seconds = b->epochs * (b->iterations + passes) * step;
     return total;
 }
 
@@ -151,9 +169,10 @@ static int check_time(const struct budget *b, double total, struct error *e)
 {
     if (total >= LEAST) return 0;
     return error_set(e,
-                     "--hours %g: a step of %d base features and batch %d takes %.3g s here and the "
-                     "validation at the end %.3g s: less than %d iterations",
-                     b->hours, b->base_features, b->batch, b->step_seconds, b->validation_seconds, LEAST);
+                     "--hours %g: a step of %d base features and batch %d takes %.3g s here, the validation "
+                     "after an epoch %.3g s and the one at the end %.3g s: less than %d iterations",
+                     b->hours, b->base_features, b->batch, b->step_seconds,
+                     validation_passes(b) * b->step_seconds, b->validation_seconds, LEAST);
 }
 
 /* bf16 where a step of the plan is faster so, unless the precision is given; *seconds of a step. */

@@ -14,6 +14,7 @@ struct budget {
     int fixed_features;      /* the base features are given: only the batch is open */
     int fixed_precision;     /* as the options say; else bf16 where a step is faster so */
     int fixed_augment;       /* as the options say; else all of it from 8000 iterations on */
+    int validation_batches;  /* as asked: budget_validation_batches */
     int validation_cases;    /* predicted at the end; 0: none */
     double window_step;
     int mirror;
@@ -34,6 +35,8 @@ int budget_plans(struct budget *b, struct plans *p, const struct fingerprint *f,
 /* The iterations that a given plan gets. */
 int budget_fit(struct budget *b, const struct plan *p, const struct train_options *t, struct pool *pool,
                struct error *e);
+/* Batches of validation an epoch: as asked, or of less than 0 a fifth as many as of training, 50 at most. */
+int budget_validation_batches(int asked, int iterations);
 /* A case of noise a quarter larger than the patch, with some foreground of each kind, to measure steps with;
  * learner_data_free, also after -1 (out of memory). */
 int budget_case(struct learner_data *data, const struct plan *p);

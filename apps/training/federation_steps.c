@@ -445,7 +445,8 @@ static int run_site(struct carried *c, const struct site_data *d, const struct t
                              .from_pool = a->sites_text != NULL,
                              .data = &d->train,
                              .validation = &d->validation,
-                             .validation_batches = training_validation_batches(a, c->f.train.iterations),
+                             .validation_batches = budget_validation_batches(a->validation_batches,
+                                                                             c->f.train.iterations),
                              .pool = pool,
                              .events = {on_step, on_stop, &bar}};
     if (evaluates(a) && s.validation_batches == 0)

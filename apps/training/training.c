@@ -433,7 +433,8 @@ static int run_training(struct training *t, struct error *e)
         find_folder(t, e) || training_other_folds(t, e) || training_fold(t, e) || training_sites(t, e) ||
         training_plan(t, e) || training_previous(t, e) || training_check_resumed(t, e))
         return -1;
-    t->args.validation_batches = training_validation_batches(&t->args, t->options.iterations);
+    t->args.validation_batches =
+        budget_validation_batches(t->args.validation_batches, t->options.iterations);
     if (learner_check(&t->options, t->plan, e)) return error_prefix(e, "%s", t->args.data);
     if (check_patience(t, e)) return -1;
     if (training_load(t, e) || dataset_hash(&t->dataset, t->data_hash, e) || file_mkdirs(t->fold_path, e))

@@ -92,6 +92,7 @@ static void ask_budget(struct training *t)
     b->fixed_features = t->args.width > 0;
     b->fixed_precision = t->args.precision != NULL;
     b->fixed_augment = t->args.augment >= 0;
+    b->validation_batches = t->args.validation_batches;
     for (int i = 0; i < t->dataset.cases; i++)
         b->validation_cases += t->args.validate_at_end && t->role[i] == ROLE_VALIDATION;
 }

@@ -455,13 +455,6 @@ int training_options_parse(struct training_arguments *a, int argc, char **argv, 
     return 0;
 }
 
-int training_validation_batches(const struct training_arguments *a, int iterations)
-{
-    const int fifth = (iterations + 4) / 5;
-    if (a->validation_batches >= 0) return a->validation_batches;
-    return fifth > 50 ? 50 : fifth;
-}
-
 struct train_options training_options_complete(const struct training_arguments *a,
                                                const struct learning_task *task, int channels, int classes)
 {

@@ -48,8 +48,6 @@ struct training_arguments {
  * manifest gives the command line that began it, and what is given now comes after it. */
 int training_options_parse(struct training_arguments *a, int argc, char **argv, int federated, int *status);
 void training_options_free(struct training_arguments *a);
-/* Batches of validation an epoch: as asked, else a fifth as many as of training, 50 at most. */
-int training_validation_batches(const struct training_arguments *a, int iterations);
 /* What was asked for over the task's defaults. channels, classes: of the dataset. */
 struct train_options training_options_complete(const struct training_arguments *a,
                                                const struct learning_task *task, int channels, int classes);

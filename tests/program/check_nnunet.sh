@@ -278,6 +278,12 @@ ok "plans.json has them" $?
 $nephron plan "$work/plain" --hours 100 --patch 16,16,16 --base-features 2 >"$work/out" &&
     grep -q '^100 hours: .* iterations in .*, augmentation 2' "$work/out"
 ok "all of the augmentation where there is time for it" $?
+# An epoch's validation takes of the time too, and here more than there is.
+timeout -s KILL 300 $nephron train "$work/plain" -o "$work/x" --hours $hours --patch 16,16,16 --base-features 4 \
+    --batch 2 --no-validation --validation-batches 1000000 --threads 1 >"$work/out" 2>"$work/err"
+[ $? -eq 1 ] && grep -q "the validation after an epoch .*less than 10 iterations" "$work/err"
+ok "--hours that an epoch's validation alone takes: $(head -n 1 "$work/out")" $?
+rm -rf "$work/x"
 refuses 1 "less than 10 iterations" $nephron train "$work/plain" -o "$work/x" --overwrite --hours 1e-6 \
     --base-features 4 --patch 16,16,16 --batch 2 --quiet
 $nephron train "$work/plain" -o "$work/x" --hours 1 --epochs 3 >/dev/null 2>"$work/err"

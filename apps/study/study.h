@@ -245,8 +245,8 @@ void study_progress(const struct study *s, struct study_task *t, int arm, int se
 /* ---- study_protocol.c ---- */
 /* The command line that began the study in OUT, for `study --resume OUT`; json_free what keeps its texts. */
 struct json *study_arguments(const char *out, struct error *e);
-/* OUT/protocol.json, or where the study is continued: whether its margins are the same, and into s->departed
- * what else is not. */
+/* OUT/protocol.json, or where the study is continued: whether its margins and its data are the same, and into
+ * s->departed what else is not. */
 int study_protocol(struct study *s, struct error *e);
 
 /* ---- study_train.c ---- */

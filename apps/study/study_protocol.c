@@ -11,7 +11,8 @@
 #include "io/base/json.h"
 #include "io/base/text.h"
 
-/* What a study that is continued may not change: a margin chosen after the results is none. */
+/* What a study that is continued may not change: a margin chosen after the results is none, and trainings of
+ * other data are of another study. A protocol without the data's hash is of an older program. */
 static int is_kept(const struct study *s, const struct json *j, const char *path, struct error *e)
 {
     const struct {
@@ -26,7 +27,12 @@ static int is_kept(const struct study *s, const struct json *j, const char *path
                          "(another -o begins another study)",
                          path, margin[i].key, then, margin[i].now);
     }
-    return 0;
+    const char *data = json_text(j, "data_sha256", s->data_hash);
+    if (strcmp(data, s->data_hash) == 0) return 0;
+    return error_set(e,
+                     "%s: the data of %s have changed: SHA-256 %.16s, when the study began %.16s; a study "
+                     "that goes on keeps its data (another -o begins another study)",
+                     path, s->data, s->data_hash, data);
 }
 
 struct json *study_arguments(const char *out, struct error *e)
@@ -85,6 +91,7 @@ static struct json *protocol_make(const struct study *s)
     json_add_int(j, "classification_seeds", s->sizes.classify_seeds);
     json_add_int(j, "first_seed", (int64_t)s->seed);
     json_add_text(j, "external", s->external ? s->external : "none");
+    json_add_text(j, "data_sha256", s->data_hash);
     struct json *arms = json_add_array(j, "arms");
     for (int a = 0; a < s->arms; a++) {
         study_arm_key(name, s, a);

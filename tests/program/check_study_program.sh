@@ -242,6 +242,13 @@ $nephron study -o "$work/one_empty" --data "$work/empty" $tiny_maps --seeds 1 --
     grep -q '"test_cases_without_foreground": 0' "$work/a/report.json" &&
     ! grep -q 'has no foreground' "$work/a/report.html"
 ok "a study with a test case without foreground" $?
+# A study goes on with the data that it began with.
+kept_report=$(cksum <"$work/one_empty/report.json")
+cp "$work/data/labelsTr/$(basename "$f")" "$f"
+refuses 1 "protocol.json: the data of .*empty have changed: SHA-256 .*, when the study began " $nephron study \
+    --resume "$work/one_empty"
+[ "$kept_report" = "$(cksum <"$work/one_empty/report.json")" ]
+ok "refused, it leaves the report as it was" $?
 
 # A site that has no patient's age: its own arm goes on without, and so do the others.
 none=$(sed -n '2s/.*,//p' "$work/data/sites.csv")

@@ -144,7 +144,7 @@ static int is_same_phantom(const struct study *s, const char *data)
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
     int same = strcmp(json_text(j, "program", ""), "nephron " NEPHRON_VERSION) == 0 &&
                strcmp(json_text(j, "seed", ""), seed) == 0 &&
-               json_integer(j, "cases_written", -1) == s->sizes.cases &&
+               json_integer(j, "cases_written", -1) == s->sizes.cases && !json_boolean(j, "with_kidney", 0) &&
                strcmp(json_text(j, "size", ""), s->sizes.phantom_size) == 0 &&
                fabs(json_number(j, "difficulty", -1) - s->sizes.difficulty) < 1e-6;
     json_free(j);

@@ -322,20 +322,19 @@ static int check_usage(const struct study *s, const char *task, const struct ope
     return 0;
 }
 
-/* How to go on; the exit code says the signal. */
-static int tell_stopped(const struct study *s)
+/* How to go on; the exit code says the signal. What a study is gone on with otherwise than it began stands in
+ * this command line alone. */
+static int tell_stopped(const struct study *s, int as_begun)
 {
-    char out[1300];
-    console_to(
-        stderr,
-        "nephron: stopped by signal %d; `nephron study --resume %s` goes on from this step to the same "
-        "report\n",
-        interrupt_signal(), text_shell(out, sizeof out, s->out));
+    char out[1300], line[1400];
+    snprintf(line, sizeof line, "nephron study --resume %s", text_shell(out, sizeof out, s->out));
+    console_to(stderr, "nephron: stopped by signal %d; `%s` goes on from this step to the same report\n",
+               interrupt_signal(), as_begun ? line : s->command);
     return interrupt_status();
 }
 
-/* argv, or where it is `study --resume OUT [--quiet]`: the words that began the study in OUT, and --resume.
- * *line has room for `room` of them. Returns their number, 0 with a message. */
+/* argv, or where it is `study --resume OUT [--quiet]`, in any order: the words that began the study in OUT,
+ * and --resume. *line has room for `room` of them. Returns their number, 0 with a message. */
 static int choose_words(char **line, int room, int argc, char **argv, struct json **kept, struct error *e)
 {
     const char *out = NULL;
@@ -343,10 +342,10 @@ static int choose_words(char **line, int room, int argc, char **argv, struct jso
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--resume") == 0) resume = 1;
         else if (strcmp(argv[i], "--quiet") == 0 || strcmp(argv[i], "-q") == 0) quiet = 1;
-        else if (argv[i][0] != '-' && resume && !out) out = argv[i];
+        else if (argv[i][0] != '-' && !out) out = argv[i];
         else others = 1;
     }
-    if (!out || others) {
+    if (!out || !resume || others) {
         memcpy(line, argv, (size_t)argc * sizeof *line);
         return argc;
     }
@@ -469,7 +468,7 @@ int cmd_study(int argc, char **argv)
         s->command = line ? line : "nephron study";
         s->pool = pool_create(s->threads);
         status = s->pool ? run_study(s, &e) : error_set(&e, "cannot start %d threads", s->threads);
-        status = status && s->stopped ? tell_stopped(s) : status ? app_fail(&e) : 0;
+        status = status && s->stopped ? tell_stopped(s, kept || !s->continued) : status ? app_fail(&e) : 0;
         interrupt_end();
         study_close(s);
         if (s->pool) pool_destroy(s->pool);

@@ -313,6 +313,24 @@ $nephron study -o "$work/boxless" --data "$work/no_maps" $tiny_classes --seeds 2
     grep -q '"classification_seeds": 1' "$work/boxless/protocol.json" &&
     grep -q 'fedprox: as federated, with FedProx; mu 0.01' "$work/boxless/report.html"
 ok "a study that goes on otherwise than its protocol says: $(cat "$work/err")" $?
+# Stopped, it says the words that it goes on with: those of the protocol would make another report.
+long="study -o $work/other --data $work/no_maps --class-rounds 9999 --class-iterations 30 --base 4 --crop 8,8,8"
+stopped() { # command...: SIGTERM when it trains
+    "$@" >"$work/said" 2>"$work/err" &
+    child=$!
+    while kill -0 $child 2>/dev/null && ! grep -q '^classification: ' "$work/said"; do sleep 0.05; done
+    kill -15 $child
+    wait $child
+}
+stopped $nephron $long --arms federated --seeds 1
+[ $? -eq 143 ] && grep -q "\`nephron study --resume $work/other\` goes on" "$work/err"
+ok "a study that is stopped: $(cat "$work/err")" $?
+stopped $nephron $long --arms federated --seeds 2 --resume
+[ $? -eq 143 ] && grep -q "\`nephron $long --arms federated --seeds 2 --resume\` goes on" "$work/err"
+ok "and one that goes on with more seeds: $(cat "$work/err")" $?
+stopped $nephron study "$work/other" --resume
+[ $? -eq 143 ] && grep -q "\`nephron study --resume $work/other\` goes on" "$work/err"
+ok "and as it was begun, whatever stands first: $(cat "$work/err")" $?
 
 # Thirty hospitals and kinds of tumours, with long names: none is lost or cut off.
 long="papillary renal cell carcinoma, type two, with rhabdoid and sarcomatoid parts"

@@ -347,10 +347,20 @@ book:
 	sh docs/book/book.sh >book/book.tmp
 	mv book/book.tmp book/book.html
 
+# Files are replaced, not written into: a program that runs, or has the library loaded, keeps the old ones.
+# Others can read them, whatever the umask.
+INSTALLED = $(DESTDIR)$(PREFIX)/bin/nephron $(DESTDIR)$(PREFIX)/include/nephron.h \
+	$(DESTDIR)$(PREFIX)/lib/libnephron.a $(DESTDIR)$(PREFIX)/lib/libnephron.so \
+	$(DESTDIR)$(PREFIX)/lib/libnephron.so.$(API) $(DESTDIR)$(PREFIX)/lib/pkgconfig/nephron.pc \
+	$(DESTDIR)$(PREFIX)/share/man/man1/nephron.1 $(DESTDIR)$(PREFIX)/share/man/man1/nephron-*.1 \
+	$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nephron \
+	$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nephron
 install: nephron libnephron.so build/libnephron.a
-	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include \
-		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	umask 022 && mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+		$(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 		$(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	rm -f $(INSTALLED)
 	cp nephron $(DESTDIR)$(PREFIX)/bin/nephron
 	$(STRIP) $(DESTDIR)$(PREFIX)/bin/nephron
 	cp fl/nephron.h $(DESTDIR)$(PREFIX)/include/nephron.h
@@ -368,15 +378,11 @@ install: nephron libnephron.so build/libnephron.a
 		>$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nephron
 	sh apps/install/make_completion.sh ./nephron zsh \
 		>$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nephron
+	chmod a+r,u+w $(INSTALLED)
+	chmod a+x $(DESTDIR)$(PREFIX)/bin/nephron $(DESTDIR)$(PREFIX)/lib/libnephron.so.$(API)
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/nephron $(DESTDIR)$(PREFIX)/include/nephron.h \
-		$(DESTDIR)$(PREFIX)/lib/libnephron.a $(DESTDIR)$(PREFIX)/lib/libnephron.so \
-		$(DESTDIR)$(PREFIX)/lib/libnephron.so.$(API) $(DESTDIR)$(PREFIX)/lib/pkgconfig/nephron.pc \
-		$(DESTDIR)$(PREFIX)/share/man/man1/nephron.1 \
-		$(DESTDIR)$(PREFIX)/share/man/man1/nephron-*.1 \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nephron \
-		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_nephron
+	rm -f $(INSTALLED)
 
 EXAMPLES = build/predict_one build/train_memory build/federate_two build/list_model build/worker
 examples: $(EXAMPLES)

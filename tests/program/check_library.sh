@@ -139,6 +139,18 @@ if command -v pkg-config >/dev/null; then
     installed static --static
     mv "$work"/archive/* "$work/root/usr/lib"
 else echo "skipped: pkg-config is not installed"; fi
+# Again, while a program has the library loaded: its file is not written into. And under a strict umask.
+ln "$work/root/usr/lib/libnephron.so.1" "$work/loaded" && echo more >>"$work/loaded"
+loaded=$(cksum <"$work/loaded")
+make -s install DESTDIR="$work/root" PREFIX=/usr >"$work/make.log" 2>&1 &&
+    [ "$(cksum <"$work/loaded")" = "$loaded" ] &&
+    ! cmp -s "$work/loaded" "$work/root/usr/lib/libnephron.so.1"
+ok "make install writes into a library that is loaded: $(tail -n 3 "$work/make.log")" $?
+(umask 077 && make -s install DESTDIR="$work/strict" PREFIX=/usr) >"$work/make.log" 2>&1 &&
+    [ -z "$(find "$work/strict/usr" ! -perm -444)" ] &&
+    [ -z "$(find "$work/strict/usr" -type d ! -perm -111)" ] &&
+    [ -n "$(find "$work/strict/usr/bin/nephron" -perm -111)" ]
+ok "others cannot read what was installed: $(find "$work/strict/usr" ! -perm -444 | head -n 3)" $?
 make -s uninstall DESTDIR="$work/root" PREFIX=/usr
 [ -z "$(find "$work/root" -type f -o -type l)" ]
 ok "uninstall leaves $(find "$work/root" -type f | head -n 3)" $?

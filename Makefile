@@ -245,6 +245,13 @@ build/device_sources.c: nn/device/embed.sh $(EMBEDDED)
 	mv build/device_sources.tmp $@
 build/device_sources.o: build/device_sources.c
 
+# Built anew where ZLIB is another than it was.
+io/pack/inflate.o: build/zlib_$(ZLIB)
+build/zlib_$(ZLIB):
+	mkdir -p build
+	rm -f build/zlib_*
+	touch $@
+
 libnephron.a: $(LIBRARY)
 	rm -f $@
 	ar rcs $@ $(LIBRARY)
@@ -279,8 +286,6 @@ FUZZ = tests/fuzz/check_fuzz.c tests/fuzz/fuzz_bytes.c tests/fuzz/fuzz_files.c \
 	tests/fuzz/fuzz_readers.c tests/fuzz/fuzz_values.c
 tests/fuzz/check_fuzz: $(FUZZ) tests/fuzz/fuzz.h
 	$(CC) $(NEPHRON_CFLAGS) $(CFLAGS) $(CFLAGS_CHECKS) -o $@ $(FUZZ) build/apps.a libnephron.a $(LIBS)
-
--include $(LIBRARY:.o=.d) $(APPS:.o=.d) $(CHECKS:=.d) apps/command/main.d
 
 # The fast tests, one a processor at a time (JOBS=1: one after the other), the long ones first. The last line
 # is "N passed, N failed".
@@ -387,7 +392,7 @@ uninstall:
 EXAMPLES = build/predict_one build/train_memory build/federate_two build/list_model build/worker
 examples: $(EXAMPLES)
 $(EXAMPLES): build/libnephron.a
-	$(CC) -std=c11 $(CFLAGS) -Ifl -o $@ apps/examples/$(@F).c build/libnephron.a $(LIBS)
+	$(CC) -std=c11 $(DEPFLAGS) $(CFLAGS) -Ifl -o $@ apps/examples/$(@F).c build/libnephron.a $(LIBS)
 
 # What the book's exercises ask, answered by programs of a page each.
 EXERCISES = build/adjoint build/average build/batch build/bomb build/dice_gradient build/difference \
@@ -414,5 +419,8 @@ clean:
 	rm -f nephron nephron-mpi libnephron.a libnephron.so *.[do] */*.[do] */*/*.[do] */*/*/*.[do] $(CHECKS)
 	rm -rf demo build web book
 
-.PHONY: all check check-all sources kernels demo study bench book drawings figures web install uninstall \
-	examples exercises ladder clean
+-include $(LIBRARY:.o=.d) $(APPS:.o=.d) $(CHECKS:=.d) $(DRAWINGS:.o=.d) $(EXAMPLES:=.d) $(EXERCISES:=.d) \
+	$(LADDER:.o=.d) apps/command/main.d nephron-mpi.d
+
+.PHONY: all check check-all lint coverage sources kernels demo study bench book drawings figures web install \
+	uninstall examples exercises ladder clean

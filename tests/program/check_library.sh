@@ -9,8 +9,17 @@ cases=$work/cases # a third of the sample, in check-all all of it
 some_cases "$cases" "${CHECK_ALL:-NR % 3 == 2}"
 count=$(sed 1d "$cases/sites.csv" | wc -l)
 
+rm -f build/worker
 make -s libnephron.so build/libnephron.a examples >"$work/make.log" 2>&1
 ok "the libraries and examples build: $(tail -n 3 "$work/make.log")" $?
+# What is out of date: an example whose source is newer, and what was built without zlib, or with it.
+if make --version 2>/dev/null | grep -q GNU; then
+    make -q build/worker && ! make -q -W apps/examples/worker.c build/worker
+    ok "an example is built again where its source has changed, and only there" $?
+fi
+built=$(ls build/zlib_*)
+make -q "ZLIB=${built#*_}" io/pack/inflate.o && ! make -q "ZLIB=$((1 - ${built#*_}))" io/pack/inflate.o
+ok "ZLIB=1 builds anew what was built without it" $?
 [ "$(nm -D --defined-only libnephron.so | awk '{print $3}' | grep -vc '^nephron_')" = 0 ]
 ok "libnephron.so exports a name without nephron_" $?
 [ "$(nm -g --defined-only build/libnephron.a | awk 'NF == 3 {print $3}' | grep -vc '^nephron_')" = 0 ]

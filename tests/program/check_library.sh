@@ -85,6 +85,33 @@ EOF
     ok "ctypes: another label map" $?
 else echo "skipped: python3 is not installed"; fi
 
+# The rounds of Flower and NVFlare: the manifest of the run that they write tells its own options and sites,
+# and nothing of how the model that they began with was trained.
+if python3 -c 'import numpy' 2>/dev/null; then
+    NEPHRON_LIBRARY=./libnephron.so PYTHONPATH=apps/python PYTHONDONTWRITEBYTECODE=1 python3 - "$work/run" \
+        "$work/rounds" >"$work/py.txt" 2>&1 <<'EOF'
+import json, sys
+from nephron_federation.rounds import Rounds
+options = {"epochs": 1, "precision": "bf16", "learning_rate": 0.5,
+           "strategy": {"name": "fedprox", "mu": 0.25}, "minimum": 2}
+rounds = Rounds(sys.argv[1], sys.argv[2], ["south", "north"], json.dumps(options))
+task, told = rounds.begin()
+weights = task[: rounds.model.count]
+rounds.end([(name, weights, [4, 1, 1, 0.5, 1.0, 0.9, 0, 0]) for name in rounds.sites])
+before, after = (json.load(open(folder + "/manifest.json")) for folder in sys.argv[1:])
+training, federation = after["training"], after["federation"]
+assert (training["precision"], training["learning_rate"], training["epochs"]) == ("bf16", 0.5, 1), training
+assert after["precision"] == "bf16" and after["epochs_done"] == 1 and len(after["weight_hashes"]) == 1
+assert federation["strategy"] == options["strategy"] and federation["minimum"] == 2, federation
+assert [s["name"] for s in federation["sites"]] == ["north", "south"], federation
+other = {"arguments", "data", "data_sha256", "training_cases", "wall_seconds", "best_epoch"}
+assert other < set(before) and not other & set(after), other & set(after)
+EOF
+    ok "the manifest of rounds in Python: $(tail -n 1 "$work/py.txt")" $?
+    $nephron predict "$work/rounds" -i "$work/in" -o "$work/rounds_out" --quiet
+    ok "predict from the run of rounds in Python" $?
+else echo "skipped: python3 with numpy is not installed"; fi
+
 # ---- examples ----------------------------------------------------------------------------------------------
 build/predict_one "$work/run" "$work/one.nii.gz" $image >/dev/null &&
     [ "$(cksum <"$work/one.nii.gz")" = "$want" ]

@@ -11,6 +11,7 @@ import numpy as np
 
 API = 1
 NUMBERS = 8
+FEDERATION = ("strategy", "minimum", "local_epochs")  # options of the rounds, not of training
 POINTER, TEXT, SIZE = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t
 FLOATS = np.ctypeslib.ndpointer(np.float32, ndim=1, flags="C_CONTIGUOUS")
 DOUBLES = np.ctypeslib.ndpointer(np.float64, ndim=1, flags="C_CONTIGUOUS")

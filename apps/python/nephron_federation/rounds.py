@@ -9,7 +9,10 @@ import json
 import os
 import shutil
 
-from .binding import Failure, Library, Model, Server
+from .binding import FEDERATION, Failure, Library, Model, Server
+
+# What a manifest says of the network and its options. How the model came about, and how good it is, is not the new run's.
+KEPT = ("program", "version", "seed", "precision", "configuration", "converted_from", "training", "federation")
 
 
 def federation_of(manifest, given):
@@ -19,7 +22,7 @@ def federation_of(manifest, given):
     for key, plain in unable.items():
         if federation.get(key, plain) != plain:
             raise ValueError(f"model: its federation has {key} {federation[key]}, which cannot be done over this bridge")
-    options = {k: federation[k] for k in ("strategy", "minimum", "local_epochs") if k in federation}
+    options = {k: federation[k] for k in FEDERATION if k in federation}
     options.update(json.loads(given) if given else {})
     return options
 
@@ -56,9 +59,13 @@ class Rounds:
         for name in ("dataset.json", "plans.json"):
             if os.path.exists(os.path.join(model, name)):
                 shutil.copy(os.path.join(model, name), self.output)
+        options = json.loads(self.options)
+        self.manifest = {k: self.manifest[k] for k in KEPT if k in self.manifest}
+        training, federation = self.manifest["training"], self.manifest.setdefault("federation", {})
+        training.update({k: v for k, v in options.items() if k not in FEDERATION})
+        federation.update({k: v for k, v in options.items() if k in FEDERATION}, sites=[{"name": s} for s in self.sites])
+        self.manifest.update({k: training[k] for k in ("seed", "precision") if k in training})
         self.manifest.update(command="federate", fold=self.fold, weight_hashes=[], epochs_done=0)
-        training = self.manifest["training"]
-        training.update({k: v for k, v in json.loads(self.options).items() if k in training})
         self.rows = ["round,site,examples,local_loss,weight_hash\n"]
 
     def begin(self):

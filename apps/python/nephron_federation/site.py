@@ -3,9 +3,7 @@
 import json
 import os
 
-from .binding import Library, Model, Server, Site
-
-FEDERATION = ("strategy", "minimum", "local_epochs")  # options of the rounds, not of training
+from .binding import FEDERATION, Library, Model, Server, Site
 
 
 def required(config, key, where):

@@ -22,7 +22,7 @@ def arguments():
     p.add_argument("--sites", required=True, help="names of NVFlare's clients, with commas")
     p.add_argument("--options", default="", help="JSON over the model's training options; also strategy, minimum, local_epochs")
     p.add_argument("--fold", default="", help="default: the model's")
-    p.add_argument("--rounds", type=int, help="default: those of the options or the model")
+    p.add_argument("--rounds", type=int, help="over the options' epochs; default: these, or the model's")
     p.add_argument("--dataset", default="", help="where a site has no local/nephron.json; {site}: its name")
     p.add_argument("--state", default="", help="folder of what stays at a site, where it has no local/nephron.json")
     p.add_argument("--pooled", action="store_true", help="the dataset's sites.csv tells which case is whose")
@@ -34,12 +34,15 @@ def arguments():
 
 def main():
     a = arguments()
-    rounds = a.rounds or json.loads(a.options or "{}").get("epochs")
+    options = json.loads(a.options or "{}")
+    if a.rounds:
+        options["epochs"] = a.rounds
+    rounds = options.get("epochs")
     if not rounds:
         with open(os.path.join(a.model, "manifest.json"), encoding="utf-8") as f:
             rounds = json.load(f)["training"]["epochs"]
     job = FedJob(name="nephron", min_clients=len(a.sites.split(",")))
-    job.to_server(NephronController(a.model, a.output, a.sites, a.options, a.fold, rounds))
+    job.to_server(NephronController(a.model, a.output, a.sites, json.dumps(options), a.fold, rounds))
     executor = NephronExecutor(a.dataset, a.state, a.pooled)
     if a.export:
         job.to_clients(executor, tasks=["train"])

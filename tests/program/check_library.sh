@@ -108,6 +108,29 @@ other = {"arguments", "data", "data_sha256", "training_cases", "wall_seconds", "
 assert other < set(before) and not other & set(after), other & set(after)
 EOF
     ok "the manifest of rounds in Python: $(tail -n 1 "$work/py.txt")" $?
+    # NVFlare's job, with the framework's own part put aside: --rounds is the rounds' and their schedule's.
+    PYTHONDONTWRITEBYTECODE=1 python3 - "$work/run" >"$work/py.txt" 2>&1 <<'EOF'
+import json, sys, types
+made = []
+nothing = lambda *a, **k: None
+job = types.SimpleNamespace(to_server=made.append, to_clients=nothing, export_job=nothing)
+parts = {"nephron_nvflare": {"NephronController": lambda *a: a, "NephronExecutor": lambda *a: a},
+         "nvflare": {}, "nvflare.job_config": {}, "nvflare.job_config.api": {"FedJob": lambda **k: job}}
+for name, content in parts.items():
+    sys.modules[name] = types.ModuleType(name)
+    vars(sys.modules[name]).update(content)
+sys.path.insert(0, "apps/nvflare")
+import job as program
+def rounds(*more):
+    sys.argv = ["job.py", "--model", run, "--output", "out", "--sites", "a,b", "--export", "jobs", *more]
+    assert program.main() == 0
+    return made[-1][5], json.loads(made[-1][3] or "{}").get("epochs")
+run = sys.argv[1]
+assert rounds() == (2, None), made
+assert rounds("--options", '{"epochs": 3}') == (3, 3), made
+assert rounds("--options", '{"epochs": 3}', "--rounds", "5") == (5, 5), made
+EOF
+    ok "the rounds of a job for NVFlare: $(tail -n 1 "$work/py.txt")" $?
     $nephron predict "$work/rounds" -i "$work/in" -o "$work/rounds_out" --quiet
     ok "predict from the run of rounds in Python" $?
 else echo "skipped: python3 with numpy is not installed"; fi

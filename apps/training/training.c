@@ -474,7 +474,10 @@ int training_main_peers(int argc, char **argv, int federated, const struct feder
     int status;
     if (!training_options_parse(&t.args, argc, argv, federated, &status)) return status;
     if (t.args.federation.as) {
-        status = federation_step(&t.args);
+        status = !peers       ? federation_step(&t.args)
+                 : serves(&t) ? app_usage("federate", "--as %s is a step of one process: give it to nephron, "
+                                                      "not to nephron-mpi", t.args.federation.as)
+                              : 2;
         training_options_free(&t.args);
         return status;
     }

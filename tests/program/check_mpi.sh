@@ -60,6 +60,10 @@ try() { # the ending of mpicc and mpirun, or a point alone
     timeout 60 $mpirun -n 2 $here/nephron-mpi federate $data -o "$work/one" $options >"$here/out" 2>&1
     [ $? -ne 0 ] && grep -q "already trained" "$here/out"
     ok "$mpi: a refused run is told, and no rank waits" $?
+    timeout 60 $mpirun -n 2 $here/nephron-mpi federate $data --as fingerprint a -o "$here/fed" \
+        >"$here/out" 2>&1
+    [ $? -ne 0 ] && [ "$(grep -c 'is a step of one process' "$here/out")" -eq 1 ] && [ ! -e "$here/fed" ]
+    ok "$mpi: a step between machines: $(head -n 1 "$here/out")" $?
 }
 counts='1 2 4' # ranks
 for name in $names; do

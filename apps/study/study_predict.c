@@ -213,7 +213,7 @@ static int predict_cases(struct predicting *p, const char *title, struct error *
         pool_take(s->pool, jobs, predict_job, p);
         for (int j = 0; !status && j < jobs; j++)
             if (p->error[j].text[0]) status = error_set(e, "%s", p->error[j].text);
-        if (!status && study_stops(s)) status = error_set(e, "stopped");
+        if (study_stops(s)) status = error_set(e, "stopped"); /* a job's error may be no more than that */
     }
     progress_end(&bar);
     free(p->order);

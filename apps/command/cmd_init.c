@@ -310,7 +310,7 @@ static int take_names(struct init *w, int old, struct error *e)
     for (int k = 1; k <= n; k++) {
         if (strcmp(w->label_name[k], "background") == 0)
             return error_set(e, "--labels: names the values from 1 on; 0 is the background by itself");
-        if (strcmp(w->label_name[k], "ignore") == 0 && k < n)
+        if (k < n && strcmp(w->label_name[k], "ignore") == 0)
             return error_set(e, "--labels: 'ignore' is the highest value, so it comes last");
     }
     if (n + 1 < w->values)

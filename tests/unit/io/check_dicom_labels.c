@@ -255,7 +255,7 @@ static void check_frames(struct dicom_reference *r)
     const int slices[] = {1, 4};
     struct error e = {""};
     unsigned char *data;
-    size_t size;
+    size_t size = 0;
     int named = 0;
     for (int z = 0; z < DEPTH; z++) {
         strcpy(r->image[z].instance_uid, "1.2.9");

@@ -84,14 +84,12 @@ static void record_options(struct json *j, const struct predict *p)
 static int same_member(const struct predict *p, const struct json *old, const char *name, const char *what,
                        const char *path, struct error *e)
 {
-    char *before = json_format(json_get(old, name), 0), *now = json_format(json_get(p->record, name), 0);
-    int status = before && now && strcmp(before, now) == 0
-                     ? 0
-                     : error_set(e, "%s: was begun with other %s than %s holds now; predict without --resume "
-                                    "begins anew", path, what, p->run_path);
-    free(before);
-    free(now);
-    return status;
+    return json_same(json_get(old, name), json_get(p->record, name))
+               ? 0
+               : error_set(e,
+                           "%s: was begun with other %s than %s holds now; predict without --resume begins "
+                           "anew",
+                           path, what, p->run_path);
 }
 
 /* p->record as it stands before the first case; a prediction that was stopped must have had the same weights

@@ -294,11 +294,8 @@ static int same_plan(const struct training *t, const char *path)
 {
     struct error ignored;
     struct json *j = json_read(path, &ignored);
-    char *theirs = j ? json_format(j, 0) : NULL, *ours = json_format(t->plans.json, 0);
-    const int same = theirs && ours && strcmp(theirs, ours) == 0;
+    const int same = j && json_same(j, t->plans.json);
     json_free(j);
-    free(theirs);
-    free(ours);
     return same;
 }
 

@@ -153,11 +153,8 @@ static int check_theirs(const struct json *ours, const char *run, const char *na
     if (file_join(path, sizeof path, run, name, e)) return -1;
     if (!file_exists(path)) return 0;
     struct json *there = json_read(path, &ignored);
-    char *mine = json_format(ours, 0), *theirs = there ? json_format(there, 0) : NULL;
-    const int same = mine && theirs && strcmp(mine, theirs) == 0;
+    const int same = json_same(ours, there);
     json_free(there);
-    free(mine);
-    free(theirs);
     return same ? 0
                 : error_set(e, "%s: is there already, and no manifest.json tells that it is a run's: give "
                                "another RUN", path);

@@ -88,13 +88,8 @@ int site_fingerprint_same_labels(const struct json *a, const struct json *b)
 {
     static const char *const key[] = {"channel_names", "labels", "regions_class_order"};
     int same = 1;
-    for (size_t i = 0; i < sizeof key / sizeof *key; i++) {
-        const struct json *x = json_get(a, key[i]), *y = json_get(b, key[i]);
-        char *s = x ? json_format(x, 0) : NULL, *t = y ? json_format(y, 0) : NULL;
-        same &= (!s && !t) || (s && t && strcmp(s, t) == 0);
-        free(s);
-        free(t);
-    }
+    for (size_t i = 0; i < sizeof key / sizeof *key; i++)
+        same &= json_same(json_get(a, key[i]), json_get(b, key[i]));
     return same;
 }
 

@@ -65,6 +65,8 @@ void json_remove(struct json *j, const char *key);
 /* malloc'ed text, NULL where memory ran out. indent 0: one line; else spaces a level (arrays of numbers stay
  * on one line). */
 char *json_format(const struct json *j, int indent);
+/* Whether both have the same text, or both are NULL. Not where memory ran out. */
+int json_same(const struct json *a, const struct json *b);
 int json_write(const struct json *j, const char *path, struct error *e); /* indent 4, newline at the end */
 
 #endif

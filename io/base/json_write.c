@@ -219,6 +219,16 @@ char *json_format(const struct json *j, int indent)
     return text_take(&t);
 }
 
+int json_same(const struct json *a, const struct json *b)
+{
+    if (!a && !b) return 1;
+    char *one = json_format(a, 0), *other = json_format(b, 0);
+    const int same = one && other && strcmp(one, other) == 0;
+    free(one);
+    free(other);
+    return same;
+}
+
 int json_write(const struct json *j, const char *path, struct error *e)
 {
     struct text t = {0};

@@ -92,6 +92,12 @@ static void check_json_text(const char *in, const char *want, int indent)
     struct json *copy = json_copy(j);
     char *again = json_format(copy, indent);
     CHECK(strcmp(out, again) == 0, "%s differs in its copy: %s", in, again);
+    CHECK(json_same(j, copy) && json_same(NULL, NULL) && !json_same(j, NULL) && !json_same(NULL, j),
+          "%s is the same as its copy alone", in);
+    if (j->type == JSON_OBJECT) {
+        json_add_int(copy, "one more", 1);
+        CHECK(!json_same(j, copy), "%s is not the same with a member more", in);
+    }
     free(again);
     free(out);
     json_free(copy);

@@ -7,14 +7,15 @@
 #include "nn/train/classifier.h"
 #include "nn/train/classify.h"
 
-/* The networks as `nephron predict` sets them up: all mirrors that the run allows, and its postprocessing. */
+/* The networks as `nephron predict` sets them up: all mirrors that the run allows, its postprocessing, and
+ * fp32 however it was trained. */
 static int prepare_segmenter(nephron_model *m)
 {
     struct segmenter *s = &m->segmenter;
     struct error *e = &m->n->e;
     char path[1300];
     if (s->predictors) return 0;
-    *s = (struct segmenter){.plan = m->run.plan, .dataset = &m->run.dataset, .bf16 = m->run.options.bf16};
+    *s = (struct segmenter){.plan = m->run.plan, .dataset = &m->run.dataset};
     s->sliding.step = 0.5;
     for (int a = 0; a < 3; a++) s->sliding.mirror[a] = m->run.mirror[a];
     int status = *m->run.path ? file_join(path, sizeof path, m->run.path, "postprocessing.json", e) : 0;
@@ -94,11 +95,13 @@ static int segment(nephron_model *m, const nephron_image *i, uint8_t *map, float
 static int classify(nephron_model *m, const nephron_image *i, float *probabilities)
 {
     struct error *e = &m->n->e;
-    const struct train_options *o = &m->run.options;
+    struct train_options all = m->run.options;
+    const struct train_options *o = &all;
     struct prepared s;
     float one[LABELS_MAX];
     struct learner_data d = {.store = {.cases = 1, .prepared = &s}};
-    if (classify_prepare(&s, &i->sample, o->crop, 1, e)) return -1;
+    all.bf16 = 0;
+    if (classify_prepare(&s, &i->sample, o->crop, !run_of_arrays(&m->run), e)) return -1;
     int status = 0;
     for (int k = 0; k < o->classifier.classes; k++) probabilities[k] = 0;
     for (int f = 0; !status && f < m->folds; f++) {

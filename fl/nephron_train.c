@@ -105,12 +105,12 @@ static int add_target(struct learner_data *d, int target, const struct train_opt
     return 0;
 }
 
-static int add_class(struct learner_data *d, const struct sample *s, int target,
-                     const struct train_options *o, struct error *e)
+static int add_class(struct learner_data *d, const struct sample *s, int target, const struct run *r,
+                     struct error *e)
 {
     struct prepared ready;
-    if (classify_prepare(&ready, s, o->crop, 1, e)) return -1;
-    if (!add_target(d, target, o, e) && !case_store_take(&d->store, &ready, e)) return 0;
+    if (classify_prepare(&ready, s, r->options.crop, !run_of_arrays(r), e)) return -1;
+    if (!add_target(d, target, &r->options, e) && !case_store_take(&d->store, &ready, e)) return 0;
     prepared_free(&ready);
     return -1;
 }
@@ -130,7 +130,7 @@ int nephron_data_add(nephron_data *d, const nephron_image *i, const uint8_t *map
     if (nephron_copy_image(&s, i, e)) return -1;
     int status = map ? take_map(&s, map, &r->dataset, e) : 0;
     if (!status && segments) status = case_store_add(&part->store, &s, r->plan, e);
-    if (!status && !segments) status = add_class(part, &s, target, &r->options, e);
+    if (!status && !segments) status = add_class(part, &s, target, r, e);
     sample_free(&s);
     return status;
 }
@@ -179,7 +179,9 @@ nephron_trainer *nephron_trainer_open(nephron_model *m, nephron_data *d, const c
 
 size_t nephron_trainer_bytes(const nephron_trainer *t)
 {
-    return t ? learner_bytes(&t->learner) + 3 * t->learner.model->count * sizeof(float) : 0;
+    if (!t) return 0;
+    const size_t vectors = 2 + (size_t)t->options.optimizer->moments; /* weights, gradients, moments */
+    return learner_bytes(&t->learner) + vectors * t->learner.model->count * sizeof(float);
 }
 
 int nephron_train(nephron_trainer *t, uint64_t first_step, int steps, double *loss)

@@ -36,7 +36,11 @@ static void train(nephron *n, const char *data, int cases)
     const uint64_t begin = nephron_weights_hash(m);
     nephron_data *d = nephron_data_open(m, data, "0", NULL);
     nephron_trainer *t = nephron_trainer_open(m, d, NULL, 0);
-    check(t != NULL && nephron_trainer_bytes(t) > 0, "trainer", n);
+    nephron_trainer *adam = nephron_trainer_open(m, d, "{\"optimizer\": \"adamw\"}", 0);
+    check(t && adam && nephron_trainer_bytes(adam) >=
+                           nephron_trainer_bytes(t) + nephron_weights_count(m) * sizeof(float),
+          "a trainer, and one with a moment more", n);
+    nephron_trainer_free(adam);
     check(nephron_data_cases(d, &validation) == cases - held_out && validation == held_out,
           "cases of fold 0", n);
     check(nephron_train(t, 0, 4, &loss) == 0 && nephron_train(t, 4, 2, &loss) == 0, "six steps", n);
@@ -84,6 +88,36 @@ static void create(nephron *n, const char *data)
         {"[]", "not a JSON object"}};
     for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++)
         refused(nephron_model_create(n, data, wrong[k][0]) ? 0 : -1, n, wrong[k][1]);
+}
+
+/* A classifier of a MedMNIST file takes voxels as they are, and does not set their mean and deviation, as one
+ * of images does. It predicts in fp32, however it was trained. */
+static void classify(nephron *n, const char *data)
+{
+    static const char *const options[2] = {
+        "{\"task\": \"classify\", \"crop\": [8, 8, 8], "
+        "\"resnet\": {\"depth\": 10, \"channels\": 1, \"classes\": 2, \"base\": 4}}",
+        "{\"task\": \"classify\", \"crop\": [8, 8, 8], \"precision\": \"bf16\", "
+        "\"resnet\": {\"depth\": 10, \"channels\": 1, \"classes\": 2, \"base\": 4}}"};
+    const int size[3] = {8, 8, 8};
+    const double spacing[3] = {1, 1, 1};
+    float voxels[512], p[2][2], half[2];
+    for (int i = 0; i < 512; i++) voxels[i] = (float)(i * i % 11) / 16;
+    nephron_model *m[2];
+    for (int k = 0; k < 2; k++) {
+        m[k] = nephron_model_create(n, data, options[k]);
+        nephron_image *i = nephron_image_wrap(n, voxels, size, 1, spacing);
+        check(m[k] && nephron_predict(m[k], i, NULL, p[k]) == 0, "a classifier", n);
+        nephron_image_free(i);
+    }
+    check(memcmp(p[0], p[1], sizeof p[0]) == 0, "a classifier trained in bf16 predicts in it", n);
+    for (int i = 0; i < 512; i++) voxels[i] /= 2;
+    nephron_image *i = nephron_image_wrap(n, voxels, size, 1, spacing);
+    check(nephron_predict(m[0], i, NULL, half) == 0 &&
+              (half[0] - p[0][0] > 1e-4f || p[0][0] - half[0] > 1e-4f),
+          "half the values give the same probabilities", n);
+    nephron_image_free(i);
+    nephron_model_free(m[0]), nephron_model_free(m[1]);
 }
 
 /* Flat weights, views, and a copy made of description and file. */
@@ -359,6 +393,7 @@ int main(int argc, char **argv)
         copy_model(n, m, strcat(argv[4], ".safetensors"));
         aggregate(n);
         mixed(n, argv[1]);
+        classify(n, "tests/data/adrenalmnist3d/adrenalmnist3d.npz");
         failed_update(n, argv[1], NULL);
         failed_update(n, argv[1], argv[4]);
         check(momentum(n, argv[1], 0) == momentum(n, argv[1], 1),

@@ -167,6 +167,8 @@ APPS_REPORT = apps/report/report.o apps/report/report_checklists.o apps/report/r
 	apps/report/report_plot.o apps/report/report_segment.o
 APPS_INFO = apps/info/info_arrays.o apps/info/info_datasets.o apps/info/info_federation.o \
 	apps/info/info_images.o apps/info/info_others.o
+APPS_INIT = apps/init/found_cases.o apps/init/found_layout.o apps/init/found_values.o
+APPS_CONVERT = apps/convert/convert_dicom.o apps/convert/convert_images.o apps/convert/convert_weights.o
 APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd_compare.o \
 	apps/command/cmd_convert.o apps/command/cmd_ensemble.o apps/command/cmd_evaluate.o \
 	apps/command/cmd_export.o apps/command/cmd_federate.o apps/command/cmd_info.o \
@@ -177,7 +179,7 @@ APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd
 	apps/command/plan_layers.o apps/command/predict_cases.o apps/command/predict_classify.o \
 	apps/command/predict_record.o
 APPS = $(APPS_BASE) $(APPS_TRAINING) $(APPS_BENCH) $(APPS_PHANTOM) $(APPS_STUDY) $(APPS_REPORT) \
-	$(APPS_INFO) $(APPS_COMMAND)
+	$(APPS_INFO) $(APPS_INIT) $(APPS_CONVERT) $(APPS_COMMAND)
 
 CHECKS_KERNELS = tests/kernels/check_algorithms tests/kernels/check_elem tests/kernels/check_kernels \
 	tests/kernels/check_norm tests/kernels/check_pooling_loss tests/kernels/check_tiles \

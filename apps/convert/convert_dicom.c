@@ -1,0 +1,120 @@
+/* convert_dicom.c - a label map to a DICOM Segmentation or an RT Structure Set over a series. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "apps/base/console.h"
+#include "apps/convert/convert.h"
+#include "io/dicom/dicom_labels.h"
+#include "io/image/voxels.h"
+#include "nn/data/dataset.h"
+
+struct label_list {
+    struct dicom_label *label; /* [LABEL_NAMES_MAX] */
+    int count;
+};
+
+/* Of any value but the background's; without a name it is called by its value. */
+static void add_label(void *context, int value, const char *name)
+{
+    struct label_list *list = context;
+    if (value == 0) return;
+    struct dicom_label *l = &list->label[list->count++];
+    l->value = value;
+    if (name) snprintf(l->name, sizeof l->name, "%s", name);
+    else snprintf(l->name, sizeof l->name, "label %d", value);
+}
+
+/* Labels of the map that have no name: without dataset.json all; with one they are an error. */
+static int unnamed_labels(struct label_list *list, const uint16_t *map, size_t n, const char *names,
+                          struct error *e)
+{
+    unsigned char *known = calloc(LABEL_NAMES_MAX + 1, 1);
+    if (!known) return error_set(e, "out of memory for labels");
+    for (int i = 0; i < list->count; i++) known[list->label[i].value] = 1;
+    int status = 0;
+    for (size_t i = 0; i < n; i++)
+        if (map[i] && !known[map[i]]) known[map[i]] = 2;
+    for (int value = 1; value <= LABEL_NAMES_MAX && !status; value++) {
+        if (known[value] == 2 && names)
+            status = error_set(e, "label %d is not among the labels of %s", value, names);
+        else if (known[value] == 2) add_label(list, value, NULL);
+    }
+    free(known);
+    if (!status && list->count == 0)
+        status = error_set(e, "has no label but the background, and --labels names none");
+    return status;
+}
+
+static int compare_labels(const void *a, const void *b)
+{
+    return ((const struct dicom_label *)a)->value - ((const struct dicom_label *)b)->value;
+}
+
+/* Segments are numbered from 1 without gaps, and are what a reader of label maps takes for labels: those that
+ * come out otherwise are told. */
+static void tell_numbers(const char *out, const struct dicom_label *label, int count)
+{
+    int others = 0;
+    for (int l = 0; l < count; l++) {
+        if (label[l].value == l + 1 || others++ >= 5) continue;
+        console_to(stderr, "nephron: note: %s: label %d (%s) is segment %d\n", out, label[l].value,
+                   label[l].name, l + 1);
+    }
+    if (others > 5) console_to(stderr, "nephron: note: %s: so are %d more\n", out, others - 5);
+}
+
+/* The map, its labels named so far, and those that have no name. */
+static int write_labels(const char *in, const char *out, const struct convert_dicom *o,
+                        struct label_list *list, const uint16_t *map, const struct dicom_reference *r,
+                        struct error *e)
+{
+    struct dicom_label *label = list->label;
+    char date[16], clock[16];
+    time_t now = time(NULL);
+    struct tm utc;
+    gmtime_r(&now, &utc);
+    strftime(date, sizeof date, "%Y%m%d", &utc);
+    strftime(clock, sizeof clock, "%H%M%S", &utc);
+    if (unnamed_labels(list, map, volume_voxels(&r->geometry), o->labels, e))
+        return error_prefix(e, "%s", in);
+    const int count = list->count;
+    qsort(label, (size_t)count, sizeof *label, compare_labels);
+    int seg = strcmp(o->as, "seg") == 0;
+    if ((seg ? dicom_seg_write : dicom_rtstruct_write)(out, map, label, count, r, "nephron " NEPHRON_VERSION,
+                                                       date, clock, e))
+        return -1;
+    console("%s: %s of %d labels over series %s\n", out, seg ? "segmentation" : "structure set", count,
+           r->series_uid);
+    if (seg) tell_numbers(out, label, count);
+    return 0;
+}
+
+static int convert_map(const char *in, const char *out, const struct convert_dicom *o,
+                       struct label_list *list, struct error *e)
+{
+    struct dicom_reference r;
+    struct volume v;
+    if (dicom_reference_read(&r, o->like, &o->choice, out, e)) return -1;
+    if (volume_read_exact(&v, in, e)) {
+        dicom_reference_free(&r);
+        return -1;
+    }
+    uint16_t *map = voxels_check(&v, VOXEL_F32, e) ? NULL : dicom_labels_map(&v, &r, e);
+    volume_free(&v);
+    int status = map ? write_labels(in, out, o, list, map, &r, e) : error_prefix(e, "%s", in);
+    free(map);
+    dicom_reference_free(&r);
+    return status;
+}
+
+int convert_to_dicom(const char *in, const char *out, const struct convert_dicom *o, struct error *e)
+{
+    struct label_list list = {calloc(LABEL_NAMES_MAX, sizeof *list.label), 0};
+    int status = list.label ? 0 : error_set(e, "%s: out of memory for labels", in);
+    if (!status && o->labels) status = dataset_list_labels(o->labels, add_label, &list, e);
+    if (!status) status = convert_map(in, out, o, &list, e);
+    free(list.label);
+    return status;
+}

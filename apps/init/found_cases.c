@@ -107,6 +107,26 @@ static int look_at_names(struct found *w, const struct file_list *list, struct e
                              w->images);
 }
 
+/* Of imagesTs too: dataset.json names one ending. */
+static int look_at_tests(const struct found *w, struct error *e)
+{
+    struct file_list list;
+    int status = 0;
+    if (!w->test[0]) return 0;
+    if (file_list(w->test, &list, e)) return -1;
+    for (int i = 0; !status && i < list.count; i++) {
+        const char *name = list.name[i];
+        const size_t suffix = volume_suffix(name);
+        if (suffix && strcmp(name + strlen(name) - suffix, w->ending))
+            status = error_set(e,
+                               "%s/%s: does not end in %s as the images of %s do; `nephron convert` makes "
+                               "it so",
+                               w->test, name, w->ending, w->images);
+    }
+    file_list_free(&list);
+    return status;
+}
+
 static int take_image(struct found *w, const char *name, struct error *e)
 {
     size_t suffix = volume_suffix(name), length = strlen(name) - suffix;
@@ -149,6 +169,7 @@ int found_cases(struct found *w, struct error *e)
     if (file_list(w->images, &list, e)) return -1;
     int status = list.count > FOUND_MAX ? error_set(e, "%s: more than %d files", w->images, FOUND_MAX)
                                         : look_at_names(w, &list, e);
+    if (!status) status = look_at_tests(w, e);
     if (!status && !(w->item = calloc((size_t)list.count + 1, sizeof *w->item)))
         status = error_set(e, "%s: out of memory for %d files", w->images, list.count);
     for (int i = 0; !status && i < list.count; i++) status = take_image(w, list.name[i], e);

@@ -86,6 +86,10 @@ ln -s ../../store/mask.nii.gz linked/masks/a.nii.gz
 check "init of links" "$nephron" init linked -o deep/laid
 same "an image behind a link" deep/laid/imagesTr/a_0000.nii.gz store/image.nii.gz
 same "one to predict" deep/laid/imagesTs/b_0000.nii.gz store/image.nii.gz
+"$nephron" convert store/image.nii.gz linked/imagesTs/c.mha >out
+says "one to predict with another ending" "linked/imagesTs/c.mha: does not end in .nii.gz" \
+    "$nephron" init linked -o other
+check "nothing is laid out" test ! -e other
 
 # OUT may be the folder itself, under any name: no image is lost. What is there of another kind stays.
 cp -r one itself && rm itself/dataset.json && ln -s itself alias

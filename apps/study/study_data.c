@@ -60,7 +60,7 @@ static int find_sites(struct study *s, const char *path, struct error *e)
 /* ---- clinical.csv -------------------------------------------------------------------------------------- */
 
 /* Number of a hospital by its name, given to new ones. */
-static int number_hospital(int *number, struct study *s, const char *path, int row, const char *name,
+static int number_hospital(int *number, struct study *s, const char *path, int line, const char *name,
                            struct error *e)
 {
     int k = 0;
@@ -68,10 +68,10 @@ static int number_hospital(int *number, struct study *s, const char *path, int r
     *number = k;
     if (k < s->hospitals) return 0;
     if (k == STUDY_HOSPITALS_MAX)
-        return error_set(e, "%s: line %d: column hospital has more than %d hospitals", path, row + 2,
+        return error_set(e, "%s: line %d: column hospital has more than %d hospitals", path, line,
                          STUDY_HOSPITALS_MAX);
     if (strlen(name) >= SITE_NAME_MAX)
-        return error_set(e, "%s: line %d: column hospital: a name is 1 to %d bytes long", path, row + 2,
+        return error_set(e, "%s: line %d: column hospital: a name is 1 to %d bytes long", path, line,
                          SITE_NAME_MAX - 1);
     snprintf(s->hospital_name[s->hospitals++], SITE_NAME_MAX, "%s", name);
     return 0;
@@ -79,7 +79,6 @@ static int number_hospital(int *number, struct study *s, const char *path, int r
 
 static int take_kind(struct study_case *item, const char *name, struct error *e)
 {
-    free(item->kind); /* a case that stands twice */
     item->kind = malloc(strlen(name) + 1);
     if (!item->kind) return error_set(e, "out of memory for a case's histology");
     strcpy(item->kind, name);
@@ -113,22 +112,30 @@ static int read_clinical(struct study *s, const char *path, struct error *e)
     struct error ignored;
     int age, sex, kind, hospital;
     if (csv_read(&c, path, e)) return -1;
+    char *seen = calloc((size_t)s->dataset.cases + 1, 1);
     const int cases = csv_column(&c, "case", e);
     int status = cases < 0 || csv_optional(&age, &c, "age", e) || csv_optional(&sex, &c, "sex", e) ||
                          csv_optional(&kind, &c, "histology", e) || csv_optional(&hospital, &c, "hospital", e)
                      ? error_prefix(e, "%s", path)
                      : 0;
+    if (!status && !seen) status = error_set(e, "%s: out of memory for %d cases", path, s->dataset.cases);
     for (int r = 0; !status && r < c.rows; r++) {
         int i = dataset_find(&s->dataset, csv_cell(&c, r, cases), &ignored);
         if (i < 0) continue;
+        if (seen[i]++) {
+            status = error_set(e, "%s: line %d: case '%s' is there twice", path, c.line[r],
+                               s->dataset.item[i].id);
+            break;
+        }
         struct study_case *item = &s->item[i];
         if (has_value(&c, r, age)) status = csv_number(&c, path, r, age, &item->age, e);
         if (has_value(&c, r, sex)) item->female = covariate_sex(csv_cell(&c, r, sex));
         if (!status && has_value(&c, r, hospital))
-            status = number_hospital(&item->hospital, s, path, r, csv_cell(&c, r, hospital), e);
+            status = number_hospital(&item->hospital, s, path, c.line[r], csv_cell(&c, r, hospital), e);
         if (!status && has_value(&c, r, kind)) status = take_kind(item, csv_cell(&c, r, kind), e);
     }
     if (!status) sort_hospitals(s);
+    free(seen);
     csv_free(&c);
     return status;
 }

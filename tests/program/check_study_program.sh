@@ -344,10 +344,24 @@ sed "2s/,hospital 1,/,hospital $(printf '%070d' 1),/" "$work/whole/clinical.csv"
 cp "$work/clinical.csv" "$work/whole/clinical.csv"
 refuses 1 "clinical.csv: line 2: column hospital: a name is 1 to 63 bytes" $nephron study -o "$work/long" \
     --data "$work/whole" $tiny_classes --seeds 1 --quiet --task classify
-(echo case,hospital; sed -n 2p "$all" | cut -d, -f1 |
-    awk '{ for (i = 0; i < 300; i++) print $1 ",hospital " i }') >"$work/whole/clinical.csv"
-refuses 1 "clinical.csv: line 258: column hospital has more than 256" $nephron study -o "$work/long" \
+# A line that a cell's own end of line has moved; and more hospitals than fit, in a dataset of one image.
+(echo 'case,histology,hospital'; sed -n 2,3p "$all" | cut -d, -f1 |
+    awk 'NR == 1 { print $1 ",\"a\nkind\",near" } { print $1 ",usual,far" }') >"$work/whole/clinical.csv"
+refuses 1 "clinical.csv: line 4: case '.*' is there twice" $nephron study -o "$work/long" \
     --data "$work/whole" $tiny_classes --seeds 1 --quiet --task classify
+one=$(sed -n 2p "$all" | cut -d, -f1)
+mkdir -p "$work/many/imagesTr" "$work/many/labelsTr"
+sed 's/"numTraining": *[0-9]*/"numTraining": 260/' "$work/whole/dataset.json" >"$work/many/dataset.json"
+echo case,label >"$work/many/labels.csv"
+echo case,hospital >"$work/many/clinical.csv"
+for i in $(seq 260); do
+    ln "$work/whole/imagesTr/${one}_0000.nii.gz" "$work/many/imagesTr/c${i}_0000.nii.gz"
+    ln "$work/whole/labelsTr/$one.nii.gz" "$work/many/labelsTr/c$i.nii.gz"
+    echo "c$i,$((i % 2))" >>"$work/many/labels.csv"
+    echo "c$i,hospital $i" >>"$work/many/clinical.csv"
+done
+refuses 1 "clinical.csv: line 258: column hospital has more than 256" $nephron study -o "$work/long" \
+    --data "$work/many" $tiny_classes --seeds 1 --quiet --task classify
 
 rm "$work/data/sites.csv"
 mv "$work/data/labels.csv" "$work"

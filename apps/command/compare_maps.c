@@ -183,13 +183,22 @@ static int better_of(const struct compare *c)
     return m ? m->better : 0;
 }
 
-static int test_values(struct measured *r, const struct values *v, const struct pairing *p,
-                       const struct compare *c)
+/* With --patients of their means, which then stand in v->mean: infinite values count as largest. */
+static int shift_values(struct hodges_lehmann *r, struct values *v, const struct pairing *p,
+                        const struct compare *c)
+{
+    int n = v->n;
+    for (int arm = 0; c->patients && arm < 2; arm++)
+        n = patients_average(v->mean[arm], 1, v->n, v->cluster, p->clusters);
+    if (n < 0 || stats_hodges_lehmann(r, v->mean[0], v->mean[1], n, c->level)) return -1;
+    if (n < STATS_LEAST_CASES) r->ci[0] = r->ci[1] = NAN;
+    return 0;
+}
+
+static int test_values(struct measured *r, struct values *v, const struct pairing *p, const struct compare *c)
 {
     const enum wilcoxon_zeros zeros =
         strcmp(c->zeros, "pratt") == 0 ? WILCOXON_ZEROS_PRATT : WILCOXON_ZEROS_WILCOX;
-    const int independent = c->patients ? patients_average(NULL, 0, v->n, v->cluster, p->clusters) : v->n;
-    if (independent < 0) return -1;
     r->n = v->n;
     r->finite = v->finite;
     r->units = v->units;
@@ -202,20 +211,19 @@ static int test_values(struct measured *r, const struct values *v, const struct 
         stats_bootstrap_mean(r->percentile, r->bca, v->difference, v->units, c->resamples, c->seed, c->level))
         return -1;
     if (stats_wilcoxon(&r->wilcoxon, v->mean[0], v->mean[1], v->n, zeros) ||
-        stats_hodges_lehmann(&r->shift, v->mean[0], v->mean[1], v->n, c->level) ||
+        (c->patients && stats_wilcoxon_clustered(&r->clustered, &r->clusters, v->mean[0], v->mean[1],
+                                                 v->cluster, v->n, p->clusters, zeros)) ||
+        shift_values(&r->shift, v, p, c) ||
         stats_tost_paired(&r->tost, v->finite_mean[0], v->finite_mean[1], v->units, c->margin) ||
         stats_noninferiority_paired(&r->noninferiority, v->finite_mean[0], v->finite_mean[1], v->units,
                                     c->margin, better_of(c) < 0 ? -1 : 1, 0.025))
         return -1;
-    if (independent < STATS_LEAST_CASES) r->shift.ci[0] = r->shift.ci[1] = NAN;
     /* A margin says nothing where some differences have no size, or nothing shows how they scatter. */
     if (v->finite < v->n || isnan(r->power.se)) {
         r->tost = (struct tost){NAN, {NAN, NAN}, NAN, 0};
         r->noninferiority = (struct noninferiority){NAN, NAN, NAN, 0.025, 0};
     }
-    if (!c->patients) return 0;
-    return stats_wilcoxon_clustered(&r->clustered, &r->clusters, v->mean[0], v->mean[1], v->cluster, v->n,
-                                    p->clusters, zeros);
+    return 0;
 }
 
 /* ---- JSON -------------------------------------------------------------------------------------------- */
@@ -344,8 +352,8 @@ static void print_notes(const struct compare *c)
            "are, ties and zeros too.\n",
            c->zeros);
     if (c->patients)
-        printf("Patients: signs turned patient by patient (Rosner, Glynn & Lee); means, bootstrap, margins, "
-               "power and seeds are of patients' means.\n");
+        printf("Patients: signs turned patient by patient (Rosner, Glynn & Lee); shift, means, bootstrap, "
+               "margins, power and seeds are of patients' means.\n");
     printf("Detectable: the true difference that the test finds with a power of %g, if differences are "
            "normal and vary as here.\n",
            c->power);

@@ -158,7 +158,12 @@ for n in 1 3; do
     for key in seeds_mixed_model seeds_obuchowski_rockette seeds_bootstrap; do
         sed -n "/\"$key\"/,/}/p" "$work/j$n.json"
     done >"$work/random$n"
+    sed -n '/"hodges_lehmann"/,/}/p' "$work/j$n.json" | tr -d '[]' | tr ',' '\n' |
+        grep '[0-9]' >"$work/shift$n"
 done
+[ "$(wc -l <"$work/shift1")" -eq 12 ] && paste -d: "$work/shift1" "$work/shift3" | awk -F: '
+    { n = NF / 2; d = $n - $NF; if (d * d > 1e-16 * (1 + $n * $n)) { print; bad = 1 } } END { exit bad + 0 }'
+ok "the shift and its interval count patients: $(paste "$work/shift1" "$work/shift3")" $?
 [ "$(wc -l <"$work/holm1")" -eq 2 ] && cmp "$work/holm1" "$work/holm3"
 ok "p after Holm counts patients: $(cat "$work/holm1" "$work/holm3" | tr -s ' \n' ' ')" $?
 grep -q '"cases": 8' "$work/random1" && awk -F': ' 'NR == FNR { want[FNR] = $2; next }

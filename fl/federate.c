@@ -430,9 +430,14 @@ static int follow_rounds(struct simulation *s, struct error *e)
     return 0;
 }
 
-static int finish_round(struct simulation *s, double start, struct error *e)
+/* From its validation on. */
+static int finish_round(struct simulation *s, struct error *e)
 {
-    if (simulation_record(s, clock_seconds() - start, e)) return -1;
+    const int status = simulation_validate(s, e);
+    if (status < 0) return -1;
+    s->unvalidated = status;
+    s->stopped |= status;
+    if (status) return 0;
     if (s->o->folder && run_files_write(s, is_over(s, s->server.round), e)) return -1;
     const struct round_record *last = &s->history.record[s->history.count - 1];
     if (s->events && s->events->round_done)
@@ -450,13 +455,15 @@ static int run_rounds(struct simulation *s, struct error *e)
     if (o->folder && o->resume && run_files_resume(s, e)) return -1;
     if (s->events && s->events->begins && s->events->begins(s->events->arg, e)) return -1;
     if (o->folder && o->resume && !is_over(s, s->server.round) && site_models_forget(s, e)) return -1;
-    while (!is_over(s, s->server.round)) {
+    if (s->unvalidated && finish_round(s, e)) return -1;
+    while (!s->stopped && !is_over(s, s->server.round)) {
         double start = clock_seconds();
         if (o->peers && peers_begin(s, 0, e) < 0) return -1;
         if (train_round(s, e)) return -1;
-        if (s->stopped) return o->folder ? run_files_stop(s, e) : 0;
-        if (finish_round(s, start, e)) return -1;
+        if (s->stopped) break;
+        if (simulation_record(s, clock_seconds() - start, e) || finish_round(s, e)) return -1;
     }
+    if (s->stopped) return o->folder ? run_files_stop(s, e) : 0;
     if (o->peers && peers_begin(s, 1, e) < 0) return -1;
     if (!o->folder) return 0;
     if (o->peers && site_store_resume(&s->store, s->server.round, e)) return -1; /* the others' files */

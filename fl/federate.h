@@ -11,7 +11,8 @@
  * than one client rounds.csv, similarity.csv and sites/, where each client's state lies
  * (fl/round/site_store.h): memory holds one model, one sum and a state for each worker, for any number of
  * clients. A killed run is continued inside its round: clients that were done with it are not trained again.
- * One that is stopped (events->stop) is continued at the very step, in the middle of a client's training too.
+ * One that is stopped (events->stop) is continued at the very step, in the middle of a client's training too;
+ * a validation that was stopped is made again.
  * Two runs in one folder are refused.
  */
 #ifndef FL_FEDERATE_H
@@ -75,8 +76,8 @@ struct federate_events {
                         const char *why); /* left out of the round; may be NULL */
     void (*step_done)(void *arg, double done, double of,
                       double loss); /* iterations; called by one thread; may be NULL */
-    /* Asked by any thread after each step and before each site: not 0 ends the run there, to be resumed. May
-     * be NULL; not asked with peers. */
+    /* Asked by any thread after each step, before each site and each batch of a round's validation: not 0
+     * ends the run there, to be resumed. May be NULL; not asked with peers. */
     int (*stop)(void *arg);
     void *arg;
 };

@@ -34,15 +34,29 @@ const float *simulation_weights(const struct simulation *s)
     return a && a->steps ? a->weights : s->global->data;
 }
 
-static int validate_global(struct simulation *s, struct validation *v, const struct learner_data *d,
-                           int batches, struct error *e)
+static int on_stop(void *s)
 {
-    struct learner *l = &s->worker[0].learner;
-    memcpy(l->model->data, simulation_weights(s), s->global->count * sizeof(float));
-    return learner_validate(v, l, d, batches, e);
+    return simulation_stops(s);
 }
 
-static int record_site(struct simulation *s, int k, struct round_record *r, struct error *e)
+/* By the weights of the round: 1 where it was stopped. */
+static int validate_row(struct simulation *s, struct round_record *r, const struct learner_data *d,
+                        int batches, struct error *e)
+{
+    struct learner *l = &s->worker[0].learner;
+    struct validation v;
+    memcpy(l->model->data, simulation_weights(s), s->global->count * sizeof(float));
+    l->stop = on_stop;
+    l->stop_arg = s;
+    const int status = learner_validate(&v, l, d, batches, e);
+    l->stop = NULL;
+    if (status) return status;
+    r->metric = v.metric;
+    r->validation_loss = v.loss;
+    return 0;
+}
+
+static void record_site(struct simulation *s, int k, struct round_record *r)
 {
     const struct federate_options *o = s->o;
     const struct federate_client *c = &o->client[k];
@@ -63,22 +77,16 @@ static int record_site(struct simulation *s, int k, struct round_record *r, stru
         server_measure(&s->server, c->name, &r->norm, &r->cosine, &up);
         r->bytes = down + up;
     }
-    if (o->clients == 1 || !simulation_validates(o) || c->validation.store.cases == 0) return 0;
-    struct validation v;
-    if (validate_global(s, &v, &c->validation, simulation_site_batches(o), e)) return -1;
-    r->metric = v.metric;
-    r->validation_loss = v.loss;
-    return 0;
 }
 
 /* nnU-Net's moving average tells which round was best. */
-static void follow_metric(struct simulation *s, double metric)
+static void follow_metric(struct simulation *s, const struct round_record *g)
 {
-    if (!isfinite(metric)) return;
-    s->metric_average = isnan(s->metric_average) ? metric : 0.9 * s->metric_average + 0.1 * metric;
+    if (!isfinite(g->metric)) return;
+    s->metric_average = isnan(s->metric_average) ? g->metric : 0.9 * s->metric_average + 0.1 * g->metric;
     if (s->metric_average <= s->best_metric) return;
     s->best_metric = s->metric_average;
-    s->best_round = s->task.round;
+    s->best_round = g->round;
 }
 
 int simulation_record(struct simulation *s, double seconds, struct error *e)
@@ -101,24 +109,34 @@ int simulation_record(struct simulation *s, double seconds, struct error *e)
     }
     for (int k = 0; k < o->clients; k++) {
         struct round_record r = {.lr = lr};
-        if (record_site(s, k, &r, e)) return -1;
+        record_site(s, k, &r);
         if (s->result[k].trained) g.examples += r.examples, g.loss += r.examples * r.loss;
         if (o->clients == 1) continue;
         g.bytes += r.bytes;
         if (history_add(&s->history, &r, e)) return -1;
-        if (s->events && s->events->site_done) s->events->site_done(s->events->arg, &r, o->client[k].name);
     }
     g.loss /= g.examples;
-    if (simulation_validates(o)) {
-        struct validation v;
-        if (validate_global(s, &v, o->validation, o->validation_batches, e)) return -1;
-        g.metric = v.metric;
-        g.validation_loss = v.loss;
-        if (isnan(v.loss)) /* finite weights, but too large for the network to compute with */
-            return error_set(e, "round %d: the validation's loss became nan: lower the learning rate",
-                             s->task.round);
+    return history_add(&s->history, &g, e);
+}
+
+int simulation_validate(struct simulation *s, struct error *e)
+{
+    const struct federate_options *o = s->o;
+    const int last = s->history.count - 1, validates = simulation_validates(o);
+    struct round_record *row = s->history.record, *g = &row[last];
+    int first = last, status = 0;
+    while (first > 0 && row[first - 1].site >= 0) first--;
+    for (int i = first; i < last; i++) {
+        const struct federate_client *c = &o->client[row[i].site];
+        if (validates && c->validation.store.cases > 0)
+            status = validate_row(s, &row[i], &c->validation, simulation_site_batches(o), e);
+        if (status) return status;
+        if (s->events && s->events->site_done) s->events->site_done(s->events->arg, &row[i], c->name);
     }
-    if (history_add(&s->history, &g, e)) return -1;
-    follow_metric(s, g.metric);
+    if (validates) status = validate_row(s, g, o->validation, o->validation_batches, e);
+    if (status) return status;
+    if (validates && isnan(g->validation_loss)) /* finite weights, but too large to compute with */
+        return error_set(e, "round %d: the validation's loss became nan: lower the learning rate", g->round);
+    follow_metric(s, g);
     return 0;
 }

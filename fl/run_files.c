@@ -113,6 +113,7 @@ static struct json *describe(const struct simulation *s)
     json_add_number(j, "ema", s->metric_average);
     json_add_number(j, "best_metric", s->best_metric);
     json_add_int(j, "best_round", s->best_round);
+    if (s->unvalidated) json_add_bool(j, "unvalidated", 1);
     if (s->f.privacy.adaptive) json_add_number(j, "clip", s->server.clip);
     json_add(j, "options", train_options_json(&s->f.train));
     json_remove(federation, "training");
@@ -163,9 +164,11 @@ static int write_latest(struct simulation *s, struct error *e)
     return 0;
 }
 
-/* A round without a client's pause is begun again from its clients' files. */
+/* A round without a client's pause is begun again from its clients' files. One whose validation was stopped
+ * is done: its updates are here now alone, and so is their similarity. */
 int run_files_stop(struct simulation *s, struct error *e)
 {
+    if (s->unvalidated && write_tables(s, e)) return -1;
     if (s->server.round > 0 && s->store.checkpoint != s->server.round && write_latest(s, e)) return -1;
     for (int w = 0; w < s->workers; w++) {
         const struct worker *x = &s->worker[w];
@@ -271,6 +274,8 @@ static int take_state(struct simulation *s, const struct json *state, const char
     if (s->f.privacy.adaptive && take_number(&s->server.clip, state, "clip", 1e-30, 1e30, path, e)) return -1;
     s->server.round = (int)done;
     s->best_round = (int)best;
+    s->task.round = s->server.round - 1;
+    s->unvalidated = json_boolean(state, "unvalidated", 0);
     s->metric_average = json_number(state, "ema", NAN);
     s->best_metric = json_number(state, "best_metric", -INFINITY);
     if (isnan(s->best_metric)) s->best_metric = -INFINITY;

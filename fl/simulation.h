@@ -47,6 +47,7 @@ struct simulation {
     int joined;        /* a peer that was told of a round */
     double done_steps; /* for the progress bar */
     int stopped;       /* the run ends early, to be resumed */
+    int unvalidated;   /* the last round's validation was stopped, and is made again when the run goes on */
 };
 
 /* ---- federate_records.c -------------------------------------------------------------------------------- */
@@ -55,8 +56,11 @@ int simulation_stops(const struct simulation *s);
 /* Whether rounds are validated at all; batches of a site's validation. */
 int simulation_validates(const struct federate_options *o);
 int simulation_site_batches(const struct federate_options *o);
-/* Validates the round that has ended, tells of its sites, and adds both to the history. */
+/* Adds the round that has ended to the history, without what a validation tells. */
 int simulation_record(struct simulation *s, double seconds, struct error *e);
+/* Validates the history's last round by the weights that are there, and tells of its sites. 1: it was
+ * stopped, and is to be made again from its beginning. */
+int simulation_validate(struct simulation *s, struct error *e);
 /* The only site's average of weights, with training.ema; else NULL. */
 struct weight_average *simulation_average(const struct simulation *s);
 /* What is validated and kept in the end: the average, or the global weights. */

@@ -42,7 +42,8 @@ void classifier_destroy(struct classifier *c)
     memset(c, 0, sizeof *c);
 }
 
-void classifier_run(float *probability, const struct classifier *c, const struct learner_data *d)
+int classifier_run(float *probability, const struct classifier *c, const struct learner_data *d,
+                   int (*stop)(void *), void *arg)
 {
     int n = d->store.cases;
     size_t classes = (size_t)c->classes, values = shape_count(c->image->shape) / (size_t)c->batch;
@@ -53,6 +54,7 @@ void classifier_run(float *probability, const struct classifier *c, const struct
     if (covariates) memset(covariates, 0, numbers * (size_t)c->batch * sizeof *covariates);
     for (int first = 0; first < n; first += c->batch) {
         int count = n - first < c->batch ? n - first : c->batch; /* after them old cases stay, unread */
+        if (stop && stop(arg)) return 1;
         for (int j = 0; j < count; j++)
             memcpy(image + (size_t)j * values, d->store.prepared[first + j].image, values * sizeof *image);
         if (covariates)
@@ -62,6 +64,7 @@ void classifier_run(float *probability, const struct classifier *c, const struct
         memcpy(probability + (size_t)first * classes, c->softmax->data,
                (size_t)count * classes * sizeof *probability);
     }
+    return 0;
 }
 
 int learner_classify(float *probability, struct model *m, const struct train_options *o,
@@ -74,7 +77,7 @@ int learner_classify(float *probability, struct model *m, const struct train_opt
     if (classifier_plan(&c, m, o, n < CLASSIFIER_BATCH ? n : CLASSIFIER_BATCH, pool, e)) return -1;
     const double voxels = (double)c.batch * o->crop[0] * o->crop[1] * o->crop[2];
     int status = network_bind(c.graph, "classification of crops of that size", voxels, e);
-    if (!status) classifier_run(probability, &c, d);
+    if (!status) classifier_run(probability, &c, d, NULL, NULL);
     classifier_destroy(&c);
     const size_t classes = (size_t)o->classifier.classes;
     for (size_t i = 0; !status && i < (size_t)n * classes; i++)

@@ -17,8 +17,10 @@ int classifier_check(const struct train_options *o, const struct learner_data *d
 int classifier_plan(struct classifier *c, struct model *m, const struct train_options *o, int batch,
                     struct pool *pool, struct error *e);
 void classifier_destroy(struct classifier *c);
-/* Class probabilities [cases][classes] of d, in whole batches: the rest of the last one is unread. */
-void classifier_run(float *probability, const struct classifier *c, const struct learner_data *d);
+/* Class probabilities [cases][classes] of d, in whole batches: the rest of the last one is unread. 1 where
+ * stop, asked before each batch (NULL: never), was not 0: they are not all there. */
+int classifier_run(float *probability, const struct classifier *c, const struct learner_data *d,
+                   int (*stop)(void *), void *arg);
 /* The same of all cases of the data under the model m, planned and freed here; an error where one is not
  * finite. */
 int learner_classify(float *probability, struct model *m, const struct train_options *o,

@@ -48,7 +48,8 @@ struct learning_task {
     void (*next_batch)(struct learner *l, uint64_t step);
     /* The inputs of case i alone, for a learner of batch 1; NULL where a step has no gradients of cases. */
     void (*one_case)(struct learner *l, uint64_t step, int i);
-    void (*validate)(struct validation *v, struct learner *l, const struct learner_data *d, int batches);
+    /* 1 where the learner's `stop` ended it. */
+    int (*validate)(struct validation *v, struct learner *l, const struct learner_data *d, int batches);
 
     /* Loads the cases with role[i] == which. */
     int (*load)(struct learner_data *d, const struct dataset *set, const struct train_options *o,

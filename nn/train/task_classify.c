@@ -201,12 +201,13 @@ static void summarise_classes(struct validation *v, const struct learner_room *r
     else v->metric = classes == 2 ? stats_auc_in(room->ranks, d->target, score, n) : (double)right / n;
 }
 
-static void validate(struct validation *v, struct learner *l, const struct learner_data *d, int batches)
+static int validate(struct validation *v, struct learner *l, const struct learner_data *d, int batches)
 {
     int n = d->store.cases, batch = n < CLASSIFIER_BATCH ? n : CLASSIFIER_BATCH;
     (void)batches; /* all cases, each time */
-    classifier_run(l->room.probability, &l->classifier[batch], d);
+    if (classifier_run(l->room.probability, &l->classifier[batch], d, l->stop, l->stop_arg)) return 1;
     summarise_classes(v, &l->room, d, l->options->classifier.classes);
+    return 0;
 }
 
 static int load(struct learner_data *d, const struct dataset *set, const struct train_options *o,

@@ -174,13 +174,14 @@ static void count_overlap(struct overlap_counts *n, const float *logits, const u
     }
 }
 
-static void validate(struct validation *v, struct learner *l, const struct learner_data *d, int batches)
+static int validate(struct validation *v, struct learner *l, const struct learner_data *d, int batches)
 {
     ENSURE(batches > 0, "validation of %d batches", batches);
     const uint32_t validation_client = UINT32_MAX; /* its patches are drawn by a key that no training uses */
     struct overlap_counts n = {0};
     int classes = l->plan->classes, first = output_first(l->plan), defined = 0;
     for (int b = 0; b < batches; b++) {
+        if (l->stop && l->stop(l->stop_arg)) return 1;
         patch_batch(l, d, validation_client, (uint64_t)b, NULL);
         graph_set_inference(l->graph, 1); /* no running statistics of validation cases */
         graph_forward(l->graph);
@@ -195,6 +196,7 @@ static void validate(struct validation *v, struct learner *l, const struct learn
         if (all > 0) v->metric += v->dice[c - first], defined++;
     }
     v->metric = defined > 0 ? v->metric / defined : NAN;
+    return 0;
 }
 
 static int load(struct learner_data *d, const struct dataset *set, const struct train_options *o,

@@ -217,6 +217,5 @@ int learner_validate(struct validation *v, struct learner *l, const struct learn
     memset(v, 0, sizeof *v);
     if (check_data(l->options, l->plan, d, e) || learner_reserve(l, d, e))
         return error_prefix(e, "validation");
-    l->options->task->validate(v, l, d, batches);
-    return 0;
+    return l->options->task->validate(v, l, d, batches);
 }

@@ -90,6 +90,8 @@ struct learner {
     struct classifier
         classifier[CLASSIFIER_BATCH + 1]; /* by batch, those that validate: in the memory of the step */
     struct learner_room room;
+    int (*stop)(void *arg); /* asked before each batch of a validation: not 0 ends it; may be NULL */
+    void *stop_arg;
 };
 
 /* Whether options and plan (perhaps from files) make a network. Call it before the functions below. */
@@ -137,7 +139,8 @@ float learner_lr(const struct train_options *o, uint64_t step);
 /* Fast validation. Segmentation: mean foreground pseudo-Dice over `batches` batches of patches, the same ones
  * at each call (nnU-Net's online metric); classification: AUC (two classes; else accuracy) over all cases of
  * d. loss: mean loss. NaN where undefined: a Dice without a voxel in reference or prediction (left out of the
- * mean), an AUC of one class. */
+ * mean), an AUC of one class.
+ * Returns 1 where l->stop ended it, which leaves no figures; -1 with a message. */
 struct validation {
     double loss;
     double metric;                  /* mean foreground Dice, or AUC */

@@ -65,6 +65,26 @@ for kind in train federate; do
     ok "$kind was never stopped" $?
 done
 
+# Within the validation after an epoch: it stops there, and --resume makes it again. A signal that came before
+# it is another turn's.
+long="--epochs 1 --iterations 2 $small --validation-batches 1000"
+$nephron train $data -o "$work/validated" $long
+ok "a long validation" $?
+within=0
+for wait_ms in 100 200 300 500 700 900; do
+    run=$work/validated.$wait_ms
+    signal_after "$run/manifest.json" $wait_ms 15 $nephron train $data -o "$run" $long
+    [ $code -eq 143 ] && [ -e "$run/fold_0/progress.csv" ] || continue
+    within=1
+    break
+done
+[ $within -eq 1 ] && awk -F, 'END { exit $5 != "" || NR != 2 }' "$run/fold_0/progress.csv"
+ok "a signal within the validation: exit code $code, $(tail -n 1 "$run/fold_0/progress.csv")" $?
+$nephron train --resume "$run"
+ok "train --resume of a validation" $?
+for of in "$run" "$work/validated"; do cut -d, -f1-5,7 "$of/fold_0/progress.csv" >"$of.progress"; done
+same "a validation that was stopped" "$run.progress" "$work/validated.progress"
+
 # A second signal ends it at once, and so does one before the first step.
 "$nephron" train $data -o "$work/twice" --epochs 50 --iterations 50 $small >/dev/null 2>"$work/err" &
 pid=$!

@@ -17,6 +17,11 @@ static int stop_now(void *arg)
     return ++s->asked > s->at;
 }
 
+static int same(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
 /* Stopped again and again after so many questions each, until it is through: the weights of one run, and its
  * losses. */
 static void check_stopped(struct federate_options o, int every, const char *what)
@@ -43,9 +48,15 @@ static void check_stopped(struct federate_options o, int every, const char *what
         CHECK(model_hash(r.model) == model_hash(whole.model), "%s: other weights after %d turns", what,
               turns);
         CHECK(r.records == whole.records, "%s: %d rows, want %d", what, r.records, whole.records);
+        CHECK(r.best_round == whole.best_round && same(r.best_metric, whole.best_metric),
+              "%s: best is round %d, want %d", what, r.best_round, whole.best_round);
         for (int i = 0; i < r.records && i < whole.records; i++)
-            CHECK(r.record[i].hash == whole.record[i].hash && (r.record[i].loss == whole.record[i].loss ||
-                      (isnan(r.record[i].loss) && isnan(whole.record[i].loss))),
+            CHECK(same(r.record[i].metric, whole.record[i].metric) &&
+                      same(r.record[i].validation_loss, whole.record[i].validation_loss),
+                  "%s: row %d: metric %.17g, want %.17g", what, i, r.record[i].metric,
+                  whole.record[i].metric);
+        for (int i = 0; i < r.records && i < whole.records; i++)
+            CHECK(r.record[i].hash == whole.record[i].hash && same(r.record[i].loss, whole.record[i].loss),
                   "%s: row %d: loss %.17g, want %.17g", what, i, r.record[i].loss, whole.record[i].loss);
         federate_result_free(&r);
     }
@@ -53,6 +64,41 @@ static void check_stopped(struct federate_options o, int every, const char *what
     pool_destroy(o.pool);
     remove_folder(folder);
     remove_folder(other);
+}
+
+/* Stops at the question `at` of the first round's validation, and again there when it goes on: no step is
+ * made again, and what a round tells of its sites is that of the run that was not stopped. */
+static void check_stopped_validation(struct federate_options o, int at, const char *what)
+{
+    char folder[] = "/tmp/nephron_check_XXXXXX", path[64];
+    struct error e = {""};
+    struct federate_result r;
+    struct learner_data data = o.client[0].data;
+    const int steps = o.clients * o.train.iterations;
+    CHECK(mkdtemp(folder) != NULL, "mkdtemp");
+    o.pool = pool_create(1);
+    o.folder = folder;
+    o.write_rounds = o.clients > 1;
+    o.validation = &data;
+    o.validation_batches = 2;
+    for (int k = 0; k < o.clients; k++) o.client[k].validation = data;
+    for (o.resume = 0; o.resume < 2; o.resume++) {
+        /* asked after each step but a site's last, before each site, and then by the validation */
+        struct stop_after after = {0, (o.resume ? 0 : steps) + at - 1};
+        struct federate_events events = {.stop = stop_now, .arg = &after};
+        const int done = federate_run(&r, &o, NULL, &events, &e) == 0;
+        CHECK(done && r.stopped && r.rounds == 1 && r.records == (o.clients > 1 ? o.clients + 1 : 1) &&
+                  isnan(r.record[r.records - 1].metric) && after.asked == after.at + 1,
+              "%s: stopped %d, %d rounds, asked %d: %s", what, r.stopped, r.rounds, after.asked, e.text);
+        if (done) federate_result_free(&r);
+    }
+    snprintf(path, sizeof path, "%s/similarity.csv", folder);
+    CHECK(o.clients == 1 || file_exists(path), "%s: no similarity of the round that was stopped", what);
+    pool_destroy(o.pool);
+    remove_folder(folder);
+    o.resume = 0;
+    check_stopped(o, at + 1, what);
+    for (int k = 0; k < o.clients; k++) o.client[k].validation = (struct learner_data){0};
 }
 
 static void check_all_stopped(struct learner_data *data)
@@ -64,8 +110,10 @@ static void check_all_stopped(struct learner_data *data)
     check_stopped(one, 2, "one client, AdamW");
     one.train.ema = 0.8;
     check_stopped(one, 2, "one client, with the average of its weights");
+    check_stopped_validation(one, 1, "the average of the weights");
     one.train.ema = 0;
     one.checkpoint_every = 2;
+    check_stopped_validation(one, 1, "one client");
     o.train.optimizer = one.train.optimizer = &optimizer_sgd;
     o.train.momentum = one.train.momentum = 0.9f;
     o.train.lr = one.train.lr = 0.02f;
@@ -76,6 +124,7 @@ static void check_all_stopped(struct learner_data *data)
         strategy_standard(o.option, o.strategy);
         o.compress = i == 0 ? compress_find("topk") : NULL;
         check_stopped(o, 5, name[i]);
+        if (i < 2) check_stopped_validation(o, CLIENTS, name[i]);
     }
     small_clients_free(c, CLIENTS);
 }

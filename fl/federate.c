@@ -480,7 +480,8 @@ int federate_run(struct federate_result *r, const struct federate_options *o, co
     ENSURE(o->clients > 0 && o->checkpoint_every > 0, "%d clients, checkpoint every %d", o->clients,
            o->checkpoint_every);
     int serves = o->folder && !(o->peers && o->peers->rank); /* it has the folder's files */
-    int lock = serves ? folder_lock(o->folder, e) : -1, status = serves && lock < 0 ? -1 : 0;
+    struct folder_hold hold = FOLDER_FREE;
+    int status = serves ? folder_hold(&hold, o->folder, e) : 0;
     status = peers_start(o->peers, status, e);
     if (!status) status = simulation_create(&s, initial, e);
     if (!status && events && events->planned) {
@@ -507,7 +508,7 @@ int federate_run(struct federate_result *r, const struct federate_options *o, co
         free(s.history.record);
     }
     simulation_free(&s);
-    folder_unlock(lock);
+    folder_release(&hold);
     if (status && s.global) model_destroy(s.global);
     return status;
 }

@@ -266,10 +266,11 @@ static int run_study(struct study *s, struct error *e)
     if (check_new(s, e)) return -1;
     if (!s->data && (s->estimate || !s->quiet) && study_estimate(s, e)) return -1;
     if (!s->data && s->estimate) return 0;
-    if (dataset_spare(s->out, e) || file_mkdirs(s->out, e)) return -1;
     if (s->estimate) return work(s, e);
-    const int lock = folder_lock(s->out, e), status = lock < 0 ? -1 : work(s, e);
-    folder_unlock(lock);
+    struct folder_hold hold;
+    if (dataset_spare(s->out, e) || folder_hold(&hold, s->out, e)) return -1;
+    const int status = work(s, e);
+    folder_release(&hold);
     return status;
 }
 

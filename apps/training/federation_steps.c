@@ -330,13 +330,12 @@ static int step_init(const struct training_arguments *a, struct pool *pool, stru
     struct terms t = {0};
     char line[400];
     (void)pool;
-    int lock = -1,
-        status = dataset_spare(a->run, e) || run_spare(a->run, e) || list_sites(&t.sites, a, e) ||
-                         file_mkdirs(a->run, e)
+    struct folder_hold hold = FOLDER_FREE;
+    int status = dataset_spare(a->run, e) || run_spare(a->run, e) || list_sites(&t.sites, a, e) ||
+                         folder_hold(&hold, a->run, e)
                      ? -1
-                     : 0,
+                     : complete_terms(&t, a, e),
         quorum = a->federation.quorum > 0 ? a->federation.quorum : t.sites.count;
-    if (!status) status = (lock = folder_lock(a->run, e)) < 0 ? -1 : complete_terms(&t, a, e);
     if (!status)
         status = carried_init(a->run, &t.f, t.sites.view, quorum, a->fold, t.dataset, t.plans.json,
                               a->configuration, t.initial, e);
@@ -347,7 +346,7 @@ static int step_init(const struct training_arguments *a, struct pool *pool, stru
             a->run, t.sites.count, t.f.strategy->name, t.f.train.epochs, quorum);
         tell(a, line);
     }
-    if (lock >= 0) folder_unlock(lock);
+    folder_release(&hold);
     terms_free(&t);
     return status;
 }

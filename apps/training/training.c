@@ -437,8 +437,7 @@ static int run_training(struct training *t, struct error *e)
         budget_validation_batches(t->args.validation_batches, t->options.iterations);
     if (learner_check(&t->options, t->plan, e)) return error_prefix(e, "%s", t->args.data);
     if (check_patience(t, e)) return -1;
-    if (training_load(t, e) || dataset_hash(&t->dataset, t->data_hash, e) || file_mkdirs(t->fold_path, e))
-        return -1;
+    if (training_load(t, e) || dataset_hash(&t->dataset, t->data_hash, e)) return -1;
     print_cases(t);
     if (fit_covariates(t, e)) return -1;
     if (run_federation(t, &result, e)) return -1;

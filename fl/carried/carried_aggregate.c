@@ -290,10 +290,10 @@ static int run_step(struct round_work *w, int late, struct pool *pool, char told
 int carried_aggregate(struct carried *c, int late, struct pool *pool, char told[256], struct error *e)
 {
     struct round_work w = {.c = c};
-    int lock = folder_lock(c->folder, e);
-    if (lock < 0) return -1;
+    struct folder_hold hold;
+    if (folder_hold(&hold, c->folder, e)) return -1;
     int status = carried_find_round(c, e) ? -1 : run_step(&w, late, pool, told, e);
     work_free(&w);
-    folder_unlock(lock);
+    folder_release(&hold);
     return status;
 }

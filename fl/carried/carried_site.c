@@ -258,15 +258,15 @@ int carried_site(struct carried *c, const struct carried_site *s, char told[256]
     struct site_work w = {.c = c, .s = s};
     if (!carried_is_site(c, s->name))
         return error_set(e, "%s/federation.json: there is no site %s", c->folder, s->name);
-    if (file_mkdirs(s->state, e)) return -1;
+    struct folder_hold hold;
+    if (folder_hold(&hold, s->state, e)) return -1;
+    int status = 0;
     if (file_is_inside(s->state, c->folder)) /* it has the site's moments, and its update as it was */
-        return error_set(e, "%s: is in %s, which is carried to the others: give another --state", s->state,
-                         c->folder);
-    int lock = folder_lock(s->state, e);
-    if (lock < 0) return -1;
-    int status = carried_find_round(c, e) ? -1 : run_step(&w, told, e);
+        status = error_set(e, "%s: is in %s, which is carried to the others: give another --state", s->state,
+                           c->folder);
+    if (!status) status = carried_find_round(c, e) ? -1 : run_step(&w, told, e);
     work_free(&w);
-    folder_unlock(lock);
+    folder_release(&hold);
     return status;
 }
 

@@ -29,8 +29,9 @@ int site_store_init(struct site_store *s, const struct agreement *f, const struc
     if (!s->name || !s->round || (!folder && !s->state))
         return error_set(e, "out of memory for %d sites", count);
     for (int i = 0; i < count; i++) s->name[i] = name[i], s->round[i][NEWEST] = s->round[i][NEEDED] = -1;
-    if (folder)
-        return file_join(s->folder, sizeof s->folder, folder, "sites", e) ? -1 : file_mkdirs(s->folder, e);
+    if (folder && file_join(s->folder, sizeof s->folder, folder, "sites", e)) return -1;
+    if (folder) /* what was left half written there goes */
+        return file_is_dir(s->folder) ? file_mkdirs(s->folder, e) : 0;
     for (int i = 0; i < count; i++)
         if (site_state_init(&s->state[i], name[i], f, layout, e)) return -1;
     return 0;
@@ -125,10 +126,8 @@ int site_store_resume(struct site_store *s, int round, struct error *e)
 {
     struct file_list list;
     s->checkpoint = round;
-    if (!in_files(s)) {
-        for (int i = 0; i < s->count; i++) s->state[i].next_round = round;
-        return 0;
-    }
+    for (int i = 0; !in_files(s) && i < s->count; i++) s->state[i].next_round = round;
+    if (!in_files(s) || !file_is_dir(s->folder)) return 0;
     struct known *known = calloc((size_t)s->count + 1, sizeof *known);
     if (!known) return error_set(e, "out of memory for %d sites", s->count);
     for (int i = 0; i < s->count; i++)
@@ -155,9 +154,16 @@ static void copy_state(struct site_state *to, const struct site_state *from, con
         if (to->slot[k]) memcpy(to->slot[k], from->slot[k], bytes);
 }
 
+/* Made with the first file: who is refused before leaves none. */
+static int make_folder(const struct site_store *s, struct error *e)
+{
+    return in_files(s) && !file_is_dir(s->folder) ? file_mkdirs(s->folder, e) : 0;
+}
+
 int site_store_pause(struct site_store *s, int i, const struct site_state *state, struct error *e)
 {
     char path[1400];
+    if (make_folder(s, e)) return -1;
     return pause_path(path, s, i) ? site_state_write(state, NULL, s->f, s->layout, path, e) : 0;
 }
 
@@ -225,7 +231,7 @@ int site_store_save(struct site_store *s, int i, const struct site_state *state,
         return 0;
     }
     state_path(path, s, i, state->next_round);
-    if (site_state_write(state, u, s->f, s->layout, path, e)) return -1;
+    if (make_folder(s, e) || site_state_write(state, u, s->f, s->layout, path, e)) return -1;
     remove_pause(s, i);
     int *r = s->round[i], old = r[NEWEST];
     r[NEWEST] = state->next_round;

@@ -26,7 +26,7 @@ struct site_store {
     int checkpoint;  /* the round that a resumed run would begin with */
 };
 
-/* folder NULL: memory. The names are views. */
+/* folder NULL: memory; else its folder `sites` is made with the first file. The names are views. */
 int site_store_init(struct site_store *s, const struct agreement *f, const struct model *layout,
                     const char *folder, const char *const *name, int count, struct error *e);
 void site_store_free(struct site_store *s);

@@ -10,8 +10,8 @@ tiny="--base-features 4 --patch 8,8,8 --batch 2 --validation-batches 1 --threads
 train="$tiny --epochs 1 --iterations 1 --no-validation"
 federate="$tiny --rounds 1 --local-iterations 1 --no-validation"
 
-sums() { # the files of a folder
-    (cd "$1" && find . -type f ! -name .lock | LC_ALL=C sort | tr '\n' '\0' | xargs -0 sha256sum)
+sums() { # the files and folders of a folder
+    (cd "$1" && find . | LC_ALL=C sort && find . -type f | LC_ALL=C sort | tr '\n' '\0' | xargs -0 sha256sum)
 }
 kept() { # what it is, the folder, exit code, what the one line on stderr must say, command...
     it=$1
@@ -42,6 +42,21 @@ refuses 1 "--patience 1 needs validation: fold all of one holds no case out" "$n
     --sites 2 --fold all $federate --patience 1
 test ! -e none
 ok "--patience without validation leaves a folder" $?
+
+# What is refused late, when the folder is made and locked, leaves none either; nor does what was there go.
+refuses 1 "--minimum 3: there are 2 sites" "$nephron" federate one -o none/of/it --sites 2 --fold all \
+    $federate --minimum 3 --quiet
+refuses 1 "cannot read: No such file\|nowhere.safetensors: " "$nephron" train one -o none/of/it $train \
+    --pretrained nowhere.safetensors --quiet
+refuses 1 "nowhere: no such dataset folder" "$nephron" study -o none/of/it --data nowhere --quiet
+test ! -e none
+ok "refused, and left: $(find none 2>&1)" $?
+mkdir -p empty/fold_all
+kept "a federation in an empty folder" empty 1 "--minimum 3: there are 2 sites" "$nephron" federate one -o \
+    empty --sites 2 --fold all $federate --minimum 3 --quiet
+check "a run" "$nephron" train one -o free $train --fold all --quiet
+test ! -e free/fold_all/.lock
+ok "a run that is over leaves its lock" $?
 
 # A run says once what its folds are: one of another configuration, crop or labels would be predicted as if it
 # were not. Folds that were copied together are found by predict.
@@ -230,6 +245,7 @@ check "a result that was killed is written again" "$nephron" federate --as resul
 # The first fold's files are a run's for the next one, and a training that was killed as it began goes on.
 check "another fold" "$nephron" train one -o of_dataset.json $train --fold 1
 rm of_dataset.json/manifest.json of_dataset.json/fold_1/checkpoint_*
+touch of_dataset.json/fold_1/.lock # which a killed one leaves
 check "as it began" "$nephron" train one -o of_dataset.json $train --fold 1
 
 # Results whose weights were removed, to save room, are results still.

@@ -352,7 +352,8 @@ static void check_kills(const struct learner_data *data, uint64_t whole, int kil
     CHECK(pipe(ready) == 0, "pipe");
     pid_t holder = fork();
     if (holder == 0) {
-        char ok = folder_lock(folder, &e) >= 0;
+        struct folder_hold hold;
+        char ok = folder_hold(&hold, folder, &e) == 0;
         if (write(ready[1], &ok, 1) == 1) pause();
         _exit(0);
     }

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "io/base/file.h"
@@ -421,18 +420,21 @@ const char *options_replaced(const char *path, const struct operands *o)
     return describes_folder(path) ? path : NULL;
 }
 
-/* Whether the file can be made where it is to lie, else errno: better known before the work than after it. */
-static int folder_takes(const char *path)
+/* The option before the i-th that writes the same file, NULL: none. */
+static const char *written_twice(const struct operands *o, int i, const char *path)
 {
-    char folder[2048];
-    struct stat st;
-    if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) return 1; /* a link, or /dev/stdout */
-    const int n = (int)(file_name(path) - path);
-    if (snprintf(folder, sizeof folder, "%.*s.", n, path) >= (int)sizeof folder) return 1;
-    return access(folder, W_OK | X_OK) == 0;
+    for (int k = 0; k < i; k++) {
+        const struct option_spec *s = o->option[k];
+        if (s->kind != OPTION_OUTPUT || s == o->option[i]) continue;
+        const char *other = *(const char *const *)s->value;
+        if (strcmp(path, other) == 0 || (file_is_same(path, other) && !file_is_dir(path))) return s->name;
+    }
+    return NULL;
 }
 
-/* A file that is read must not be written, and one that is written must have a place: 0, or the exit code. */
+/* A file that is read must not be written, and what is written must have a place of its own: 0, or the exit
+ * code. A folder that is there is its command's to judge: an exchange folder may take files in some of its
+ * folders alone. */
 static int check_outputs(const char *command, const struct operands *o)
 {
     for (int i = 0; i < o->options; i++) {
@@ -440,14 +442,16 @@ static int check_outputs(const char *command, const struct operands *o)
         const char *path = s->kind == OPTION_OUTPUT ? *(const char *const *)s->value : NULL;
         const char *lost = path ? options_replaced(path, o) : NULL;
         if (lost) return app_usage(command, "--%s %s: would replace what is read, %s", s->name, path, lost);
+        const char *twice = path ? written_twice(o, i, path) : NULL;
+        if (twice) return app_usage(command, "--%s %s: --%s writes there too", s->name, path, twice);
         const int table = path && strcmp(s->argument, "FILE") == 0,
                   file = table || (path && volume_suffix(path) && !file_is_dir(path));
-        if (file && !folder_takes(path)) {
-            struct error e;
-            error_set(&e, "%s: %s", path, strerror(errno));
+        struct error e;
+        if (path && (file                  ? file_check_place(path, &e)
+                     : !file_is_dir(path) ? file_check_folder(path, &e)
+                                           : 0))
             return app_fail(&e);
-        }
-        if (table && volume_suffix(path) && file_exists(path) && !file_is_dir(path))
+        if (table && volume_suffix(path) && file_exists(path))
             return app_usage(command, "--%s %s: is an image, which a table would replace", s->name, path);
     }
     return 0;

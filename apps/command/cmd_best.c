@@ -233,7 +233,9 @@ static int find_best(struct best *v, const char *const *path, struct error *e)
     if (run_is_folder(v->out)) /* predict would apply what was decided for another run, or for two */
         return error_set(e, "-o %s: is a run, whose postprocessing.json would be lost: give another folder",
                          v->out);
-    if (dataset_spare(v->out, e) || take_cases(v, e) || file_mkdirs(v->out, e)) return -1;
+    if (file_check_folder(v->out, e) || dataset_spare(v->out, e) || take_cases(v, e) ||
+        file_mkdirs(v->out, e))
+        return -1;
     for (int a = 0; a < v->runs; a++)
         if (add_candidate(v, a, -1, e)) return -1;
     for (int a = 0; v->ensembles && a < v->runs; a++)

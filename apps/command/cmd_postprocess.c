@@ -16,10 +16,14 @@ static int determine(const char *path, const char *ref, const char *out, int thr
     if (run_open(&run, path, e)) return -1;
     int status = run.plan ? crossval_begin(&v, &run.dataset, path, threads, e)
                           : error_set(e, "%s: is no segmentation run", path);
+    if (!status && !out) {
+        status = file_join(beside, sizeof beside, run.path, "postprocessing.json", e);
+        out = beside;
+    }
+    if (!status) status = file_check_place(out, e);
     if (!status) status = crossval_add_run(&v, &run, ref, e);
-    if (!status && !out) status = file_join(beside, sizeof beside, run.path, "postprocessing.json", e);
-    if (!status) status = crossval_determine(&v, out ? out : beside, e);
-    if (!status && !quiet) crossval_print(&v, out ? out : beside);
+    if (!status) status = crossval_determine(&v, out, e);
+    if (!status && !quiet) crossval_print(&v, out);
     if (run.plan) crossval_end(&v);
     run_close(&run);
     return status;

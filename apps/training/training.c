@@ -388,9 +388,9 @@ static int find_folder(struct training *t, struct error *e)
 {
     const struct training_arguments *a = &t->args;
     if (run_fold_path(t->fold_path, sizeof t->fold_path, a->run, a->fold, e)) return -1;
-    if (file_exists(a->run) && !file_is_dir(a->run))
-        return error_set(e, "%s: is a file, no folder for a run", a->run);
-    if (dataset_spare(a->run, e) || nnunet_spare(a->run, e) || check_theirs(t, e)) return -1;
+    if ((serves(t) && file_check_folder(a->run, e)) || dataset_spare(a->run, e) || nnunet_spare(a->run, e) ||
+        check_theirs(t, e))
+        return -1;
     if (folder_has_checkpoint(t->fold_path) && !a->resume && !a->overwrite)
         return error_set(e,
                          "%s: this fold is already trained; --resume continues it, --overwrite replaces it",

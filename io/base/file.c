@@ -412,6 +412,39 @@ int file_mkdirs(const char *path, struct error *e)
     return 0;
 }
 
+/* a/b/c to a/b, a to ".", /a to "/". */
+static void cut_last(char *path)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/') n--;
+    while (n && path[n - 1] != '/') n--;
+    while (n > 1 && path[n - 1] == '/') n--;
+    if (n == 0) path[n++] = '.';
+    path[n] = 0;
+}
+
+int file_check_place(const char *path, struct error *e)
+{
+    char folder[4096];
+    struct stat st;
+    if (strlen(path) + 2 > sizeof folder) return error_set(e, "%.100s...: path is too long", path);
+    if (file_is_dir(path)) return error_set(e, "%s: is a folder, not a file", path);
+    if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) return 0; /* a link, or /dev/stdout */
+    strcpy(folder, path);
+    cut_last(folder);
+    return access(folder, W_OK | X_OK) ? error_set(e, "%s: %s", path, strerror(errno)) : 0;
+}
+
+int file_check_folder(const char *path, struct error *e)
+{
+    char part[4096];
+    if (strlen(path) + 2 > sizeof part) return error_set(e, "%.100s...: path is too long", path);
+    strcpy(part, path);
+    while (!file_exists(part) && strcmp(part, ".") && strcmp(part, "/")) cut_last(part);
+    if (!file_is_dir(part)) return error_set(e, "%s: is a file, not a folder", part);
+    return access(part, W_OK | X_OK) ? error_set(e, "%s: %s", part, strerror(errno)) : 0;
+}
+
 int file_join(char *buf, size_t size, const char *dir, const char *name, struct error *e)
 {
     size_t n = strlen(dir);

@@ -54,6 +54,10 @@ int file_remove(const char *path, struct error *e);
 int file_remove_tree(const char *path, struct error *e);
 /* mkdir -p; and what killed writers have left in the folder is removed. */
 int file_mkdirs(const char *path, struct error *e);
+/* Whether a file can be written there, and whether a folder can be made there or takes files: -1 with a
+ * message, which is better known before the work than after it. Neither makes anything. */
+int file_check_place(const char *path, struct error *e);
+int file_check_folder(const char *path, struct error *e);
 /* Joins dir and name into buf; an error if it does not fit. */
 int file_join(char *buf, size_t size, const char *dir, const char *name, struct error *e);
 /* The last component of path (points into it). */

@@ -410,6 +410,19 @@ says "a table in the place of an image" "$image: is an image" "$nephron" evaluat
     -o $image
 says "a table in no folder, before anything is read" "nowhere/s.json: No such file or directory" "$nephron" \
     evaluate nothing nothing -o nowhere/s.json
+says "a table in the place of a folder" "one: is a folder, not a file" "$nephron" evaluate nothing nothing \
+    -o one
+for command in "train nothing -o" "predict nothing -i nothing -o" "study --data nothing -o" \
+    "best nothing -o" "ensemble nothing nothing -o" "init nothing -o"; do
+    says "$command, before anything is read" "one.before: is a file, not a folder" "$nephron" $command \
+        one.before/in/it
+done
+says "images in no folder, before anything is read" "nowhere/i.mha: No such file" "$nephron" convert nothing \
+    nowhere/i.mha
+says "two tables in one file" "--json twice: --csv writes there too" "$nephron" bench kernels --csv twice \
+    --json twice
+says "a plan in its own description" "--json p.json: --output writes there too" "$nephron" plan one -o p.json \
+    --json p.json
 says "a table in the place of a run's plan" "would replace what is read" "$nephron" compare v1.json v1.json \
     --json tiny/plans.json
 says "label maps in the folder of a run" "tiny: is a run, whose plans.json would be lost" "$nephron" predict \

@@ -92,6 +92,8 @@ int cmd_bench(int argc, char **argv)
         (options_given(&operands, "threads-list") || options_given(&operands, "bandwidth")))
         return app_usage(argv[0], "--%s changes nothing without scaling",
                          list ? "threads-list" : "bandwidth");
+    if (strcmp(what, "scaling") == 0 && threads > 0)
+        return app_usage(argv[0], "--threads changes nothing with scaling, which --threads-list is for");
     if (threads <= 0) threads = cpu_count();
     if (strcmp(what, "kernels") == 0) status = bench_kernels(&table, threads, filter, precision, &e);
     else if (strcmp(what, "step") == 0 || strcmp(what, "inference") == 0)

@@ -196,6 +196,8 @@ static int info_file(const char *path, const char *series, struct json *j, struc
     char found[1100];
     if (nnunet_find_dataset(found, sizeof found, path, e)) return -1;
     path = found;
+    if (series && file_exists(path) && !image_format_of(path))
+        return error_set(e, "%s: --series is of a folder of DICOM images, which this is not", path);
     if (file_is_dir(path)) return info_folder(path, series, j, e);
     if (file_check(path, e)) return -1;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)

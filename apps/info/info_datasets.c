@@ -119,6 +119,13 @@ static void tell_grid(void *context, const char *text)
     t->count++;
 }
 
+static void tell_problem(struct summary *m, struct json *list, const char *text)
+{
+    console("  problem       %s\n", text);
+    json_add_text(list, NULL, text);
+    m->problems++;
+}
+
 /* Reads every case; what is wrong with one is told and does not stop the rest. */
 int info_dataset(const char *path, struct json *j, struct error *e)
 {
@@ -143,9 +150,7 @@ int info_dataset(const char *path, struct json *j, struct error *e)
     for (int i = 0; i < d.cases; i++) {
         struct sample s;
         if (dataset_load(&s, &d, i, &how, e)) {
-            console("  problem       %s\n", e->text);
-            json_add_text(problems, NULL, e->text);
-            m.problems++;
+            tell_problem(&m, problems, e->text);
             continue;
         }
         summarize(&m, &s);
@@ -153,9 +158,8 @@ int info_dataset(const char *path, struct json *j, struct error *e)
     }
     int64_t announced = json_integer(d.json, "numTraining", d.cases);
     if (announced != d.cases) {
-        console("  problem       dataset.json: numTraining is %lld, there are %d cases\n",
-               (long long)announced, d.cases);
-        m.problems++;
+        error_set(e, "dataset.json: numTraining is %lld, there are %d cases", (long long)announced, d.cases);
+        tell_problem(&m, problems, e->text);
     }
     if (m.read) print_summary(&m, &d, j);
     dataset_close(&d);

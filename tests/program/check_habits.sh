@@ -483,6 +483,7 @@ asked "--margin is 0, must be" compare v1.json v1.json --margin 0
 asked "--zeros is of Wilcoxon's test of pairs" compare v1.json v1.json --unpaired --zeros pratt
 asked "v1.json,: a comma without a file" compare v1.json, v1.json,
 asked "--bandwidth changes nothing without scaling" bench kernels --bandwidth 200
+asked "--threads changes nothing with scaling" bench scaling --threads 2
 asked "--difficulty is of the synthetic dataset" study --data one -o none --difficulty 1
 for k in "segment covariates volume" "segment auc-margin 0.1" "segment class-lr 1" "segment crop 8,8,8" \
     "classify dice-margin 0.1" "classify network unet" "classify lr 1" "classify patch-voxels 64"; do

@@ -63,4 +63,12 @@ printf 'no picture\n' >"$work/no.svg"
 refuses 1 "is no SVG picture" $nephron info "$work/no.svg"
 refuses 1 "neither an image nor anything else that is known here" $nephron info "$work/c/sample.input"
 refuses 1 "nor results" $nephron info "$work/images"
+some_cases "$work/few" 'NR <= 3'
+sed -i 's/"numTraining": *[0-9]*/"numTraining": 9/' "$work/few/dataset.json"
+refuses 1 "few: 1 problem" $nephron info "$work/few" --json "$work/j.json"
+sed -n '/"problems"/,/]/p' "$work/j.json" | grep -q "numTraining is 9"
+ok "every problem of a dataset is in the JSON: $(grep -A 2 '"problems"' "$work/j.json")" $?
+for path in "$work/few" "$work/j.json"; do
+    refuses 1 "--series is of a folder of DICOM images" $nephron info "$path" --series 9
+done
 finish

@@ -54,7 +54,8 @@ static int measure(struct label_metrics *m, const struct evaluation *ev, const u
     select_labels(b, prediction, reference, set, voxels);
     m->overlap = overlap_measure(a, b, voxels, 1, LABEL_IGNORE, spacing[0] * spacing[1] * spacing[2]);
     m->diagonal = 0;
-    for (int k = 0; k < 3; k++) m->diagonal = hypot(m->diagonal, size[k] * spacing[k]);
+    for (int k = 0; k < 3; k++) /* a 2D image has no thickness: what it is given is 999 times its spacing */
+        if (k != surface_flat_axis(size)) m->diagonal = hypot(m->diagonal, size[k] * spacing[k]);
     int status = metrics_surface(&m->surface, a, b, size, 1, spacing, &ev->limits);
     if (!status) status = overlap_lesions(&m->lesions, a, b, size, ev->lesion_overlap);
     free(a);

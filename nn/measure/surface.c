@@ -43,12 +43,24 @@ static struct box find_box(const uint8_t *ref, const uint8_t *pred, const int si
     return b;
 }
 
+int surface_flat_axis(const int size[3])
+{
+    int axis = -1, count = 0;
+    for (int a = 0; a < 3; a++)
+        if (size[a] == 1) {
+            axis = a;
+            count++;
+        }
+    return count == 1 ? axis : -1;
+}
+
 /* Voxels of the label with a neighbour across a face that is not of it; the world outside of the image is not
- * of it. Fills edge[] of the box, returns their number. */
+ * of it, but a 2D image has none before and behind. Fills edge[] of the box, returns their number. */
 static size_t find_boundary(uint8_t *edge, const uint8_t *map, const int size[3], int label,
                             const struct box *b)
 {
     const size_t step[3] = {(size_t)size[1] * (size_t)size[2], (size_t)size[2], 1};
+    const int flat = surface_flat_axis(size);
     size_t count = 0;
     for (int z = 0; z < b->size[0]; z++)
         for (int y = 0; y < b->size[1]; y++)
@@ -59,8 +71,8 @@ static size_t find_boundary(uint8_t *edge, const uint8_t *map, const int size[3]
                 *edge = 0;
                 if (!inner) continue;
                 for (int a = 0; inner && a < 3; a++)
-                    inner = at[a] > 0 && at[a] + 1 < size[a] && v[-(ptrdiff_t)step[a]] == label &&
-                            v[step[a]] == label;
+                    inner = a == flat || (at[a] > 0 && at[a] + 1 < size[a] &&
+                                          v[-(ptrdiff_t)step[a]] == label && v[step[a]] == label);
                 *edge = !inner;
                 count += *edge;
             }

@@ -1,8 +1,9 @@
 /* surface.h - distances between the surfaces of two masks, and the overlap of the bands along them.
  *
  * MONAI's conventions for distances: between boundary voxel centres in mm. Boundary: voxels with a face
- * neighbour outside of the mask (outside of the image counts as outside). Exact Euclidean distance transform
- * (Felzenszwalb & Huttenlocher 2012) with anisotropic spacing.
+ * neighbour outside of the mask (outside of the image counts as outside); of a 2D image, pixels with one
+ * across an edge: the outline. Exact Euclidean distance transform (Felzenszwalb & Huttenlocher 2012) with
+ * anisotropic spacing.
  */
 #ifndef NN_SURFACE_H
 #define NN_SURFACE_H
@@ -25,6 +26,8 @@ struct surface_distance {
     double boundary_iou;
     /* All NaN if both masks are empty; infinite (nsd and boundary_iou 0) if one is. */
 };
+/* The axis along which a 2D image has its only slice; -1 of a volume. */
+int surface_flat_axis(const int size[3]);
 /* size and spacing d, h, w. Regions to be ignored are the caller's to clear in both maps. Returns -1 when
  * memory is out. */
 int metrics_surface(struct surface_distance *r, const uint8_t *ref, const uint8_t *pred, const int size[3],

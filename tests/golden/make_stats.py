@@ -146,7 +146,8 @@ def blob(size, centre, weight, radius, rough):
 
 
 def boundary(mask):
-    return mask & ~ndimage.binary_erosion(mask)
+    cross = ndimage.generate_binary_structure(3, 1)
+    return mask & ~ndimage.binary_erosion(mask, cross[1:2] if mask.shape[0] == 1 else cross)  # of one slice the outline
 
 
 def surfaces():
@@ -161,8 +162,9 @@ def surfaces():
         d = cdist(*points)
         to, back = d.min(1), d.min(0)
         want = [max(to.max(), back.max()), max(np.quantile(to, 0.95), np.quantile(back, 0.95)), np.concatenate([to, back]).mean()]
-        onehot = [torch.from_numpy(m)[None, None].float() for m in (pred, ref)]
-        kw = {"include_background": True, "spacing": spacing}
+        flat = size[0] == 1  # MONAI's 2D
+        onehot = [torch.from_numpy(m[0] if flat else m)[None, None].float() for m in (pred, ref)]
+        kw = {"include_background": True, "spacing": spacing[1:] if flat else spacing}
         ours = [compute_hausdorff_distance(*onehot, **kw), compute_hausdorff_distance(*onehot, percentile=95, **kw),
                 compute_average_surface_distance(*onehot, symmetric=True, **kw)]
         assert np.allclose(want, [float(v) for v in ours], rtol=1e-5), (want, ours)
@@ -175,7 +177,7 @@ def surfaces():
         nsd = []
         for tolerance in (0, 1, 2.5):
             nsd.append(((to <= tolerance).sum() + (back <= tolerance).sum()) / (len(to) + len(back)))
-            theirs = compute_surface_dice(*onehot, [tolerance], include_background=True, spacing=spacing, use_subvoxels=False)
+            theirs = compute_surface_dice(*onehot, [tolerance], use_subvoxels=False, **kw)
             assert abs(nsd[-1] - float(theirs)) < 1e-5
         bands, iou = [[m & (ndimage.distance_transform_edt(~boundary(m), sampling=spacing) < w) for m in (ref, pred)] for w in (1, 2.5, 6)], []
         for a, b in bands:

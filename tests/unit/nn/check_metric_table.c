@@ -103,6 +103,22 @@ static void check_values(void)
     evaluation_free(&ev);
 }
 
+/* A 2D image of 3 x 4 pixels of 1 mm, with the spacing across it that it is given: a miss counts with the
+ * diagonal of the picture. */
+static void check_flat(void)
+{
+    static const uint8_t there[12] = {0, 1}, missed[12];
+    const struct dataset d = one_label();
+    struct evaluation ev;
+    struct error e = {""};
+    CHECK(evaluation_begin(&ev, &d, 0.5, &e) == 0 &&
+              evaluation_add(&ev, "a", "r", "p", there, missed, (const int[3]){1, 3, 4},
+                             (const double[3]){999, 1, 1}, &e) == 0,
+          "%s", e.text);
+    CHECK_NEAR(metric_named("HD95_penalised")->value(&ev.item[0].label[1]), 5, 1e-12, "a miss in a picture");
+    evaluation_free(&ev);
+}
+
 /* docs/metrics.md lists the table. */
 static void check_docs(void)
 {
@@ -216,6 +232,7 @@ static void check_names(void)
 int main(void)
 {
     check_values();
+    check_flat();
     check_docs();
     check_labelmaps();
     check_names();

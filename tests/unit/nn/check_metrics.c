@@ -101,6 +101,34 @@ static void check_surfaces(void)
     }
 }
 
+/* A disc and a smaller one beside it, on a 2D image across each axis: the boundary is the rim. The numbers
+ * are those of SciPy's binary_erosion and distance_transform_edt on the plane. */
+static void check_plane(void)
+{
+    enum { H = 40, W = 50 };
+    static const int sizes[3][3] = {{1, H, W}, {H, 1, W}, {H, W, 1}};
+    static const double spacing[3] = {1, 1, 1};
+    uint8_t ref[H * W], pred[H * W];
+    for (int i = 0; i < H * W; i++) {
+        const int y = i / W, x = i % W;
+        ref[i] = (y - 18) * (y - 18) + (x - 22) * (x - 22) < 144;
+        pred[i] = (y - 20) * (y - 20) + (x - 25) * (x - 25) < 100;
+    }
+    for (int k = 0; k < 3; k++) {
+        struct surface_distance r;
+        CHECK(surface_flat_axis(sizes[k]) == k, "the slice lies across axis %d", k);
+        CHECK(metrics_surface(&r, ref, pred, sizes[k], 1, spacing, &(struct surface_limits){1, 2}) == 0,
+              "memory");
+        CHECK_NEAR(r.hd, 5.656854249492381, 1e-12, "Hausdorff distance of a plane across axis %d", k);
+        CHECK_NEAR(r.hd95, 5.342243013103245, 1e-12, "HD95 of a plane across axis %d", k);
+        CHECK_NEAR(r.assd, 2.5349394264568503, 1e-12, "ASSD of a plane across axis %d", k);
+        CHECK_NEAR(r.nsd, 1.0 / 3, 1e-12, "NSD of a plane across axis %d", k);
+        CHECK_NEAR(r.boundary_iou, 0.15789473684210525, 1e-12, "boundary IoU of a plane across axis %d", k);
+    }
+    CHECK(surface_flat_axis((const int[3]){3, 4, 5}) == -1, "a volume is no plane");
+    CHECK(surface_flat_axis((const int[3]){1, 1, 5}) == -1, "a line is no plane");
+}
+
 static void check_overlap(void)
 {
     const uint8_t ref[6] = {0, 1, 1, 255, 2, 0}, pred[6] = {0, 1, 2, 1, 2, 1};
@@ -198,6 +226,7 @@ int main(void)
 {
     if (!read_golden("tests/data/golden/stats.json")) return 1;
     check_surfaces();
+    check_plane();
     check_overlap();
     check_components();
     check_lesions();

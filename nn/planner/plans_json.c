@@ -210,6 +210,44 @@ static int read_stages(int (*v)[3], const struct json *j, const char *key, const
     return 0;
 }
 
+/* Members whose default would be taken for a value of another type, without a word. null is no value of a
+ * text; of the others it is another type, too: Python's None is false where it is not an error. */
+static int check_types(const struct json *j, struct error *e)
+{
+    enum type { TEXT, NUMBER, TRUTH };
+    static const struct {
+        const char *key;
+        enum type type;
+    } member[] = {{"affine", TRUTH},
+                  {"batch_dice", TRUTH},
+                  {"conv_bias", TRUTH},
+                  {"eps", NUMBER},
+                  {"image_reader_writer", TEXT},
+                  {"inherits_from", TEXT},
+                  {"is_seg", TRUTH},
+                  {"label_manager", TEXT},
+                  {"momentum", NUMBER},
+                  {"order", NUMBER},
+                  {"order_z", NUMBER},
+                  {"preprocessor_name", TEXT},
+                  {"previous_stage", TEXT},
+                  {"resampling_fn_data", TEXT},
+                  {"resampling_fn_probabilities", TEXT},
+                  {"resampling_fn_seg", TEXT},
+                  {"separate_z_anisotropy_threshold", NUMBER},
+                  {"track_running_stats", TRUTH}};
+    for (size_t i = 0; i < sizeof member / sizeof *member; i++) {
+        const struct json *m = json_get(j, member[i].key);
+        if (!m) continue;
+        if (member[i].type == TEXT && m->type != JSON_STRING && m->type != JSON_NULL)
+            return error_set(e, "%s is no text", m->key);
+        if (member[i].type == NUMBER && !is_number(m)) return error_set(e, "%s is no number", m->key);
+        if (member[i].type == TRUTH && m->type != JSON_BOOL)
+            return error_set(e, "%s is neither true nor false", m->key);
+    }
+    return 0;
+}
+
 /* ---- what the network is built of ----------------------------------------------------------------------
  *
  * Anything else would train or predict something else than the plan says; nnU-Net itself refuses members that
@@ -295,6 +333,7 @@ static int read_norm(struct plan *p, const struct json *k, struct error *e)
     const struct json *kwargs = json_get(k, "norm_op_kwargs");
     const char *name = json_text(k, "norm_op", NULL);
     p->network_norm = name ? network_norm_of_class(name) : p->network->norm;
+    if (check_types(kwargs, e)) return error_prefix(e, "norm_op_kwargs");
     if (!p->network_norm || (!name && json_get(k, "norm_op")))
         return error_set(e, "norm_op '%.200s' is not supported", name ? name : "null");
     for (int i = 0; kwargs && i < kwargs->count; i++)
@@ -338,7 +377,8 @@ static int read_architecture(struct plan *p, const struct json *a, struct error 
     const struct network *n = p->network = network_of_class(name);
     if (!n) return error_set(e, "network_class_name: network '%.200s' is not supported", name);
     const char *convs = n->encoder_key;
-    if (read_ints(&p->stages, json_get(k, "n_stages"), "n_stages", 1, 2, STAGES_MAX, e) ||
+    if (check_types(k, e) ||
+        read_ints(&p->stages, json_get(k, "n_stages"), "n_stages", 1, 2, STAGES_MAX, e) ||
         check_operations(p, k, e) || check_kwargs(k, "norm_op_kwargs", e) ||
         check_kwargs(k, "nonlin_kwargs", e) ||
         read_ints(p->features, json_get(k, "features_per_stage"), "features_per_stage", p->stages, 1, 4096,
@@ -380,7 +420,9 @@ static int read_normalization(struct plan *p, const struct json *j, struct error
         while (n <= NORM_RGB_0_1 && strcmp(normalization_name((enum normalization)n), name) != 0) n++;
         if (n > NORM_RGB_0_1) return error_set(e, "normalization_schemes[%d] '%s' is not supported", c, name);
         p->normalization[c] = (enum normalization)n;
-        p->use_mask_for_norm[c] = masks->item[c]->type == JSON_BOOL && masks->item[c]->integer;
+        if (masks->item[c]->type != JSON_BOOL)
+            return error_set(e, "use_mask_for_norm[%d] is neither true nor false", c);
+        p->use_mask_for_norm[c] = (int)masks->item[c]->integer;
     }
     return 0;
 }
@@ -398,6 +440,7 @@ static int check_resampling(const struct json *j, struct error *e)
         if (strcmp(fn, resampling_fn) != 0) return error_set(e, "%s '%s' is not supported", key[i], fn);
         snprintf(name, sizeof name, "%s_kwargs", key[i]);
         const struct json *k = json_get(j, name), *separate = json_get(k, "force_separate_z");
+        if (check_types(k, e)) return error_prefix(e, "%s", name);
         int fits = !k || (k->type == JSON_OBJECT && json_integer(k, "order", 3) == order[i] &&
                           json_integer(k, "order_z", 0) == 0 && separate && separate->type == JSON_NULL &&
                           json_boolean(k, "is_seg", 0) == (i == 1) &&
@@ -450,6 +493,7 @@ static struct json *resolve(const struct json *all, const char *name, int depth,
         error_set(e, "inherits_from: '%s' %s", name, own ? "leads in a circle" : "is not there");
         return NULL;
     }
+    if (check_types(own, e)) return NULL;
     const char *parent = json_text(own, "inherits_from", NULL);
     if (!parent) return json_copy(own);
     struct json *j = resolve(all, parent, depth + 1, e);
@@ -495,6 +539,7 @@ static int take_plans(struct plans *p, const struct json *j, const struct datase
     const struct json *all = json_get(j, "configurations");
     memset(&common, 0, sizeof common);
     if (!all || all->type != JSON_OBJECT) return error_set(e, "no configurations");
+    if (check_types(j, e)) return -1;
     if (intensity_from_json(common.intensity, &channels, j, e)) return -1;
     common.channels = d ? d->channels : channels;
     if (d) plan_take_labels(&common, d);

@@ -293,11 +293,20 @@ static void check_plans_refused(const struct json *golden)
          "{\"order\": 1}",
          "resampling_fn_data_kwargs"},
         {{"configurations", "3d_fullres", "architecture"}, "null", "network_class_name"},
+        {{"configurations", "3d_fullres", "batch_dice"}, "1", "3d_fullres: batch_dice is neither true nor"},
+        {{"configurations", "3d_fullres", "use_mask_for_norm"}, "[1]", "use_mask_for_norm[0] is neither"},
+        {{"configurations", "3d_fullres", "preprocessor_name"}, "7", "preprocessor_name is no text"},
+        {{"configurations", "3d_cascade_fullres", "previous_stage"}, "3", "previous_stage is no text"},
+        {{"configurations", "3d_fullres", "resampling_fn_data_kwargs"},
+         "{\"is_seg\": 1, \"order\": 3, \"order_z\": 0, \"force_separate_z\": null}",
+         "resampling_fn_data_kwargs: is_seg is neither true nor false"},
+        {{"label_manager"}, "{}", "label_manager is no text"},
         {{"configurations", "3d_lowres", "architecture", "network_class_name"},
          "\"a.SwinUNETR\"",
          "'a.SwinUNETR' is not supported"},
         {{"configurations", "3d_cascade_fullres", "inherits_from"}, "\"3d_cascade_fullres\"", "circle"},
         {{"configurations", "3d_cascade_fullres", "inherits_from"}, "\"x\"", "'x' is not there"},
+        {{"configurations", "3d_cascade_fullres", "inherits_from"}, "1", "inherits_from is no text"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct json *j = json_copy(json_get(golden, "plans")), *at = j;

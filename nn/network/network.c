@@ -46,22 +46,30 @@ static void stage_totals(double *weights, double *values, const struct plan *p, 
     *values = map;
 }
 
-/* Groups that divide every width, and more than one value to norm: PyTorch refuses the other, too. */
+/* Groups that divide every width, and more than one value to norm: PyTorch refuses the other, too. The last
+ * stage has the fewest voxels, but an earlier one may have fewer channels a group. */
 static int check_norm(const struct plan *p, struct error *e)
 {
     const struct network_norm *norm = network_plan_norm_of(p);
-    int64_t values = norm->over_batch ? p->batch : 1;
-    for (int s = 0; norm->grouped && s < p->stages; s++)
+    int64_t voxels = 1;
+    for (int a = 0; a < 3; a++) voxels *= p->patch[a];
+    for (int s = 0; s < p->stages; s++) {
+        for (int a = 0; a < 3; a++) voxels /= p->stride[s][a];
+        if (!norm->grouped) continue;
         if (p->norm_groups < 1 || p->features[s] % p->norm_groups != 0)
-            return error_set(
-                e,
-                "plan %s: num_groups of the %s norm is %d, which does not divide features_per_stage[%d] %d",
-                p->configuration, norm->name, p->norm_groups, s, p->features[s]);
-    for (int a = 0; a < 3; a++) {
-        values *= p->patch[a];
-        for (int s = 0; s < p->stages; s++) values /= p->stride[s][a];
+            return error_set(e,
+                             "plan %s: num_groups of the %s norm is %d, which does not divide "
+                             "features_per_stage[%d] %d",
+                             p->configuration, norm->name, p->norm_groups, s, p->features[s]);
+        if (voxels == 1 && p->features[s] == p->norm_groups)
+            return error_set(e,
+                             "plan %s: patch_size %d x %d x %d: stage %d has one voxel and num_groups %d one "
+                             "channel a group, of which %s norm leaves nothing: take a larger patch, or "
+                             "fewer groups",
+                             p->configuration, p->patch[0], p->patch[1], p->patch[2], s, p->norm_groups,
+                             norm->name);
     }
-    if (norm->grouped || values > 1) return 0;
+    if (norm->grouped || voxels * (norm->over_batch ? p->batch : 1) > 1) return 0;
     if (!norm->over_batch)
         return error_set(e,
                          "plan %s: patch_size %d x %d x %d: the last stage has one voxel, of which %s norm "

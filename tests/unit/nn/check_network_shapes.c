@@ -74,6 +74,8 @@ static void test_rejections(void)
     expect_rejected(&p, "patch_size 4 x 4 x 4: the last stage has one voxel, of which instance norm");
     p.network_norm = network_norm_find("group"), p.norm_groups = 8;
     CHECK(network_plan_check(&p, &e) == 0, "a group of channels has more values: %s", e.text);
+    p.features[2] = 8;
+    expect_rejected(&p, "stage 2 has one voxel and num_groups 8 one channel a group, of which group norm");
     p = good, p.network = network_find("resnet"), expect_rejected(&p, "resnet, which does not segment");
     /* Each number is in range, but not all together: what such plans hold is bounded before a graph is
      * recorded. */

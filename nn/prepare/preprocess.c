@@ -329,10 +329,10 @@ int preprocess_case(struct prepared *s, struct sample *raw, const struct plan *p
     const int *given = raw->previous_size;
     uint8_t *mask = NULL, *ready = given[0] ? s->previous : NULL; /* on the network's grid */
     if (ready) s->previous = NULL;
-    int bad = turn_case(s, e) || crop_case(s, p, &mask, e) || normalize_case(s, p, mask, e) ||
-              resample_case(s, p, e);
+    int bad = turn_case(s, e) || crop_case(s, p, &mask, e) || normalize_case(s, p, mask, e);
+    free(mask); /* resampling, which needs no mask, is what takes most memory */
+    bad = bad || resample_case(s, p, e);
     if (ready) s->previous = ready;
-    free(mask);
     if (!bad && ready && memcmp(given, s->size, sizeof s->size))
         bad = error_set(
             e, "the previous stage's map has %d x %d x %d voxels, the network's grid %d x %d x %d", given[0],

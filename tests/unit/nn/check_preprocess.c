@@ -3,6 +3,7 @@
 
 #include "nn/prepare/restore.h"
 #include "tensor/ops/ops.h"
+#include "tests/unit/allocations.h"
 #include "tests/unit/nn/data_golden.h"
 
 /* ---- preprocessing ------------------------------------------------------------------------------------- */
@@ -175,6 +176,34 @@ static void check_turned(void)
     prepared_free(&first);
 }
 
+/* ---- memory -------------------------------------------------------------------------------------------- */
+
+/* What a masked case that is resampled to a finer grid holds at a time is announced, but for the lines of the
+ * splines. */
+static void check_announced(void)
+{
+#ifdef ALLOCATIONS_FAIL
+    enum { EDGE = 48, VOXELS = EDGE * EDGE * EDGE, LINES = 1 << 16 };
+    const struct plan p = {.dims = 3, .transpose = {0, 1, 2}, .spacing = {0.7, 0.7, 1}, .channels = 2,
+                           .classes = 2, .use_mask_for_norm = {1, 1}};
+    const long long before = block_bytes;
+    struct sample s = {.size = {EDGE, EDGE, EDGE}, .spacing = {1, 1, 1}, .channels = 2,
+                       .image = malloc(2 * VOXELS * sizeof(float))};
+    struct prepared ready;
+    struct error e = {""};
+    size_t announced;
+    int size[3];
+    for (size_t i = 0; i < 2 * VOXELS; i++) s.image[i] = 1 + formula(i) * formula(i);
+    CHECK(preprocess_bytes(&announced, size, s.size, s.spacing, &p, &e) == 0, "%s", e.text);
+    most_block_bytes = block_bytes;
+    CHECK(preprocess_case(&ready, &s, &p, &e) == 0 && memcmp(size, ready.size, sizeof size) == 0, "%s",
+          e.text);
+    CHECK(most_block_bytes - before <= (long long)announced + LINES, "%lld bytes at a time, announced %zu",
+          most_block_bytes - before, announced);
+    prepared_free(&ready);
+#endif
+}
+
 int main(void)
 {
     struct error e;
@@ -192,6 +221,7 @@ int main(void)
     }
     check_normalization_refused();
     check_turned();
+    check_announced();
     json_free(golden);
     return check_done("check_preprocess");
 }

@@ -341,7 +341,7 @@ static int create_run(struct run *r, const struct dataset *d, const char *option
     if (!status)
         status = nephron_merge_options(&r->options, options, task->planned ? plan_option : NULL, NULL, e);
     if (!status && task->planned) status = plan_dataset(r, d, given, e);
-    for (int a = 0; a < 3; a++) r->mirror[a] = !r->plan || r->plan->dims == 3 || a > 0;
+    learner_mirrors(r->mirror, &r->options, r->plan);
     json_free(given);
     return status ? status : learner_check(&r->options, r->plan, e);
 }

@@ -109,10 +109,10 @@ NEPHRON_EXPORT uint64_t nephron_weights_hash(const nephron_model *m);
 
 /* Bytes that predicting this image needs at most, beside image and weights; 0 on an error. */
 NEPHRON_EXPORT size_t nephron_predict_bytes(nephron_model *m, const nephron_image *i);
-/* Sliding windows with all mirrors, as `nephron predict`, in fp32 however the network was trained. Voxels are
- * as in the image file; for a classifier that was trained on a MedMNIST file they are values from 0 to 1.
- * map: [z][y][x] label values (NULL for a classifier); probabilities: NULL, or [classes][z][y][x], of a
- * classifier [classes]. */
+/* Sliding windows with the mirrors of the model's training (augment 0: none), as `nephron predict`, in fp32
+ * however the network was trained. Voxels are as in the image file; for a classifier that was trained on
+ * a MedMNIST file they are values from 0 to 1. map: [z][y][x] label values (NULL for a classifier);
+ * probabilities: NULL, or [classes][z][y][x], of a classifier [classes]. */
 NEPHRON_EXPORT int nephron_predict(nephron_model *m, const nephron_image *i, uint8_t *map,
                                    float *probabilities);
 /* Into a file in the image's geometry. */

@@ -88,7 +88,7 @@ static void ask_budget(struct training *t)
     struct budget *b = &t->budget;
     b->spent = clock_seconds() - t->start;
     b->window_step = t->args.step;
-    b->mirror = t->args.mirror;
+    b->mirror = t->args.mirror && t->args.augment != 0; /* as learner_mirrors */
     b->fixed_features = t->args.width > 0;
     b->fixed_precision = t->args.precision != NULL;
     b->fixed_augment = t->args.augment >= 0;

@@ -219,7 +219,7 @@ static int validate_segmentation(struct training *t, struct model *m, struct err
     struct evaluation ev;
     int n = 0, status = 0;
     s.sliding.step = t->args.step;
-    for (int a = 0; a < 3; a++) s.sliding.mirror[a] = t->args.mirror && (t->plan->dims == 3 || a > 0);
+    if (t->args.mirror) learner_mirrors(s.sliding.mirror, &t->options, t->plan);
     for (int i = 0; i < t->dataset.cases; i++) n += t->role[i] == ROLE_VALIDATION;
     if (n == 0) return 0;
     if (file_join(folder, sizeof folder, t->fold_path, "validation", e) || file_mkdirs(folder, e) ||

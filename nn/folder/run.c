@@ -178,14 +178,15 @@ static int open_segmentation(struct run *r, struct error *e)
     return r->plan && !learner_check(&r->options, r->plan, e) ? 0 : error_prefix(e, "%s", path);
 }
 
-/* null: none; a list: these; no such member: all. nnU-Net counts the axes of a 2D network from 0: they are h
- * and w. */
+/* null: none; a list: these; no such member: those of the training. nnU-Net counts the axes of a 2D network
+ * from 0: they are h and w. */
 static void read_mirroring(struct run *r, const struct json *manifest)
 {
     const struct json *axes =
         json_get(json_get(manifest, "converted_from"), "inference_allowed_mirroring_axes");
     int flat = r->plan && r->plan->dims == 2;
-    for (int a = 0; a < 3; a++) r->mirror[a] = !axes && a >= flat;
+    if (axes) memset(r->mirror, 0, sizeof r->mirror);
+    else learner_mirrors(r->mirror, &r->options, r->plan);
     for (int i = 0; axes && axes->type == JSON_ARRAY && i < axes->count; i++) {
         int64_t a = axes->item[i]->type == JSON_INT ? axes->item[i]->integer + flat : -1;
         if (a >= 0 && a < 3) r->mirror[a] = 1;

@@ -22,7 +22,7 @@ struct run {
     struct plans plans;         /* segmentation */
     const struct plan *plan;    /* the configuration's; NULL for classification */
     int mirror[3]; /* axes d, h, w that may be flipped at prediction (inference_allowed_mirroring_axes); else
-                      all of the plan's */
+                      learner_mirrors */
 };
 
 int run_open(struct run *r, const char *path, struct error *e);

@@ -23,6 +23,11 @@ int learner_batch(const struct train_options *o, const struct plan *p)
     return o->batch > 0 ? o->batch : o->task->batch(p);
 }
 
+void learner_mirrors(int mirror[3], const struct train_options *o, const struct plan *p)
+{
+    for (int a = 0; a < 3; a++) mirror[a] = o->augment > 0 && (!p || p->dims == 3 || a > 0);
+}
+
 int learner_check(const struct train_options *o, const struct plan *p, struct error *e)
 {
     if (o->batch < 0 || o->batch > RNG_STREAMS)

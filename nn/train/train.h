@@ -94,6 +94,10 @@ struct learner {
     void *stop_arg;
 };
 
+/* The axes d, h, w that a network of these options knows mirrored, so that a prediction may be the mean over
+ * mirror images (nnU-Net's inference_allowed_mirroring_axes): those of the plan (NULL: all), none where the
+ * training does without (augment 0). */
+void learner_mirrors(int mirror[3], const struct train_options *o, const struct plan *p);
 /* Whether options and plan (perhaps from files) make a network. Call it before the functions below. */
 int learner_check(const struct train_options *o, const struct plan *p, struct error *e);
 /* A finished model of the task's parameters; initial weights from options->seed, mean, variance and first

@@ -74,6 +74,13 @@ cp -r "$work/run" "$work/plain" && tr -d '\n' <"$work/run/manifest.json" |
 $nephron predict "$work/plain" -i "$work/images" -o "$work/o4" --quiet &&
     cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/o4/hippocampus_001.nii.gz"
 ok "no axis may be mirrored" $?
+# Without that member the training tells: none with augment 0, as the trainer without augmentation of nnU-Net.
+sed -i -e 's/inference_allowed_mirroring_axes": *null/trained": null/' -e 's/"augment": *2/"augment": 0/' \
+    "$work/plain/manifest.json"
+grep -q '"augment": *0' "$work/plain/manifest.json" &&
+    $nephron predict "$work/plain" -i "$work/images" -o "$work/o6" --quiet &&
+    cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/o6/hippocampus_001.nii.gz"
+ok "a network trained without mirrors is predicted without" $?
 $nephron predict "$work/run" -i "$work/images" -o "$work/o5" --quiet &&
     ! cmp -s "$work/labels/hippocampus_001.nii.gz" "$work/o5/hippocampus_001.nii.gz"
 ok "all axes are mirrored" $?

@@ -48,6 +48,17 @@ if [ -n "$CHECK_ALL" ]; then
         torch.nn.modules.instancenorm.InstanceNorm3d
 fi
 
+# A network that was trained without mirrors is validated without: --no-mirror changes nothing.
+for mirrors in "" --no-mirror; do
+    check "training without augmentation $mirrors" $nephron train "$cases" -o "$work/plain$mirrors" \
+        --base-features 8 --patch 16,16,16 --batch 2 --epochs 1 --iterations 2 --augment 0 --step 1 \
+        --validation-batches 0 --pictures 0 --quiet $mirrors
+done
+for map in "$work"/plain/fold_0/validation/*.nii.gz; do
+    cmp -s "$map" "$work/plain--no-mirror/fold_0/validation/${map##*/}"
+    ok "validation without mirrors of ${map##*/}" $?
+done
+
 # Defaults: the network's own norm, and --network alone.
 check "segresnet without --norm" $nephron train "$cases" -o "$work/own" --network segresnet $quick
 cmp -s "$work/own/plans.json" "$work/segresnet_group/plans.json" &&

@@ -208,10 +208,12 @@ static int reveal_mean(struct simulation *s, struct error *e)
     return status ? error_prefix(e, "round %d", s->task.round) : 0;
 }
 
-/* Its base tells which weights, and which schedule, an update that lies on disk was trained by. */
+/* Its base tells by which weights, and which schedule, an update was trained that lies on disk or is masked;
+ * of those in memory nobody asks. */
 static int begin_task(struct simulation *s, struct error *e)
 {
     if (server_begin(&s->server, &s->task, e)) return -1;
+    if (s->store.state && !s->f.secure_range) return 0;
     snprintf(s->task.base, sizeof s->task.base, "%016" PRIx64 " of %d rounds", model_hash(s->global),
              s->f.train.epochs);
     return 0;
@@ -345,7 +347,7 @@ static int create_workers(struct simulation *s, struct error *e)
     if (!s->worker) return error_set(e, "out of memory for %d workers", s->workers);
     for (int w = 0; w < s->workers; w++) {
         struct worker *x = &s->worker[w];
-        struct model *m = model_clone(s->global);
+        struct model *m = model_alike(s->global); /* each use begins by giving it weights */
         int status = learner_create(&x->learner, &s->graph, o->plan, &first->data, m, 0,
                                     s->workers > 1 ? NULL : o->pool, e);
         x->learner.model = m;

@@ -143,7 +143,7 @@ static int create_work(struct site_work *w, struct error *e)
 
 static int create_learner(struct site_work *w, const struct learner_data *data, struct error *e)
 {
-    w->model = model_clone(w->c->model); /* NULL is for learner_create to refuse */
+    w->model = model_alike(w->c->model); /* NULL is for learner_create to refuse */
     w->graph = agreement_graph_options(&w->c->f);
     return learner_create(&w->learner, &w->graph, w->c->f.plan, data, w->model, 0, w->s->pool, e);
 }

@@ -95,6 +95,13 @@ static int run_pass(struct pass *p, struct error *e)
     return 0;
 }
 
+static void hash_weights(char hash[17], const struct model *layout, const float *weights)
+{
+    struct model m = *layout;
+    m.data = (float *)weights; /* model_hash only reads */
+    snprintf(hash, 17, "%016" PRIx64, model_hash(&m));
+}
+
 /* Copies what a pause needs into the state; the learner's model is the one in training. */
 static int pause_site(struct site_state *s, const struct pass *global, const struct update *u, int personal,
                       int steps, struct error *e)
@@ -112,6 +119,7 @@ static int pause_site(struct site_state *s, const struct pass *global, const str
     p->steps = steps;
     p->loss = global->loss, p->first = global->first;
     p->lr_sum = global->lr_sum, p->effective = global->effective;
+    hash_weights(p->weights_hash, global->l->model, global->local->global);
     return CLIENT_STOPPED;
 }
 
@@ -182,18 +190,17 @@ static int train_site(struct update *u, struct site_state *s, struct learner *l,
     return status == 0 && p->f->strategy->personal ? train_personal(p, s, u, e) : status;
 }
 
-/* The pause of a state belongs to this round and its weights, which the model holds. */
-static int check_pause(struct site_state *s, const struct task *t, const struct model *m, int iterations,
+/* The pause of a state belongs to this round and its weights. */
+static int check_pause(struct site_state *s, const struct task *t, const struct model *layout, int iterations,
                        struct error *e)
 {
     char hash[17];
     struct site_pause *p = &s->pause;
-    snprintf(hash, sizeof hash, "%016" PRIx64, model_hash(m));
     if (p->round < 0) {
-        memcpy(p->weights_hash, hash, sizeof hash);
         p->seconds = 0;
         return 0;
     }
+    hash_weights(hash, layout, t->weights);
     if (p->round != t->round || p->steps > iterations)
         return error_set(e, "site %s was stopped at step %d of round %d, asked for round %d of %d steps",
                          s->name, p->steps, p->round, t->round, iterations);

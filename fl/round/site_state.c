@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fl/base/vector.h"
 #include "fl/message/vectors.h"
 #include "fl/round/client.h"
 #include "io/weights/seal.h"
@@ -182,6 +183,8 @@ static int take_state(struct site_state *s, struct update *u, const struct safet
         char name[64];
         moment_name(name, &s->optimizer, k);
         if (vectors_take(s->optimizer.moment[k], t, name, layout, path, e)) return -1;
+        if (steps == 0 && vector_max_abs(s->optimizer.moment[k], layout->count) > 0)
+            return error_set(e, "%s: optimizer_steps is 0, but %s* are not", path, name);
     }
     for (int k = 0; k < f->strategy->site_slots; k++) {
         char name[32];

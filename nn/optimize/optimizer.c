@@ -29,8 +29,10 @@ void optimizer_free(struct optimizer *o)
     *o = (struct optimizer){0};
 }
 
+/* Before the first step the moments are 0, and memory that nobody has touched. */
 void optimizer_reset(struct optimizer *o)
 {
+    if (o->steps == 0) return;
     o->steps = 0;
     for (int k = 0; k < OPTIMIZER_MOMENTS; k++)
         if (o->moment[k]) memset(o->moment[k], 0, o->count * sizeof(float));
@@ -40,6 +42,10 @@ void optimizer_assign(struct optimizer *o, const struct optimizer *from)
 {
     ENSURE(o->method == from->method && o->count == from->count, "optimiser of %zu floats from one of %zu",
            o->count, from->count);
+    if (from->steps == 0) {
+        optimizer_reset(o);
+        return;
+    }
     o->steps = from->steps;
     for (int k = 0; k < o->method->moments; k++)
         memcpy(o->moment[k], from->moment[k], o->count * sizeof(float));

@@ -63,7 +63,7 @@ struct optimizer {
     const struct optimizer_method *method;
     struct optimizer_settings settings;
     float clip; /* L2 norm of the whole gradient; 0: none; nnU-Net 12 */
-    int64_t steps; /* taken */
+    int64_t steps; /* taken; 0: the moments are 0 */
     size_t count;
     float *moment[OPTIMIZER_MOMENTS]; /* [count]; NULL beyond the method's */
 };

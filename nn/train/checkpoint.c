@@ -189,6 +189,13 @@ static int check_weights(const char *path, const struct safetensors *s, const st
     return 0;
 }
 
+static int is_zero(const struct safetensor *t, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (safetensors_value(t, i) != 0) return 0;
+    return 1;
+}
+
 static int check_optimizer(const char *path, const struct safetensors *s, const struct model *m,
                            const struct optimizer *o, int index, const struct json *list, struct error *e)
 {
@@ -207,6 +214,8 @@ static int check_optimizer(const char *path, const struct safetensors *s, const 
             if (!param_trained(&m->param[i])) continue;
             state_name(name, index, o->method->moment[k], m->param[i].name);
             if (check_view(path, s, name, &m->param[i], e)) return -1;
+            if (json_integer(j, "steps", -1) == 0 && !is_zero(safetensors_find(s, name), m->param[i].count))
+                return error_set(e, "%s: optimizer %d: steps is 0, but tensor %s is not", path, index, name);
         }
     return 0;
 }

@@ -115,9 +115,9 @@ int model_finish(struct model *m)
     return m->grad ? 0 : -1;
 }
 
-struct model *model_clone(const struct model *m)
+struct model *model_alike(const struct model *m)
 {
-    ENSURE(m->finished, "model_clone before model_finish");
+    ENSURE(m->finished, "a model like one that is not finished");
     size_t bytes = (size_t)(m->params ? m->params : 1) * sizeof *m->param;
     struct model *copy = model_create();
     if (!copy) return NULL;
@@ -130,9 +130,15 @@ struct model *model_clone(const struct model *m)
         return NULL;
     }
     if (m->params) memcpy(copy->param, m->param, bytes);
-    memcpy(copy->data, m->data, m->count * sizeof(float));
     /* The views' array is now exactly full or holds no room: model_param is never called on a finished
      * model. */
+    return copy;
+}
+
+struct model *model_clone(const struct model *m)
+{
+    struct model *copy = model_alike(m);
+    if (copy) memcpy(copy->data, m->data, m->count * sizeof(float));
     return copy;
 }
 

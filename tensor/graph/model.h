@@ -47,7 +47,10 @@ int model_finish(struct model *m);
 /* The same without gradients: half the memory, for models that only infer. A clone has gradients and may
  * be trained. */
 int model_finish_inference(struct model *m);
-/* A new model with the same views and a copy of data; grad zero. NULL without memory. */
+/* A new model with the same views; data and grad zero, and memory that nobody has touched. NULL without
+ * memory. */
+struct model *model_alike(const struct model *m);
+/* The same with a copy of data. */
 struct model *model_clone(const struct model *m);
 /* Gives up the gradients: from then on the model is for inference. */
 void model_drop_gradients(struct model *m);

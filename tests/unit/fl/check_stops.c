@@ -2,6 +2,7 @@
  * compression, through files and in memory: the same weights. */
 #include <inttypes.h>
 #include <math.h>
+#include <unistd.h>
 
 #include "tests/unit/fl/cut_federation.h"
 
@@ -154,6 +155,29 @@ static void check_wrong_pause(struct learner_data *data)
     remove_folder(folder);
 }
 
+/* A state whose optimiser took no step has no moments: the next round would begin with them. */
+static void check_wrong_state(void)
+{
+    char path[] = "/tmp/nephron_check_XXXXXX";
+    struct error e = {""};
+    struct train_options o = small_options(2, 4);
+    struct agreement f = agreement_default(&o, NULL, 1);
+    struct model *m = learner_model(&o, NULL);
+    struct site_state s;
+    const int file = mkstemp(path);
+    CHECK(file >= 0 && site_state_init(&s, "all", &f, m, &e) == 0, "%s", e.text);
+    CHECK(site_state_write(&s, NULL, &f, m, path, &e) == 0 &&
+              site_state_read(&s, NULL, &f, m, path, &e) == 0, "%s", e.text);
+    s.optimizer.moment[0][0] = 1;
+    CHECK(site_state_write(&s, NULL, &f, m, path, &e) == 0 &&
+              site_state_read(&s, NULL, &f, m, path, &e) == -1 &&
+              strstr(e.text, "optimizer_steps is 0, but optimizer."), "%s", e.text);
+    site_state_free(&s);
+    model_destroy(m);
+    close(file);
+    remove(path);
+}
+
 /* Through files and in memory, cut and resumed, one thread and two: the same weights. */
 static uint64_t check_cut(struct federate_options o, const char *what)
 {
@@ -279,6 +303,7 @@ int main(void)
     check_longer(&data);
     check_progress(&data);
     check_all_stopped(&data);
+    check_wrong_state();
     check_wrong_pause(&data);
     small_data_free(&data);
     return check_done("check_stops");

@@ -131,6 +131,12 @@ static void test_clients(void)
               "momentum of client %d", k);
         CHECK(memcmp(read[k].moment[1], write[k].moment[1], m->count * sizeof(float)) == 0,
               "second moment of client %d", k);
+    }
+    write[2].steps = 0; /* an optimiser that took none has no moments: who starts anew does not clear them */
+    CHECK(checkpoint_write(scratch, m, write, 3, NULL, &e) == 0, "%s", e.text);
+    CHECK(checkpoint_read(scratch, m, read, 3, NULL, &e) == -1 &&
+              strstr(e.text, "optimizer 2: steps is 0, but tensor"), "%s", e.text);
+    for (int k = 0; k < 3; k++) {
         optimizer_free(&write[k]);
         optimizer_free(&read[k]);
     }

@@ -74,6 +74,12 @@ static void check_against_pytorch(const struct json *c)
     optimizer_assign(&other, &o);
     run_steps(&other, m, STEPS / 2, STEPS, NULL);
     CHECK(model_hash(m) == hash && other.steps == STEPS, "%s: state taken over", o.method->name);
+    /* One that took no step has no moments. */
+    optimizer_reset(&o);
+    optimizer_assign(&other, &o);
+    start(m);
+    run_steps(&other, m, 0, STEPS, NULL);
+    CHECK(model_hash(m) == hash && other.steps == STEPS, "%s: the beginning taken over", o.method->name);
     optimizer_free(&o);
     optimizer_free(&o); /* an empty one */
     optimizer_free(&other);

@@ -502,6 +502,11 @@ static void check_model(void)
     CHECK(memcmp(copy->data, m->data, m->count * sizeof(float)) == 0 && copy->data != m->data,
           "a clone differs");
     CHECK(copy->grad[3] == 0 && model_find(copy, w->name) != w, "a clone shares");
+    struct model *alike = model_alike(m);
+    for (size_t i = 0; i < m->count; i++) CHECK(alike->data[i] == 0, "a model alike has weights");
+    memcpy(alike->data, m->data, m->count * sizeof(float));
+    CHECK(model_hash(alike) == model_hash(m), "a model alike has other views");
+    model_destroy(alike);
     model_zero_grad(m, NULL);
     CHECK(m->grad[3] == 0, "model_zero_grad leaves %g", (double)m->grad[3]);
     model_destroy(copy);

@@ -76,11 +76,14 @@ static int make_program(struct export *x, struct error *e)
 
 /* ---- network.h and network.c --------------------------------------------------------------------------- */
 
-/* Text that cannot end the comment it stands in. */
+/* Text that neither ends the comment it stands in nor begins one: a slash beside a star is left out. */
 static void put_comment(struct text *t, const char *s)
 {
-    for (; *s; s++)
-        if ((unsigned char)*s >= ' ' && !(s[0] == '*' && s[1] == '/')) text_put(t, s, 1);
+    for (char before = ' '; *s; s++) {
+        if ((unsigned char)*s < ' ' || (*s == '/' && (before == '*' || s[1] == '*'))) continue;
+        text_put(t, s, 1);
+        before = *s;
+    }
 }
 
 static void put_normalization(struct text *t, const struct plan *p, int c)
@@ -123,8 +126,9 @@ static void put_around(struct text *t, const struct export *x)
         text_puts(t, ", NaN where it is missing\n");
     }
     for (int i = 0; p && i < 3; i++) {
-        text_printf(t, i == 0 ? " * Spacing of the voxels (d, h, w): " : ", ");
-        text_put_double(t, p->spacing[i]);
+        text_puts(t, i == 0 ? " * Spacing of the voxels (d, h, w): " : ", ");
+        if (p->dims == 2 && i == 0) text_puts(t, "the slices' own");
+        else text_put_double(t, p->spacing[i]);
     }
     if (p)
         text_printf(t, "; axis %d, %d, %d of the file%s\n", p->transpose[0], p->transpose[1], p->transpose[2],

@@ -77,6 +77,9 @@ head -c 4000 "$work/u/weights.bin" >"$work/bad/weights.bin"
 ok "weights of another network are not linked" $?
 $nephron export "$work/unet" "$work/p" --patch 8,24,16 --weights blob --quiet
 native "$work/p" "U-Net with another patch"
+cp -r "$work/unet" "$work/names" && sed 's|"Anterior"|"a**/ b /* c"|' "$work/unet/dataset.json" \
+    >"$work/names/dataset.json" && $nephron export "$work/names" "$work/n" --weights blob --quiet
+native "$work/n" "U-Net with a label's name that ends and begins comments"
 
 # A residual encoder with regions, whose labels lie over each other.
 cp -r "$data" "$work/regions" && tr -d '\n' <"$data/dataset.json" |
@@ -130,6 +133,8 @@ if [ -n "$CHECK_ALL" ]; then # slices; bottlenecks, instance norm, a stem of 7 w
         $nephron export "$work/flat" "$work/f" --quiet
     ok "a network of slices is exported" $?
     native "$work/f" "network of slices"
+    grep -q "Spacing of the voxels (d, h, w): the slices' own, 1.0, 1.0;" "$work/f/network.h"
+    ok "network.h tells that slices keep their distance" $?
     refuses 1 "single slices" $nephron export "$work/flat" "$work/x" --patch 2,32,32
     $nephron train $classes -o "$work/resnet50" --depth 50 --base 4 --stem7 --norm instance --crop 48,48,48 &&
         $nephron export "$work/resnet50" "$work/b" --quiet

@@ -305,6 +305,8 @@ static int plan_dataset(struct run *r, const struct dataset *d, const struct jso
         return error_prefix(e, "options");
     o.batch = r->options.batch;
     o.memory_gb = json_number(options, "memory_gb", 0);
+    if (patch && patch->count != 3)
+        return error_set(e, "options: patch has %d sizes, not 3: [z, y, x]", patch->count);
     for (int a = 0; a < 3 && patch; a++) {
         const struct json *v = json_at(patch, a);
         o.patch[a] = v && v->type == JSON_INT && v->integer > 0 && v->integer < 1 << 15 ? (int)v->integer : 0;

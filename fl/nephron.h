@@ -60,8 +60,8 @@ NEPHRON_EXPORT const char *nephron_version(void);
 /* One file a channel, or one that holds several (a 4D file, a colour picture); or the folder of a DICOM
  * series. Every format of the program. All files must have one geometry. */
 NEPHRON_EXPORT nephron_image *nephron_image_read(nephron *n, const char *const *paths, int files);
-/* A copy of voxels [z][y][x][channels]; size and spacing z, y, x. Its place in the patient is the axes' own:
- * x to the left of RAS. */
+/* A copy of voxels [z][y][x][channels]; size and spacing z, y, x. The first voxel is at 0, and x, y and z run
+ * to the patient's right, front and head (RAS). */
 NEPHRON_EXPORT nephron_image *nephron_image_wrap(nephron *n, const float *voxels, const int size[3],
                                                  int channels, const double spacing[3]);
 NEPHRON_EXPORT void nephron_image_free(nephron_image *i);
@@ -120,7 +120,8 @@ NEPHRON_EXPORT int nephron_predict_file(nephron_model *m, const nephron_image *i
 
 /* ---- training ------------------------------------------------------------------------------------------ */
 
-/* The training and validation cases of a fold ("0" to "4", "all"), preprocessed for the model, in memory.
+/* The training and validation cases of a fold ("0" to "4", "all"; NULL: "0"), preprocessed for the model, in
+ * memory.
  * site: those that DATASET/sites.csv gives to it; NULL: all. */
 NEPHRON_EXPORT nephron_data *nephron_data_open(nephron_model *m, const char *dataset, const char *fold,
                                                const char *site);
@@ -159,7 +160,8 @@ NEPHRON_EXPORT int nephron_aggregate(nephron *n, const char *strategy, float *ou
  * about them. How they travel is the caller's. */
 #define NEPHRON_NUMBERS 8
 /* options: JSON of "training" over the model's own (epochs are rounds, iterations local ones), and
- * "strategy": {"name": "fedprox", "mu": 0.01}, "minimum". The model is the global one. */
+ * "strategy": {"name": "fedprox", "mu": 0.01}, "minimum" (updates that a round needs), "local_epochs" (in the
+ * place of iterations). The model is the global one. */
 NEPHRON_EXPORT nephron_server *nephron_server_open(nephron_model *m, const char *options, int sites);
 NEPHRON_EXPORT size_t nephron_task_count(const nephron_server *s);
 /* Opens the next round and gives its task. The round keeps the weights that it begins with; adding to it and

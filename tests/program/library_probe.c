@@ -83,6 +83,7 @@ static void create(nephron *n, const char *data)
         {"{\"base_features\": 4294967300}", "base_features is 4294967300"},
         {"{\"learning_rate\": \"0.1\"}", "'learning_rate' is not a number"},
         {"{\"patch\": 24}", "'patch' is not a list"},
+        {"{\"patch\": [40, 56, 24, 16]}", "patch has 4 sizes"},
         {"{\"task\": \"regress\"}", "task is 'regress'"},
         {"{\"task\": \"classify\"}", "labels.csv"},
         {"[]", "not a JSON object"}};

@@ -110,9 +110,14 @@ static void put_three(struct text *t, const int v[3])
     text_printf(t, "{%d, %d, %d}", v[0], v[1], v[2]);
 }
 
-static void put_window(struct text *t, const int in[3], const int out[3], const struct graph_op *op)
+/* The beginning of an op's constant: static, else each op's would lie on the stack until all are done. k: 0
+ * of a window, which has channels of one number. */
+static void put_struct(struct writer *x, const char *name, int c, int k, const int in[3], const int out[3])
 {
-    const int *const v[5] = {in, out, op->kernel, op->stride, op->pad};
+    struct text *t = &x->p->calls;
+    const int *const v[5] = {in, out, x->op.kernel, x->op.stride, x->op.pad};
+    text_printf(t, "    {\n        static const struct %s s = {%d", name, c);
+    if (k) text_printf(t, ", %d", k);
     for (int i = 0; i < 5; i++) {
         text_puts(t, ", ");
         put_three(t, v[i]);
@@ -176,12 +181,11 @@ static void put_conv(struct writer *x)
         float *to = take_weights(x, (size_t)s.c * (size_t)s.k * taps_of(&s), &weights);
         if (to) device_pack_conv(to, x->model->data + w->offset, &s);
         if (i == 0 && has_bias) bias = put_param(x, 1);
-        text_printf(t, "    device_conv3d(b + %zu, b + %zu, w + %zu, ", at(x, x->op.out), at(x, x->op.in[i]),
-                    weights);
+        put_struct(x, "device_conv", d.c, d.k, d.in, d.out);
+        text_printf(t, ", %d, %d};\n        device_conv3d(b + %zu, b + %zu, w + %zu, ", d.depth, d.plane,
+                    at(x, x->op.out), at(x, x->op.in[i]), weights);
         put_bias(t, i == 0 && has_bias, bias);
-        text_printf(t, ", %d,\n                  &(const struct device_conv){%d, %d", i > 0, d.c, d.k);
-        put_window(t, d.in, d.out, &x->op);
-        text_printf(t, ", %d, %d}, b + %zu);\n", d.depth, d.plane,
+        text_printf(t, ", %d, &s, b + %zu);\n    }\n", i > 0,
                     graph_scratch_offset(x->graph, x->index) / sizeof(float));
     }
 }
@@ -201,12 +205,11 @@ static void put_conv_transpose(struct writer *x)
         device_pack_transposed(to, x->model->data + w->offset, s.c, y.c,
                                x->op.stride[0] * x->op.stride[1] * x->op.stride[2]);
     if (has_bias) bias = put_param(x, 1);
-    text_printf(t, "    device_conv_transpose3d(b + %zu, b + %zu, w + %zu, ", at(x, x->op.out),
+    put_struct(x, "device_conv", s.c, y.c, in, out);
+    text_printf(t, ", 0, 0};\n        device_conv_transpose3d(b + %zu, b + %zu, w + %zu, ", at(x, x->op.out),
                 at(x, x->op.in[0]), weights);
     put_bias(t, has_bias, bias);
-    text_printf(t, ",\n                  &(const struct device_conv){%d, %d", s.c, y.c);
-    put_window(t, in, out, &x->op);
-    text_puts(t, ", 0, 0});\n");
+    text_puts(t, ", &s);\n    }\n");
 }
 
 static void put_norm(struct writer *x)
@@ -236,10 +239,9 @@ static void put_pooling(struct writer *x)
     int in[3], out[3];
     sizes(in, in_shape(x));
     sizes(out, graph_shape(x->graph, x->op.out));
-    text_printf(t, "    device_%s(b + %zu, b + %zu, &(const struct device_window){%d", x->op.kind,
-                at(x, x->op.out), at(x, x->op.in[0]), in_shape(x).c);
-    put_window(t, in, out, &x->op);
-    text_puts(t, "});\n");
+    put_struct(x, "device_window", in_shape(x).c, 0, in, out);
+    text_printf(t, "};\n        device_%s(b + %zu, b + %zu, &s);\n    }\n", x->op.kind, at(x, x->op.out),
+                at(x, x->op.in[0]));
 }
 
 static void put_global_avg_pool(struct writer *x)

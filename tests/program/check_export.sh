@@ -54,6 +54,11 @@ $CC $strict -c "$work/u/network.c" -o "$work/network.o" &&
     ! nm -u "$work/network.o" "$work/kernels.o" | grep ' U ' |
     grep -vE 'device_|network_|mem(cpy|set)|GLOBAL_OFFSET|__stack_chk|__gcov'
 ok "nothing of a library is used but memcpy" $?
+if $CC $strict -fstack-usage -c "$work/u/network.c" -o "$work/frames.o" 2>/dev/null &&
+    [ -s "$work/frames.su" ]; then
+    ! awk '$2 > 256 { print; found = 1 } END { exit !found }' "$work/frames.su"
+    ok "the stack does not grow with the network" $?
+fi
 cat "$work/u/sample.input" "$work/u/sample.input" | "$work/native" >"$work/two" &&
     cat "$work/u/sample.result" "$work/u/sample.result" | cmp -s - "$work/two"
 ok "patch after patch in one block" $?

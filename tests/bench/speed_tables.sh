@@ -7,7 +7,7 @@
 # INFERENCE name other cases, SECONDS_EACH and ROUNDS measure each for longer or shorter. DATASET=FOLDER, in
 # nnU-Net's raw format, adds what data cost beside nnU-Net's, and the start of the program (PYTHON has
 # nnunetv2 too). ALL=1: every table of the page, both precisions, all rivals (PYTHON has openvino) and cases
-# (FLAT, the anisotropic plan, in fp32); with rivals that slow, some twenty minutes.
+# (FLAT, the anisotropic plan, in fp32), in half an hour.
 set -e
 if [ "$ALL" ]; then
     PRECISIONS=${PRECISIONS:-fp32,bf16}

@@ -167,11 +167,11 @@ NEPHRON_EXPORT size_t nephron_task_count(const nephron_server *s);
 /* Opens the next round and gives its task. The round keeps the weights that it begins with; adding to it and
  * ending it put them back into the model, in which a site may have trained meanwhile. */
 NEPHRON_EXPORT int nephron_server_begin(nephron_server *s, float *task, size_t count, int *round);
-/* At a site: trains from the task, on the data of t, and fills weights and numbers. t was opened with the key
- * of the site (nephron_site_key), for the server's network, batch, precision, optimizer, loss and
- * augmentation; the schedule is the server's. state: file of what stays at the site between rounds, or NULL
- * where t does. After local training that failed (a loss that is not finite) the state is read again from the
- * file; where t has it, it begins anew, with fresh moments. */
+/* At a site: trains from the task, on the data of t, and fills weights and numbers. t was opened for the
+ * server's network, batch, precision, optimizer, loss and augmentation; the schedule is the server's, and the
+ * random numbers are those of the site's key (nephron_site_key), whatever t was opened with. state: file of
+ * what stays at the site between rounds, or NULL where t does. After local training that failed (a loss that
+ * is not finite) the state is read again from the file; where t has it, it begins anew, with fresh moments. */
 NEPHRON_EXPORT int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *site,
                                          const char *state, const float *task, int round, float *weights,
                                          double numbers[NEPHRON_NUMBERS]);

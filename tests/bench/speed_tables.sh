@@ -46,7 +46,7 @@ if [ "$DATASET" ]; then
     $python tests/bench/data_compare.py "$DATASET" --program "$folder/data_speed" --rounds "${ROUNDS:-2}"
     cc -O2 -D_GNU_SOURCE -o "$folder/start" tests/bench/start.c
     ./nephron plan "$DATASET" -o "$folder/plans.json" --quiet
-    printf 'start of train to its first step, one thread: '
+    printf 'start of train until its step is planned, one thread: '
     "$folder/start" "a step:" ./nephron train "$DATASET" -o "$folder/run" --plans "$folder/plans.json" -j 1
     printf 'start of --version: '
     "$folder/start" nephron ./nephron --version

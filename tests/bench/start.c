@@ -1,12 +1,12 @@
-/* start.c - from the start of the program to its first step: processor time of a command until it prints a
- * line that has MARK in it, then it is stopped. `start MARK COMMAND [ARGUMENT ...]`, for example
+/* start.c - from the start of the program to a line that it prints: processor time of a command until it
+ * prints one that has MARK in it, then it is stopped. `start MARK COMMAND [ARGUMENT ...]`, for example
  *
  *     cc -O2 -D_GNU_SOURCE -o start tests/bench/start.c
  *     ./start "a step:" ./nephron train tests/data/hippocampus -o run --plans plans.json --overwrite -j 1
  *     ./start nephron ./nephron --version
  *
- * `train` prints the line "a step: ... MB planned" when all is ready for the first step: options, data set,
- * cases read and prepared, weights drawn, memory planned. With -j 1 all of it is on the thread that is
+ * `train` prints the line "a step: ... MB planned" when options, data set, cases, weights and the plan of the
+ * memory are there; first_step.sh goes on to the step itself. With -j 1 all of it is on the thread that is
  * counted here (Linux: /proc/PID/schedstat, in ns), so that other work on the machine changes little. */
 #include <signal.h>
 #include <stdio.h>

@@ -72,8 +72,8 @@ NEPHRON_EXPORT int nephron_labels_write(const nephron_image *like, const char *p
 
 /* ---- models -------------------------------------------------------------------------------------------- */
 
-/* A run folder, or a model folder of nnU-Net. fold: "0" and so on, "all"; NULL: every fold there is, whose
- * outputs are averaged. */
+/* A run folder, or a model folder of nnU-Net. fold: "0" and so on, "all"; NULL: every fold there is ("all"
+ * only where it is alone), whose outputs are averaged. */
 NEPHRON_EXPORT nephron_model *nephron_model_load(nephron *n, const char *folder, const char *fold);
 /* A new network for a dataset as `nephron train` plans and initialises it. options: JSON as for
  * nephron_trainer_open, and "task" ("segment" or "classify"), of segmentation also "configuration",
@@ -171,7 +171,8 @@ NEPHRON_EXPORT int nephron_server_begin(nephron_server *s, float *task, size_t c
  * server's network, batch, precision, optimizer, loss and augmentation; the schedule is the server's, and the
  * random numbers are those of the site's key (nephron_site_key), whatever t was opened with. state: file of
  * what stays at the site between rounds, or NULL where t does. After local training that failed (a loss that
- * is not finite) the state is read again from the file; where t has it, it begins anew, with fresh moments. */
+ * is not finite) the state is read again from the file; where t has it, it begins anew, with fresh
+ * moments. */
 NEPHRON_EXPORT int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *site,
                                          const char *state, const float *task, int round, float *weights,
                                          double numbers[NEPHRON_NUMBERS]);

@@ -81,19 +81,19 @@ nephron_image *nephron_image_wrap(nephron *n, const float *voxels, const int siz
                                   const double spacing[3])
 {
     if (!n) return NULL;
-    size_t count = (size_t)(channels > 0 ? channels : 0);
     int good = voxels && size && spacing && channels >= 1 && channels <= CHANNELS_MAX;
-    for (int a = 0; good && a < 3; a++) {
-        good = size[a] >= 1 && size[a] <= 1 << 15 && isfinite(spacing[a]) && spacing[a] > 0;
-        count *= good ? (size_t)size[a] : 0;
-    }
+    for (int a = 0; good && a < 3; a++) good = isfinite(spacing[a]) && spacing[a] > 0;
     if (!good) {
         error_set(&n->e,
-                  "nephron_image_wrap: voxels, 1 to %d channels, three sizes from 1 to 32768 and three "
-                  "spacings above 0 are needed",
+                  "nephron_image_wrap: voxels, 1 to %d channels, three sizes and three spacings above 0 are "
+                  "needed",
                   CHANNELS_MAX);
         return NULL;
     }
+    struct sample s = {.channels = channels};
+    const int64_t extent[3] = {size[0], size[1], size[2]};
+    if (sample_set_size(&s, extent, "nephron_image_wrap", &n->e)) return NULL;
+    const size_t count = (size_t)size[0] * (size_t)size[1] * (size_t)size[2] * (size_t)channels;
     for (size_t k = 0; k < count; k++)
         if (!isfinite(voxels[k])) {
             error_set(&n->e, "nephron_image_wrap: voxel value %zu is %g", k, (double)voxels[k]);
@@ -101,20 +101,18 @@ nephron_image *nephron_image_wrap(nephron *n, const float *voxels, const int siz
         }
     nephron_image *i = image_create(n);
     if (!i) return NULL;
-    struct sample *s = &i->sample;
-    s->channels = channels;
-    s->image = malloc(count * sizeof(float));
-    if (!s->image) {
+    s.image = malloc(count * sizeof(float));
+    if (!s.image) {
         error_set(&n->e, "out of memory for %zu voxels", count);
         free(i);
         return NULL;
     }
-    memcpy(s->image, voxels, count * sizeof(float));
+    memcpy(s.image, voxels, count * sizeof(float));
     for (int a = 0; a < 3; a++) {
-        s->size[a] = size[a];
-        s->spacing[a] = spacing[a];
-        s->affine[a][a] = spacing[2 - a];
+        s.spacing[a] = spacing[a];
+        s.affine[a][a] = spacing[2 - a];
     }
+    i->sample = s;
     return i;
 }
 
@@ -184,8 +182,12 @@ int nephron_merge_options(struct train_options *o, const char *text, const struc
 {
     if (whole) *whole = NULL;
     if (!text) return 0;
-    struct json *given = json_parse(text, strlen(text), e), *all = given ? train_options_json(o) : NULL;
+    struct json *given = json_parse(text, strlen(text), e);
     if (!given) return error_prefix(e, "options");
+    /* another optimizer brings its own learning rate, as --optimizer does, under what is given beside it */
+    const struct optimizer_method *method = optimizer_find(json_text(given, "optimizer", ""));
+    if (method) train_options_use(o, method);
+    struct json *all = train_options_json(o);
     int status = given->type == JSON_OBJECT && all ? 0 : error_set(e, "options: is not a JSON object");
     for (int k = 0; !status && k < given->count; k++) {
         status = check_option(given->item[k], all, own, e);

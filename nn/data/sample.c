@@ -26,21 +26,33 @@ static size_t sample_voxels(const struct sample *s)
     return (size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2];
 }
 
+int sample_set_size(struct sample *s, const int64_t size[3], const char *name, struct error *e)
+{
+    double voxels = 1;
+    for (int a = 0; a < 3; a++) {
+        if (size[a] < 1 || size[a] > 100000)
+            return error_set(e, "%s: axis %d has %lld voxels", name, 2 - a, (long long)size[a]);
+        s->size[a] = (int)size[a];
+        voxels *= (double)size[a];
+    }
+    if (voxels > INT32_MAX) return error_set(e, "%s: more than 2^31 voxels", name);
+    if (sample_voxels(s) > SIZE_MAX / sizeof *s->image / (size_t)s->channels)
+        return error_set(e, "%s: %d channels of %zu voxels are more than can be addressed here", name,
+                         s->channels, sample_voxels(s));
+    return 0;
+}
+
 static int take_geometry(struct sample *s, const struct volume *v, const char *path, struct error *e)
 {
+    const int64_t size[3] = {v->size[2], v->size[1], v->size[0]};
     double shear = volume_shear(v);
     if (!(shear <= SHEAR_MAX))
         return error_set(e,
                          "%s: its axes are not at right angles (cosine %.3g): resample it to a grid that is, "
                          "or mend its header",
                          path, shear);
-    for (int a = 0; a < 3; a++) {
-        if (v->size[2 - a] < 1 || v->size[2 - a] > 100000)
-            return error_set(e, "%s: axis %d has %lld voxels", path, 2 - a, (long long)v->size[2 - a]);
-        s->size[a] = (int)v->size[2 - a];
-        s->spacing[a] = v->spacing[2 - a];
-    }
-    if (sample_voxels(s) > INT32_MAX) return error_set(e, "%s: more than 2^31 voxels", path);
+    if (sample_set_size(s, size, path, e)) return -1;
+    for (int a = 0; a < 3; a++) s->spacing[a] = v->spacing[2 - a];
     memcpy(s->affine, v->affine, sizeof s->affine);
     s->flat = v->flat;
     return 0;
@@ -108,9 +120,6 @@ static int load_file(struct sample *s, int *c, struct volume *first, const char 
         /* the only channel keeps its memory: large volumes are never held twice */
         s->image = v.voxel;
         v.voxel = NULL;
-    } else if (!bad && file == 0 && sample_voxels(s) > SIZE_MAX / 4 / (size_t)s->channels) {
-        bad = error_set(e, "%s: %d channels of %zu voxels are more than can be addressed here", paths[0],
-                        s->channels, sample_voxels(s));
     } else if (!bad && file == 0 &&
                !(s->image = malloc(sample_voxels(s) * (size_t)s->channels * sizeof *s->image))) {
         bad = error_set(e, "%s: no memory for %zu voxels", paths[0], sample_voxels(s));

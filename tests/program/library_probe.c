@@ -72,6 +72,35 @@ static void train(nephron *n, const char *data, int cases)
     nephron_model_free(m);
 }
 
+/* The weights after a step of a trainer, or of a model made so; each begins with the same ones. */
+static uint64_t one_step(nephron *n, const char *data, const char *of_trainer, const char *of_model)
+{
+    nephron_model *m = nephron_model_create(n, data, of_model);
+    nephron_data *d = nephron_data_open(m, data, "0", NULL);
+    nephron_trainer *t = nephron_trainer_open(m, d, of_trainer, 0);
+    check(t && nephron_train(t, 0, 1, NULL) == 0, of_trainer ? of_trainer : of_model, n);
+    const uint64_t hash = nephron_weights_hash(m);
+    nephron_trainer_free(t), nephron_data_free(d), nephron_model_free(m);
+    return hash;
+}
+
+/* Another optimizer brings its own learning rate, as --optimizer does; what is told beside it stays. */
+static void optimize(nephron *n, const char *data)
+{
+#define SMALL "\"base_features\": 4, \"patch\": [16, 16, 16], \"batch\": 2"
+    static const char small[] = "{" SMALL "}";
+    const uint64_t adamw = one_step(n, data, "{\"optimizer\": \"adamw\"}", small);
+    check(one_step(n, data, NULL, "{\"optimizer\": \"adamw\", " SMALL "}") == adamw &&
+              one_step(n, data,
+                       "{\"optimizer\": \"adamw\", \"learning_rate\": 0.001, \"momentum\": 0, "
+                       "\"weight_decay\": 0.01}",
+                       small) == adamw,
+          "adamw has its own learning rate and weight decay", NULL);
+    check(one_step(n, data, "{\"learning_rate\": 0.01, \"optimizer\": \"adamw\"}", small) != adamw,
+          "a learning rate beside adamw counts", NULL);
+#undef SMALL
+}
+
 /* A new model whose options nothing would heed. */
 static void create(nephron *n, const char *data)
 {
@@ -189,6 +218,11 @@ static void predict(nephron *n, nephron_model *m, const char *path, const char *
     refused(nephron_predict(m, i, NULL, NULL), n, "neither");
     refused(nephron_predict_file(m, i, "/nonexistent/x.nii.gz"), n, "/nonexistent");
     refused(nephron_image_wrap(n, two, small, 0, spacing) ? 0 : -1, n, "channels");
+    static const int large[][3] = {{2048, 1024, 1024}, {1 << 16, 1 << 16, 1 << 16}, {1, 0, 1}, {1, 1, 1 << 17}};
+    static const char *const why[] = {"2^31 voxels", "2^31 voxels", "axis 1 has 0 voxels",
+                                      "axis 0 has 131072"};
+    for (int k = 0; k < 4; k++)
+        refused(nephron_image_wrap(n, two, large[k], 1, spacing) ? 0 : -1, n, why[k]);
     files[0] = "/nonexistent.nii.gz";
     refused(nephron_image_read(n, files, 1) ? 0 : -1, n, "/nonexistent.nii.gz");
     refused(nephron_model_load(n, "/nonexistent", NULL) ? 0 : -1, n, "/nonexistent");
@@ -391,6 +425,7 @@ int main(int argc, char **argv)
     predict(n, m, argv[3], argv[4]);
     if (argc == 6) {
         create(n, argv[1]);
+        optimize(n, argv[1]);
         copy_model(n, m, strcat(argv[4], ".safetensors"));
         aggregate(n);
         mixed(n, argv[1]);

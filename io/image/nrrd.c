@@ -337,6 +337,20 @@ static void tell_unit(struct volume *v, const char *unit)
     if (*unit) volume_assume(v, "millimetres, as ITK does: the unit '%s' is not applied", unit);
 }
 
+/* From one volume to the next: the spacing of the axis that is none of space, or what a fourth component says.
+ * 1 of no unit is what writers put there for nothing. */
+static void set_step(struct volume *v, const struct nrrd *h, int other)
+{
+    if (other < 0 || v->size[3] < 2) return;
+    const double step = h->directed[other] ? h->direction[other][3] : axis_spacing(h, other);
+    const char *unit = h->directed[other] ? h->space_unit[3] : h->axis_unit[other];
+    v->step_unit = 48;
+    while (v->step_unit && strcmp(unit, volume_step_unit(v))) v->step_unit -= 8;
+    if (!(step > 0) || (step == 1 && !*unit)) return;
+    v->step = step;
+    if (*unit && !v->step_unit) volume_assume(v, "a step from volume to volume of no unit: it is '%s'", unit);
+}
+
 static int set_geometry(struct volume *v, const struct nrrd *h, int other, struct error *e)
 {
     double column[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, origin[3] = {0};
@@ -377,6 +391,7 @@ static int set_geometry(struct volume *v, const struct nrrd *h, int other, struc
     }
     if (volume_set_lps(v, column, origin, e)) return -1;
     if (k == 2) volume_set_flat(v);
+    set_step(v, h, other);
     return 0;
 }
 
@@ -530,6 +545,12 @@ static void put_header(struct text *t, const struct volume *v, enum voxel_type t
     }
     text_printf(t, "%s\nkinds:%s%s\n", list ? " none" : "",
                 plane ? " domain domain" : " domain domain domain", list ? " list" : "");
+    if (list && v->step > 0) { /* the axes of space have theirs in their directions */
+        text_puts(t, plane ? "spacings: nan nan " : "spacings: nan nan nan ");
+        text_put_double(t, v->step);
+        text_printf(t, "\nunits: %s\"%s\"\n", plane ? "\"\" \"\" " : "\"\" \"\" \"\" ",
+                    v->step_unit ? volume_step_unit(v) : "");
+    }
     text_puts(t, "endian: little\nencoding: gzip\nspace origin: ");
     put_vector(t, v, 3, axes);
     text_puts(t, "\n");

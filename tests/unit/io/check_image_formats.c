@@ -162,10 +162,43 @@ static void check_exact(void)
     }
 }
 
+/* From one volume to the next: what a format has no place for is 0, and its unit too. */
+static void check_steps(void)
+{
+    static const struct {
+        const char *ending;
+        int step, unit;
+    } held[] = {{".nii.gz", 1, 1}, {".nrrd", 1, 1}, {".nhdr", 1, 1}, {".mha", 1, 0}, {".tif", 0, 0}};
+    static const struct {
+        double step;
+        int unit;
+    } given[] = {{2.5, 8}, {40, 16}, {1, 8}, {2.5, 0}, {0, 0}};
+    for (size_t i = 0; i < sizeof held / sizeof *held * 5; i++) {
+        char path[256];
+        struct error e = {""};
+        struct volume v = make_volume(0, 0), r;
+        const int k = (int)(i % 5);
+        v.size[2] = 1; /* the slices become volumes */
+        v.size[3] = 3;
+        v.step = given[k].step;
+        v.step_unit = given[k].unit;
+        make_path(path, sizeof path, held[i / 5].ending);
+        CHECK(!volume_write(&v, path, VOXEL_U8, &e) && !volume_read(&r, path, &e), "%s", e.text);
+        CHECK(r.size[3] == 3 && memcmp(r.voxel, v.voxel, 60 * sizeof *v.voxel) == 0, "%s: voxels", path);
+        const double want = held[i / 5].step && (held[i / 5].unit || v.step != 1) ? v.step : 0;
+        CHECK(r.step == want && r.step_unit == (held[i / 5].unit ? v.step_unit : 0),
+              "%s: step %g of unit %d becomes %g of %d", path, v.step, v.step_unit, r.step, r.step_unit);
+        volume_free(&v);
+        volume_free(&r);
+        unlink(path);
+    }
+}
+
 int main(void)
 {
     if (!mkdtemp(folder)) return 1;
     check_members();
+    check_steps();
     check_exact();
     CHECK(image_format_of("tests/data") == NULL && image_format_named("a.txt") == NULL,
           "what is no image is none");

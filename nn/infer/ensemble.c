@@ -115,15 +115,23 @@ static int check_grid(const struct ensemble_case *c, const struct volume *v, int
     return volume_read_header(&other, path, e) || grids_check(NULL, v, first, &other, path, e) ? -1 : 0;
 }
 
-static int write_mean(const char *path, float *mean, int outputs, const struct volume *v, struct error *e)
+int probabilities_write(const char *path, float *probabilities, int outputs, const int size[3],
+                        struct error *e)
 {
     struct npy a = {.name = "probabilities",
                     .kind = 'f',
                     .bytes = 4,
                     .ndim = 4,
-                    .dim = {outputs, v->size[2], v->size[1], v->size[0]},
-                    .data = mean};
+                    .dim = {outputs, size[0], size[1], size[2]},
+                    .data = probabilities};
     struct npz z = {&a, 1};
+    char pkl[1400];
+    struct error ignored; /* what cannot be read tells nothing */
+    int turned;
+    if (snprintf(pkl, sizeof pkl, "%.*s.pkl", (int)(strlen(path) - 4), path) < (int)sizeof pkl &&
+        nnunet_turned(&turned, pkl, &ignored) == 0 && turned && remove(pkl))
+        return error_set(e, "%s: cannot be removed: it tells how the %s that is replaced lay", pkl,
+                         file_name(path));
     return npz_write(&z, path, 6, e);
 }
 
@@ -146,7 +154,7 @@ static int combine(const struct ensemble_case *c, const struct volume *v, float 
     for (size_t i = 0; i < voxels; i++) map[i] = label_of(d, mean + i, voxels);
     if (post && postprocess_apply(post, map, size))
         return error_set(e, "%s: out of memory for postprocessing", path);
-    if (npz_path && write_mean(npz_path, mean, outputs, v, e)) return -1;
+    if (npz_path && probabilities_write(npz_path, mean, outputs, size, e)) return -1;
     return labelmap_write(path, map, v, d, e);
 }
 

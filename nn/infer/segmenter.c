@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/weights/npy.h"
+#include "nn/infer/ensemble.h"
 #include "tensor/base/check.h"
 
 int segmenter_add(struct segmenter *s, struct model *m, struct pool *pool, struct error *e)
@@ -23,19 +23,6 @@ void segmenter_free(struct segmenter *s)
 {
     for (int k = s->predictors - 1; k >= 0; k--) predictor_destroy(&s->predictor[k]);
     s->predictors = 0;
-}
-
-static int write_probabilities(const char *path, float *probabilities, int classes, const int size[3],
-                               struct error *e)
-{
-    struct npy a = {.name = "probabilities",
-                    .kind = 'f',
-                    .bytes = 4,
-                    .ndim = 4,
-                    .dim = {classes, size[0], size[1], size[2]},
-                    .data = probabilities};
-    struct npz z = {&a, 1};
-    return npz_write(&z, path, 6, e);
 }
 
 int segmenter_run(struct segmenter *s, struct sample *raw, const char *path, const char *npz_path,
@@ -59,7 +46,7 @@ int segmenter_run(struct segmenter *s, struct sample *raw, const char *path, con
     if (!status) status = volume_write(&v, path, VOXEL_U8, e);
     volume_free(&v);
     if (!status && npz_path)
-        status = write_probabilities(npz_path, probabilities, s->plan->classes, raw->size, e);
+        status = probabilities_write(npz_path, probabilities, s->plan->classes, raw->size, e);
     free(probabilities);
     if (status) free(map);
     else if (label) *label = map;

@@ -157,8 +157,12 @@ static void check_turned_file(const struct dataset *d, const int order[3], int f
     snprintf(b, sizeof b, "%s", in_work("b"));
     snprintf(out, sizeof out, "%s", in_work("out.nii.gz"));
     snprintf(npz, sizeof npz, "%s", in_work("out.npz"));
+    CHECK(file_write(in_work("out.pkl"), pickle[reader], sizeof pickle[0], &e) == 0, "%s", e.text);
     CHECK(ensemble_run(&c, d, NULL, out, npz, &label, &e) == 0, "order %d%d%d, flips %d: %s", order[0],
           order[1], order[2], flips, e.text);
+    CHECK(file_exists(in_work("out.pkl")) == (reader == NOT_TURNED),
+          "a .pkl that tells %s of turning, beside probabilities that lie as the label map",
+          reader == NOT_TURNED ? "nothing" : "still");
     CHECK(label && memcmp(label, want, sizeof want) == 0, "order %d%d%d, flips %d: labels lie elsewhere",
           order[0], order[1], order[2], flips);
     free(label);
@@ -180,8 +184,8 @@ static void check_turned(const struct dataset *d)
     struct error e = {""};
     CHECK(file_write(in_work("b/case.pkl"), "x", 1, &e) == 0, "%s", e.text);
     check_refused(d, "b/case.pkl: ");
-    static const char *const made[] = {"a/case.npz", "a/case.nii.gz", "b/case.npz", "b/case.pkl"};
-    for (int i = 0; i < 4; i++) unlink(in_work(made[i]));
+    static const char *const made[] = {"a/case.npz", "a/case.nii.gz", "b/case.npz", "b/case.pkl", "out.pkl"};
+    for (int i = 0; i < 5; i++) unlink(in_work(made[i]));
 }
 
 /* ---- nnU-Net's rule ------------------------------------------------------------------------------------ */

@@ -17,7 +17,7 @@
 
 nephron *nephron_open(int api, int threads)
 {
-    if (api != NEPHRON_API || threads < 0 || threads > 1024) return NULL;
+    if (api != NEPHRON_API || threads < 0 || threads > 1024 || cpu_isa_unknown()) return NULL;
     nephron *n = calloc(1, sizeof *n);
     if (n && !(n->pool = pool_create(threads ? threads : cpu_count()))) {
         free(n);
@@ -36,8 +36,8 @@ void nephron_close(nephron *n)
 const char *nephron_error(const nephron *n)
 {
     return n ? n->e.text
-             : "nephron_open: the interface asked for is not this library's, threads are not 0 to 1024, or "
-               "memory is out";
+             : "nephron_open: the interface asked for is not this library's, threads are not 0 to 1024, the "
+               "environment variable NEPHRON_ISA is none of " CPU_ISA_NAMES ", or memory is out";
 }
 
 const char *nephron_version(void)

@@ -47,7 +47,7 @@ typedef struct nephron_server nephron_server;
 /* ---- the library --------------------------------------------------------------------------------------- */
 
 /* api: NEPHRON_API. threads: 0 to 1024, 0 for all cores. NULL: another interface, another number of threads,
- * or no memory. */
+ * an environment variable NEPHRON_ISA that is no instruction set, or no memory. */
 NEPHRON_EXPORT nephron *nephron_open(int api, int threads);
 NEPHRON_EXPORT void nephron_close(nephron *n);
 /* Why the last call failed: one line that names file, field and value. Of NULL: why nephron_open failed. */

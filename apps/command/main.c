@@ -77,12 +77,9 @@ static const struct command *find_command(const char *name)
 static int run(const char *name, int argc, char **argv)
 {
     const struct command *c = find_command(name);
-    const char *isa = getenv("NEPHRON_ISA");
-    if (c && isa && *isa && cpu_isa_parse(isa) < 0) {
-        fprintf(stderr,
-                "nephron: NEPHRON_ISA is '%s', must be one of "
-                "scalar|avx2|avx512|avx512bf16|amx|neon|simd128\n",
-                isa);
+    const char *isa = cpu_isa_unknown();
+    if (c && isa) {
+        fprintf(stderr, "nephron: NEPHRON_ISA is '%s', must be one of " CPU_ISA_NAMES "\n", isa);
         return 2;
     }
     if (c) return c->run(argc, argv);

@@ -76,7 +76,11 @@ int main(int argc, char **argv)
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);
     struct federate_peers peers = {rank, ranks, broadcast, send, receive, NULL};
-    const char *command = argc > 1 ? argv[1] : "";
+    const char *command = argc > 1 ? argv[1] : "", *isa = cpu_isa_unknown();
+    if (isa) { /* of this rank alone, maybe: the others must not wait for it */
+        fprintf(stderr, "nephron-mpi: NEPHRON_ISA is '%s', must be one of " CPU_ISA_NAMES "\n", isa);
+        MPI_Abort(MPI_COMM_WORLD, 2);
+    }
     if (strcmp(command, "federate") == 0) {
         status = training_main_peers(argc - 1, argv + 1, 1, &peers, threads_here());
     } else {

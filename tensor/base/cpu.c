@@ -138,6 +138,12 @@ int cpu_isa_parse(const char *name)
     return -1;
 }
 
+const char *cpu_isa_unknown(void)
+{
+    const char *name = getenv("NEPHRON_ISA");
+    return name && *name && cpu_isa_parse(name) < 0 ? name : NULL;
+}
+
 int cpu_count(void)
 {
 #if defined(__linux__)

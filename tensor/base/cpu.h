@@ -7,8 +7,8 @@
  * where it is half of it (112 against 236, measured). By vendor rather than by a measurement, so that a
  * machine always gives the same bits. A processor with AMX has the instructions too: there the level can be
  * asked for. The environment variable NEPHRON_ISA (scalar, avx2, avx512, avx512bf16, amx, neon, simd128)
- * lowers the level, never raises it, so that one machine tests every level. Unknown values are ignored by the
- * library; cpu_isa_parse lets a program reject them.
+ * lowers the level, never raises it, so that one machine tests every level. A value that is none of these is
+ * passed over here: programs and nephron_open ask cpu_isa_unknown and refuse it.
  */
 #ifndef TENSOR_CPU_H
 #define TENSOR_CPU_H
@@ -31,6 +31,9 @@ enum isa cpu_isa_hardware(void);
 const char *cpu_isa_name(enum isa isa);
 /* The level of that name, or -1. */
 int cpu_isa_parse(const char *name);
+/* What NEPHRON_ISA says where that is no level; NULL where it is one, is empty or is not there. */
+const char *cpu_isa_unknown(void);
+#define CPU_ISA_NAMES "scalar|avx2|avx512|avx512bf16|amx|neon|simd128"
 /* For tests: use this level from now on (clamped to the hardware's). Returns the level in use. */
 enum isa cpu_isa_set(enum isa isa);
 /* Online processors that this process may use; at least 1. */

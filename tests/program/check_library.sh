@@ -141,6 +141,7 @@ build/predict_one "$work/run" "$work/one.nii.gz" $image >/dev/null &&
 ok "predict_one" $?
 build/list_model "$work/run" | head -n 1 | grep -q "hash $hash"
 ok "list_model" $?
+refuses 1 "NEPHRON_ISA is none of scalar" env NEPHRON_ISA=avx-2 build/list_model "$work/run"
 printf '%s\t%s\nnope\tx.nii.gz\nnonsense\n' $image "$work/worker.nii.gz" |
     build/worker "$work/run" >"$work/worker.txt"
 [ "$(cut -f1 "$work/worker.txt" | tr '\n' ' ')" = "ok error error " ] &&

@@ -39,6 +39,10 @@ try() { # the ending of mpicc and mpirun, or a point alone
         [ "$(last_hash "$here/run$n/fold_0/progress.csv")" = "$want" ]
         ok "$mpi: $n ranks give other weights" $?
     done
+    NEPHRON_ISA=avx-2 timeout 120 $mpirun -n 2 $here/nephron-mpi federate $data -o "$here/isa" $options \
+        >"$here/out" 2>&1
+    [ $? -ne 0 ] && [ ! -e "$here/isa" ] && grep -q "NEPHRON_ISA is 'avx-2', must be one of" "$here/out"
+    ok "$mpi: an instruction set that there is not" $?
     # A rank that dies ends the run; another number of ranks goes on.
     timeout 120 $mpirun -n 3 $here/nephron-mpi federate $data -o "$here/cut" $options --checkpoint-every 1 \
         >/dev/null 2>&1 &

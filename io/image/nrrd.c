@@ -229,6 +229,7 @@ static int set_words(struct nrrd *h, const char *value, int kinds, struct error 
 {
     static const char *const of_place[] = {"domain", "space", "???", "none"};
     const char *at = value;
+    if (!h->axes) return error_set(e, "%s stand before dimension", kinds ? "kinds" : "centerings");
     for (int i = 0; i < h->axes; i++) {
         at += strspn(at, " \t\"");
         size_t n = strcspn(at, " \t\"");

@@ -197,6 +197,9 @@ static void check_refused(void)
          "kinds: complex domain domain domain\n"
          "encoding: raw\n\nabcd",
          "complex"},
+        {"NRRD0004\ntype: uchar\nkinds: vector domain domain domain\ndimension: 4\nsizes: 2 1 2 1\n"
+         "encoding: raw\n\nabcd",
+         "kinds stand before dimension"},
         {"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 1\nencoding: ascii\n\n256 1", "uint8 cannot hold"},
         {"NRRD0004\ntype: short\ndimension: 3\nsizes: 2 1 1\nencoding: ascii\n\n1.5 1", "int16 cannot hold"},
         {"NDims = 3\nDimSize = 2 1 1\n"
@@ -214,6 +217,38 @@ static void check_refused(void)
         CHECK(!file_write(in_folder(name), files[i].text, strlen(files[i].text), &e), "%s", e.text);
         CHECK(volume_read(&v, in_folder(name), &e) && strstr(e.text, files[i].says),
               "file %zu: want '%s', got '%s'", i, files[i].says, e.text);
+    }
+}
+
+/* The step from volume to volume: of the axis that is none of space, or in ITK's fourth component. */
+static void check_nrrd_steps(void)
+{
+    static const struct {
+        const char *fields;
+        double step;
+        int unit;
+    } files[] = {
+        {"space dimension: 4\nspace directions: (1,0,0,0) (0,2,0,0) (0,0,3,0) (0,0,0,2.5)\n", 2.5, 0},
+        {"space: LPST\nspace directions: (1,0,0,0) (0,2,0,0) (0,0,3,0) (0,0,0,40)\n"
+         "space units: \"mm\" \"mm\" \"mm\" \"ms\"\n", 40, 16},
+        {"spacings: 1 2 3 2.5\nunits: \"mm\" \"mm\" \"mm\" \"s\"\n", 2.5, 8},
+        {"kinds: domain domain domain list\nspacings: 1 2 3 1\n", 0, 0},
+        {"kinds: domain domain domain time\naxis mins: nan nan nan 0\naxis maxs: nan nan nan 9\n", 4.5, 0},
+        {"space: LPS\nspace directions: (1,0,0) (0,2,0) (0,0,3) none\nspacings: nan nan nan 7\n", 7, 0},
+        {"space: LPS\nspace directions: (1,0,0) (0,2,0) (0,0,3) none\n", 0, 0}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char text[400];
+        struct volume v = {0};
+        struct error e = {""};
+        snprintf(text, sizeof text,
+                 "NRRD0004\ntype: uchar\ndimension: 4\nsizes: 2 1 1 2\n%sencoding: raw\n\nabcd",
+                 files[i].fields);
+        CHECK(!file_write(in_folder("step.nrrd"), text, strlen(text), &e) &&
+                  !volume_read(&v, in_folder("step.nrrd"), &e),
+              "%s", e.text);
+        CHECK(v.step == files[i].step && v.step_unit == files[i].unit && v.size[3] == 2,
+              "file %zu: step %g of unit %d", i, v.step, v.step_unit);
+        volume_free(&v);
     }
 }
 
@@ -411,6 +446,7 @@ int main(void)
     check_units();
     check_twice();
     check_refused();
+    check_nrrd_steps();
     check_long_text();
     check_matrices();
     check_slopes();

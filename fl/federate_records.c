@@ -56,23 +56,18 @@ static int validate_row(struct simulation *s, struct round_record *r, const stru
     return 0;
 }
 
-static void record_site(struct simulation *s, int k, struct round_record *r)
+static void record_site(struct simulation *s, int k, float lr, struct round_record *r)
 {
     const struct federate_options *o = s->o;
     const struct federate_client *c = &o->client[k];
     const struct site_result *done = &s->result[k];
     double down = (double)s->global->count * sizeof(float), up = 0;
-    *r = (struct round_record){.round = s->task.round,
-                               .site = k,
-                               .examples = done->trained ? c->data.store.cases : 0,
-                               .loss = done->loss,
-                               .metric = NAN,
-                               .validation_loss = NAN,
-                               .lr = r->lr,
-                               .seconds = done->seconds,
-                               .metric_local = done->metric_local,
-                               .norm = NAN,
-                               .cosine = NAN};
+    *r = round_record_of(s->task.round, k);
+    r->examples = done->trained ? c->data.store.cases : 0;
+    r->loss = done->loss;
+    r->lr = lr;
+    r->seconds = done->seconds;
+    r->metric_local = done->metric_local;
     if (done->trained) {
         server_measure(&s->server, c->name, &r->norm, &r->cosine, &up);
         r->bytes = down + up;
@@ -93,23 +88,17 @@ int simulation_record(struct simulation *s, double seconds, struct error *e)
 {
     const struct federate_options *o = s->o;
     float lr = learner_lr(&s->f.train, (uint64_t)s->task.round * (uint64_t)s->f.train.iterations);
-    struct round_record g = {.round = s->task.round,
-                             .site = -1,
-                             .metric = NAN,
-                             .validation_loss = NAN,
-                             .lr = lr,
-                             .seconds = seconds,
-                             .metric_local = NAN,
-                             .norm = NAN,
-                             .cosine = NAN,
-                             .hash = model_hash(s->global)};
+    struct round_record g = round_record_of(s->task.round, -1);
+    g.lr = lr;
+    g.seconds = seconds;
+    g.hash = model_hash(s->global);
     if (s->f.privacy.kind) {
         g.epsilon = private_epsilon(&s->f, s->task.round + 1, s->smallest);
         g.clip = private_clip(&s->task, &s->f);
     }
     for (int k = 0; k < o->clients; k++) {
-        struct round_record r = {.lr = lr};
-        record_site(s, k, &r);
+        struct round_record r;
+        record_site(s, k, lr, &r);
         if (s->result[k].trained) g.examples += r.examples, g.loss += r.examples * r.loss;
         if (o->clients == 1) continue;
         g.bytes += r.bytes;

@@ -157,7 +157,8 @@ NEPHRON_EXPORT int nephron_aggregate(nephron *n, const char *strategy, float *ou
 
 /* The three steps of a round. A task is the global weights and the strategy's shared vectors,
  * nephron_task_count floats; an update is weights (nephron_weights_count floats) and NEPHRON_NUMBERS numbers
- * about them. How they travel is the caller's. */
+ * about them: cases, steps, effective steps, sum of the learning rates, loss of the first step, mean loss,
+ * round, seconds of training (0: not known). How they travel is the caller's. */
 #define NEPHRON_NUMBERS 8
 /* options: JSON of "training" over the model's own (epochs are rounds, iterations local ones), and
  * "strategy": {"name": "fedprox", "mu": 0.01}, "minimum" (updates that a round needs), "local_epochs" (in the
@@ -181,6 +182,12 @@ NEPHRON_EXPORT int nephron_server_add(nephron_server *s, const char *site, const
                                       const double numbers[NEPHRON_NUMBERS]);
 /* The model receives the new global weights. On an error it stays as it was. */
 NEPHRON_EXPORT int nephron_server_end(nephron_server *s);
+/* JSON of what holds for the rounds, as in a manifest.json: "training", with the defaults of what options left
+ * open, "strategy", "minimum", "local_epochs" and so on. Belongs to the server. */
+NEPHRON_EXPORT const char *nephron_server_describe(nephron_server *s);
+/* The program's tables of the rounds that were ended, into a folder that is there: rounds.csv, progress.csv,
+ * progress.svg and, of the last one, rows of similarity.csv. To be called after nephron_server_end. */
+NEPHRON_EXPORT int nephron_server_tables(const nephron_server *s, const char *folder);
 NEPHRON_EXPORT void nephron_server_free(nephron_server *s);
 NEPHRON_EXPORT uint32_t nephron_site_key(const char *site, int sites);
 

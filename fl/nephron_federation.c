@@ -1,5 +1,6 @@
 /* nephron_federation.c - the public library: the three steps of a round over flat vectors, and aggregation
  * alone. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "fl/message/vectors.h"
 #include "fl/nephron_handles.h"
 #include "io/base/file.h"
+#include "tensor/base/clock.h"
 #include "tensor/graph/node.h"
 
 /* ---- aggregation alone --------------------------------------------------------------------------------- */
@@ -123,6 +125,9 @@ void nephron_server_free(nephron_server *s)
     if (!s) return;
     server_free(&s->server);
     free(s->begun);
+    free(s->history.record);
+    free(s->name);
+    free(s->description);
     free(s);
 }
 
@@ -158,6 +163,7 @@ int nephron_server_begin(nephron_server *s, float *task, size_t count, int *roun
     if (server_begin(&s->server, &s->task, e)) return -1;
     memcpy(s->begun, layout->data, weights_bytes(s));
     s->open = 1;
+    s->opened = clock_seconds();
     task += nephron_pack(task, layout, s->task.weights);
     for (int k = 0; k < s->federation.strategy->shared_slots; k++)
         task += nephron_pack(task, layout, s->task.shared[k]);
@@ -182,6 +188,7 @@ int nephron_server_add(nephron_server *s, const char *site, const float *weights
     u.round = s->server.round;
     u.kind = UPDATE_WEIGHTS;
     u.loss = numbers[5];
+    u.seconds = numbers[7] > 0 && isfinite(numbers[7]) ? numbers[7] : NAN;
     u.numbers = (struct contribution){.site = u.site,
                                       .examples = numbers[0],
                                       .steps = numbers[1],
@@ -197,13 +204,91 @@ int nephron_server_add(nephron_server *s, const char *site, const float *weights
     return status ? error_prefix(e, "site %s", site) : 0;
 }
 
+/* ---- what the rounds gave ------------------------------------------------------------------------------ */
+
+/* Room for what an ended round adds, so that it cannot fail then. */
+static int reserve_rows(nephron_server *s, struct error *e)
+{
+    const size_t most = (size_t)(s->names + s->server.updates) + 1;
+    void *more = realloc(s->name, most * sizeof *s->name);
+    if (!more) return error_set(e, "out of memory for the names of %zu sites", most);
+    s->name = more;
+    return history_reserve(&s->history, s->server.updates + 1, e);
+}
+
+static int site_number(nephron_server *s, const char *site)
+{
+    int k = 0;
+    while (k < s->names && strcmp(s->name[k], site)) k++;
+    if (k == s->names) snprintf(s->name[s->names++], sizeof *s->name, "%s", site);
+    return k;
+}
+
+/* A row for each update of the round that was ended, and one for the global weights. */
+static int add_rows(nephron_server *s, int round, struct error *e)
+{
+    const struct train_options *o = &s->federation.train;
+    struct round_record g = round_record_of(round, -1);
+    int status = 0;
+    g.lr = learner_lr(o, (uint64_t)round * (uint64_t)o->iterations);
+    g.seconds = clock_seconds() - s->opened;
+    g.hash = model_hash(s->server.global);
+    for (int i = 0; !status && i < s->server.updates; i++) {
+        const struct server_update *u = &s->server.update[i];
+        struct round_record r = round_record_of(round, site_number(s, u->site));
+        double up;
+        server_measure(&s->server, u->site, &r.norm, &r.cosine, &up);
+        r.examples = u->numbers.examples;
+        r.loss = u->loss;
+        r.lr = g.lr;
+        r.seconds = u->seconds;
+        r.bytes = (double)weights_bytes(s) + up;
+        g.examples += r.examples;
+        g.loss += r.examples * r.loss;
+        g.bytes += r.bytes;
+        status = history_add(&s->history, &r, e);
+    }
+    g.loss /= g.examples;
+    return status ? status : history_add(&s->history, &g, e);
+}
+
 int nephron_server_end(nephron_server *s)
 {
     if (!s) return -1;
+    struct error *e = &s->n->e;
     put_back(s);
-    if (server_end(&s->server, &s->n->e)) return -1;
+    if (reserve_rows(s, e) || server_end(&s->server, e)) return -1;
     s->open = 0;
-    return 0;
+    return add_rows(s, s->server.round - 1, e);
+}
+
+const char *nephron_server_describe(nephron_server *s)
+{
+    if (!s) return NULL;
+    struct json *j = agreement_json(&s->federation);
+    free(s->description);
+    s->description = j && !json_failed(j) ? json_format(j, 0) : NULL;
+    json_free(j);
+    if (!s->description) error_set(&s->n->e, "out of memory for the description of the rounds");
+    return s->description;
+}
+
+int nephron_server_tables(const nephron_server *s, const char *folder)
+{
+    if (!s) return -1;
+    struct error *e = &s->n->e;
+    const struct train_options *o = &s->federation.train;
+    if (!folder || !s->history.count) return error_set(e, "nephron_server_tables: no folder, or no round yet");
+    const char **names = malloc(((size_t)s->names + 1) * sizeof *names);
+    if (!names) return error_set(e, "%s: out of memory for the names of %d sites", folder, s->names);
+    for (int k = 0; k < s->names; k++) names[k] = s->name[k];
+    int status = history_write_rounds(&s->history, folder, names, e) ||
+                         history_write_progress(&s->history, folder, o->task->metric(o), names, e) ||
+                         history_write_similarity(&s->server, s->server.round - 1, folder, e)
+                     ? -1
+                     : 0;
+    free(names);
+    return status;
 }
 
 /* ---- a site -------------------------------------------------------------------------------------------- */
@@ -307,7 +392,7 @@ int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *sit
                                              u.numbers.start_loss,
                                              u.loss,
                                              round,
-                                             0};
+                                             u.seconds};
         memcpy(numbers, all, sizeof all);
     }
     for (int k = 0; k < vectors; k++) free(vector[k]);

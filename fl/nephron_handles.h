@@ -3,7 +3,7 @@
 #define FL_NEPHRON_HANDLES_H
 
 #include "fl/nephron.h"
-#include "fl/round/server.h"
+#include "fl/round/history.h"
 #include "io/base/error.h"
 #include "nn/folder/run.h"
 #include "nn/infer/segmenter.h"
@@ -54,6 +54,11 @@ struct nephron_server {
     /* The weights that the open round began with: a site may train in the model itself meanwhile. */
     float *begun;
     int open;
+    double opened;           /* when, by clock_seconds */
+    struct history history;  /* of the rounds that were ended */
+    char (*name)[SITE_NAME_MAX]; /* [names], of the sites in it, as they came */
+    int names;
+    char *description; /* of nephron_server_describe */
 };
 
 /* An option that a call takes beside those of training, and what its value must be. */

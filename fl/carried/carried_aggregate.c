@@ -187,15 +187,8 @@ static int lacks_site(struct round_work *w)
 static int add_rows(struct round_work *w, struct error *e)
 {
     const struct carried *c = w->c;
-    struct round_record g = {.round = w->server.round - 1,
-                             .site = -1,
-                             .metric = NAN,
-                             .validation_loss = NAN,
-                             .seconds = NAN,
-                             .metric_local = NAN,
-                             .norm = NAN,
-                             .cosine = NAN,
-                             .hash = model_hash(c->model)};
+    struct round_record g = round_record_of(w->server.round - 1, -1);
+    g.hash = model_hash(c->model);
     for (int i = 0; i < c->f.sites; i++) {
         struct round_record *r = &w->row[i];
         double up;

@@ -11,15 +11,32 @@
 #include "io/base/file.h"
 #include "io/picture/svg.h"
 
+struct round_record round_record_of(int round, int site)
+{
+    return (struct round_record){.round = round,
+                                 .site = site,
+                                 .metric = NAN,
+                                 .validation_loss = NAN,
+                                 .seconds = NAN,
+                                 .metric_local = NAN,
+                                 .norm = NAN,
+                                 .cosine = NAN};
+}
+
+int history_reserve(struct history *h, int rows, struct error *e)
+{
+    if (rows <= h->room - h->count) return 0;
+    const int least = h->count + (rows > 64 ? rows : 64), room = 2 * h->room > least ? 2 * h->room : least;
+    struct round_record *more = realloc(h->record, (size_t)room * sizeof *more);
+    if (!more) return error_set(e, "out of memory for %d rows of rounds", room);
+    h->record = more;
+    h->room = room;
+    return 0;
+}
+
 int history_add(struct history *h, const struct round_record *r, struct error *e)
 {
-    if (h->count == h->room) {
-        int room = h->room ? 2 * h->room : 64;
-        struct round_record *more = realloc(h->record, (size_t)room * sizeof *more);
-        if (!more) return error_set(e, "out of memory for %d rows of rounds", room);
-        h->record = more;
-        h->room = room;
-    }
+    if (history_reserve(h, 1, e)) return -1;
     h->record[h->count++] = *r;
     return 0;
 }

@@ -21,6 +21,10 @@ struct history {
     int count, room;
 };
 
+/* Of a round and a site of which nothing is known yet. */
+struct round_record round_record_of(int round, int site);
+/* Room for so many rows more, so that adding them cannot fail. */
+int history_reserve(struct history *h, int rows, struct error *e);
 int history_add(struct history *h, const struct round_record *r, struct error *e);
 struct json *history_json(const struct history *h);
 /* Rows of rounds 0 to rounds - 1 in order, sites 0 to sites - 1 or -1, each round ending with its global row;

@@ -167,6 +167,7 @@ static struct server_update *keep_numbers(struct server *s, const struct update 
     kept->numbers.distance2 = kept->norm = NAN;
     kept->loss = u->loss;
     kept->within = u->within;
+    kept->seconds = u->seconds;
     kept->bytes = (double)(u->packed.size ? u->packed.size : u->count * sizeof(float));
     snprintf(kept->site, sizeof kept->site, "%s", u->site);
     return kept;

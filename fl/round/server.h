@@ -23,6 +23,7 @@ struct server_update { /* what stays of an update */
     struct contribution numbers;
     double loss, norm; /* norm: ||w_k - w|| */
     double bytes;      /* of its values as they were sent */
+    double seconds;    /* struct update */
     int within;        /* struct update */
 };
 

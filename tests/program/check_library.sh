@@ -108,6 +108,91 @@ other = {"arguments", "data", "data_sha256", "training_cases", "wall_seconds", "
 assert other < set(before) and not other & set(after), other & set(after)
 EOF
     ok "the manifest of rounds in Python: $(tail -n 1 "$work/py.txt")" $?
+    # Answers of one name, of an unknown one and of another form are refused by name, and the tables are the
+    # program's. Another optimizer has its own constants in the manifest too.
+    NEPHRON_LIBRARY=./libnephron.so PYTHONPATH=apps/python PYTHONDONTWRITEBYTECODE=1 python3 - "$work/run" \
+        "$work/names" >"$work/py.txt" 2>&1 <<'EOF'
+import csv, json, sys
+from nephron_federation.rounds import Rounds
+from nephron_federation.site import answer
+run, output = sys.argv[1:]
+lines = []
+options = {"epochs": 3, "optimizer": "adamw"}
+rounds = Rounds(run, output, ["south", "north"], json.dumps(options), quorum=1, log=lines.append)
+def plain(weights):
+    return weights
+def end(*answers):
+    task, told = rounds.begin()
+    weights, numbers = task[: rounds.model.count], [4, 1, 1, 0.5, 1.0, 0.9, told["round"], 2.5]
+    del lines[:]
+    rounds.end([(name, change(weights), numbers) for name, change in answers])
+    return task, told
+end(*[(name, plain) for name in ("north", "north", "south", "west", 5)])
+said = [sum(word in line for line in lines) for word in ("2 answers of this name", "'west'", "'5'")]
+assert rounds.taken == ["south"] and said == [2, 1, 1], lines
+end(("north", plain), ("south", lambda w: w.reshape(1, -1)))
+assert rounds.taken == ["north"] and "weights of 2 axes" in lines[0], lines
+task, told = end(("north", lambda w: "none"), ("south", plain))
+assert rounds.taken == ["south"] and "site north: weights or numbers are none" in lines[0], lines
+try:
+    answer({"site": "nroth", "dataset": "none", "state": output}, "nephron.json", task, told)
+    sys.exit("a site trains under a name that there is not")
+except ValueError as why:
+    assert "nephron.json: site is 'nroth'" in str(why), why
+manifest = json.load(open(output + "/manifest.json"))
+training = manifest["training"]
+constants = training["optimizer"], training["learning_rate"], training["weight_decay"]
+assert constants == ("adamw", 0.001, 0.01), training
+table = list(csv.DictReader(open(output + "/fold_0/rounds.csv")))
+columns = "round,site,examples,local_loss,metric,seconds,bytes,metric_local,update_norm,cosine,weight_hash"
+assert list(table[0]) == columns.split(","), table[0]
+assert [row["site"] for row in table] == ["south", "global", "north", "global", "south", "global"], table
+first = table[0]
+assert (first["local_loss"], first["seconds"], first["metric"]) == ("0.9", "2.500", ""), first
+assert int(first["bytes"]) >= 2 * 4 * rounds.model.count and float(first["update_norm"]) == 0, first
+assert [row["weight_hash"] for row in table[1::2]] == manifest["weight_hashes"], table
+assert len(open(output + "/fold_0/progress.csv").readlines()) == 4
+EOF
+    ok "names and tables of rounds in Python: $(tail -n 1 "$work/py.txt")" $?
+    # Flower's strategy, with the framework's own part put aside: a node keeps its name, and a name its node.
+    PYTHONPATH=apps/python:apps/flower PYTHONDONTWRITEBYTECODE=1 python3 - >"$work/py.txt" 2>&1 <<'EOF'
+import sys, types
+def stand_in(module, *names):
+    sys.modules[module] = types.ModuleType(module)
+    for name in names:
+        members = {"TRAIN": "train", "__init__": lambda self, *a, **k: None, "main": lambda self: lambda f: f}
+        setattr(sys.modules[module], name, type(name, (), members))
+stand_in("flwr")
+stand_in("flwr.app", "Array", "ArrayRecord", "ConfigRecord", "Context", "Message", "MessageType",
+         "MetricRecord", "RecordDict")
+stand_in("flwr.serverapp", "Grid", "ServerApp")
+stand_in("flwr.serverapp.strategy", "Strategy")
+from nephron_flower.server_app import Nephron
+make = types.SimpleNamespace
+class Rounds: # of two sites
+    quorum = 1
+    def begin(self):
+        return None, {}
+    def end(self, answers):
+        names = [name for name, weights, numbers in answers]
+        self.taken = [name for name in names if names.count(name) == 1 and name in ("north", "south")]
+        return 0.5, 1
+def reply(node, name):
+    content = {"site": {"name": name}, "weights": {"update": make(numpy=list)}, "numbers": {"numbers": []}}
+    return make(metadata=make(src_node_id=node), has_error=lambda: False, content=content)
+server = Nephron(Rounds())
+def taken(connected, **answers):
+    server.configure_train(1, None, None, make(get_node_ids=lambda: connected))
+    server.aggregate_train(1, [reply(int(node[1:]), name) for node, name in answers.items()])
+    return server.rounds.taken
+assert taken([1, 2], n1="north", n2="north") == [] # which of them is north?
+assert taken([1, 2], n1="north", n2="nroth") == ["north"]
+assert taken([1, 2], n2="north") == [] # the name of node 1
+assert taken([1, 2], n1="north", n2="south") == ["north", "south"] # what did not count binds nobody
+assert taken([1, 2], n1="south", n2="south") == ["south"] # node 1 has another
+assert taken([2, 3], n2="south", n3="north") == ["south", "north"] # node 1 is gone, its site began anew
+EOF
+    ok "names of Flower's nodes: $(tail -n 1 "$work/py.txt")" $?
     # NVFlare's job, with the framework's own part put aside: --rounds is the rounds' and their schedule's.
     PYTHONDONTWRITEBYTECODE=1 python3 - "$work/run" >"$work/py.txt" 2>&1 <<'EOF'
 import json, sys, types

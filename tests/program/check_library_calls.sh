@@ -53,6 +53,8 @@ nephron_server_begin(s, floats, words, &integer)
 nephron_client_update(t, s, "a", state, floats, 0, more, numbers)
 nephron_server_add(begun, "a", floats, count, numbers)
 nephron_server_end(full)
+nephron_server_describe(s)
+nephron_server_tables(ended, argv[4])
 nephron_server_free(s)
 nephron_site_key("a", 2)
 END

@@ -100,13 +100,15 @@ int main(int argc, char **argv)
     nephron_data *d = nephron_data_open(m, data, "0", NULL);
     nephron_trainer *t = nephron_trainer_open(m, d, NULL, 0);
     nephron_server *s = nephron_server_open(m, NULL, 2), *begun = nephron_server_open(m, NULL, 2),
-                   *full = nephron_server_open(m, NULL, 1);
+                   *full = nephron_server_open(m, NULL, 1), *ended = nephron_server_open(m, NULL, 1);
     const size_t count = nephron_weights_count(m), words = nephron_task_count(s);
     if (!i || !t || !s || words > FLOATS || nephron_model_save(m, saved_as) ||
         nephron_weights_get(m, more, count) || nephron_weights_get(m, floats, count) ||
         nephron_server_begin(begun, floats, words, &integer) ||
         nephron_server_begin(full, floats, words, &integer) ||
-        nephron_server_add(full, "a", floats, count, numbers)) {
+        nephron_server_add(full, "a", floats, count, numbers) ||
+        nephron_server_begin(ended, floats, words, &integer) ||
+        nephron_server_add(ended, "a", floats, count, numbers) || nephron_server_end(ended)) {
         printf("FAILED to begin: %s\n", nephron_error(n));
         return 1;
     }
@@ -116,6 +118,7 @@ int main(int argc, char **argv)
 #include "tries.h"
     free(saved);
     nephron_server_free(s), nephron_server_free(begun), nephron_server_free(full);
+    nephron_server_free(ended);
     nephron_trainer_free(t);
     nephron_data_free(d);
     nephron_model_free(m);

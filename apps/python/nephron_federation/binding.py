@@ -35,6 +35,8 @@ FUNCTIONS = {
     "server_begin": (ctypes.c_int, POINTER, FLOATS, SIZE, ctypes.POINTER(ctypes.c_int)),
     "server_add": (ctypes.c_int, POINTER, TEXT, FLOATS, SIZE, DOUBLES),
     "server_end": (ctypes.c_int, POINTER),
+    "server_describe": (TEXT, POINTER),
+    "server_tables": (ctypes.c_int, POINTER, TEXT),
 }
 
 
@@ -108,14 +110,27 @@ class Server:
         return task, number.value
 
     def add(self, site, weights, numbers):
-        weights = np.ascontiguousarray(weights, np.float32)
-        if len(numbers) != NUMBERS:
-            raise Failure("site %s: %d numbers, an update has %d" % (site, len(numbers), NUMBERS))
-        numbers = np.array(numbers, np.float64)
+        """Returns the examples and the mean loss, as they count."""
+        try:
+            weights, numbers = np.ascontiguousarray(weights, np.float32), np.array(numbers, np.float64)
+        except (TypeError, ValueError) as why:
+            raise Failure("site %s: weights or numbers are none: %s" % (site, why)) from None
+        if weights.ndim != 1 or numbers.ndim != 1 or numbers.size != NUMBERS:
+            what = site, numbers.size, weights.ndim, NUMBERS
+            raise Failure("site %s: %d numbers and weights of %d axes, an update has %d and 1" % what)
         self.library.done(self.c.nephron_server_add(self.handle, text(site), weights, weights.size, numbers))
+        return numbers[0], numbers[5]
 
     def end(self):
         self.library.done(self.c.nephron_server_end(self.handle))
+
+    def describe(self):
+        described = self.c.nephron_server_describe(self.handle)
+        return described.decode() if described else self.library.fail()
+
+    def tables(self, folder):
+        """rounds.csv and the others, as the program writes them."""
+        self.library.done(self.c.nephron_server_tables(self.handle, text(folder)))
 
 
 class Site:

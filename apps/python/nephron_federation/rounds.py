@@ -41,6 +41,8 @@ class Rounds:
         self.sites = sorted(sites or (s["name"] for s in self.manifest.get("federation", {}).get("sites", [])))
         if not self.sites or len(set(self.sites)) < len(self.sites):
             raise ValueError(f"sites: {self.sites} are none, or not of different names")
+        if any(not s or "," in s for s in self.sites):
+            raise ValueError(f"sites: {self.sites}: a name is empty or has a comma, which stands between names in a task")
         if not 0 <= quorum <= len(self.sites):
             raise ValueError(f"quorum: {quorum} of {len(self.sites)} sites")
         self.quorum = quorum or len(self.sites)
@@ -48,7 +50,8 @@ class Rounds:
         self.options = json.dumps(federation_of(self.manifest, options))
         self.model = Model(Library(), run=model, fold=str(self.manifest["fold"]))
         self.server = Server(self.model, self.options, len(self.sites))
-        self.rounds = json.loads(self.options).get("epochs", self.manifest["training"]["epochs"])
+        self.agreed = json.loads(self.server.describe())
+        self.rounds = self.agreed["training"]["epochs"]
         self.run = os.urandom(8).hex()
         self.begin_output(model)
 
@@ -59,14 +62,11 @@ class Rounds:
         for name in ("dataset.json", "plans.json"):
             if os.path.exists(os.path.join(model, name)):
                 shutil.copy(os.path.join(model, name), self.output)
-        options = json.loads(self.options)
         self.manifest = {k: self.manifest[k] for k in KEPT if k in self.manifest}
-        training, federation = self.manifest["training"], self.manifest.setdefault("federation", {})
-        training.update({k: v for k, v in options.items() if k not in FEDERATION})
-        federation.update({k: v for k, v in options.items() if k in FEDERATION}, sites=[{"name": s} for s in self.sites])
-        self.manifest.update({k: training[k] for k in ("seed", "precision") if k in training})
+        training, federation = self.agreed["training"], self.manifest.setdefault("federation", {})
+        federation.update({k: self.agreed[k] for k in FEDERATION}, sites=[{"name": s} for s in self.sites])
+        self.manifest.update(training=training, seed=training["seed"], precision=training.get("precision", "fp32"))
         self.manifest.update(command="federate", fold=self.fold, weight_hashes=[], epochs_done=0)
-        self.rows = ["round,site,examples,local_loss,weight_hash\n"]
 
     def begin(self):
         """Opens the next round: the task's values, and a flat dict of what else a site has to know."""
@@ -81,23 +81,27 @@ class Rounds:
         }
 
     def end(self, answers):
-        """answers: (site, weights, numbers) in any order. Returns the mean loss at the sites and the examples."""
-        rows, loss, examples = [], 0.0, 0.0
-        for name, weights, numbers in sorted(answers, key=lambda a: a[0]):
+        """answers: (site, weights, numbers) in any order. Returns the mean loss at the sites and the examples. Of two answers of
+        one name neither counts: which of them is the site's cannot be known. taken: the names of those that counted."""
+        names, taken, loss, examples = [a[0] for a in answers], [], 0.0, 0.0
+        for name, weights, numbers in sorted(answers, key=lambda a: str(a[0])):
             try:
                 if name not in self.sites:
                     raise Failure(f"there is no site '{name}'")
-                self.server.add(name, weights, numbers)
+                if names.count(name) > 1:
+                    raise Failure(f"site {name}: {names.count(name)} answers of this name: give each site its own")
+                own, of_site = self.server.add(name, weights, numbers)
             except Failure as why:
                 self.log(f"round {self.round}: refused: {why}")
                 continue
-            rows.append("%d,%s,%.0f,%.9g,\n" % (self.round, name, numbers[0], numbers[5]))
-            loss, examples = loss + numbers[0] * numbers[5], examples + numbers[0]
-        if len(rows) < self.quorum:
-            missing = set(self.sites) - {row.split(",")[1] for row in rows}
+            taken.append(name)
+            loss, examples = loss + own * of_site, examples + own
+        self.taken = taken
+        if len(taken) < self.quorum:
+            missing = set(self.sites) - set(taken)
             raise Failure(f"round {self.round}: no answer of {', '.join(sorted(missing))}: too few to go on")
         self.server.end()
-        self.write_round(rows, examples, loss / examples)
+        self.write_round(len(taken))
         return loss / examples, examples
 
     def replace(self, name, content):
@@ -106,12 +110,11 @@ class Rounds:
             f.write(content)
         os.replace(path + ".new", path)
 
-    def write_round(self, rows, examples, loss):
+    def write_round(self, taken):
         fold, weights = "fold_" + self.fold, self.model.hash()
-        self.rows += rows + ["%d,global,%.0f,%.9g,%s\n" % (self.round, examples, loss, weights)]
         self.manifest["weight_hashes"].append(weights)
         self.manifest["epochs_done"] = self.round + 1
         self.model.save(os.path.join(self.output, fold, "checkpoint_final.safetensors"))
-        self.replace(os.path.join(fold, "rounds.csv"), "".join(self.rows))
+        self.server.tables(os.path.join(self.output, fold))
         self.replace("manifest.json", json.dumps(self.manifest, indent=4) + "\n")
-        self.log(f"round {self.round + 1} of {self.rounds}: {len(rows)} updates, weights {weights}")
+        self.log(f"round {self.round + 1} of {self.rounds}: {taken} updates, weights {weights}")

@@ -18,12 +18,15 @@ def answer(own, where, values, task):
     state (a folder for the optimiser's moments between rounds), and if needed pooled (dataset holds several sites, its sites.csv
     tells whose a case is) and threads. values and task: what Rounds.begin gave."""
     name, dataset = required(own, "site", where), required(own, "dataset", where)
+    names = task["names"].split(",")
+    if name not in names:
+        raise ValueError(f"{where}: site is '{name}', those of the federation are {', '.join(names)}")
     # A run has its own moments: those of another run are of other weights. Its name comes from outside.
     if not task["run"].isalnum():
         raise ValueError("task: its run is no letters and digits")
     folder = os.path.join(required(own, "state", where), "run_" + task["run"])
     os.makedirs(folder, exist_ok=True)
-    sites = len(task["names"].split(","))
+    sites = len(names)
     options = json.loads(task["options"])
     training = json.dumps({k: v for k, v in options.items() if k not in FEDERATION})
     model = Model(Library(int(own.get("threads", 0))), description=task["description"])

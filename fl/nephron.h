@@ -182,8 +182,8 @@ NEPHRON_EXPORT int nephron_server_add(nephron_server *s, const char *site, const
                                       const double numbers[NEPHRON_NUMBERS]);
 /* The model receives the new global weights. On an error it stays as it was. */
 NEPHRON_EXPORT int nephron_server_end(nephron_server *s);
-/* JSON of what holds for the rounds, as in a manifest.json: "training", with the defaults of what options left
- * open, "strategy", "minimum", "local_epochs" and so on. Belongs to the server. */
+/* JSON of what holds for the rounds, as in a manifest.json: "training", with the defaults of what options
+ * left open, "strategy", "minimum", "local_epochs" and so on. Belongs to the server. */
 NEPHRON_EXPORT const char *nephron_server_describe(nephron_server *s);
 /* The program's tables of the rounds that were ended, into a folder that is there: rounds.csv, progress.csv,
  * progress.svg and, of the last one, rows of similarity.csv. To be called after nephron_server_end. */

@@ -278,7 +278,8 @@ int nephron_server_tables(const nephron_server *s, const char *folder)
     if (!s) return -1;
     struct error *e = &s->n->e;
     const struct train_options *o = &s->federation.train;
-    if (!folder || !s->history.count) return error_set(e, "nephron_server_tables: no folder, or no round yet");
+    if (!folder || !s->history.count)
+        return error_set(e, "nephron_server_tables: no folder, or no round yet");
     const char **names = malloc(((size_t)s->names + 1) * sizeof *names);
     if (!names) return error_set(e, "%s: out of memory for the names of %d sites", folder, s->names);
     for (int k = 0; k < s->names; k++) names[k] = s->name[k];

@@ -338,8 +338,8 @@ static void tell_unit(struct volume *v, const char *unit)
     if (*unit) volume_assume(v, "millimetres, as ITK does: the unit '%s' is not applied", unit);
 }
 
-/* From one volume to the next: the spacing of the axis that is none of space, or what a fourth component says.
- * 1 of no unit is what writers put there for nothing. */
+/* From one volume to the next: the spacing of the axis that is none of space, or its fourth component. 1 of
+ * no unit is what writers put there for nothing. */
 static void set_step(struct volume *v, const struct nrrd *h, int other)
 {
     if (other < 0 || v->size[3] < 2) return;

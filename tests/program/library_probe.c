@@ -218,7 +218,8 @@ static void predict(nephron *n, nephron_model *m, const char *path, const char *
     refused(nephron_predict(m, i, NULL, NULL), n, "neither");
     refused(nephron_predict_file(m, i, "/nonexistent/x.nii.gz"), n, "/nonexistent");
     refused(nephron_image_wrap(n, two, small, 0, spacing) ? 0 : -1, n, "channels");
-    static const int large[][3] = {{2048, 1024, 1024}, {1 << 16, 1 << 16, 1 << 16}, {1, 0, 1}, {1, 1, 1 << 17}};
+    static const int large[][3] = {
+        {2048, 1024, 1024}, {1 << 16, 1 << 16, 1 << 16}, {1, 0, 1}, {1, 1, 1 << 17}};
     static const char *const why[] = {"2^31 voxels", "2^31 voxels", "axis 1 has 0 voxels",
                                       "axis 0 has 131072"};
     for (int k = 0; k < 4; k++)

@@ -13,7 +13,7 @@
 struct found_case {
     char id[ID_MAX];
     char label[1300];                /* its label map, "" where there is none */
-    char image[CHANNELS_MAX][1300];  /* a file a channel; one that holds all leaves the others empty */
+    char *image[CHANNELS_MAX];       /* [files], malloc'ed: a file a channel, or one that holds all */
     int files;
 };
 

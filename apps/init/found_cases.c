@@ -147,7 +147,11 @@ static int take_image(struct found *w, const char *name, struct error *e)
     if (channel != last->files)
         return error_set(e, "%s: case %s has %s but no channel %d before it", w->images, last->id, name,
                          last->files);
-    return file_join(last->image[last->files++], sizeof last->image[0], w->images, name, e);
+    char path[1300];
+    if (file_join(path, sizeof path, w->images, name, e)) return -1;
+    if (!(last->image[last->files] = strdup(path))) return error_set(e, "%s: out of memory", path);
+    last->files++;
+    return 0;
 }
 
 static int find_label(struct found *w, struct found_case *c, struct error *e)
@@ -182,6 +186,8 @@ int found_cases(struct found *w, struct error *e)
 
 void found_free(struct found *w)
 {
+    for (int i = 0; i < w->cases; i++)
+        for (int k = 0; k < w->item[i].files; k++) free(w->item[i].image[k]);
     free(w->item);
     grid_warnings_free(&w->grids);
 }

@@ -104,6 +104,19 @@ static int has_value(const struct csv *c, int row, int column)
     return column >= 0 && !csv_is_missing(csv_cell(c, row, column));
 }
 
+/* A number may be a covariate, whatever it stands for; to the report it says nothing. */
+static int take_sex(struct study_case *item, const struct csv *c, const char *path, int row, int column,
+                    struct error *e)
+{
+    const char *cell = csv_cell(c, row, column);
+    struct error ignored;
+    double v;
+    item->female = covariate_sex(cell);
+    if (item->female >= 0 || csv_number(c, path, row, column, &v, &ignored) == 0) return 0;
+    return error_set(e, "%s: line %d: sex is '%.40s', not f or m (or female, male ...); a value that is not "
+                        "known is an empty cell or NA", path, c->line[row], cell);
+}
+
 /* Columns age, sex, histology and hospital, each where it is there; cases of other datasets are passed
  * over. */
 static int read_clinical(struct study *s, const char *path, struct error *e)
@@ -129,7 +142,7 @@ static int read_clinical(struct study *s, const char *path, struct error *e)
         }
         struct study_case *item = &s->item[i];
         if (has_value(&c, r, age)) status = csv_number(&c, path, r, age, &item->age, e);
-        if (has_value(&c, r, sex)) item->female = covariate_sex(csv_cell(&c, r, sex));
+        if (!status && has_value(&c, r, sex)) status = take_sex(item, &c, path, r, sex, e);
         if (!status && has_value(&c, r, hospital))
             status = number_hospital(&item->hospital, s, path, c.line[r], csv_cell(&c, r, hospital), e);
         if (!status && has_value(&c, r, kind)) status = take_kind(item, csv_cell(&c, r, kind), e);

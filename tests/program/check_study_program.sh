@@ -350,6 +350,9 @@ refuses 1 "clinical.csv: line 2: column hospital: a name is 1 to 63 bytes" $neph
 refuses 1 "clinical.csv: line 4: case '.*' is there twice" $nephron study -o "$work/long" \
     --data "$work/whole" $tiny_classes --seeds 1 --quiet --task classify
 one=$(sed -n 2p "$all" | cut -d, -f1)
+printf 'case,sex\n%s,unclear\n' "$one" >"$work/whole/clinical.csv"
+refuses 1 "clinical.csv: line 2: sex is 'unclear', not f or m" $nephron study -o "$work/long" --data \
+    "$work/whole" $tiny_classes --seeds 1 --quiet --task classify
 mkdir -p "$work/many/imagesTr" "$work/many/labelsTr"
 sed 's/"numTraining": *[0-9]*/"numTraining": 260/' "$work/whole/dataset.json" >"$work/many/dataset.json"
 echo case,label >"$work/many/labels.csv"

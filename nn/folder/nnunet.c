@@ -135,5 +135,6 @@ struct json *nnunet_manifest(const struct json *values, const char *folder)
     json_add_text(origin, "trainer", json_text(values, "trainer_name", ""));
     json_add_int(origin, "epochs", epochs);
     if (axes != NULL) json_add(origin, "inference_allowed_mirroring_axes", json_copy(axes));
+    else json_add_null(origin, "inference_allowed_mirroring_axes"); /* nnU-Net's predictor then takes none */
     return j;
 }

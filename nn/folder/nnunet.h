@@ -29,7 +29,8 @@ int nnunet_spare(const char *folder, struct error *e);
  * No such file: they do not. */
 int nnunet_turned(int *turned, const char *pkl, struct error *e);
 /* The manifest.json of a run with this checkpoint's values: configuration, training options, and under
- * "converted_from" the folder, trainer and inference_allowed_mirroring_axes. */
+ * "converted_from" the folder, trainer and inference_allowed_mirroring_axes (null, none, where it has no such
+ * value). */
 struct json *nnunet_manifest(const struct json *values, const char *folder);
 
 #endif

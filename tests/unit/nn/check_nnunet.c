@@ -13,6 +13,7 @@
 
 #include "io/base/file.h"
 #include "io/weights/safetensors.h"
+#include "nn/folder/nnunet.h"
 #include "nn/optimize/optimizer.h"
 #include "nn/optimize/schedule.h"
 #include "nn/prepare/preprocess.h"
@@ -474,9 +475,32 @@ static void check_large_components(void)
     }
 }
 
+/* nnU-Net's predict_from_raw_data takes no axes where the checkpoint has none, null or no such value. */
+static void check_mirroring(void)
+{
+    static const struct {
+        const char *values;
+        int axes; /* -1: null */
+    } known[] = {{"{}", -1},
+                 {"{\"inference_allowed_mirroring_axes\": null}", -1},
+                 {"{\"inference_allowed_mirroring_axes\": [0, 1]}", 2}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        struct error e = {{0}};
+        struct json *values = json_parse(known[i].values, strlen(known[i].values), &e),
+                    *j = nnunet_manifest(values, "folder");
+        const struct json *axes =
+            json_get(json_get(j, "converted_from"), "inference_allowed_mirroring_axes");
+        CHECK(axes && (axes->type == JSON_NULL ? -1 : axes->count) == known[i].axes, "axes of %s",
+              known[i].values);
+        json_free(values);
+        json_free(j);
+    }
+}
+
 int main(void)
 {
     check_large_components();
+    check_mirroring();
     struct error e = {{0}};
     CHECK(safetensors_read(&golden, "tests/data/golden/nnunet.safetensors", &e) == 0, "%s", e.text);
     check_losses();

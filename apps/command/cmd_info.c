@@ -115,12 +115,16 @@ static int info_model(const char *path, struct json *j, struct error *e)
     json_add_text(j, "configuration", r.configuration);
     struct json *folds = json_add_array(j, "folds");
     for (int i = 0; i < n; i++) json_add_text(folds, NULL, fold[i]);
-    console(
-        "%s: model folder of nnU-Net, configuration %s\n  patch         %d x %d x %d, spacing %.5g x %.5g "
-        "x %.5g mm\n  mirroring    ",
-        path, r.configuration, r.plan->patch[plan_place(r.plan, 0)], r.plan->patch[plan_place(r.plan, 1)],
-        r.plan->patch[plan_place(r.plan, 2)], r.plan->spacing[plan_place(r.plan, 0)],
-        r.plan->spacing[plan_place(r.plan, 1)], r.plan->spacing[plan_place(r.plan, 2)]);
+    console("%s: model folder of nnU-Net, configuration %s\n  patch         %d x %d x %d, spacing ", path,
+            r.configuration, r.plan->patch[plan_place(r.plan, 0)], r.plan->patch[plan_place(r.plan, 1)],
+            r.plan->patch[plan_place(r.plan, 2)]);
+    for (int a = 0; a < 3; a++) {
+        const double spacing = r.plan->spacing[plan_place(r.plan, a)];
+        if (a) printf(" x ");
+        if (spacing > 0) printf("%.5g", spacing);
+        else printf("its own"); /* the slices of a 2D plan */
+    }
+    printf(" mm\n  mirroring    ");
     for (int a = 0; a < 3; a++)
         if (r.mirror[a]) printf(" %d", a);
     printf("\n  folds        ");

@@ -127,8 +127,8 @@ static void put_around(struct text *t, const struct export *x)
     }
     for (int i = 0; p && i < 3; i++) {
         text_puts(t, i == 0 ? " * Spacing of the voxels (d, h, w): " : ", ");
-        if (p->dims == 2 && i == 0) text_puts(t, "the slices' own");
-        else text_put_double(t, p->spacing[i]);
+        if (p->spacing[i] > 0) text_put_double(t, p->spacing[i]);
+        else text_puts(t, "its own"); /* of the slices of a 2D plan */
     }
     if (p)
         text_printf(t, "; axis %d, %d, %d of the file%s\n", p->transpose[0], p->transpose[1], p->transpose[2],

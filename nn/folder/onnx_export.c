@@ -135,7 +135,8 @@ static void put_plan(struct onnx *o, const struct plan *p)
     struct json *spacing = json_array();
     int divisor[3] = {1, 1, 1};
     for (int a = 0; a < 3; a++) {
-        json_add_number(spacing, NULL, p->spacing[a]);
+        if (p->spacing[a] > 0) json_add_number(spacing, NULL, p->spacing[a]);
+        else json_add_null(spacing, NULL); /* the slices of a 2D plan stay as they are */
         for (int s = 0; s < p->stages; s++) divisor[a] *= p->stride[s][a];
     }
     onnx_metadata(o, "configuration", p->configuration);

@@ -73,6 +73,11 @@ ok "the plan tells groups and blocks" $?
 check "that plan is trained" $nephron train "$cases" -o "$work/flat" --plans "$work/plans.json" \
     --configuration 2d --batch 2 --epochs 1 --iterations 1 \
     --augment 0 --validation-batches 0 --no-validation --quiet
+check "slices for a device" $nephron export "$work/flat" "$work/flat/device" --weights blob --quiet
+holds "slices keep their spacing" "Spacing of the voxels (d, h, w): its own, " "$work/flat/device/network.h"
+check "slices as ONNX" $nephron convert "$work/flat" "$work/flat/model.onnx"
+grep -aqF '[null' "$work/flat/model.onnx"
+ok "slices keep their spacing in ONNX" $?
 
 # A federation; FedBN keeps what belongs to a norm at its site.
 check "segresnet federated with fedbn" $nephron federate "$cases" -o "$work/fed" --network segresnet --sites \

@@ -138,7 +138,7 @@ if [ -n "$CHECK_ALL" ]; then # slices; bottlenecks, instance norm, a stem of 7 w
         $nephron export "$work/flat" "$work/f" --quiet
     ok "a network of slices is exported" $?
     native "$work/f" "network of slices"
-    grep -q "Spacing of the voxels (d, h, w): the slices' own, 1.0, 1.0;" "$work/f/network.h"
+    grep -q "Spacing of the voxels (d, h, w): its own, 1.0, 1.0;" "$work/f/network.h"
     ok "network.h tells that slices keep their distance" $?
     refuses 1 "single slices" $nephron export "$work/flat" "$work/x" --patch 2,32,32
     $nephron train $classes -o "$work/resnet50" --depth 50 --base 4 --stem7 --norm instance --crop 48,48,48 &&

@@ -64,16 +64,16 @@ def at(site):
     return (site, *answer(options, "here", values, task))
 north, south = at("north"), at("south")
 west = ("west", np.full_like(north[1], np.nan), north[2])
-rounds.end([west, ("stranger", *north[1:]), south, ("west", north[1][1:], north[2]), north])
+rounds.end([west, ("stranger", *north[1:]), south, north])
 refused = [line for line in lines if "refused" in line]
 print(refused)
-assert len(refused) == 3 and sum("west" in line for line in refused) == 2 and sum("stranger" in line for line in refused) == 1
+assert len(refused) == 2 and sum("west" in line for line in refused) == 1 and sum("stranger" in line for line in refused) == 1
 values, task = rounds.begin()
 try:
-    rounds.end([north])
+    rounds.end([north, ("west", north[1][1:], north[2])])
     sys.exit("an answer of the round before, alone, was enough")
 except Failure as why:
-    assert "south, west" in str(why), why
+    assert "north, south, west" in str(why) and "the model has" in lines[-1], (why, lines)
 for run in "../x", "":
     try:
         answer({"site": "north", "dataset": "north", "state": "states"}, "here", values, dict(task, run=run))

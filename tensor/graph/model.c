@@ -135,13 +135,6 @@ struct model *model_alike(const struct model *m)
     return copy;
 }
 
-struct model *model_clone(const struct model *m)
-{
-    struct model *copy = model_alike(m);
-    if (copy) memcpy(copy->data, m->data, m->count * sizeof(float));
-    return copy;
-}
-
 enum { ZERO_JOB = 1 << 16 }; /* floats in one job of model_zero_grad */
 
 static void zero_job(void *arg, int job, int thread)

@@ -27,7 +27,7 @@ struct param {
 };
 
 /* Lifetime "model": one aligned block of data and one of gradients with named views. FedAvg is a weighted
- * sum of flat vectors, clone is memcpy. Gaps between views are zero and stay zero. */
+ * sum of flat vectors, a copy is memcpy. Gaps between views are zero and stay zero. */
 struct model {
     struct param *param;
     int params;
@@ -44,14 +44,12 @@ void model_destroy(struct model *m);
 /* Allocates data and grad, zeroed (gamma and var 1). After it no new parameters may be registered. -1
  * where memory cannot be had, now or while a graph recorded the parameters; else 0. */
 int model_finish(struct model *m);
-/* The same without gradients: half the memory, for models that only infer. A clone has gradients and may
- * be trained. */
+/* The same without gradients: half the memory, for models that only infer. One that is alike has
+ * gradients and may be trained. */
 int model_finish_inference(struct model *m);
 /* A new model with the same views; data and grad zero, and memory that nobody has touched. NULL without
  * memory. */
 struct model *model_alike(const struct model *m);
-/* The same with a copy of data. */
-struct model *model_clone(const struct model *m);
 /* Gives up the gradients: from then on the model is for inference. */
 void model_drop_gradients(struct model *m);
 struct param *model_find(const struct model *m, const char *name); /* NULL if absent */

@@ -12,6 +12,7 @@
 #include "nn/train/learner_data.h"
 #include "tensor/base/rng.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/model_clone.h"
 #include "tests/unit/remove_folder.h"
 
 enum { CASES = 14, SIZE = 8, CLIENTS = 3, ROUNDS = 3, LOCAL = 4 };

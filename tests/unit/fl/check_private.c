@@ -6,6 +6,7 @@
 #include "fl/round/server.h"
 #include "tests/unit/fl/small_federation.h"
 #include "tests/unit/lcg.h"
+#include "tests/unit/model_clone.h"
 
 enum { SITES = 4 };
 

@@ -3,6 +3,7 @@
 #include "fl/round/server.h"
 #include "io/weights/seal.h"
 #include "tests/unit/fl/small_federation.h"
+#include "tests/unit/model_clone.h"
 
 enum { SITES = 4 };
 static char folder[] = "/tmp/nephron_check_XXXXXX"; /* of this process alone */

@@ -4,6 +4,7 @@
 #include "fl/round/secure_round.h"
 #include "fl/round/server.h"
 #include "tests/unit/fl/small_federation.h"
+#include "tests/unit/model_clone.h"
 
 enum { SITES = 6 };
 

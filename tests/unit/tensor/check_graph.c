@@ -17,6 +17,7 @@
 #include "tensor/base/rng.h"
 #include "tests/unit/allocations.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/model_clone.h"
 
 static const int ONE[3] = {1, 1, 1}, TWO[3] = {2, 2, 2}, THREE[3] = {3, 3, 3}, NONE[3] = {0, 0, 0};
 static const int FLAT2[3] = {1, 2, 2}, FLAT3[3] = {1, 3, 3}, FLAT_PAD[3] = {0, 1, 1};

@@ -46,7 +46,8 @@ void found_free(struct found *w);
 int found_values(struct found *w, struct error *e);
 
 /* ---- found_layout.c ---- */
-/* A dataset in `out` of links to the files, with the tables beside it. */
+/* A dataset in `out` of links to the files, with the tables beside it; nothing where one of them is somebody
+ * else's. */
 int found_lay_out(const struct found *w, struct error *e);
 
 #endif

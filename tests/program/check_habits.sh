@@ -101,6 +101,10 @@ echo precious >taken/imagesTr/${first}_0000.nii.gz
 says "an image that is there" "is there already" "$nephron" init own -o taken
 holds "an image that is there stays" precious taken/imagesTr/${first}_0000.nii.gz
 check "init --overwrite" "$nephron" init own -o taken --overwrite
+mkdir late && echo precious >late/clinical.csv
+says "a table that is there, beside the last of it" "late/clinical.csv: is there already" "$nephron" init own \
+    -o late
+check "nothing else is laid out" test "$(find late)" = "$(printf 'late\nlate/clinical.csv')"
 same "it is replaced" taken/imagesTr/${first}_0000.nii.gz one/imagesTr/${first}_0000.nii.gz
 rm "own/masks/${first}_seg.nii.gz"
 says "a missing label map" "case $first: no label map" "$nephron" init own -o laid2

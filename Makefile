@@ -169,17 +169,19 @@ APPS_INFO = apps/info/info_arrays.o apps/info/info_datasets.o apps/info/info_fed
 	apps/info/info_images.o apps/info/info_others.o
 APPS_INIT = apps/init/found_cases.o apps/init/found_layout.o apps/init/found_values.o
 APPS_CONVERT = apps/convert/convert_dicom.o apps/convert/convert_images.o apps/convert/convert_weights.o
+APPS_COMPARE = apps/compare/compare_maps.o apps/compare/compare_maps_unpaired.o \
+	apps/compare/compare_report.o apps/compare/compare_tables.o
 APPS_COMMAND = apps/command/cmd_bench.o apps/command/cmd_best.o apps/command/cmd_compare.o \
 	apps/command/cmd_convert.o apps/command/cmd_ensemble.o apps/command/cmd_evaluate.o \
 	apps/command/cmd_export.o apps/command/cmd_federate.o apps/command/cmd_info.o \
 	apps/command/cmd_init.o apps/command/cmd_phantom.o apps/command/cmd_plan.o \
 	apps/command/cmd_postprocess.o apps/command/cmd_predict.o apps/command/cmd_study.o \
-	apps/command/cmd_train.o apps/command/compare_maps.o apps/command/compare_report.o \
-	apps/command/compare_tables.o apps/command/evaluate_maps.o apps/command/evaluate_tables.o \
+	apps/command/cmd_train.o apps/command/evaluate_maps.o apps/command/evaluate_tables.o \
 	apps/command/plan_layers.o apps/command/predict_cases.o apps/command/predict_classify.o \
 	apps/command/predict_record.o
 APPS = $(APPS_BASE) $(APPS_TRAINING) $(APPS_BENCH) $(APPS_PHANTOM) $(APPS_STUDY) $(APPS_REPORT) \
-	$(APPS_INFO) $(APPS_INIT) $(APPS_CONVERT) $(APPS_COMMAND)
+	$(APPS_INFO) $(APPS_INIT) $(APPS_CONVERT) $(APPS_COMPARE) \
+	$(APPS_COMMAND)
 
 CHECKS_KERNELS = tests/kernels/check_algorithms tests/kernels/check_elem tests/kernels/check_kernels \
 	tests/kernels/check_norm tests/kernels/check_pooling_loss tests/kernels/check_tiles \

@@ -15,7 +15,7 @@ nn/data nn/plan nn/stats nn/measure nn/baseline nn/prepare nn/network nn/planner
 nn/train nn/folder nn/infer nn/device nn
 fl/base fl/privacy fl/strategy fl/compress fl/message fl/round fl/fingerprint fl/carried fl
 apps/base apps/training apps/bench apps/phantom apps/study apps/report apps/info apps/init apps/convert
-apps/command apps/mpi apps"
+apps/compare apps/command apps/mpi apps"
 rooms="tensor/conv/conv_algorithm tensor/conv/conv_kernels tensor/elem/elem_kernels
 tensor/graph/node io/tiff/tiff_file io/dicom/dicom_file io/dicom/dicom_labels nn/train/learner_room
 fl/simulation fl/nephron_handles

@@ -5,7 +5,7 @@
 
 #include "apps/base/options.h"
 #include "apps/command/commands.h"
-#include "apps/command/compare.h"
+#include "apps/compare/compare.h"
 #include "io/base/file.h"
 #include "nn/measure/metric.h"
 

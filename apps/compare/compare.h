@@ -35,6 +35,11 @@ struct compare {
 int compare_maps(struct json *j, const struct compare *c, struct error *e);
 int compare_tables(struct json *j, const struct compare *c, struct error *e);
 
+struct summary;
+/* The first file of each arm, whose cases are different ones: compare_maps_unpaired.c. */
+int compare_maps_unpaired(struct json *j, const struct summary *a, const struct summary *b,
+                          const struct compare *c, struct error *e);
+
 /* ---- shared (compare_report.c) ----------------------------------------------------------------------- */
 
 void compare_add_range(struct json *j, const char *key, const double range[2]);

@@ -9,7 +9,7 @@
 #include "apps/base/columns.h"
 #include "apps/base/console.h"
 #include "apps/base/patients.h"
-#include "apps/command/compare.h"
+#include "apps/compare/compare.h"
 #include "nn/measure/metric.h"
 #include "nn/stats/stats.h"
 #include "nn/stats/stats_bootstrap.h"
@@ -527,60 +527,6 @@ static int compare_paired(struct json *j, struct pairing *p, const struct compar
     return status;
 }
 
-/* Different cases: Mann-Whitney. */
-static int compare_unpaired(struct json *j, const struct pairing *p, const struct compare *c, struct error *e)
-{
-    double *v[2] = {NULL, NULL}, mean[2];
-    int n[2] = {0, 0}, status = 0;
-    struct mann_whitney r;
-    for (int arm = 0; arm < 2; arm++) {
-        const struct summary *s = &p->file[arm][0];
-        v[arm] = malloc(((size_t)s->count + 1) * sizeof(double));
-        for (int i = 0; v[arm] && i < s->count; i++) {
-            const double x = summary_value(&s->item[i], NULL, c->metric);
-            if (isnan(x)) compare_leave_out(j, arm ? "undefined in B" : "undefined in A", s->item[i].id);
-            else v[arm][n[arm]++] = x;
-        }
-        if (!v[arm]) status = error_set(e, "out of memory for %d cases", s->count);
-        else mean[arm] = stats_median(v[arm], n[arm]);
-    }
-    if (!status && (!n[0] || !n[1]))
-        status = error_set(e, "%s, %s: no case with a %s", c->arm[0].name, c->arm[1].name, c->metric);
-    if (!status && stats_mann_whitney(&r, v[0], n[0], v[1], n[1]))
-        status = error_set(e, "out of memory for %d cases", n[0] + n[1]);
-    if (!status) {
-        char text[32];
-        struct json *o = json_add_object(j, "mann_whitney");
-        json_add_number(o, "u", r.u);
-        json_add_number(o, "p", r.p);
-        json_add_int(o, "n_a", r.n_a);
-        json_add_int(o, "n_b", r.n_b);
-        json_add_bool(o, "exact", r.exact);
-        json_add_number(o, "median_a", mean[0]);
-        json_add_number(o, "median_b", mean[1]);
-        compare_say(
-            j,
-            "%s: that %s of A (median %.4f, %d cases) and B (%.4f, %d cases) differ (Mann-Whitney, %s, %s).",
-            r.p < 0.05 ? "Shown" : "Not shown", c->metric, mean[0], r.n_a, mean[1], r.n_b,
-            r.exact ? "exact" : "normal", compare_p(text, r.p));
-        const struct power_basis basis =
-            stats_power_mann_whitney(stats_sd(v[0], n[0]), n[0], stats_sd(v[1], n[1]), n[1]);
-        const double found = stats_detectable_effect(c->power, basis.se, basis.df, 0.05);
-        compare_add_power(
-            j, c, &basis,
-            "rank-sum test of normal values with the deviations seen, 3/pi of the cases (A.R.E.)");
-        compare_say_few(j, "case", r.n_a + r.n_b, 0, 0);
-        if (r.p >= 0.05 && found > 0)
-            compare_say(j, "A true difference of the means of %.4g would be found %g times in 100.", found,
-                        100 * c->power);
-        if (!c->quiet) compare_print_head(c, j, "", 0);
-        if (!c->quiet) compare_print_headline(j);
-    }
-    free(v[0]);
-    free(v[1]);
-    return status;
-}
-
 int compare_maps(struct json *j, const struct compare *c, struct error *e)
 {
     struct pairing p = {.seeds = c->arm[0].seeds};
@@ -593,7 +539,9 @@ int compare_maps(struct json *j, const struct compare *c, struct error *e)
         if (!c->unpaired) status = find_pairs(&p, j, c, e);
         json_add_int(cases, "paired", p.pairs);
     }
-    if (!status) status = c->unpaired ? compare_unpaired(j, &p, c, e) : compare_paired(j, &p, c, e);
+    if (!status)
+        status = c->unpaired ? compare_maps_unpaired(j, p.file[0], p.file[1], c, e)
+                             : compare_paired(j, &p, c, e);
     pairing_free(&p, c);
     return status;
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "apps/base/console.h"
-#include "apps/command/compare.h"
+#include "apps/compare/compare.h"
 #include "nn/measure/metric.h"
 #include "nn/stats/stats.h"
 

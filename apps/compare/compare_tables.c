@@ -9,7 +9,7 @@
 #include "apps/base/console.h"
 #include "apps/base/patients.h"
 #include "apps/base/scores.h"
-#include "apps/command/compare.h"
+#include "apps/compare/compare.h"
 #include "nn/stats/stats.h"
 #include "nn/stats/stats_auc.h"
 #include "nn/stats/stats_proportion.h"

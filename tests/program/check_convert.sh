@@ -191,8 +191,11 @@ ok "the step and its unit are kept" $?
 ok "what is kept is not called lost" $?
 $nephron info "$work/bold.nii.gz" >"$work/out"
 holds "info tells it" "step          2.5 s from volume to volume" "$work/out"
-check "to another format" $nephron convert "$work/bold.nii.gz" "$work/bold2.nrrd"
-holds "that it is lost" "NRRD does not hold the step from volume to volume, 2.5 s" "$work/err"
+check "to NRRD" $nephron convert "$work/bold.nii.gz" "$work/bold2.nrrd"
+$nephron info "$work/bold2.nrrd" >"$work/out"
+holds "NRRD keeps it with its unit" "step          2.5 s from volume to volume" "$work/out"
+check "to another format" $nephron convert "$work/bold.nii.gz" "$work/bold2.tif"
+holds "that it is lost" "TIFF does not hold the step from volume to volume, 2.5 s" "$work/err"
 check "to MetaImage" $nephron convert "$work/bold.nii.gz" "$work/bold.mha"
 holds "that its unit is lost" "MetaImage does not hold the unit of the step, 2.5 s" "$work/err"
 $nephron convert "$work/bold.mha" "$work/bold3.nii" >"$work/out" 2>"$work/err" &&

@@ -250,11 +250,21 @@ static const char *other_name(const struct option_spec *options, const char *wor
         {"npp", "threads"}, {"nps", "threads"}, {"num_workers", "threads"},
         {"pretrained_weights", "pretrained"}, {"prev_stage_predictions", "previous-stage"},
         {"learning_rate", "lr"}, {"batch_size", "batch"}, {"patch_size", "patch"}, {"roi_size", "patch"},
-        {"max_epochs", "epochs"}, {"num_rounds", "rounds"}, {"verify_dataset_integrity", "strict"},
+        {"max_epochs", "epochs"}, {"f", "fold"}, {"num_rounds", "rounds"}, {"verify_dataset_integrity", "strict"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i][0], word) == 0 && find_option(options, names[i][1], strlen(names[i][1])))
             return names[i][1];
+    return NULL;
+}
+
+/* nnU-Net's letters for what is no option here: where it stands instead; NULL: none of them. */
+static const char *other_place(const char *given)
+{
+    if (strcmp(given, "-c") == 0)
+        return "a configuration is told by --configuration, that of a model by its name, as 4/3d_fullres";
+    if (strcmp(given, "-d") == 0 || strcmp(given, "-m") == 0)
+        return "the dataset, or the model's folder, stands by itself, without an option";
     return NULL;
 }
 
@@ -277,6 +287,8 @@ static int unknown_option(const char *command, const struct command_help *help, 
              given + strspn(given, "-"));
     for (const struct option_spec *s = help->options; given[1] == '-' && s->name; s++)
         distance = options_closer(&best, s->name, word, distance);
+    const char *place = other_place(given);
+    if (place) return app_usage(command, "unknown option '%s': %s", given, place);
     if (!best) best = other_name(help->options, word);
     if (best) return app_usage(command, "unknown option '%s', did you mean --%s?", given, best);
     return app_usage(command, "unknown option '%s'", given);

@@ -445,6 +445,12 @@ int file_check_folder(const char *path, struct error *e)
     return access(part, W_OK | X_OK) ? error_set(e, "%s: %s", part, strerror(errno)) : 0;
 }
 
+int file_want_folder(const char *path, const char *what, struct error *e)
+{
+    if (file_is_dir(path)) return 0;
+    return error_set(e, file_exists(path) ? "%s: is a file, not a %s" : "%s: no such %s", path, what);
+}
+
 int file_join(char *buf, size_t size, const char *dir, const char *name, struct error *e)
 {
     size_t n = strlen(dir);

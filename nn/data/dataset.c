@@ -116,7 +116,7 @@ static int list_cases(struct dataset *d, struct error *e)
     char dir[1100];
     struct file_list list;
     if (file_join(dir, sizeof dir, d->path, "imagesTr", e)) return -1;
-    if (!file_is_dir(dir)) return error_set(e, "%s: no such folder", dir);
+    if (file_want_folder(dir, "folder", e)) return -1;
     if (file_list(dir, &list, e)) return -1;
     int bad = images_are_bare(&d->bare, d, &list, e);
     for (int i = 0; i < list.count && !bad; i++)

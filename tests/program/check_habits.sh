@@ -421,6 +421,8 @@ for command in "train nothing -o" "predict nothing -i nothing -o" "study --data 
     says "$command, before anything is read" "one.before: is a file, not a folder" "$nephron" $command \
         one.before/in/it
 done
+says "a file in the place of a run" "one/dataset.json: is a file, not a run folder" "$nephron" predict \
+    one/dataset.json -i nothing -o none
 says "images in no folder, before anything is read" "nowhere/i.mha: No such file" "$nephron" convert nothing \
     nowhere/i.mha
 says "two tables in one file" "--json twice: --csv writes there too" "$nephron" bench kernels --csv twice \
@@ -487,6 +489,11 @@ asked "--margin is 0, must be" compare v1.json v1.json --margin 0
 asked "--zeros is of Wilcoxon's test of pairs" compare v1.json v1.json --unpaired --zeros pratt
 asked "v1.json,: a comma without a file" compare v1.json, v1.json,
 asked "--bandwidth changes nothing without scaling" bench kernels --bandwidth 200
+asked "unknown option '-c': a configuration is told by --configuration" predict 4 -c 3d_fullres -i one -o none
+asked "unknown option '-d': the dataset, or the model's folder, stands by itself" predict -d 4 -i one -o none
+asked "unknown option '-m': the dataset, or the model's folder, stands by itself" predict -m 4 -i one -o none
+asked "unknown option '-f', did you mean --fold" train 4 -f 0 -o none
+asked "unknown option '--c', did you mean --resume" train 4 --c
 asked "--threads changes nothing with scaling" bench scaling --threads 2
 asked "--difficulty is of the synthetic dataset" study --data one -o none --difficulty 1
 for k in "segment covariates volume" "segment auc-margin 0.1" "segment class-lr 1" "segment crop 8,8,8" \

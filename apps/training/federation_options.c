@@ -171,13 +171,22 @@ static int check_step(const char *step, const char *name, struct error *e)
                      name, step);
 }
 
-/* The strategy whose option it is; NULL for any other option. */
-static const struct strategy *strategy_of(const struct federation_arguments *f, const struct option_spec *s)
+/* An option of the table that is one of a strategy's: of the one that was chosen, and a value that it can
+ * have. Others are passed over. */
+static int check_of_strategy(const struct federation_arguments *f, const struct option_spec *s,
+                             struct error *e)
 {
     for (int k = 0; strategies[k]; k++)
-        for (int i = 0; i < strategy_options(strategies[k]); i++)
-            if (s->value == &f->option[k][i]) return strategies[k];
-    return NULL;
+        for (int i = 0; i < strategy_options(strategies[k]); i++) {
+            const double *value = &f->option[k][i];
+            if (s->value != value) continue;
+            if (strcmp(strategies[k]->name, f->strategy) != 0)
+                return error_set(e, "--%s changes nothing without --strategy %s", s->name,
+                                 strategies[k]->name);
+            if (strategy_option_is_cut(&strategies[k]->option[i], *value))
+                return error_set(e, "--%s is %g, must be a whole number", s->name, *value);
+        }
+    return 0;
 }
 
 /* The option without which this one changes nothing; NULL where it is there, or none is needed. */
@@ -216,11 +225,9 @@ int federation_options_check(const struct federation_arguments *f, const struct 
     if (options_given(o, "running-variance") && check_variance(f, e)) return -1;
     for (int i = 0; i < o->options; i++) {
         const char *name = o->option[i]->name, *need = missing(f, name, sites);
-        const struct strategy *of = strategy_of(f, o->option[i]);
         if (f->as && check_step(f->as, name, e)) return -1;
         if (need) return error_set(e, "--%s changes nothing without %s", name, need);
-        if (of && strcmp(of->name, f->strategy) != 0)
-            return error_set(e, "--%s changes nothing without --strategy %s", name, of->name);
+        if (check_of_strategy(f, o->option[i], e)) return -1;
     }
     return 0;
 }

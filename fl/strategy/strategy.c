@@ -3,6 +3,7 @@
 #include "fl/strategy/strategy.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "fl/base/vector.h"
 #include "tensor/base/check.h"
@@ -12,6 +13,11 @@ int strategy_options(const struct strategy *s)
     int n = 0;
     while (n < STRATEGY_OPTIONS && s->option[n].name) n++;
     return n;
+}
+
+int strategy_option_is_cut(const struct strategy_option *o, double value)
+{
+    return strcmp(o->argument, "X") != 0 && value != floor(value);
 }
 
 void strategy_standard(double option[STRATEGY_OPTIONS], const struct strategy *s)

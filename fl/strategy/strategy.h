@@ -24,7 +24,7 @@ enum { STRATEGY_OPTIONS = 6, STRATEGY_SLOTS = 3, STRATEGY_SUMS = 2 };
 struct strategy_option {
     const char *name; /* "mu": --fedprox-mu */
     double standard, min, max;
-    const char *argument; /* what help calls the value: "X", "N" */
+    const char *argument; /* what help calls the value: "X"; "N" or "0|1" where it is whole */
     const char *text;
 };
 
@@ -95,6 +95,9 @@ struct strategy {
 extern const struct strategy *const strategies[];       /* NULL behind the last */
 const struct strategy *strategy_find(const char *name); /* NULL if absent */
 int strategy_options(const struct strategy *s);         /* how many there are */
+/* Whether a value is a count, or yes or no, that is not whole: cut off, it would be another than was asked
+ * for. */
+int strategy_option_is_cut(const struct strategy_option *o, double value);
 void strategy_standard(double option[STRATEGY_OPTIONS], const struct strategy *s);
 /* {"name": "fedprox", "mu": 0.01} and back; a missing option has its standard value, an unknown or bad one is
  * an error. */

@@ -44,7 +44,7 @@ static int aggregate(float *out, struct aggregation *a, struct error *e)
 const struct strategy strategy_bulyan = {
     .name = "bulyan",
     .text = "Multi-Krum, then the weights closest to their median (El Mhamdi 2018); needs 4 f + 3 sites",
-    .option = {{"malicious", 1, 0, 1e6, "F", "sites that may be malicious or broken"}},
+    .option = {{"malicious", 1, 0, 1e6, "N", "sites that may be malicious or broken"}},
     .least = least,
     .robust = least,
     .aggregate = aggregate,

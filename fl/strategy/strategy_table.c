@@ -41,6 +41,8 @@ static int take_option(double *option, const struct strategy *s, const struct js
         if ((v->type != JSON_INT && v->type != JSON_DOUBLE) || !(v->number >= o->min && v->number <= o->max))
             return error_set(e, "strategy %s: %s is not a number from %g to %g", s->name, o->name, o->min,
                              o->max);
+        if (strategy_option_is_cut(o, v->number))
+            return error_set(e, "strategy %s: %s is %g, not a whole number", s->name, o->name, v->number);
         option[i] = v->number;
         return 0;
     }

@@ -465,6 +465,8 @@ fed="federate one -o none --sites 2 --fold all --rounds 1 --local-iterations 1 -
 asked "--minimum 3: there are 2 sites" $fed --minimum 3
 asked "--dp central needs a strategy" $fed --dp central
 asked "--strategy bulyan needs the updates of 7 sites a round, there are 2" $fed --strategy bulyan
+asked "--krum-malicious is 1.5, must be a whole number" $fed --strategy krum --krum-malicious 1.5
+asked "--fedavg-equal is 0.5, must be a whole number" $fed --fedavg-equal 0.5
 asked "--partition sizes is not one of" $fed --partition sizes
 asked "--partition quantity:1e9: needs a number above 0 and up to 1e6" $fed --partition quantity:1e9
 asked "--running-variance average changes nothing without --norm batch" $fed --running-variance average

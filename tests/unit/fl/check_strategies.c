@@ -542,9 +542,17 @@ static void check_table(void)
                   s->site_slots <= STRATEGY_SLOTS && s->sums <= STRATEGY_SUMS,
               "%s: numbers of vectors", s->name);
         CHECK(s->sums == 0 ? s->aggregate != NULL : s->weight != NULL, "%s cannot aggregate", s->name);
-        for (int i = 0; i < strategy_options(s); i++)
+        for (int i = 0; i < strategy_options(s); i++) {
+            strategy_standard(option, s);
+            option[i] = s->option[i].min + (s->option[i].max - s->option[i].min) / 2 + 0.25;
+            j = strategy_json(s, option);
+            const int counts = strcmp(s->option[i].argument, "X") != 0, odd = option[i] != floor(option[i]);
+            CHECK(!counts || (odd && !strategy_from_json(back, j, &e) && strstr(e.text, "not a whole")),
+                  "%s: %s is taken to be %g", s->name, s->option[i].name, option[i]);
+            json_free(j);
             CHECK(s->option[i].standard >= s->option[i].min && s->option[i].standard <= s->option[i].max,
                   "%s: standard %s", s->name, s->option[i].name);
+        }
     }
     struct json *j = json_object();
     double option[STRATEGY_OPTIONS];

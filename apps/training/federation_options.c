@@ -222,6 +222,9 @@ int federation_options_check(const struct federation_arguments *f, const struct 
     if (carried && !f->as) return error_set(e, "--%s is for a step of --as", carried);
     if (options_given(o, "local-epochs") && options_given(o, "local-iterations"))
         return error_set(e, "--local-epochs and --local-iterations do not go together");
+    if (options_given(o, "dp-test-seed") && !f->dp_test_seed)
+        return error_set(e, "--dp-test-seed 0 is no seed, and its noise would differ from run to run: give 1 "
+                            "or more");
     if (options_given(o, "running-variance") && check_variance(f, e)) return -1;
     for (int i = 0; i < o->options; i++) {
         const char *name = o->option[i]->name, *need = missing(f, name, sites);

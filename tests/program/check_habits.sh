@@ -464,6 +464,7 @@ fed="federate one -o none --sites 2 --fold all --rounds 1 --local-iterations 1 -
     --patch 16,16,16 --no-validation"
 asked "--minimum 3: there are 2 sites" $fed --minimum 3
 asked "--dp central needs a strategy" $fed --dp central
+asked "--dp-test-seed 0 is no seed" $fed --dp local --dp-test-seed 0
 asked "--strategy bulyan needs the updates of 7 sites a round, there are 2" $fed --strategy bulyan
 asked "--krum-malicious is 1.5, must be a whole number" $fed --strategy krum --krum-malicious 1.5
 asked "--fedavg-equal is 0.5, must be a whole number" $fed --fedavg-equal 0.5

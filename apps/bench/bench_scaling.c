@@ -191,6 +191,7 @@ static double predict_op(const struct scaling *s, const struct found *alone, int
     return threads > 1 && seconds < least ? least : seconds;
 }
 
+/* measured, one: 0 where there is none; one: of one thread. */
 static void put_row(struct text *table, const char *name, int threads, double predicted, double measured,
                     double one)
 {
@@ -201,8 +202,12 @@ static void put_row(struct text *table, const char *name, int threads, double pr
         snprintf(row, sizeof row, "%.9f", measured);
         text_puts(table, row);
     }
-    snprintf(row, sizeof row, ",%.4f\n", one / (threads * predicted));
-    text_puts(table, row);
+    text_puts(table, ",");
+    if (one > 0) {
+        snprintf(row, sizeof row, "%.4f", one / (threads * predicted));
+        text_puts(table, row);
+    }
+    text_puts(table, "\n");
 }
 
 static void put_rows(struct text *table, const struct scaling *s, const char *name, int threads, int measured)

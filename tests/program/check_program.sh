@@ -309,6 +309,10 @@ if [ -n "$CHECK_ALL" ]; then # predicted for more cores than the machine has: no
         grep -q "^unet_hippo_b2,$many,[0-9.]*,,0" "$work/bench.csv" &&
         [ "$(grep -c '^unet_hippo_b2/.*/backward,2,' "$work/bench.csv")" -gt 20 ]
     ok "the table of bench scaling" $?
+    awk -F, '$2 == 1 { one[$1]++ }
+        NR > 1 && $2 != 1 { bad += ($5 == "") != (++seen[$2 "," $1] > one[$1]) }
+        END { exit bad > 0 }' "$work/bench.csv"
+    ok "an op that the plan of one thread does not have is told to have an efficiency" $?
 fi
 
 # ---- bad input ---------------------------------------------------------------------------------------------

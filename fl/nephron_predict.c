@@ -105,7 +105,7 @@ static int classify(nephron_model *m, const nephron_image *i, float *probabiliti
     int status = 0;
     for (int k = 0; k < o->classifier.classes; k++) probabilities[k] = 0;
     for (int f = 0; !status && f < m->folds; f++) {
-        status = learner_classify(one, m->model[f], o, &d, m->n->pool, e);
+        status = learner_classify(one, m->model[f], o, &d, m->n->pool, NULL, NULL, e);
         for (int k = 0; !status && k < o->classifier.classes; k++)
             probabilities[k] += one[k] / (float)m->folds;
     }

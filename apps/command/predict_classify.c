@@ -156,7 +156,7 @@ int predict_classify(struct predict *p, struct model **model, struct error *e)
         r.id[i] = from_dataset ? d.item[data.store.index[i]].id : images.item[i].id;
         r.label[i] = from_dataset ? d.item[data.store.index[i]].target : -1;
     }
-    if (!status) status = predictions_run(&r, model, p->fold_count, &p->run.options, &data, p->pool, e);
+    if (!status) status = predictions_run(&r, model, p->fold_count, &p->run.options, &data, p->pool, NULL, e);
     if (!status) status = predictions_write(&r, path, e);
     if (!status) status = predict_record_finish(p, r.cases, clock_seconds() - start, e);
     json_free(p->record);

@@ -210,11 +210,12 @@ static int run_network(struct predictions *p, struct study *s, struct arm_weight
 {
     const size_t row = (size_t)p->classes * sizeof *p->probability;
     struct predictions site = {0};
-    int status = predictions_run(p, &w->model, 1, &s->classify.options, d, s->pool, e);
+    int status = predictions_run(p, &w->model, 1, &s->classify.options, d, s->pool, NULL, e);
     for (int k = 0; !status && w->global && k < s->sites; k++) {
         arm_weights_use(w, k);
         status = predictions_create(&site, p->cases, p->classes, e);
-        if (!status) status = predictions_run(&site, &w->model, 1, &s->classify.options, d, s->pool, e);
+        if (!status)
+            status = predictions_run(&site, &w->model, 1, &s->classify.options, d, s->pool, NULL, e);
         for (int i = 0; !status && i < p->cases; i++)
             if (s->item[d->store.index[i]].site == k)
                 memcpy(p->probability + (size_t)i * (size_t)p->classes,

@@ -13,10 +13,11 @@ struct predictions {
 
 int predictions_create(struct predictions *p, int cases, int classes, struct error *e);
 void predictions_free(struct predictions *p);
-/* Mean of the models' probabilities. */
+/* Mean of the models' probabilities. 1 where stop, asked before each batch (NULL: never), was not 0: they are
+ * not all there. */
 int predictions_run(struct predictions *p, struct model *const *model, int models,
                     const struct train_options *o, const struct learner_data *d, struct pool *pool,
-                    struct error *e);
+                    int (*stop)(void *), struct error *e);
 /* case,label,probability (of class 1) for two classes, probability_0.. for more; without column label where
  * no label is known. */
 int predictions_write(const struct predictions *p, const char *path, struct error *e);

@@ -259,6 +259,12 @@ static int validate_segmentation(struct training *t, struct model *m, struct err
 
 /* ---- classification ------------------------------------------------------------------------------------ */
 
+static int stop_wanted(void *arg)
+{
+    (void)arg;
+    return interrupt_signal() != 0;
+}
+
 static int classify_part(struct training *t, struct model *m, const struct learner_data *data,
                          const char *name, struct error *e)
 {
@@ -274,11 +280,12 @@ static int classify_part(struct training *t, struct model *m, const struct learn
         p.id[i] = t->dataset.item[data->store.index[i]].id;
         p.label[i] = data->target[i];
     }
-    if (!status) status = predictions_run(&p, &m, 1, &t->options, data, t->pool, e);
+    if (!status) status = predictions_run(&p, &m, 1, &t->options, data, t->pool, stop_wanted, e);
+    t->stopped = status > 0; /* all of them again, when it goes on */
     if (!status) status = predictions_write(&p, path, e);
     if (!status && !t->args.quiet) predictions_print(&p, path);
     predictions_free(&p);
-    return status;
+    return status < 0 ? -1 : 0;
 }
 
 /* Validation cases, and the test part where the data have one. */
@@ -286,6 +293,7 @@ static int validate_classification(struct training *t, struct model *m, struct e
 {
     struct learner_data test = {0};
     if (classify_part(t, m, &t->validation, "validation", e)) return -1;
+    if (t->stopped) return 0;
     struct reading how = t->reading;
     how.progress = NULL;
     int status = learner_data_load(&test, &t->dataset, &t->options, NULL, t->role, ROLE_TEST, &how, e);

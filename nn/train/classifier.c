@@ -68,7 +68,8 @@ int classifier_run(float *probability, const struct classifier *c, const struct 
 }
 
 int learner_classify(float *probability, struct model *m, const struct train_options *o,
-                     const struct learner_data *d, struct pool *pool, struct error *e)
+                     const struct learner_data *d, struct pool *pool, int (*stop)(void *), void *arg,
+                     struct error *e)
 {
     int n = d->store.cases;
     struct classifier c;
@@ -77,7 +78,7 @@ int learner_classify(float *probability, struct model *m, const struct train_opt
     if (classifier_plan(&c, m, o, n < CLASSIFIER_BATCH ? n : CLASSIFIER_BATCH, pool, e)) return -1;
     const double voxels = (double)c.batch * o->crop[0] * o->crop[1] * o->crop[2];
     int status = network_bind(c.graph, "classification of crops of that size", voxels, e);
-    if (!status) classifier_run(probability, &c, d, NULL, NULL);
+    if (!status) status = classifier_run(probability, &c, d, stop, arg);
     classifier_destroy(&c);
     const size_t classes = (size_t)o->classifier.classes;
     for (size_t i = 0; !status && i < (size_t)n * classes; i++)

@@ -24,6 +24,7 @@ int classifier_run(float *probability, const struct classifier *c, const struct 
 /* The same of all cases of the data under the model m, planned and freed here; an error where one is not
  * finite. */
 int learner_classify(float *probability, struct model *m, const struct train_options *o,
-                     const struct learner_data *d, struct pool *pool, struct error *e);
+                     const struct learner_data *d, struct pool *pool, int (*stop)(void *), void *arg,
+                     struct error *e);
 
 #endif

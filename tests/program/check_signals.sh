@@ -85,6 +85,24 @@ ok "train --resume of a validation" $?
 for of in "$run" "$work/validated"; do cut -d, -f1-5,7 "$of/fold_0/progress.csv" >"$of.progress"; done
 same "a validation that was stopped" "$run.progress" "$work/validated.progress"
 
+# Within the last validation of a classification: the same.
+adrenal=tests/data/adrenalmnist3d/adrenalmnist3d.npz
+long="--task classify --depth 10 --base 16 --epochs 1 --iterations 1 --batch 2 --validation-batches 0 \
+    --quiet --threads 1"
+$nephron train $adrenal -o "$work/classes" $long
+ok "a classification" $?
+run=$work/classes.stopped
+signal_after "$run/fold_0/validation" 0 15 $nephron train $adrenal -o "$run" $long
+[ $code -eq 143 ] && grep -q "train --resume $run" "$work/err" &&
+    [ ! -e "$run/fold_0/validation/predictions.csv" ]
+ok "a signal within the last validation: exit code $code: $(cat "$work/err")" $?
+$nephron train --resume "$run"
+ok "train --resume of a classification's last validation" $?
+for part in validation test; do
+    same "$part cases of a classification that was stopped" "$run/fold_0/$part/predictions.csv" \
+        "$work/classes/fold_0/$part/predictions.csv"
+done
+
 # A second signal ends it at once, and so does one before the first step.
 "$nephron" train $data -o "$work/twice" --epochs 50 --iterations 50 $small >/dev/null 2>"$work/err" &
 pid=$!

@@ -173,7 +173,7 @@ static double auc(struct model *m, const struct train_options *o, const struct l
     float p[CASES * 2];
     double score[CASES];
     struct error e;
-    if (learner_classify(p, m, o, d, NULL, &e)) return -1;
+    if (learner_classify(p, m, o, d, NULL, NULL, NULL, &e)) return -1;
     for (int i = 0; i < d->store.cases; i++) score[i] = p[2 * i + 1];
     return stats_auc(d->target, score, d->store.cases);
 }
@@ -194,7 +194,7 @@ static void check_start(void)
         for (int i = 0; i < CASES * VALUES; i++) value[i] = d.covariate[i];
         CHECK(learner_fit_covariates(&o, NULL, &d, NULL, 1, &e) == 0, "%s", e.text);
         struct model *m = learner_model(&o, NULL);
-        CHECK(learner_classify(p, m, &o, &d, NULL, &e) == 0, "%s", e.text);
+        CHECK(learner_classify(p, m, &o, &d, NULL, NULL, NULL, &e) == 0, "%s", e.text);
         for (int k = 1; k < classes; k++) {
             struct logistic of[2] = {{0}, {0}};
             for (int side = 0; side < 2; side++) {
@@ -283,11 +283,13 @@ static void check_forward(void)
     float *w = m->data + model_find(m, "fc_covariates.weight")->offset;
     const float given[4] = {0.3f, -0.2f, -0.1f, 0.5f};
     memcpy(w, given, sizeof given);
-    CHECK(learner_classify(with, m, &o, &d, NULL, &e) == 0, "%s", e.text);
-    CHECK(learner_classify(without, bare, &plain, &d, NULL, &e) && strstr(e.text, "given 2"), "%s", e.text);
+    CHECK(learner_classify(with, m, &o, &d, NULL, NULL, NULL, &e) == 0, "%s", e.text);
+    CHECK(learner_classify(without, bare, &plain, &d, NULL, NULL, NULL, &e) && strstr(e.text, "given 2"),
+          "%s", e.text);
     d.covariates = 0;
-    CHECK(learner_classify(without, bare, &plain, &d, NULL, &e) == 0, "%s", e.text);
-    CHECK(learner_classify(with, m, &o, &d, NULL, &e) && strstr(e.text, "age, marker"), "%s", e.text);
+    CHECK(learner_classify(without, bare, &plain, &d, NULL, NULL, NULL, &e) == 0, "%s", e.text);
+    CHECK(learner_classify(with, m, &o, &d, NULL, NULL, NULL, &e) && strstr(e.text, "age, marker"),
+          "%s", e.text);
     for (int i = 0; i < CASES; i++) {
         double more = 0;
         for (int k = 0; k < VALUES; k++) {
@@ -334,9 +336,9 @@ static void check_training(void)
           "mean and variance come with the weights: %s", e.text);
     float missing[CASES * 2], average[CASES * 2];
     for (int i = 0; i < CASES; i++) d.covariate[i * VALUES] = NAN;
-    CHECK(learner_classify(missing, m, &o, &d, NULL, &e) == 0, "%s", e.text);
+    CHECK(learner_classify(missing, m, &o, &d, NULL, NULL, NULL, &e) == 0, "%s", e.text);
     for (int i = 0; i < CASES; i++) d.covariate[i * VALUES] = mean[0];
-    CHECK(learner_classify(average, m, &o, &d, NULL, &e) == 0 &&
+    CHECK(learner_classify(average, m, &o, &d, NULL, NULL, NULL, &e) == 0 &&
               memcmp(missing, average, sizeof missing) == 0,
           "a missing value is the mean of the training cases");
     remove(weights);

@@ -224,6 +224,12 @@ static void test_order(void)
     learner_data_free(&d);
 }
 
+static int at_once(void *arg)
+{
+    (void)arg;
+    return 1;
+}
+
 static void test_classification(void)
 {
     struct learner_data d = class_data();
@@ -242,13 +248,16 @@ static void test_classification(void)
     CHECK_NEAR(weight[1], 7.0 / 9, 1e-6, "weight of class 1");
     CHECK(weight[2] == 0, "weight of an absent class");
     struct model *m = learner_model(&o, NULL);
-    CHECK(learner_classify(probability, m, &o, &d, NULL, &e) == 0, "%s", e.text);
+    CHECK(learner_classify(probability, m, &o, &d, NULL, NULL, NULL, &e) == 0, "%s", e.text);
     for (int i = 0; i < CLASS_CASES; i++)
         CHECK_NEAR(probability[2 * i] + probability[2 * i + 1], 1, 1e-6, "probabilities of case %d", i);
     const struct param *fc = model_find(m, "fc.weight");
     for (size_t i = 0; i < fc->count; i++) m->data[fc->offset + i] = 3e38f;
-    CHECK(learner_classify(probability, m, &o, &d, NULL, &e) == -1 && strstr(e.text, "case 1 of 7 is not"),
+    CHECK(learner_classify(probability, m, &o, &d, NULL, NULL, NULL, &e) == -1 &&
+              strstr(e.text, "case 1 of 7 is not"),
           "logits beyond a float: %s", e.text);
+    CHECK(learner_classify(probability, m, &o, &d, NULL, at_once, NULL, &e) == 1,
+          "a signal is not asked for");
     model_destroy(m);
     learner_data_free(&d);
 }

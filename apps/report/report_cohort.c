@@ -224,6 +224,11 @@ int report_sites(struct text *t, const struct study *s, const struct results *r,
                     "bands of ROC curves, deviations, and the limits of agreement and ICC of volumes count "
                     "cases.</p>\n",
                     s->dataset.cases, s->patients);
+    if (s->sex_numbers)
+        text_printf(t,
+                    "<p>Sex of %d case%s is a number in clinical.csv, which does not tell who is a woman: "
+                    "here and in the simpler models it counts as unknown.</p>\n",
+                    s->sex_numbers, s->sex_numbers > 1 ? "s" : "");
     if (put_kinds(t, s, e)) return -1;
     text_puts(t, "<h3>Shift of the intensities</h3><p>Earth mover's distance (Wasserstein 1) between the "
                  "training cases of two sites, over voxels that are not 0.</p>\n"

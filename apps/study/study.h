@@ -161,6 +161,7 @@ struct study {
     char hospital_name[STUDY_HOSPITALS_MAX][SITE_NAME_MAX];
     int hospitals;
     int *patient, patients;       /* of each case of the dataset, 0 to patients - 1 */
+    int sex_numbers;              /* cases whose sex is a number in clinical.csv: of unknown meaning */
     int spared;                   /* cases that train nothing, as their patients have an external one */
     int continued;                /* another process began it: times and memory are of this one's part */
     char *departed;               /* what is not done as protocol.json says; NULL: nothing */

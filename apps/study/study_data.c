@@ -105,14 +105,15 @@ static int has_value(const struct csv *c, int row, int column)
 }
 
 /* A number may be a covariate, whatever it stands for; to the report it says nothing. */
-static int take_sex(struct study_case *item, const struct csv *c, const char *path, int row, int column,
+static int take_sex(struct study *s, int *female, const struct csv *c, const char *path, int row, int column,
                     struct error *e)
 {
     const char *cell = csv_cell(c, row, column);
     struct error ignored;
     double v;
-    item->female = covariate_sex(cell);
-    if (item->female >= 0 || csv_number(c, path, row, column, &v, &ignored) == 0) return 0;
+    *female = covariate_sex(cell);
+    if (*female >= 0) return 0;
+    if (csv_number(c, path, row, column, &v, &ignored) == 0) return s->sex_numbers++, 0;
     return error_set(e, "%s: line %d: sex is '%.40s', not f or m (or female, male ...); a value that is not "
                         "known is an empty cell or NA", path, c->line[row], cell);
 }
@@ -142,12 +143,18 @@ static int read_clinical(struct study *s, const char *path, struct error *e)
         }
         struct study_case *item = &s->item[i];
         if (has_value(&c, r, age)) status = csv_number(&c, path, r, age, &item->age, e);
-        if (!status && has_value(&c, r, sex)) status = take_sex(item, &c, path, r, sex, e);
+        if (!status && has_value(&c, r, sex)) status = take_sex(s, &item->female, &c, path, r, sex, e);
         if (!status && has_value(&c, r, hospital))
             status = number_hospital(&item->hospital, s, path, c.line[r], csv_cell(&c, r, hospital), e);
         if (!status && has_value(&c, r, kind)) status = take_kind(item, csv_cell(&c, r, kind), e);
     }
     if (!status) sort_hospitals(s);
+    if (!status && s->sex_numbers)
+        console_to(stderr,
+                   "nephron: note: %s: sex of %d case%s is a number, which does not tell who is a woman: the "
+                   "report and its simpler models go without, and the network unless --covariates names it; "
+                   "write f or m\n",
+                   path, s->sex_numbers, s->sex_numbers > 1 ? "s" : "");
     free(seen);
     csv_free(&c);
     return status;

@@ -252,11 +252,15 @@ ok "refused, it leaves the report as it was" $?
 
 # A site that has no patient's age: its own arm goes on without, and so do the others.
 none=$(sed -n '2s/.*,//p' "$work/data/sites.csv")
-(echo case,age; awk -F, -v none="$none" 'NR > 1 { print $1 "," ($2 == none ? "" : 40 + NR * 7 % 40) }' \
+(echo case,age,sex; awk -F, -v none="$none" \
+    'NR > 1 { print $1 "," ($2 == none ? "" : 40 + NR * 7 % 40) "," NR % 2 }' \
     "$work/data/sites.csv") >"$work/data/clinical.csv"
 $nephron study -o "$work/age" --data "$work/data" $tiny_classes --seeds 1 --quiet --task classify \
-    --arms alone && grep -q 'in its last layer, volume, age' "$work/age/report.html"
+    --arms alone 2>"$work/err" && grep -q 'in its last layer, volume, age' "$work/age/report.html"
 ok "a site without a value of a covariate" $?
+grep -q "clinical.csv: sex of $cases cases is a number, which does not tell who is a woman" "$work/err" &&
+    grep -q "<p>Sex of $cases cases is a number in clinical.csv" "$work/age/report.html"
+ok "a sex that is a number is told to be unknown: $(cat "$work/err")" $?
 rm "$work/data/clinical.csv"
 
 # Three classes, of the whole sample: each against the rest, and their mean.

@@ -75,30 +75,38 @@ static int fit_and_test(struct baseline *b, const struct study *s, const int *co
     return status;
 }
 
-static int has_clinical(const struct study *s)
+/* What some training case has: age (1), sex (2). */
+static int known_of_patients(const struct study *s)
 {
-    for (int i = 0; i < s->dataset.cases; i++)
-        if (isfinite(s->item[i].age) || s->item[i].female >= 0) return 1;
-    return 0;
+    int known = 0;
+    for (int i = 0; i < s->dataset.cases; i++) {
+        const struct study_case *c = &s->item[i];
+        if (c->role == STUDY_TRAIN && s->dataset.item[i].target >= 0)
+            known |= (isfinite(c->age) ? 1 : 0) | (c->female >= 0 ? 2 : 0);
+    }
+    return known;
 }
 
 int baselines_make(struct class_results *r, const struct study *s)
 {
-    int all[COLUMNS], n = s->features, status = 0;
-    const int clinical = has_clinical(s);
+    static const char *const with[][2] = {
+        {"", "shape and first-order features, boosted trees"},
+        {"volume and age, logistic regression", "shape, first-order features and age, boosted trees"},
+        {"volume and sex, logistic regression", "shape, first-order features and sex, boosted trees"},
+        {"volume, age and sex, logistic regression",
+         "shape, first-order features, age and sex, boosted trees"}};
+    int all[COLUMNS], volume[3] = {0}, n = s->features, m = 1, status = 0;
+    const int known = known_of_patients(s);
     if (!s->features) return 0; /* no masks */
     for (int k = 0; k < n; k++) all[k] = k;
-    if (clinical) all[n++] = AGE, all[n++] = SEX;
-    const int volume[] = {0, AGE, SEX};
+    if (known & 1) all[n++] = volume[m++] = AGE;
+    if (known & 2) all[n++] = volume[m++] = SEX;
     struct baseline *b = r->baseline;
     b[BASELINE_VOLUME].name = "volume alone, logistic regression";
     status |= fit_and_test(&b[BASELINE_VOLUME], s, volume, 1, 0);
-    if (clinical) {
-        b[BASELINE_CLINICAL].name = "volume, age and sex, logistic regression";
-        status |= fit_and_test(&b[BASELINE_CLINICAL], s, volume, 3, 0);
-    }
-    b[BASELINE_TREES].name = clinical ? "shape, first-order features, age and sex, boosted trees"
-                                      : "shape and first-order features, boosted trees";
+    b[BASELINE_CLINICAL].name = with[known][0];
+    if (known) status |= fit_and_test(&b[BASELINE_CLINICAL], s, volume, m, 0);
+    b[BASELINE_TREES].name = with[known][1];
     status |= fit_and_test(&b[BASELINE_TREES], s, all, n, 100);
     for (int k = 0; !status && k < BASELINES; k++) {
         if (!b[k].present) continue;

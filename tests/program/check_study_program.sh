@@ -261,6 +261,9 @@ ok "a site without a value of a covariate" $?
 grep -q "clinical.csv: sex of $cases cases is a number, which does not tell who is a woman" "$work/err" &&
     grep -q "<p>Sex of $cases cases is a number in clinical.csv" "$work/age/report.html"
 ok "a sex that is a number is told to be unknown: $(cat "$work/err")" $?
+grep -q '"name": "volume and age, logistic regression"' "$work/age/report.json" &&
+    grep -q '<tr><th>shape, first-order features and age, boosted trees<td>' "$work/age/report.html"
+ok "simpler models are named after what they have" $?
 rm "$work/data/clinical.csv"
 
 # Three classes, of the whole sample: each against the rest, and their mean.

@@ -123,6 +123,7 @@ static void put_networks(struct text *t, const struct study *s)
                     s->sizes.mirror ? ", averaged over mirror images" : "");
     if (s->classify.present) {
         const struct train_options *o = &s->classify.options;
+        const int twice = s->classify.run[0][0].piped != NULL;
         char window[3][PLOT_NUMBER], names[COVARIATE_LIST];
         covariates_list(names, &o->covariates);
         text_printf(t,
@@ -141,9 +142,9 @@ static void put_networks(struct text *t, const struct study *s)
                     *names ? ", standardised on the arm's training cases, where a missing value is the mean; "
                              "their weights begin with those of a logistic regression on these cases"
                            : "",
-                    s->segment.present ? "; each training case comes twice, by its reference mask and by the "
-                                         "mask that the arm's own segmentation predicts for it"
-                                       : "");
+                    twice ? "; each training case comes twice, by its reference mask and by the mask that "
+                            "the arm's own segmentation predicts for it"
+                          : "");
     }
 }
 

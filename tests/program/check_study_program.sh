@@ -250,6 +250,15 @@ refuses 1 "protocol.json: the data of .*empty have changed: SHA-256 .*, when the
 [ "$kept_report" = "$(cksum <"$work/one_empty/report.json")" ]
 ok "refused, it leaves the report as it was" $?
 
+# Where a test case has a label and no label map, the classifier learns from reference masks alone, and the
+# report does not tell otherwise.
+cp -r "$work/data" "$work/partly"
+rm "$work/partly/labelsTr/$(grep -m 1 ',test,' "$work/a/cases.csv" | cut -d, -f1).nii.gz"
+$nephron study -o "$work/part" --data "$work/partly" $tiny --arms federated 2>"$work/err" &&
+    ! grep -q 'each training case comes twice' "$work/part/report.html" &&
+    grep -q 'each training case comes twice' "$work/a/report.html"
+ok "a test case without a label map: $(cat "$work/err")" $?
+
 # A site that has no patient's age: its own arm goes on without, and so do the others.
 none=$(sed -n '2s/.*,//p' "$work/data/sites.csv")
 (echo case,age,sex; awk -F, -v none="$none" \

@@ -35,6 +35,23 @@ int app_usage(const char *command, const char *format, ...)
     return 2;
 }
 
+static const struct option_spec *find_option(const struct option_spec *s, const char *name, size_t length)
+{
+    for (; s->name; s++)
+        if (length && strlen(s->name) == length && memcmp(s->name, name, length) == 0) return s;
+    return NULL;
+}
+
+/* --threads, --seed and --quiet of a command whose table lacks them: taken by every command, so that a script
+ * may give the same ones everywhere. One thread and no random number make the first two mean nothing
+ * there. */
+static struct common {
+    int threads, quiet;
+    uint64_t seed;
+} common;
+static const struct option_spec common_options[] = {
+    OPTION_THREADS(common.threads), OPTION_SEED_(common.seed), OPTION_QUIET(common.quiet), {0}};
+
 /* ---- help ---------------------------------------------------------------------------------------------- */
 
 /* As COLUMNS tells; else of the terminal, but no more than can be read with ease; 80 of a file. */
@@ -122,14 +139,29 @@ static void print_option(const struct option_spec *s, int columns)
     printf("\n");
 }
 
+static const char without_effect[] = "taken as by every command, without effect here";
+
+/* "--threads N, --seed N", those of the two that the command's table lacks: they are taken all the same, and
+ * change nothing. */
+static void list_without_effect(char text[48], const struct command_help *help)
+{
+    text[0] = 0;
+    for (const struct option_spec *s = common_options; s->kind != OPTION_FLAG; s++)
+        if (!find_option(help->options, s->name, strlen(s->name)))
+            snprintf(text + strlen(text), 48 - strlen(text), "%s--%s N", *text ? ", " : "", s->name);
+}
+
 void options_print_help(const struct command_help *help)
 {
     const struct option_spec *s = help->options;
     const int columns = help_columns();
+    char without[48];
     printf("usage: nephron %s\n\n", help->usage);
     put_words(help->summary, strlen(help->summary), 0, 0, columns - 1); /* and a full stop */
     printf(".\n%s", s->kind == OPTION_GROUP ? "" : "\noptions:\n");
     for (; s->name; s++) print_option(s, columns);
+    list_without_effect(without, help);
+    if (*without) printf("      %-23s %s\n", without, without_effect);
     printf("  -h, --help                  this text\n");
     if (!help->details) return;
     printf("\n");
@@ -172,6 +204,7 @@ static void print_man_option(const struct option_spec *s)
 
 static void print_man(const char *command, const struct command_help *help)
 {
+    char without[48];
     printf(".TH NEPHRON\\-%s 1 \"\" \"nephron %s\"\n.SH NAME\nnephron\\-%s \\- ", command, NEPHRON_VERSION,
            command);
     print_roff(help->summary);
@@ -179,6 +212,12 @@ static void print_man(const char *command, const struct command_help *help)
     print_roff(help->usage);
     printf("\n.SH OPTIONS\n");
     for (const struct option_spec *s = help->options; s->name; s++) print_man_option(s);
+    list_without_effect(without, help);
+    if (*without) {
+        printf(".TP\n.B ");
+        print_roff(without);
+        printf("\n%s\n", without_effect);
+    }
     if (help->details) {
         printf(".SH DESCRIPTION\n.nf\n");
         print_roff(help->details);
@@ -231,13 +270,6 @@ int options_closer(const char **best, const char *candidate, const char *word, i
     if (d >= distance || d > (int)strlen(word) / 2) return distance;
     *best = candidate;
     return d;
-}
-
-static const struct option_spec *find_option(const struct option_spec *s, const char *name, size_t length)
-{
-    for (; s->name; s++)
-        if (length && strlen(s->name) == length && memcmp(s->name, name, length) == 0) return s;
-    return NULL;
 }
 
 /* What nnU-Net and MONAI call it, where the command has it by another name (docs/from_nnunet.md). */
@@ -319,16 +351,6 @@ static int parse_number(double *v, const char *text)
     *v = strtod(text, &end);
     return end != text && *end == 0 && errno == 0 && isfinite(*v);
 }
-
-/* --threads, --seed and --quiet of a command whose table lacks them: taken by every command, so that a script
- * may give the same ones everywhere. One thread and no random number make the first two mean nothing
- * there. */
-static struct common {
-    int threads, quiet;
-    uint64_t seed;
-} common;
-static const struct option_spec common_options[] = {
-    OPTION_THREADS(common.threads), OPTION_SEED_(common.seed), OPTION_QUIET(common.quiet), {0}};
 
 /* Returns 0, or 2 after printing what is wrong. */
 static int set_option(const char *command, const struct option_spec *s, const char *text)

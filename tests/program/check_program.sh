@@ -201,8 +201,12 @@ refuses 2 "needs --sites" $nephron federate $cases -o "$work/x"
 for command in info plan train federate predict evaluate compare bench; do
     $nephron help $command | grep -q "usage: nephron $command"
     ok "help $command" $?
-    $nephron $command -h >/dev/null
+    $nephron $command -h >"$work/help"
     ok "$command -h" $?
+    for option in threads seed; do # its own, or one that it takes without an effect
+        grep -q "^ .*--$option N" "$work/help"
+        ok "$command -h tells --$option" $?
+    done
 done
 
 # ---- optimisers and the average of weights -----------------------------------------------------------------

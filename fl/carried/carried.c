@@ -157,6 +157,23 @@ static int agreed_before(const struct carried *c, struct error *e)
                : error_set(e, "%s: another federation was agreed on in this folder", path);
 }
 
+/* A round that may end without the others must be one that can end. */
+static int check_quorum(const struct agreement *f, int quorum, struct error *e)
+{
+    const int least = f->strategy->least ? f->strategy->least(f->option) : 1;
+    if (quorum < 1 || quorum > f->sites) return error_set(e, "quorum %d of %d sites", quorum, f->sites);
+    if (quorum < f->minimum)
+        return error_set(e, "--quorum %d with --minimum %d: no round could end with so few answers", quorum,
+                         f->minimum);
+    if (quorum < least)
+        return error_set(e, "--quorum %d with --strategy %s, which needs the updates of %d sites a round",
+                         quorum, f->strategy->name, least);
+    if (f->secure_range > 0 && quorum < secure_least(f))
+        return error_set(e, "--secure with --quorum %d: of %d sites a round at least %d have to answer",
+                         quorum, agreement_drawn(f), secure_least(f));
+    return 0;
+}
+
 int carried_init(const char *folder, const struct agreement *f, const char *const *site, int quorum,
                  const char *fold, const struct json *dataset_json, const struct json *plans,
                  const char *configuration, const struct model *initial, struct error *e)
@@ -180,11 +197,7 @@ int carried_init(const char *folder, const struct agreement *f, const char *cons
                          add_sites(c.agreed, site, f->sites, e)
                      ? -1
                      : 0;
-    if (!status && (quorum < 1 || quorum > f->sites))
-        status = error_set(e, "quorum %d of %d sites", quorum, f->sites);
-    if (!status && f->secure_range > 0 && quorum < secure_least(f))
-        status = error_set(e, "--secure with --quorum %d: of %d sites a round at least %d have to answer",
-                           quorum, agreement_drawn(f), secure_least(f));
+    if (!status) status = check_quorum(f, quorum, e);
     hash_json(c.f.hash, c.agreed);
     int before = status ? -1 : agreed_before(&c, e);
     if (before == 0) status = write_agreed(&c, initial, e);

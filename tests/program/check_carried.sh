@@ -289,6 +289,9 @@ for pair in sim:plain_variance packed_sim:compress_share adaptive_sim:clip_quant
     ok "manifest.json of ${pair%:*} has no ${pair#*:}" $?
 done
 gives 1 "--quorum 1: of 3 sites" init masked --secure --quorum 1
+gives 1 "--quorum 2 with --minimum 3" init masked --quorum 2 --minimum 3
+gives 1 "--quorum 2 with --strategy bulyan, which needs the updates of 3" init masked --quorum 2 --strategy \
+    bulyan --bulyan-malicious 0
 gives 1 "--strategy median" init masked --secure --strategy median
 init masked --secure --quorum 2
 ok "init with secure aggregation" $?

@@ -2,8 +2,8 @@
  * with one scale a block.
  *
  * An update is a flat vector of `count` floats. compress_encode turns it into one block of bytes that names
- * its form, its count and its parameters; compress_decode needs nothing else. The number of bytes is known
- * beforehand (compress_size) and does not depend on the values.
+ * its form, its count and its parameters; compress_decode needs nothing else. The number of bytes does
+ * not depend on the values.
  *
  *   form   bytes for n values            error of a value x
  *   none   4 n                           0

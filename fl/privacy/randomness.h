@@ -3,7 +3,7 @@
  *
  * Training's random numbers (tensor/base/rng.h) can be replayed by anyone who knows the seed, and the seed is
  * in the manifest: noise from them hides nothing. What protects a patient comes from here. Tests may ask for
- * a stream with a stated seed, which gives NO privacy; no command does.
+ * a stream with a stated seed, which gives NO privacy; of the commands --dp-test-seed does, and says so.
  */
 #ifndef FL_RANDOMNESS_H
 #define FL_RANDOMNESS_H
@@ -27,7 +27,5 @@ void randomness_bytes(struct randomness *r, void *out, size_t size);
 double randomness_uniform(struct randomness *r); /* [0, 1), 53 bits */
 /* N(0, 1) as the sum of four independent normals over 2: see dp.h for why. */
 double randomness_normal(struct randomness *r);
-/* "the operating system", or "TEST SEED 7: NOT PRIVATE". */
-void randomness_origin(const struct randomness *r, char text[64]);
 
 #endif

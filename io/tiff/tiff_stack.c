@@ -138,6 +138,20 @@ static int64_t number_attribute(const char *begin, const char *end, const char *
     return value ? whole_at(value, end) : otherwise;
 }
 
+/* As many directories as planes are placed: where none has the plane of another, every plane is there. */
+static int check_planes(const struct tiff_stack *s, int64_t pages, struct error *e)
+{
+    unsigned char *seen = calloc((size_t)tiff_stack_planes(s), 1);
+    int status = seen ? 0 : error_set(e, "out of memory for %lld planes", (long long)tiff_stack_planes(s));
+    for (int64_t i = 0; i < pages && !status; i++)
+        if (s->plane[i] >= 0 && seen[s->plane[i]]++)
+            status = error_set(e, "OME's TiffData places slice %lld of volume %lld twice, another nowhere",
+                               (long long)(s->plane[i] % s->size[SLICE]),
+                               (long long)(s->plane[i] / s->size[SLICE]));
+    free(seen);
+    return status;
+}
+
 /* <TiffData>: which planes lie in which directories. Without any, or one that says nothing, all in order. */
 static int read_tiff_data(struct tiff_stack *s, const char *at, const char *stop, int64_t samples,
                           int64_t pages, struct error *e)
@@ -177,7 +191,7 @@ static int read_tiff_data(struct tiff_stack *s, const char *at, const char *stop
     if (placed && placed != planes)
         return error_set(e, "OME's TiffData places %lld of %lld planes: the others are in other files",
                          (long long)placed, (long long)planes);
-    return 0;
+    return placed ? check_planes(s, pages, e) : 0;
 }
 
 static int describe_ome(struct tiff_stack *s, const char *text, size_t size, int64_t samples, int64_t pages,

@@ -498,6 +498,14 @@ static void check_stacks(void)
             CHECK(tiff_parse(&h, data, size, "whole", VOLUME_HEADER, &e) == 0 && h.size[2] == 3, "%s: %s",
                   files[i].name, e.text);
         }
+        if (i == 3) { /* two directories of one slice: another would be what memory held */
+            unsigned char *second = memmem(data, size, "FirstZ=\"1\"", 10);
+            if (second) second[8] = '0';
+            CHECK(second && tiff_parse(&h, data, size, "twice", VOLUME_HEADER, &e) &&
+                      strstr(e.text, "places slice 0 of volume 0 twice"),
+                  "%s: %s", files[i].name, e.text);
+            if (second) second[8] = '1';
+        }
         for (size_t k = 0; k + 8 < size; k++) { /* one slice more than there are planes */
             char *told = (char *)data + k;
             if (memcmp(told, "slices=3", 8) == 0) told[7] = '4';

@@ -477,6 +477,7 @@ static int read_spacing(struct volume *v, const char *image, struct error *e)
             status = error_set(e, "%s: spacing is not a list of three numbers above 0", path);
         else v->affine[2 - i][2 - i] = copysign(v->spacing[2 - i] = mm, v->affine[2 - i][2 - i]);
     }
+    if (!list) volume_assume(v, "spacing 1 mm: %.60s names none", file_name(path));
     json_free(j);
     if (!status) volume_assume(v, "place 0, axes along x, y and z: a TIFF has none");
     return status;

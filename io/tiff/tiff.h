@@ -5,8 +5,9 @@
  * Stacks, channels and frames as ImageJ, OME, tifffile and MetaMorph describe them (io/tiff/tiff_stack.h):
  * channels and frames become t. One page is a flat image. Pages have their spacing in a file beside them, as
  * nnU-Net keeps it: for CASE.tif it is CASE.json with {"spacing": [z, y, x]}; for CASE_0000.tif it is
- * CASE_0000.json, or else that of all channels, CASE.json; without one it is 1 mm. Tags of resolution are not
- * used, nor do palettes and "white is zero" change a value: label maps keep their numbers.
+ * CASE_0000.json, or else that of all channels, CASE.json; without one, or where it names none, it is 1 mm.
+ * Tags of resolution are not used, nor do palettes and "white is zero" change a value: label maps keep their
+ * numbers.
  */
 #ifndef IO_TIFF_H
 #define IO_TIFF_H

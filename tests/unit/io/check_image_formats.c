@@ -194,10 +194,37 @@ static void check_steps(void)
     }
 }
 
+/* A file beside a TIFF that is there, but has no spacing: 1 mm is told as it is without one. */
+static void check_spacing_file(void)
+{
+    static const struct {
+        const char *json, *says;
+        double spacing;
+    } files[] = {{"{\"spacing\": [3, 2, 0.5]}", "place 0", 0.5},
+                 {"{\"Modality\": \"CT\"}", "spacing 1 mm: image.json names none", 1}};
+    for (int i = 0; i < 2; i++) {
+        char path[256], beside[256];
+        struct error e = {""};
+        struct volume v = make_volume(0, 0), r;
+        make_path(path, sizeof path, ".tif");
+        make_path(beside, sizeof beside, ".json");
+        CHECK(!volume_write(&v, path, VOXEL_U8, &e) &&
+                  !file_write(beside, files[i].json, strlen(files[i].json), &e) && !volume_read(&r, path, &e),
+              "%s", e.text);
+        CHECK(r.spacing[0] == files[i].spacing && strstr(r.assumed, files[i].says) &&
+                  !strstr(r.assumed, "1 mm") == (i == 0),
+              "%s: %g mm, '%s'", files[i].json, r.spacing[0], r.assumed);
+        volume_free(&v);
+        volume_free(&r);
+        unlink(path);
+    }
+}
+
 int main(void)
 {
     if (!mkdtemp(folder)) return 1;
     check_members();
+    check_spacing_file();
     check_steps();
     check_exact();
     CHECK(image_format_of("tests/data") == NULL && image_format_named("a.txt") == NULL,

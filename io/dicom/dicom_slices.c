@@ -43,10 +43,13 @@ static int read_orientation(struct slice *s, const struct dicom_element *el, str
 static int read_pixel_spacing(struct slice *s, const struct dicom_element *el, enum dicom_field field,
                               struct error *e)
 {
+    const char *what = field == DICOM_IMAGER_PIXEL_SPACING    ? "Imager Pixel Spacing (0018,1164)"
+                       : field == DICOM_NOMINAL_PIXEL_SPACING ? "Nominal Scanned Pixel Spacing (0018,2010)"
+                                                              : "Pixel Spacing (0028,0030)";
     double v[2];
-    int there = read_vector(v, 2, el, field, "Pixel Spacing (0028,0030)", e);
+    int there = read_vector(v, 2, el, field, what, e);
     if (there <= 0) return there;
-    if (!(v[0] > 0) || !(v[1] > 0)) return error_set(e, "Pixel Spacing (0028,0030) is %g\\%g", v[0], v[1]);
+    if (!(v[0] > 0) || !(v[1] > 0)) return error_set(e, "%s is %g\\%g", what, v[0], v[1]);
     s->pixel[0] = v[1]; /* the file gives the distance between rows first */
     s->pixel[1] = v[0];
     s->assumed &= ~(ASSUME_PIXEL | ASSUME_PIXEL_AT_DETECTOR | ASSUME_PIXEL_NOMINAL);

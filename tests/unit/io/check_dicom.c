@@ -504,6 +504,9 @@ static void check_refusals(void)
     put_head(&x, 0x00290001, "UN", 0xfffffff0);
     REFUSE("element (0029,0001) has 4294967280 bytes", m_.extra = x.data; m_.extra_size = x.size);
     x.size = 0;
+    put_text(&x, 0x00181164, "DS", "0\\1");
+    REFUSE("Imager Pixel Spacing (0018,1164) is 0", m_.extra = x.data; m_.extra_size = x.size);
+    x.size = 0;
     put_head(&x, 0x52009230, "SQ", 0);
     REFUSE("has 0 items for 1 frames", m_.extra = x.data; m_.extra_size = x.size);
     struct volume v;

@@ -237,6 +237,9 @@ static int read_view(struct walk *w, struct view *t, const struct pickle_value *
     struct pickle_value **argument = v->arguments->item;
     if (v->arguments->count < (untyped ? 7u : 6u))
         return error_set(w->e, "a tensor with %zu arguments", v->arguments->count);
+    const size_t bits = untyped ? 7 : 6; /* {"neg": True} or {"conj": True}: still to be done to the values */
+    if (v->arguments->count > bits && argument[bits]->count > 0)
+        return error_set(w->e, "its values are saved to be negated or conjugated: save resolve_neg() of it");
     t->ndim = argument[2]->type == PICKLE_TUPLE && argument[2]->count <= DIMS_MAX ? (int)argument[2]->count
                                                                                   : 0;
     if (argument[1]->type != PICKLE_INT || argument[1]->integer < 0)

@@ -362,6 +362,17 @@ static void check_claims(void)
     if (!status) check_view(&p, "k", 2, 3, (const float[]){2, 3, 4});
     if (!status) pth_free(&p);
     CHECK(read_claims(&p, &good, 2, &e) && strstr(e.text, "two tensors are named 'k'"), "%s", e.text);
+    struct text t = {0}; /* as torch.save writes a tensor whose values are to be negated when they are read */
+    text_put(&t, "\x80\x02", 2);
+    put_tensor(&t, &good);
+    t.size -= 2;
+    text_puts(&t, "}");
+    put_string(&t, "neg");
+    text_put(&t, "\x88stR.", 5);
+    status = read_pickle(&p, t.data, t.size, &e);
+    CHECK(status && strstr(e.text, "negated or conjugated"), "a tensor with a negative bit: '%s'", e.text);
+    if (!status) pth_free(&p);
+    free(t.data);
 }
 
 static void check_archives(void)

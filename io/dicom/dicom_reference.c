@@ -135,7 +135,9 @@ void dicom_put_name(struct text *t, uint32_t tag, const char *vr, const char *na
         if (c >= 0x80 && (c & 0xc0) == 0x80 && !r->is_utf8) continue; /* the rest of a character */
         plain[n++] = c == '\\' || c < 32 || c == 127 || (c >= 0x80 && !r->is_utf8) ? '?' : (char)c;
     }
-    plain[n] = 0;
+    size_t whole = 0; /* of a name that is too long the last character may be cut through */
+    for (int k; (k = text_utf8_length(plain + whole, plain + n)) > 0;) whole += (size_t)k;
+    plain[whole] = 0;
     dicom_put_text(t, tag, vr, plain);
 }
 

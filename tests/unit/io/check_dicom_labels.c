@@ -246,6 +246,20 @@ static void check_several(const struct dicom_reference *r)
     if (!status) volume_free(&v);
 }
 
+/* Of a name longer than 64 bytes whole characters remain. */
+static void check_long_name(void)
+{
+    static const struct dicom_reference utf8 = {.is_utf8 = 1};
+    char name[65];
+    struct text t = {0};
+    memset(name, 'a', 63);
+    strcpy(name + 63, "\xc3"); /* of two bytes */
+    dicom_put_name(&t, 0x30060026, "LO", name, &utf8);
+    CHECK(t.size == 8 + 64 && t.data[8 + 62] == 'a' && t.data[8 + 63] == ' ', "%zu bytes: '%.*s'", t.size,
+          (int)t.size, t.data);
+    free(t.data);
+}
+
 /* A contour of a multi-frame image names its frame. */
 static void check_frames(struct dicom_reference *r)
 {
@@ -333,6 +347,7 @@ int main(void)
         check_grids(&r);
         check_several(&r);
         check_frames(&r);
+        check_long_name();
         dicom_reference_free(&r);
         check_tilted();
     }

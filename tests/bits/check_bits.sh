@@ -206,7 +206,8 @@ wasm() { # name, compiler
     # without threads: clang 14 has no errno of a thread's own there
     compile="$2 -O2 -DNEPHRON_VERSION=\\\"x\\\" -D_WASI_EMULATED_MMAN -include tests/bits/wasi.h"
     compile="$compile ${flags% -pthread}"
-    (make -s sources | grep -E '^(tensor|io|nn|fl|apps/phantom)/' | grep -vE '^tensor/base/pool.c|^fl/federate.c'
+    (make -s sources | grep -E '^(tensor|io|nn|fl|apps/phantom|build)/' |
+        grep -vE '^tensor/base/pool.c|^fl/federate.c'
         echo $sources apps/web/pool_single.c | tr ' ' '\n') |
         xargs -P "$jobs" -I FILE sh -c "$compile -c FILE -o $work/$1/\$(basename FILE .c).o" >"$work/$1.log" \
         2>&1 &&

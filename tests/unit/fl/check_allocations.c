@@ -112,7 +112,7 @@ static void check_beside(const struct learner_data *d)
             if (validates) CHECK(learner_validate(&v, &l, d, 1, &e) == 0, "%s", e.text);
         }
         hash[validates] = model_hash(m);
-        CHECK(learner_classify(alone, m, &o, d, NULL, &e) == 0, "%s", e.text);
+        CHECK(learner_classify(alone, m, &o, d, NULL, NULL, NULL, &e) == 0, "%s", e.text);
         if (validates)
             CHECK(memcmp(alone, l.room.probability, sizeof alone) == 0,
                   "validation and learner_classify differ");

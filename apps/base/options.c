@@ -282,7 +282,8 @@ static const char *other_name(const struct option_spec *options, const char *wor
         {"npp", "threads"}, {"nps", "threads"}, {"num_workers", "threads"},
         {"pretrained_weights", "pretrained"}, {"prev_stage_predictions", "previous-stage"},
         {"learning_rate", "lr"}, {"batch_size", "batch"}, {"patch_size", "patch"}, {"roi_size", "patch"},
-        {"max_epochs", "epochs"}, {"f", "fold"}, {"num_rounds", "rounds"}, {"verify_dataset_integrity", "strict"},
+        {"max_epochs", "epochs"}, {"f", "fold"}, {"num_rounds", "rounds"},
+        {"verify_dataset_integrity", "strict"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i][0], word) == 0 && find_option(options, names[i][1], strlen(names[i][1])))

@@ -58,7 +58,8 @@ int file_mkdirs(const char *path, struct error *e);
  * message, which is better known before the work than after it. Neither makes anything. */
 int file_check_place(const char *path, struct error *e);
 int file_check_folder(const char *path, struct error *e);
-/* -1 with a message where there is no such folder, or a file in its place. what: "run folder" and the like. */
+/* -1 with a message where there is no such folder, or a file in its place. what: "run folder" and the
+ * like. */
 int file_want_folder(const char *path, const char *what, struct error *e);
 /* Joins dir and name into buf; an error if it does not fit. */
 int file_join(char *buf, size_t size, const char *dir, const char *name, struct error *e);

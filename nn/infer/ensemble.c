@@ -128,11 +128,12 @@ int probabilities_write(const char *path, float *probabilities, int outputs, con
     char pkl[1400];
     struct error ignored; /* what cannot be read tells nothing */
     int turned;
+    if (npz_write(&z, path, 6, e)) return -1; /* the old array stays, and with it what tells of it */
     if (snprintf(pkl, sizeof pkl, "%.*s.pkl", (int)(strlen(path) - 4), path) < (int)sizeof pkl &&
         nnunet_turned(&turned, pkl, &ignored) == 0 && turned && remove(pkl))
-        return error_set(e, "%s: cannot be removed: it tells how the %s that is replaced lay", pkl,
+        return error_set(e, "%s: cannot be removed: it tells how the %s that was replaced lay", pkl,
                          file_name(path));
-    return npz_write(&z, path, 6, e);
+    return 0;
 }
 
 /* v: the geometry of the first prediction. */

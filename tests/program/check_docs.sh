@@ -159,6 +159,12 @@ done <"$work/named" >>"$work/wrong"
 [ ! -s "$work/wrong" ]
 ok "$(cat "$work/wrong")" $?
 
+# The table of strategies has each that there is.
+for name in $(sed -n 's/^federate --strategy //p' "$work/known" | tr '|' ' '); do
+    grep -q "^| \`$name\` | ." docs/use.md
+    ok "docs/use.md does not tell the strategy $name" $?
+done
+
 # The faults are seen: a document with one of each kind.
 if [ -z "$DOCUMENTS" ]; then
     cat >"$work/faults.md" <<'END'

@@ -331,10 +331,11 @@ $nephron study -o "$work/boxless" --data "$work/no_maps" $tiny_classes --seeds 2
 ok "a study that goes on otherwise than its protocol says: $(cat "$work/err")" $?
 # Stopped, it says the words that it goes on with: those of the protocol would make another report.
 long="study -o $work/other --data $work/no_maps --class-rounds 9999 --class-iterations 30 --base 4 --crop 8,8,8"
-stopped() { # command...: SIGTERM when it trains
+stopped() { # command...: SIGTERM when it trains; what the last one said is no sign of that
+    rm -f "$work/said" "$work/err"
     "$@" >"$work/said" 2>"$work/err" &
     child=$!
-    while kill -0 $child 2>/dev/null && ! grep -q '^classification: ' "$work/said"; do sleep 0.05; done
+    while kill -0 $child 2>/dev/null && ! grep -qs '^classification: ' "$work/said"; do sleep 0.05; done
     kill -15 $child
     wait $child
 }

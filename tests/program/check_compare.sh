@@ -342,9 +342,10 @@ refuses 2 "--patients is for two tables" $nephron evaluate tests/data/hippocampu
     tests/data/hippocampus/labelsTr --patients "$work/patients.csv"
 refuses 2 "--tolerance is for label maps" $nephron evaluate "$work/a.csv" "$work/a.csv" --tolerance 2
 refuses 2 "--metric is for label maps" $nephron compare "$work/a.csv" "$work/b.csv" --metric IoU
-refuses 1 "has 3 classes; --validation is for two" $nephron evaluate "$work/m.csv" "$work/m.csv" --validation \
-    "$work/validation.csv"
-refuses 1 "has 3 classes; --threshold is for two" $nephron evaluate "$work/m.csv" "$work/m.csv" --threshold 0.3
+refuses 1 "has 3 classes; --validation is for two" $nephron evaluate "$work/m.csv" "$work/m.csv" \
+    --validation "$work/validation.csv"
+refuses 1 "has 3 classes; --threshold is for two" $nephron evaluate "$work/m.csv" "$work/m.csv" \
+    --threshold 0.3
 grep -v '^p.7,' "$work/a.csv" >"$work/fewer.csv"
 refuses 1 "1 of 40 cases missing: p.7" $nephron evaluate "$work/a.csv" "$work/fewer.csv"
 $nephron evaluate "$work/fewer.csv" "$work/a.csv" | grep -q "^1 cases of .* are left out"

@@ -225,6 +225,17 @@ static int check_kept(const struct site_state *s, size_t count, struct error *e)
     return check_finite(s->average.weights, count, "averaged weights", e);
 }
 
+struct copying {
+    float *to;
+    const float *from;
+};
+
+static void copy_part(void *arg, size_t begin, size_t end)
+{
+    const struct copying *c = arg;
+    memcpy(c->to + begin, c->from + begin, (end - begin) * sizeof *c->to);
+}
+
 int client_update(struct update *u, struct site_state *s, struct learner *l, const struct learner_data *data,
                   const struct task *t, const struct agreement *f, const struct client_events *events,
                   struct error *e)
@@ -249,7 +260,8 @@ int client_update(struct update *u, struct site_state *s, struct learner *l, con
     options.iterations = local_iterations(f, data->store.cases);
     for (int k = 0; k < STRATEGY_SLOTS; k++) local.shared[k] = t->shared[k], local.slot[k] = s->slot[k];
     if (learner_reserve(l, data, e)) return error_prefix(e, "site %s", s->name);
-    memcpy(l->model->data, t->weights, u->count * sizeof(float));
+    /* By all threads: the first time, all of this memory is new. */
+    vector_for(u->count, copy_part, &(struct copying){l->model->data, t->weights}, l->pool);
     if (check_pause(s, t, l->model, options.iterations, e)) return -1;
     learner_switch(l, data, site_key(s->name, f->sites));
     struct optimizer *before = l->optimizer;

@@ -92,6 +92,19 @@ int file_read_begin(const char *path, size_t most, unsigned char **data, size_t 
     return read_file(path, 0, most, data, size, e);
 }
 
+int file_pieces(const char *path, file_take *take, void *context, struct error *e)
+{
+    unsigned char data[1 << 15];
+    struct stat st;
+    const int fd = open_regular(path, &st, e);
+    ssize_t n;
+    if (fd < 0) return -1;
+    while ((n = read_all(fd, data, sizeof data)) > 0) take(context, data, (size_t)n);
+    if (n < 0) error_set(e, "%s: %s", path, strerror(errno));
+    close(fd);
+    return n < 0 ? -1 : 0;
+}
+
 int file_check(const char *path, struct error *e)
 {
     struct stat st;
@@ -282,19 +295,16 @@ int file_write(const char *path, const void *data, size_t size, struct error *e)
     return file_commit(f, e);
 }
 
+static void put_piece(void *out, const void *data, size_t size)
+{
+    file_put(out, data, size);
+}
+
 int file_copy(const char *from, const char *to, struct error *e)
 {
-    unsigned char data[1 << 13];
-    struct stat st;
-    ssize_t n = 0;
-    const int in = open_regular(from, &st, e);
-    if (in < 0) return -1;
-    struct file_out *out = file_create(to, e);
-    while (out && (n = read_all(in, data, sizeof data)) > 0) file_put(out, data, (size_t)n);
-    if (n < 0) error_set(e, "%s: %s", from, strerror(errno));
-    close(in);
-    if (out && n == 0) return file_commit(out, e);
-    if (out) file_abandon(out);
+    struct file_out *out = file_check(from, e) ? NULL : file_create(to, e);
+    if (out && !file_pieces(from, put_piece, out, e)) return file_commit(out, e);
+    file_abandon(out);
     return -1;
 }
 

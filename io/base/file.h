@@ -17,6 +17,9 @@
 int file_read(const char *path, size_t limit, unsigned char **data, size_t *size, struct error *e);
 /* The same of the first `most` bytes, or of all of a shorter file. */
 int file_read_begin(const char *path, size_t most, unsigned char **data, size_t *size, struct error *e);
+/* The bytes of a regular file in their order, a piece of it at a time. */
+typedef void file_take(void *context, const void *data, size_t size);
+int file_pieces(const char *path, file_take *take, void *context, struct error *e);
 /* -1 with a message where the path cannot be opened for reading or is no regular file. */
 int file_check(const char *path, struct error *e);
 /* The first bytes of a regular file, at most size; how many, 0 where it cannot be read or is none. */

@@ -373,40 +373,42 @@ static int is_gzip(const unsigned char *data, size_t size)
     return size >= 2 && data[0] == 0x1f && data[1] == 0x8b;
 }
 
-/* The first `want` bytes of a file and as many as `more` behind them, unpacked where it is gzipped,
- * malloc'ed; fewer where there are no more. What follows is not unpacked. */
-static int load(const char *path, double want, size_t more, unsigned char **data, size_t *size,
-                struct error *e)
+/* A file as it is: all of it, or its beginning. */
+struct source {
+    const char *path;
+    unsigned char *data;
+    size_t size;
+    int whole;
+};
+
+static int source_read(struct source *s, size_t most, struct error *e)
 {
-    unsigned char magic[2];
-    size_t n = file_begin(path, magic, 2), most = (want < 1e18 ? (size_t)want : SIZE_MAX / 4) + more;
-    if (!is_gzip(magic, n)) return file_read_begin(path, most, data, size, e);
-    unsigned char *packed;
-    size_t packed_size;
-    if (file_read(path, 0, &packed, &packed_size, e)) return -1;
-    int status = want > (double)packed_size * 1040 + 1024
-                     ? error_set(
-                           e, "cut off: %zu packed bytes cannot hold the %.0f that dim and datatype ask for",
-                           packed_size, want)
-                     : gzip_begin(packed, packed_size, most, data, size, e);
-    free(packed);
-    return status ? error_prefix(e, "%s", path) : 0;
+    free(s->data);
+    s->data = NULL;
+    if (file_read_begin(s->path, most, &s->data, &s->size, e)) return -1;
+    s->whole = s->size < most;
+    return 0;
 }
 
-/* The header, from the first bytes of the file; a packed file has more of it in front of the header (its own
- * name) than anybody writes. */
-static int load_header(const char *path, unsigned char **data, size_t *size, struct error *e)
+/* The first `want` bytes of a file and as many as `more` behind them, unpacked where it is gzipped,
+ * malloc'ed; fewer where there are no more. What follows is not unpacked, nor read where the beginning is
+ * enough. */
+static int unpack(unsigned char **data, size_t *size, struct source *s, double want, size_t more,
+                  struct error *e)
 {
-    enum { BEGIN = 16384 };
+    const size_t most = (want < 1e18 ? (size_t)want : SIZE_MAX / 4) + more;
     struct error ignored;
-    unsigned char *begin = malloc(BEGIN);
-    if (!begin) return error_set(e, "%s: out of memory", path);
-    size_t n = file_begin(path, begin, BEGIN);
-    int got = is_gzip(begin, n) && gzip_begin(begin, n, HEADER_2, data, size, &ignored) == 0;
-    free(begin);
-    if (got && *size >= HEADER_2) return 0;
-    if (got) free(*data);
-    return load(path, HEADER_2, 0, data, size, e);
+    if (!is_gzip(s->data, s->size)) return file_read_begin(s->path, most, data, size, e);
+    if (!s->whole && most < s->size && !gzip_begin(s->data, s->size, most, data, size, &ignored)) {
+        if (*size >= most) return 0;
+        free(*data);
+        *data = NULL;
+    }
+    if (!s->whole && source_read(s, SIZE_MAX, e)) return -1;
+    if (want > (double)s->size * 1040 + 1024)
+        return error_set(e, "%s: cut off: %zu packed bytes cannot hold the %.0f that dim and datatype ask "
+                            "for", s->path, s->size, want);
+    return gzip_begin(s->data, s->size, most, data, size, e) ? error_prefix(e, "%s", s->path) : 0;
 }
 
 /* name.hdr -> name.img, name.hdr.gz -> name.img.gz (or the other of both). */
@@ -427,10 +429,8 @@ static int find_image(char *path, size_t size, const char *header, struct error 
 int nifti_read(struct volume *v, const char *path, int what, struct error *e)
 {
     char other[2048], header[2048];
-    unsigned char *data = NULL, *img = NULL;
-    size_t size, img_size = 0;
     const char *name = path;
-    size_t n = strlen(path);
+    size_t n = strlen(path), size;
     if (n >= sizeof header) return error_set(e, "%.100s...: path is too long", path);
     if (file_has_suffix(path, ".img") || file_has_suffix(path, ".img.gz")) {
         /* named by its voxels: find the header */
@@ -441,29 +441,29 @@ int nifti_read(struct volume *v, const char *path, int what, struct error *e)
         name = header;
     }
     struct header h;
+    struct source file = {.path = name};
+    unsigned char *data = NULL;
     double offset, end;
-    /* What lies behind the last voxel is told; where that is no more than this, a packed file is unpacked to
-     * its end, where its checksum is. */
-    enum { BEHIND = 65536 };
-    if (load_header(name, &data, &size, e)) return -1;
-    int status = read_header(v, &h, data, size, name, e);
+    /* A header is within the first BEGIN bytes, packed or not. What lies behind the last voxel is told; where
+     * that is no more than BEHIND, a packed file is unpacked to its end, where its checksum is. */
+    enum { BEGIN = 16384, BEHIND = 65536 };
+    if (source_read(&file, BEGIN, e)) return -1;
+    int status = unpack(&data, &size, &file, HEADER_2, 0, e) || read_header(v, &h, data, size, name, e);
     if (!status && !(what & VOLUME_HEADER)) {
         status = find_voxels(&offset, &end, &h, v, name, e);
-        if (!status && h.pair)
-            status = find_image(other, sizeof other, name, e) ||
-                             load(other, end, BEHIND, &img, &img_size, e)
-                         ? -1
-                         : 0;
-        if (!status && !h.pair) {
-            free(data);
-            data = NULL;
-            status = load(name, end, BEHIND, &data, &size, e);
+        if (!status && h.pair) {
+            status = find_image(other, sizeof other, name, e);
+            file.path = other;
+            if (!status) status = source_read(&file, BEGIN, e);
         }
-        if (!status) status = nifti_parse(v, data, size, img, img_size, name, what, e);
+        free(data);
+        data = NULL;
+        if (!status) status = unpack(&data, &size, &file, end, BEHIND, e);
     }
+    free(file.data); /* before there are voxels, which are larger */
+    if (!status && !(what & VOLUME_HEADER)) status = read_voxels(v, &h, data, size, name, what, e);
     free(data);
-    free(img);
-    return status;
+    return status ? -1 : 0;
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------- */

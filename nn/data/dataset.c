@@ -172,6 +172,11 @@ static int count_files(struct dataset *d, char (*text)[1400], struct error *e)
     return 0;
 }
 
+static int check_link(const char *path, struct error *e)
+{
+    return file_is_broken_link(path) ? error_set(e, "%s: a link to a file that is not there", path) : 0;
+}
+
 static int check_files(struct dataset *d, int labels_needed, struct error *e)
 {
     char path[1400];
@@ -182,17 +187,16 @@ static int check_files(struct dataset *d, int labels_needed, struct error *e)
     for (int i = 0; i < d->cases; i++) {
         for (int c = 0; c < d->files; c++) {
             if (dataset_image_path(path, sizeof path, d, i, c, e)) return -1;
-            if (file_is_broken_link(path))
-                return error_set(e, "%s: a link to a file that is not there", path);
-            if (!file_exists(path))
-                return error_set(e, "case %s: no %s (channel %d, %s)", d->item[i].id, path, c,
-                                 d->channel_name[c]);
+            if (file_exists(path)) continue;
+            if (check_link(path, e)) return -1;
+            return error_set(e, "case %s: no %s (channel %d, %s)", d->item[i].id, path, c,
+                             d->channel_name[c]);
         }
         if (dataset_label_path(path, sizeof path, d, i, e)) return -1;
-        if (file_is_broken_link(path)) return error_set(e, "%s: a link to a file that is not there", path);
         d->item[i].has_label_map = file_exists(path);
-        if (labels_needed && !d->item[i].has_label_map)
-            return error_set(e, "case %s: no %s", d->item[i].id, path);
+        if (d->item[i].has_label_map) continue;
+        if (check_link(path, e)) return -1;
+        if (labels_needed) return error_set(e, "case %s: no %s", d->item[i].id, path);
     }
     return 0;
 }
@@ -429,14 +433,14 @@ int dataset_spare(const char *folder, struct error *e)
                              : 0;
 }
 
+static void hash_piece(void *sha256, const void *data, size_t size)
+{
+    sha256_update(sha256, data, size);
+}
+
 static int hash_file(struct sha256 *s, const char *path, struct error *e)
 {
-    unsigned char *data;
-    size_t size;
-    if (file_read(path, 0, &data, &size, e)) return -1;
-    sha256_update(s, data, size);
-    free(data);
-    return 0;
+    return file_pieces(path, hash_piece, s, e);
 }
 
 static int hash_cases(struct sha256 *s, const struct dataset *d, struct error *e)

@@ -6,7 +6,9 @@
 
 #include "tensor/base/rng_normals.h"
 
-enum { PART = 1 << 14 }; /* numbers of a parameter that one job makes; even */
+/* Numbers of a parameter that one job makes; even, and so few that they are still near when they are
+ * scaled. */
+enum { PART = 1 << 12 };
 
 struct init_jobs {
     struct model *m;

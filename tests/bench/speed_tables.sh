@@ -6,8 +6,8 @@
 # pays where the processor multiplies it); RIVALS="torch,onnxruntime,openvino" with OpenVINO. STEPS, LARGE and
 # INFERENCE name other cases, SECONDS_EACH and ROUNDS measure each for longer or shorter. DATASET=FOLDER, in
 # nnU-Net's raw format, adds what data cost beside nnU-Net's, and the start of the program (PYTHON has
-# nnunetv2 too). ALL=1: every table of the page, both precisions, all rivals (PYTHON has openvino) and cases
-# (FLAT, the anisotropic plan, in fp32), in half an hour.
+# nnunetv2 too, and there is gdb). ALL=1: every table of the page, both precisions, all rivals (PYTHON has
+# openvino) and cases (FLAT, the anisotropic plan, in fp32), in half an hour.
 set -e
 if [ "$ALL" ]; then
     PRECISIONS=${PRECISIONS:-fp32,bf16}
@@ -44,10 +44,5 @@ $python tests/bench/step_parts.py $parts
 if [ "$DATASET" ]; then
     cc -O2 -I. -D_GNU_SOURCE -o "$folder/data_speed" tests/bench/data_speed.c libnephron.a -lm -pthread
     $python tests/bench/data_compare.py "$DATASET" --program "$folder/data_speed" --rounds "${ROUNDS:-2}"
-    cc -O2 -D_GNU_SOURCE -o "$folder/start" tests/bench/start.c
-    ./nephron plan "$DATASET" -o "$folder/plans.json" --quiet
-    printf 'start of train until its step is planned, one thread: '
-    "$folder/start" "a step:" ./nephron train "$DATASET" -o "$folder/run" --plans "$folder/plans.json" -j 1
-    printf 'start of --version: '
-    "$folder/start" nephron ./nephron --version
+    sh tests/bench/first_step.sh "${ROUNDS:-2}" "$DATASET" ./nephron
 fi

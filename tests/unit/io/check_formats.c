@@ -155,6 +155,72 @@ static void check_nifti_headers(void)
     volume_free(&v);
 }
 
+static void expect_voxels(const struct volume *v, const char *path, const char *what)
+{
+    struct volume r;
+    struct error e = {""};
+    CHECK(!volume_read_header(&r, path, &e) && r.voxel == NULL && r.size[0] == v->size[0], "%s: %s", what,
+          e.text);
+    if (volume_read(&r, path, &e)) {
+        CHECK(0, "%s: %s", what, e.text);
+        return;
+    }
+    CHECK(memcmp(r.voxel, v->voxel, volume_voxels(v) * sizeof *r.voxel) == 0, "%s: other voxels", what);
+    volume_free(&r);
+}
+
+/* Files longer than the beginning that is read first: packed, with a name of its own in front that is longer
+ * than this, with packed voxels in a file of their own, plain; and cut off behind it. */
+static void check_nifti_beginnings(void)
+{
+    enum { SIDE = 30, NAME = 20000 };
+    struct volume v = make_volume(SIDE, SIDE, SIDE), r;
+    struct error e = {""};
+    unsigned char *data, *packed;
+    size_t size = 0, packed_size = 0;
+    uint32_t random = 1;
+    for (size_t i = 0; i < volume_voxels(&v); i++) v.voxel[i] = (float)((random = random * 1664525 + 1) >> 8);
+    CHECK(!nifti_write(&v, in_folder("b.nii"), VOXEL_F32, &e) &&
+              !file_read(in_folder("b.nii"), 0, &data, &size, &e) &&
+              (packed = gzip_compress(data, size, 6, &packed_size)) && packed_size > 50000 &&
+              !file_write(in_folder("b.nii.gz"), packed, packed_size, &e),
+          "%zu bytes: %s", packed_size, e.text);
+    expect_voxels(&v, in_folder("b.nii"), "plain");
+    expect_voxels(&v, in_folder("b.nii.gz"), "packed");
+    unsigned char *named = malloc(packed_size + NAME);
+    memcpy(named, packed, 10);
+    memset(named + 10, 'n', NAME - 1);
+    named[10 + NAME - 1] = 0;
+    named[3] |= 8; /* RFC 1952: FNAME */
+    memcpy(named + 10 + NAME, packed + 10, packed_size - 10);
+    CHECK(!file_write(in_folder("n.nii.gz"), named, packed_size + NAME, &e), "%s", e.text);
+    expect_voxels(&v, in_folder("n.nii.gz"), "a long name");
+    for (int cut = 0; cut < 2; cut++) { /* the header is there, or not even its code */
+        const size_t part = cut ? NAME : NAME + packed_size / 2;
+        CHECK(!file_write(in_folder("n.nii.gz"), named, part, &e), "%s", e.text);
+        CHECK(volume_read_header(&r, in_folder("n.nii.gz"), &e) == (cut ? -1 : 0), "cut off: %s", e.text);
+        CHECK(volume_read(&r, in_folder("n.nii.gz"), &e) && strstr(e.text, "n.nii.gz: ") &&
+                  strstr(e.text, "cut off"),
+              "cut off: %s", e.text);
+    }
+    free(packed);
+    memcpy(data + 344, "ni1", 4);
+    memset(data + 108, 0, 4);
+    packed = gzip_compress(data + 352, size - 352, 6, &packed_size);
+    CHECK(!file_write(in_folder("b.hdr"), data, 348, &e) &&
+              !file_write(in_folder("b.img.gz"), packed, packed_size, &e),
+          "%s", e.text);
+    expect_voxels(&v, in_folder("b.hdr"), "pair");
+    CHECK(!file_write(in_folder("b.img.gz"), packed, packed_size / 2, &e), "%s", e.text);
+    CHECK(volume_read(&r, in_folder("b.hdr"), &e) && strstr(e.text, "b.img.gz: ") &&
+              strstr(e.text, "cut off"),
+          "half of a pair: %s", e.text);
+    free(named);
+    free(packed);
+    free(data);
+    volume_free(&v);
+}
+
 /* The same header in the other byte order, and as a pair of files. */
 static void check_nifti_layouts(void)
 {
@@ -291,6 +357,43 @@ static void check_others(void)
 
 /* ---- files and PNG ------------------------------------------------------------------------------------- */
 
+struct pieces {
+    unsigned char *data;
+    size_t size;
+};
+
+static void take_piece(void *context, const void *data, size_t size)
+{
+    struct pieces *p = context;
+    memcpy(p->data + p->size, data, size);
+    p->size += size;
+}
+
+static void check_pieces(void)
+{
+    enum { SIZE = 100000 };
+    struct error e = {""};
+    struct pieces p = {malloc(SIZE), 0};
+    unsigned char *all = malloc(SIZE), *copy;
+    size_t size;
+    for (int i = 0; i < SIZE; i++) all[i] = (unsigned char)(i % 251);
+    CHECK(!file_write(in_folder("long"), all, SIZE, &e) &&
+              !file_pieces(in_folder("long"), take_piece, &p, &e) && p.size == SIZE &&
+              memcmp(p.data, all, SIZE) == 0,
+          "%zu bytes in pieces: %s", p.size, e.text);
+    CHECK(!file_copy(in_folder("long"), in_folder("copy"), &e) &&
+              !file_read(in_folder("copy"), 0, &copy, &size, &e) && size == SIZE &&
+              memcmp(copy, all, SIZE) == 0,
+          "a copy: %s", e.text);
+    CHECK(file_pieces(folder, take_piece, &p, &e) && strstr(e.text, "is a folder"), "%s", e.text);
+    CHECK(file_copy(in_folder("none"), in_folder("copied"), &e) && strstr(e.text, "none: No such file") &&
+              !file_exists(in_folder("copied")),
+          "%s", e.text);
+    free(copy);
+    free(all);
+    free(p.data);
+}
+
 static void check_files(void)
 {
     struct error e = {""};
@@ -409,10 +512,12 @@ int main(void)
     check_left_over();
     check_nifti_types();
     check_nifti_headers();
+    check_nifti_beginnings();
     check_nifti_layouts();
     check_nifti_2();
     check_others();
     check_files();
+    check_pieces();
     check_png();
     char command[64];
     snprintf(command, sizeof command, "rm -rf %s", folder);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "io/base/file.h"
+#include "io/base/sha256.h"
 #include "nn/plan/fingerprint.h"
 #include "nn/prepare/case_store.h"
 #include "tensor/ops/ops.h"
@@ -124,7 +125,22 @@ static void check_good_dataset(void)
               memcmp(s.label, label, N) == 0,
           "voxels read back");
     sample_free(&s);
-    CHECK(dataset_hash(&d, hash, &e) == 0 && strlen(hash) == 64, "%s", e.text);
+    static const char *const files[] = {"dataset.json", "imagesTr/a-1_0000.nii", "imagesTr/a-1_0001.nii",
+                                        "imagesTr/b_0000.nii", "imagesTr/b_0001.nii", "labelsTr/a-1.nii",
+                                        "labelsTr/b.nii"};
+    unsigned char *bytes = NULL, *file;
+    size_t size = 0, more;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        CHECK(!file_read(at(files[i]), 0, &file, &more, &e), "%s", e.text);
+        bytes = realloc(bytes, size + more);
+        memcpy(bytes + size, file, more);
+        size += more;
+        free(file);
+    }
+    sha256_hex(again, bytes, size);
+    free(bytes);
+    CHECK(dataset_hash(&d, hash, &e) == 0 && strcmp(hash, again) == 0, "the hash of all files: %s, not %s %s",
+          hash, again, e.text);
     write_text("labelsTr/b.nii", "changed");
     CHECK(dataset_hash(&d, again, &e) == 0 && strcmp(hash, again) != 0, "another hash for other bytes");
     dataset_close(&d);

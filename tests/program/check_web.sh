@@ -1,8 +1,8 @@
 #!/bin/sh
 # check_web.sh - web/nephron.html in headless Chromium, driven as by a user: label maps and probabilities are
 # the program's, with both modules; NIfTI, DICOM folders, run folders, zips and weights alone; what is wrong
-# is said and what was loaded stays; cancelling. Before, the page's worker in node. Run by check-all. SHOTS=DIR also keeps screenshots. Builds
-# the page where it is not there.
+# is said and what was loaded stays; cancelling. Before these, the page's worker in node. Run by check-all.
+# SHOTS=DIR also keeps screenshots. Builds the page where it is not there.
 . tests/program/lib.sh
 . apps/web/compilers.sh
 [ -z "$SHOTS" ] || mkdir -p "$SHOTS"

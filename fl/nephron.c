@@ -12,6 +12,7 @@
 #include "nn/planner/planner.h"
 #include "nn/train/checkpoint.h"
 #include "tensor/base/cpu.h"
+#include "tensor/graph/machine.h"
 
 /* ---- the library --------------------------------------------------------------------------------------- */
 
@@ -19,7 +20,7 @@ nephron *nephron_open(int api, int threads)
 {
     if (api != NEPHRON_API || threads < 0 || threads > 1024 || cpu_isa_unknown()) return NULL;
     nephron *n = calloc(1, sizeof *n);
-    if (n && !(n->pool = pool_create(threads ? threads : cpu_count()))) {
+    if (n && !(n->pool = pool_create(threads ? threads : machine_processors()))) {
         free(n);
         n = NULL;
     }

@@ -46,11 +46,13 @@ typedef struct nephron_server nephron_server;
 
 /* ---- the library --------------------------------------------------------------------------------------- */
 
-/* api: NEPHRON_API. threads: 0 to 1024, 0 for all cores. NULL: another interface, another number of threads,
+/* api: NEPHRON_API. threads: 0 to 1024, 0 for all cores that the process gets: fewer than the machine
+ * has where its affinity or a container's limit says so. NULL: another interface, another number of threads,
  * an environment variable NEPHRON_ISA that is no instruction set, or no memory. */
 NEPHRON_EXPORT nephron *nephron_open(int api, int threads);
 NEPHRON_EXPORT void nephron_close(nephron *n);
-/* Why the last call failed: one line that names file, field and value. Of NULL: why nephron_open failed. */
+/* Why the last call failed: one line that names file, field and value, until the next call with the handle.
+ * Of NULL: why nephron_open failed. */
 NEPHRON_EXPORT const char *nephron_error(const nephron *n);
 /* "0.1.0" */
 NEPHRON_EXPORT const char *nephron_version(void);

@@ -5,7 +5,7 @@
 #include "apps/command/evaluate.h"
 #include "io/base/file.h"
 #include "nn/measure/evaluation.h"
-#include "tensor/base/cpu.h"
+#include "tensor/graph/machine.h"
 
 static const char details[] =
     "Label maps: REF and PRED are folders whose files have the same names, or two files. Labels come from\n"
@@ -82,7 +82,7 @@ int cmd_evaluate(int argc, char **argv)
     o.ref = operands.text[0];
     o.pred = operands.text[1];
     if (json) o.out = json;
-    if (o.threads <= 0) o.threads = cpu_count();
+    if (o.threads <= 0) o.threads = machine_processors();
     int tables = file_has_suffix(o.ref, ".csv"), usage = check_usage(argv[0], &o, &operands, spec, tables);
     if (usage) return usage;
     if (tables != file_has_suffix(o.pred, ".csv")) {

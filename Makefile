@@ -206,7 +206,8 @@ CHECKS_NN = tests/unit/nn/check_baselines tests/unit/nn/check_checkpoints tests/
 	tests/unit/nn/check_stats tests/unit/nn/check_tests tests/unit/nn/check_train tests/unit/nn/check_wide
 CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_ciphers tests/unit/fl/check_compress \
 	tests/unit/fl/check_faults \
-	tests/unit/fl/check_federated tests/unit/fl/check_fingerprint tests/unit/fl/check_library_memory \
+	tests/unit/fl/check_federated tests/unit/fl/check_fingerprint tests/unit/fl/check_library_host \
+	tests/unit/fl/check_library_memory \
 	tests/unit/fl/check_peers tests/unit/fl/check_privacy tests/unit/fl/check_private \
 	tests/unit/fl/check_rounds tests/unit/fl/check_secure tests/unit/fl/check_secure_round \
 	tests/unit/fl/check_stops tests/unit/fl/check_strategies

@@ -34,6 +34,20 @@ void nephron_close(nephron *n)
     free(n);
 }
 
+int nephron_enter(nephron *n, fenv_t *before)
+{
+    if (pool_wake(n->pool)) return error_set(&n->e, "%d threads cannot be started", pool_threads(n->pool));
+    fegetenv(before);
+    fesetenv(FE_DFL_ENV);
+    return 0;
+}
+
+int nephron_leave(const fenv_t *before, int status)
+{
+    fesetenv(before);
+    return status;
+}
+
 const char *nephron_error(const nephron *n)
 {
     return n ? n->e.text
@@ -59,6 +73,7 @@ static nephron_image *image_create(nephron *n)
 nephron_image *nephron_image_read(nephron *n, const char *const *paths, int files)
 {
     const char *list[CHANNELS_MAX + 1] = {NULL};
+    fenv_t before;
     if (!n) return NULL;
     if (!paths || files < 1 || files > CHANNELS_MAX) {
         error_set(&n->e, "nephron_image_read: %d files, not 1 to %d", files, CHANNELS_MAX);
@@ -72,8 +87,13 @@ nephron_image *nephron_image_read(nephron *n, const char *const *paths, int file
     }
     nephron_image *i = image_create(n);
     if (!i) return NULL;
-    int channels = sample_channels(list, files, NULL, &n->e);
-    if (channels > 0 && sample_load(&i->sample, list, channels, NULL, NULL, &n->e) == 0) return i;
+    int status = nephron_enter(n, &before);
+    if (!status) {
+        const int channels = sample_channels(list, files, NULL, &n->e);
+        status = channels > 0 ? sample_load(&i->sample, list, channels, NULL, NULL, &n->e) : -1;
+        nephron_leave(&before, status);
+    }
+    if (!status) return i;
     free(i);
     return NULL;
 }
@@ -270,9 +290,8 @@ static int parse_weights(nephron_model *m, const void *weights, size_t bytes, st
     return status ? status : check_finite(m->model[0], e);
 }
 
-nephron_model *nephron_model_parse(nephron *n, const char *description, const void *weights, size_t bytes)
+static nephron_model *parse_model(nephron *n, const char *description, const void *weights, size_t bytes)
 {
-    if (!n) return NULL;
     if (!description || (!weights && bytes))
         return error_set(&n->e, "nephron_model_parse: no description or no weights"), NULL;
     nephron_model *m = model_handle(n);
@@ -287,6 +306,15 @@ nephron_model *nephron_model_parse(nephron *n, const char *description, const vo
     if (parse_weights(m, weights, bytes, &n->e) == 0) return m;
     nephron_model_free(m);
     return NULL;
+}
+
+nephron_model *nephron_model_parse(nephron *n, const char *description, const void *weights, size_t bytes)
+{
+    fenv_t before;
+    if (!n || nephron_enter(n, &before)) return NULL;
+    nephron_model *m = parse_model(n, description, weights, bytes);
+    nephron_leave(&before, 0);
+    return m;
 }
 
 /* ---- a new model --------------------------------------------------------------------------------------- */
@@ -361,10 +389,9 @@ static int take_description(struct run *r, const struct dataset *d, struct error
     return dataset_take_description(&r->dataset, j, d->path, e);
 }
 
-nephron_model *nephron_model_create(nephron *n, const char *dataset, const char *options)
+static nephron_model *create_model(nephron *n, const char *dataset, const char *options)
 {
     struct dataset d;
-    if (!n) return NULL;
     if (!dataset) return error_set(&n->e, "nephron_model_create: no dataset"), NULL;
     nephron_model *m = model_handle(n);
     if (!m || dataset_open(&d, dataset, &n->e)) {
@@ -378,6 +405,15 @@ nephron_model *nephron_model_create(nephron *n, const char *dataset, const char 
     if (!status) return m;
     nephron_model_free(m);
     return NULL;
+}
+
+nephron_model *nephron_model_create(nephron *n, const char *dataset, const char *options)
+{
+    fenv_t before;
+    if (!n || nephron_enter(n, &before)) return NULL;
+    nephron_model *m = create_model(n, dataset, options);
+    nephron_leave(&before, 0);
+    return m;
 }
 
 /* ---- what a model is ----------------------------------------------------------------------------------- */

@@ -15,9 +15,10 @@
  *
  * Ownership: what a function returns is freed by the function of its name; handles that were given to others
  * (a model to a trainer) must outlive them. Threads: one library handle and all that was made with it belong
- * to one thread at a time; two handles are independent. Volumes are [z][y][x][channel], labels [z][y][x],
- * float32 and uint8, x fastest but for channels; spacings in mm as z, y, x. Results have the bits of the
- * command line's, for any number of threads and on every instruction set (fp32).
+ * to one thread at a time; two handles are independent; a child of fork may go on with its copies. Volumes
+ * are [z][y][x][channel], labels [z][y][x], float32 and uint8, x fastest but for channels; spacings in mm as
+ * z, y, x. Results have the bits of the command line's, for any number of threads and on every instruction
+ * set (fp32), whatever locale, rounding or treatment of denormal numbers the caller has set.
  */
 #ifndef NEPHRON_H
 #define NEPHRON_H
@@ -179,10 +180,10 @@ NEPHRON_EXPORT int nephron_server_begin(nephron_server *s, float *task, size_t c
 NEPHRON_EXPORT int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *site,
                                          const char *state, const float *task, int round, float *weights,
                                          double numbers[NEPHRON_NUMBERS]);
-/* Takes an update into the open round, in any order; or refuses it with the reason. */
+/* Takes an update into the open round (nephron_server_begin), in any order; or refuses it with the reason. */
 NEPHRON_EXPORT int nephron_server_add(nephron_server *s, const char *site, const float *weights, size_t count,
                                       const double numbers[NEPHRON_NUMBERS]);
-/* The model receives the new global weights. On an error it stays as it was. */
+/* Ends the open round: the model receives the new global weights. On an error it stays as it was. */
 NEPHRON_EXPORT int nephron_server_end(nephron_server *s);
 /* JSON of what holds for the rounds, as in a manifest.json: "training", with the defaults of what options
  * left open, "strategy", "minimum", "local_epochs" and so on. Belongs to the server. */

@@ -151,9 +151,8 @@ int nephron_image_size(const nephron_image *i, int size[3])
     return i->sample.channels;
 }
 
-int nephron_labels_write(const nephron_image *like, const char *path, const uint8_t *map)
+static int write_labels(const nephron_image *like, const char *path, const uint8_t *map)
 {
-    if (!like) return -1;
     struct error *e = &like->n->e;
     const struct sample *s = &like->sample;
     struct volume v = {.type = VOXEL_U8, .flat = s->flat, .description = "nephron"};
@@ -172,6 +171,13 @@ int nephron_labels_write(const nephron_image *like, const char *path, const uint
     int status = volume_write(&v, path, VOXEL_U8, e);
     volume_free(&v);
     return status;
+}
+
+int nephron_labels_write(const nephron_image *like, const char *path, const uint8_t *map)
+{
+    fenv_t before;
+    if (!like || nephron_enter(like->n, &before)) return -1;
+    return nephron_leave(&before, write_labels(like, path, map));
 }
 
 /* ---- models -------------------------------------------------------------------------------------------- */
@@ -231,10 +237,9 @@ static nephron_model *model_handle(nephron *n)
     return m;
 }
 
-nephron_model *nephron_model_load(nephron *n, const char *folder, const char *fold)
+static nephron_model *load_model(nephron *n, const char *folder, const char *fold)
 {
     char folds[FOLDS_MAX][16];
-    if (!n) return NULL;
     if (!folder) return error_set(&n->e, "nephron_model_load: no folder"), NULL;
     nephron_model *m = model_handle(n);
     if (!m || run_open(&m->run, folder, &n->e)) {
@@ -254,6 +259,15 @@ nephron_model *nephron_model_load(nephron *n, const char *folder, const char *fo
     if (!status) return m;
     nephron_model_free(m);
     return NULL;
+}
+
+nephron_model *nephron_model_load(nephron *n, const char *folder, const char *fold)
+{
+    fenv_t before;
+    if (!n || nephron_enter(n, &before)) return NULL;
+    nephron_model *result = load_model(n, folder, fold);
+    nephron_leave(&before, 0);
+    return result;
 }
 
 /* The weights must be finite: a broken training predicts background without a word. */
@@ -418,9 +432,8 @@ nephron_model *nephron_model_create(nephron *n, const char *dataset, const char 
 
 /* ---- what a model is ----------------------------------------------------------------------------------- */
 
-const char *nephron_model_describe(nephron_model *m)
+static const char *describe_model(nephron_model *m)
 {
-    if (!m) return NULL;
     struct json *j = run_describe(&m->run);
     free(m->description);
     m->description = j ? json_format(j, 0) : NULL;
@@ -429,9 +442,17 @@ const char *nephron_model_describe(nephron_model *m)
     return m->description;
 }
 
-int nephron_model_save(nephron_model *m, const char *path)
+const char *nephron_model_describe(nephron_model *m)
 {
-    if (!m) return -1;
+    fenv_t before;
+    if (!m || nephron_enter(m->n, &before)) return NULL;
+    const char *result = describe_model(m);
+    nephron_leave(&before, 0);
+    return result;
+}
+
+static int save_model(nephron_model *m, const char *path)
+{
     struct model *one = nephron_single(m);
     if (!one) return -1;
     if (!path) return error_set(&m->n->e, "nephron_model_save: no path");
@@ -440,6 +461,13 @@ int nephron_model_save(nephron_model *m, const char *path)
                    : error_set(&m->n->e, "%s: out of memory for the description", path);
     json_free(j);
     return status;
+}
+
+int nephron_model_save(nephron_model *m, const char *path)
+{
+    fenv_t before;
+    if (!m || nephron_enter(m->n, &before)) return -1;
+    return nephron_leave(&before, save_model(m, path));
 }
 
 void nephron_model_free(nephron_model *m)

@@ -15,10 +15,11 @@
  *
  * Ownership: what a function returns is freed by the function of its name; handles that were given to others
  * (a model to a trainer) must outlive them. Threads: one library handle and all that was made with it belong
- * to one thread at a time; two handles are independent; a child of fork may go on with its copies. Volumes
- * are [z][y][x][channel], labels [z][y][x], float32 and uint8, x fastest but for channels; spacings in mm as
- * z, y, x. Results have the bits of the command line's, for any number of threads and on every instruction
- * set (fp32), whatever locale, rounding or treatment of denormal numbers the caller has set.
+ * to one thread at a time; two handles are independent; a child of fork may go on with its copies, but for
+ * the open round of a server, which stays one. Volumes are [z][y][x][channel], labels [z][y][x], float32 and
+ * uint8, x fastest but for channels; spacings in mm as z, y, x. Results have the bits of the command line's,
+ * for any number of threads and on every instruction set (fp32), whatever locale, rounding or treatment of
+ * denormal numbers the caller has set.
  */
 #ifndef NEPHRON_H
 #define NEPHRON_H

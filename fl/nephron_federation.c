@@ -105,10 +105,8 @@ static int set_strategy(struct agreement *f, const struct json *options, struct 
     return agreement_check(f, e);
 }
 
-nephron_server *nephron_server_open(nephron_model *m, const char *options, int sites)
+static nephron_server *open_server(nephron_model *m, const char *options, int sites)
 {
-    fenv_t before;
-    if (!m) return NULL;
     struct error *e = &m->n->e;
     struct model *one = nephron_single(m);
     nephron_server *s = one ? calloc(1, sizeof *s) : NULL;
@@ -120,13 +118,19 @@ nephron_server *nephron_server_open(nephron_model *m, const char *options, int s
     s->federation = agreement_default(&o, m->run.plan, sites);
     if (!status) status = set_strategy(&s->federation, given, e);
     json_free(given);
-    if (!status) status = nephron_enter(m->n, &before);
-    if (!status)
-        status = nephron_leave(&before,
-                               server_init(&s->server, &s->federation, one, m->n->pool, NULL, e));
+    if (!status) status = server_init(&s->server, &s->federation, one, m->n->pool, NULL, e);
     if (!status) return s;
     free(s);
     return NULL;
+}
+
+nephron_server *nephron_server_open(nephron_model *m, const char *options, int sites)
+{
+    fenv_t before;
+    if (!m || nephron_enter(m->n, &before)) return NULL;
+    nephron_server *result = open_server(m, options, sites);
+    nephron_leave(&before, 0);
+    return result;
 }
 
 void nephron_server_free(nephron_server *s)
@@ -290,9 +294,8 @@ int nephron_server_end(nephron_server *s)
     return nephron_leave(&before, end_round(s, &s->n->e));
 }
 
-const char *nephron_server_describe(nephron_server *s)
+static const char *describe_server(nephron_server *s)
 {
-    if (!s) return NULL;
     struct json *j = agreement_json(&s->federation);
     free(s->description);
     s->description = j && !json_failed(j) ? json_format(j, 0) : NULL;
@@ -301,9 +304,17 @@ const char *nephron_server_describe(nephron_server *s)
     return s->description;
 }
 
-int nephron_server_tables(const nephron_server *s, const char *folder)
+const char *nephron_server_describe(nephron_server *s)
 {
-    if (!s) return -1;
+    fenv_t before;
+    if (!s || nephron_enter(s->n, &before)) return NULL;
+    const char *result = describe_server(s);
+    nephron_leave(&before, 0);
+    return result;
+}
+
+static int write_tables(const nephron_server *s, const char *folder)
+{
     struct error *e = &s->n->e;
     const struct train_options *o = &s->federation.train;
     if (!folder || !s->history.count)
@@ -318,6 +329,13 @@ int nephron_server_tables(const nephron_server *s, const char *folder)
                      : 0;
     free(names);
     return status;
+}
+
+int nephron_server_tables(const nephron_server *s, const char *folder)
+{
+    fenv_t before;
+    if (!s || nephron_enter(s->n, &before)) return -1;
+    return nephron_leave(&before, write_tables(s, folder));
 }
 
 /* ---- a site -------------------------------------------------------------------------------------------- */

@@ -63,10 +63,10 @@ struct nephron_server {
     char *description; /* of nephron_server_describe */
 };
 
-/* What every call begins and ends with that computes: in a child of fork the pool's threads are started again;
- * and numbers are computed as in every other program, whatever the caller's thread does (rounding upwards,
- * traps, denormal numbers as zero, which a library built with -ffast-math sets when it is loaded). Enter
- * returns -1 with a message where threads cannot be started; leave returns status. */
+/* What every call begins and ends with that computes, reads or writes numbers: in a child of fork the pool's
+ * threads are started again, and arithmetic is that of every other program, whatever the caller's thread does
+ * (rounding upwards, traps, denormal numbers as zero, which a library built with -ffast-math sets when it is
+ * loaded). Enter returns -1 with a message where threads cannot be started; leave returns status. */
 int nephron_enter(nephron *n, fenv_t *before);
 int nephron_leave(const fenv_t *before, int status);
 

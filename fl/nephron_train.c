@@ -47,6 +47,15 @@ static int load_data(nephron_data *d, const nephron_model *m, const char *fold, 
     return status;
 }
 
+static int open_data(nephron_data *d, const char *dataset, const char *fold, const char *site,
+                     struct error *e)
+{
+    if (dataset_open(&d->dataset, dataset, e)) return -1;
+    if (load_data(d, d->m, fold, site, e) == 0) return 0;
+    dataset_close(&d->dataset);
+    return -1;
+}
+
 nephron_data *nephron_data_open(nephron_model *m, const char *dataset, const char *fold, const char *site)
 {
     fenv_t before;
@@ -63,12 +72,9 @@ nephron_data *nephron_data_open(nephron_model *m, const char *dataset, const cha
     if (!d) return error_set(e, "out of memory"), NULL;
     d->n = m->n;
     d->m = m;
-    if (dataset_open(&d->dataset, dataset, e) == 0) {
-        int status = nephron_enter(m->n, &before);
-        if (!status) status = nephron_leave(&before, load_data(d, m, fold, site, e));
-        if (!status) return d;
-        dataset_close(&d->dataset);
-    }
+    int status = nephron_enter(m->n, &before);
+    if (!status) status = nephron_leave(&before, open_data(d, dataset, fold, site, e));
+    if (!status) return d;
     free(d);
     return NULL;
 }
@@ -167,10 +173,8 @@ static int create_learner(nephron_trainer *t, struct model *one, uint32_t client
     return -1;
 }
 
-nephron_trainer *nephron_trainer_open(nephron_model *m, nephron_data *d, const char *options, uint32_t client)
+static nephron_trainer *open_trainer(nephron_model *m, nephron_data *d, const char *options, uint32_t client)
 {
-    fenv_t before;
-    if (!m) return NULL;
     struct error *e = &m->n->e;
     if (!d || d->m != m) return error_set(e, "nephron_trainer_open: no data, or data of another model"), NULL;
     struct model *one = nephron_single(m);
@@ -183,11 +187,19 @@ nephron_trainer *nephron_trainer_open(nephron_model *m, nephron_data *d, const c
         status = error_set(e, "options: ema is kept by the command train alone");
     if (!status && t->options.task != m->run.options.task)
         status = error_set(e, "options: task differs from the model's");
-    if (!status) status = nephron_enter(m->n, &before);
-    if (!status) status = nephron_leave(&before, create_learner(t, one, client, e));
+    if (!status) status = create_learner(t, one, client, e);
     if (!status) return t;
     free(t);
     return NULL;
+}
+
+nephron_trainer *nephron_trainer_open(nephron_model *m, nephron_data *d, const char *options, uint32_t client)
+{
+    fenv_t before;
+    if (!m || nephron_enter(m->n, &before)) return NULL;
+    nephron_trainer *t = open_trainer(m, d, options, client);
+    nephron_leave(&before, 0);
+    return t;
 }
 
 size_t nephron_trainer_bytes(const nephron_trainer *t)

@@ -54,7 +54,7 @@ static void open_session(struct session *s, int threads, int cases)
     s->d = nephron_data_create(s->m);
     add(s, 0, cases, 0);
     add(s, 0, VALIDATION, 1);
-    s->t = nephron_trainer_open(s->m, s->d, NULL, 0);
+    s->t = nephron_trainer_open(s->m, s->d, "{\"learning_rate\": 0.0123}", 0);
     CHECK(s->t != NULL, "%s", nephron_error(s->n));
 }
 

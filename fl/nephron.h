@@ -155,7 +155,7 @@ NEPHRON_EXPORT void nephron_trainer_free(nephron_trainer *t);
 
 /* out = the strategy's mean of n vectors under weights (FedAvg: examples; whole numbers from 1 to 1e9), the
  * same bits in any order. For strategies without a memory: "fedavg", "median", "trimmed", "geomedian",
- * "krum" ... */
+ * "krum" ... Those from "median" on keep the vectors in an unnamed file in $TMPDIR, else in /tmp. */
 NEPHRON_EXPORT int nephron_aggregate(nephron *n, const char *strategy, float *out, const float *const *in,
                                      const double *weights, int vectors, size_t count);
 
@@ -166,7 +166,8 @@ NEPHRON_EXPORT int nephron_aggregate(nephron *n, const char *strategy, float *ou
 #define NEPHRON_NUMBERS 8
 /* options: JSON of "training" over the model's own (epochs are rounds, iterations local ones), and
  * "strategy": {"name": "fedprox", "mu": 0.01}, "minimum" (updates that a round needs), "local_epochs" (in the
- * place of iterations). The model is the global one. */
+ * place of iterations). The model is the global one. Of two to 20 sites, and of strategies that look at each
+ * update, those of the open round are kept in an unnamed file in $TMPDIR, else in /tmp. */
 NEPHRON_EXPORT nephron_server *nephron_server_open(nephron_model *m, const char *options, int sites);
 NEPHRON_EXPORT size_t nephron_task_count(const nephron_server *s);
 /* Opens the next round and gives its task. The round keeps the weights that it begins with; adding to it and

@@ -73,6 +73,7 @@ int nephron_aggregate(nephron *n, const char *strategy, float *out, const float 
         return -1;
     }
     int status = server_init(&server, &f, layout, n->pool, NULL, e);
+    server.no_similarity = 1;
     if (!status) status = server_begin(&server, &task, e);
     if (!status) status = update_init(&u, layout->count, e);
     if (!status) status = add_vectors(&server, &u, layout, in, weights, vectors, e);

@@ -180,6 +180,29 @@ static void check_bytes(void)
     close_session(&s);
 }
 
+/* What is too large for memory goes to $TMPDIR; a mean is made without. */
+static void check_temporary(void)
+{
+    const float a[2] = {1, 5}, b[2] = {2, 6}, c[2] = {9, 7}, *const in[3] = {a, b, c};
+    const double weights[3] = {1, 1, 1};
+    float out[2];
+    nephron *n = nephron_open(NEPHRON_API, 1);
+    char *before = getenv("TMPDIR"), *kept = before ? strdup(before) : NULL;
+    setenv("TMPDIR", "/nowhere/at/all", 1);
+    CHECK(nephron_aggregate(n, "fedavg", out, in, weights, 3, 2) == 0 && out[0] == 4 && out[1] == 6,
+          "a mean of three: %s", nephron_error(n));
+    CHECK(nephron_aggregate(n, "median", out, in, weights, 3, 2) == -1 &&
+              strstr(nephron_error(n), "/nowhere/at/all"),
+          "a median without a place for its rows: %s", nephron_error(n));
+    setenv("TMPDIR", ".", 1);
+    CHECK(nephron_aggregate(n, "median", out, in, weights, 3, 2) == 0 && out[0] == 2 && out[1] == 6,
+          "a median: %s", nephron_error(n));
+    if (kept) setenv("TMPDIR", kept, 1);
+    else unsetenv("TMPDIR");
+    free(kept);
+    nephron_close(n);
+}
+
 /* Updates before a round, and after its end; a round that is ended twice. */
 static void check_order(const char *strategy)
 {
@@ -223,6 +246,7 @@ int main(void)
     check_arithmetic(want);
     check_added_cases(want);
     check_bytes();
+    check_temporary();
     check_order("fedavg");
     check_order("median");
     return check_done("check_library_host");

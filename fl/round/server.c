@@ -22,7 +22,8 @@ static int is_robust(const struct agreement *f)
 static int keeps_rows(const struct server *s)
 {
     const struct agreement *f = s->f;
-    return is_robust(f) || (!s->no_similarity && f->sites > 1 && f->sites <= SIMILARITY_SITES && !f->secure_range);
+    return is_robust(f) ||
+           (!s->no_similarity && f->sites > 1 && f->sites <= SIMILARITY_SITES && !f->secure_range);
 }
 
 static const char *spill_folder(const struct server *s)

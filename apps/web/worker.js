@@ -384,16 +384,17 @@ const parent_of = (path) => (path.includes('/') ? path.slice(0, path.lastIndexOf
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
 
-const HEADERS = /\.(nii|nii\.gz|img\.gz|hdr|nrrd|nhdr|mha|mhd|png|tif|tiff)$/i, RAW = /\.(raw|zraw|raw\.gz|img|gz|bin)$/i;
+const HEADERS = /\.(nii|nii\.gz|img\.gz|hdr|nrrd|nhdr|mha|mhd|png|tif|tiff)$/i, BESIDE = /\.(raw|zraw|raw\.gz|img|gz|bin|json)$/i;
 let loads = 0;
 
-/* Several files of known formats are channels, in the order of their names; anything else is a folder of DICOM slices. */
+/* Several files of known formats are channels, in the order of their names, beside what belongs to them (voxels, the JSON of a TIFF or of
+ * BIDS); anything else is a folder of DICOM slices. */
 async function load_image(files) {
   const all = (await gather(files, () => true)).sort((a, b) => (a.path < b.path ? -1 : 1)), base = `/image${++loads}`;
   if (!all.length) throw new Error('There are no files in what was given.');
   const voxels_of = (f) => /\.img\.gz$/i.test(f.path) && all.some((g) => g.path === f.path.replace(/img\.gz$/i, 'hdr')); /* given with its header */
   const headers = all.filter((f) => HEADERS.test(f.path) && !voxels_of(f));
-  const known = headers.length && all.every((f) => HEADERS.test(f.path) || RAW.test(f.path));
+  const known = headers.length && all.every((f) => HEADERS.test(f.path) || BESIDE.test(f.path));
   try {
     for (const f of all) put_file(`${base}/${f.path}`, await contents(f));
     let common = parent_of(all[0].path);

@@ -48,7 +48,7 @@ expect('what is saved', [...run('save(Uint8Array.of(5, 6), "m")').data], [5, 6])
 expect('a message', run('problem()').message, 'no such thing');
 /* A header and its voxels are one channel, two of them two. */
 for (const [names, wanted] of [[['b.hdr', 'b.img.gz'], 'b.hdr'], [['b.hdr.gz', 'b.img.gz'], 'b.img.gz'], [['b.img', 'b.hdr'], 'b.hdr'],
-  [['b.hdr', 'b.img.gz', 'c.hdr', 'c.img'], 'b.hdr c.hdr'], [['a.img.gz', 'b.hdr', 'b.img.gz'], 'a.img.gz b.hdr']]) {
+  [['b.hdr', 'b.img.gz', 'c.hdr', 'c.img'], 'b.hdr c.hdr'], [['a.img.gz', 'b.hdr', 'b.img.gz'], 'a.img.gz b.hdr'], [['a.nii.gz', 'a.json'], 'a.nii.gz'], [['a_0000.tif', 'a_0001.tif', 'a.json'], 'a_0000.tif a_0001.tif']]) {
   context.files = names.map((path) => ({ path, file: new Blob(['x']) }));
   await run('load_image(files)');
   expect(`channels of ${names}`, asked.replace(/\/image\d+\//g, '').replace(/\n/g, ' '), wanted);

@@ -123,9 +123,8 @@ struct file_out {
 
 /* Opens the temporary file of a target, which has one name: ".NAME.tmp-nephron" beside it. Who writes holds a
  * lock on it, which the system takes back when a process dies: so a file without one was left by a killed
- * writer, and is used again. What umask leaves of `mode` are the permissions of a new one: umask itself is the
- * whole process's, of threads that write at the same time too, and cannot be looked at without changing
- * it. */
+ * writer, and is used again. What umask leaves of `mode` are the permissions of a new one: umask is of the
+ * whole process, of threads that write at the same time too, and cannot be looked at without changing it. */
 static int open_temporary(const char *path, const char *target, mode_t mode, struct error *e)
 {
     for (int tries = 0; tries < 100; tries++) {

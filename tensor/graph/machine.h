@@ -1,5 +1,5 @@
-/* machine.h - how much memory and how many processors this process may have at the most: what the machine has,
- * or less where a container or a batch system sets a limit (Linux control groups, versions 1 and 2). */
+/* machine.h - how much memory and how many processors this process may have at the most: what the machine
+ * has, or less where a container or a batch system sets a limit (Linux control groups, versions 1 and 2). */
 #ifndef TENSOR_MACHINE_H
 #define TENSOR_MACHINE_H
 

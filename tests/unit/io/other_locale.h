@@ -1,5 +1,5 @@
-/* other_locale.h - a locale whose numbers have a comma, of a program that links the library. Machines that have
- * only C make one, where localedef and its sources are installed. */
+/* other_locale.h - a locale whose numbers have a comma, of a program that links the library. Machines that
+ * have only C make one, where localedef and its sources are installed. */
 #ifndef TESTS_OTHER_LOCALE_H
 #define TESTS_OTHER_LOCALE_H
 

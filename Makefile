@@ -66,7 +66,7 @@ TENSOR_ELEM = tensor/elem/elem.o tensor/elem/elem_avx2.o tensor/elem/elem_avx512
 	tensor/elem/elem_neon.o tensor/elem/elem_norm.o tensor/elem/elem_pooling.o tensor/elem/elem_ref.o \
 	tensor/elem/elem_scalar.o tensor/elem/elem_wasm.o
 TENSOR_GRAPH = tensor/graph/graph.o tensor/graph/graph_layout.o tensor/graph/graph_shape.o \
-	tensor/graph/machine_memory.o tensor/graph/model.o tensor/graph/plan_memory.o
+	tensor/graph/machine.o tensor/graph/model.o tensor/graph/plan_memory.o
 TENSOR_OPS = tensor/ops/ops.o tensor/ops/ops_conv.o tensor/ops/ops_loss.o tensor/ops/ops_norm.o \
 	tensor/ops/ops_shape.o
 IO_BASE = io/base/bytes.o io/base/csv.o io/base/error.o io/base/file.o io/base/json.o io/base/json_write.o \
@@ -186,8 +186,9 @@ APPS = $(APPS_BASE) $(APPS_TRAINING) $(APPS_BENCH) $(APPS_PHANTOM) $(APPS_STUDY)
 CHECKS_KERNELS = tests/kernels/check_algorithms tests/kernels/check_elem tests/kernels/check_kernels \
 	tests/kernels/check_norm tests/kernels/check_pooling_loss tests/kernels/check_tiles \
 	tests/kernels/check_transforms tests/kernels/check_winograd
-CHECKS_TENSOR = tests/unit/tensor/check_gradients tests/unit/tensor/check_graph tests/unit/tensor/check_ops \
-	tests/unit/tensor/check_record tests/unit/tensor/check_tensor
+CHECKS_TENSOR = tests/unit/tensor/check_gradients tests/unit/tensor/check_graph \
+	tests/unit/tensor/check_machine tests/unit/tensor/check_ops tests/unit/tensor/check_record \
+	tests/unit/tensor/check_tensor
 CHECKS_IO = tests/unit/io/check_arrays tests/unit/io/check_dicom tests/unit/io/check_dicom_jpeg \
 	tests/unit/io/check_dicom_labels \
 	tests/unit/io/check_dicom_place tests/unit/io/check_dicom_series tests/unit/io/check_formats \
@@ -205,7 +206,8 @@ CHECKS_NN = tests/unit/nn/check_baselines tests/unit/nn/check_checkpoints tests/
 	tests/unit/nn/check_stats tests/unit/nn/check_tests tests/unit/nn/check_train tests/unit/nn/check_wide
 CHECKS_FL = tests/unit/fl/check_allocations tests/unit/fl/check_ciphers tests/unit/fl/check_compress \
 	tests/unit/fl/check_faults \
-	tests/unit/fl/check_federated tests/unit/fl/check_fingerprint tests/unit/fl/check_library_memory \
+	tests/unit/fl/check_federated tests/unit/fl/check_fingerprint tests/unit/fl/check_library_host \
+	tests/unit/fl/check_library_memory \
 	tests/unit/fl/check_peers tests/unit/fl/check_privacy tests/unit/fl/check_private \
 	tests/unit/fl/check_rounds tests/unit/fl/check_secure tests/unit/fl/check_secure_round \
 	tests/unit/fl/check_stops tests/unit/fl/check_strategies

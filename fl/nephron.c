@@ -12,6 +12,7 @@
 #include "nn/planner/planner.h"
 #include "nn/train/checkpoint.h"
 #include "tensor/base/cpu.h"
+#include "tensor/graph/machine.h"
 
 /* ---- the library --------------------------------------------------------------------------------------- */
 
@@ -19,7 +20,7 @@ nephron *nephron_open(int api, int threads)
 {
     if (api != NEPHRON_API || threads < 0 || threads > 1024 || cpu_isa_unknown()) return NULL;
     nephron *n = calloc(1, sizeof *n);
-    if (n && !(n->pool = pool_create(threads ? threads : cpu_count()))) {
+    if (n && !(n->pool = pool_create(threads ? threads : machine_processors()))) {
         free(n);
         n = NULL;
     }
@@ -31,6 +32,20 @@ void nephron_close(nephron *n)
     if (!n) return;
     pool_destroy(n->pool);
     free(n);
+}
+
+int nephron_enter(nephron *n, fenv_t *before)
+{
+    if (pool_wake(n->pool)) return error_set(&n->e, "%d threads cannot be started", pool_threads(n->pool));
+    fegetenv(before);
+    fesetenv(FE_DFL_ENV);
+    return 0;
+}
+
+int nephron_leave(const fenv_t *before, int status)
+{
+    fesetenv(before);
+    return status;
 }
 
 const char *nephron_error(const nephron *n)
@@ -58,6 +73,7 @@ static nephron_image *image_create(nephron *n)
 nephron_image *nephron_image_read(nephron *n, const char *const *paths, int files)
 {
     const char *list[CHANNELS_MAX + 1] = {NULL};
+    fenv_t before;
     if (!n) return NULL;
     if (!paths || files < 1 || files > CHANNELS_MAX) {
         error_set(&n->e, "nephron_image_read: %d files, not 1 to %d", files, CHANNELS_MAX);
@@ -71,8 +87,13 @@ nephron_image *nephron_image_read(nephron *n, const char *const *paths, int file
     }
     nephron_image *i = image_create(n);
     if (!i) return NULL;
-    int channels = sample_channels(list, files, NULL, &n->e);
-    if (channels > 0 && sample_load(&i->sample, list, channels, NULL, NULL, &n->e) == 0) return i;
+    int status = nephron_enter(n, &before);
+    if (!status) {
+        const int channels = sample_channels(list, files, NULL, &n->e);
+        status = channels > 0 ? sample_load(&i->sample, list, channels, NULL, NULL, &n->e) : -1;
+        nephron_leave(&before, status);
+    }
+    if (!status) return i;
     free(i);
     return NULL;
 }
@@ -130,9 +151,8 @@ int nephron_image_size(const nephron_image *i, int size[3])
     return i->sample.channels;
 }
 
-int nephron_labels_write(const nephron_image *like, const char *path, const uint8_t *map)
+static int write_labels(const nephron_image *like, const char *path, const uint8_t *map)
 {
-    if (!like) return -1;
     struct error *e = &like->n->e;
     const struct sample *s = &like->sample;
     struct volume v = {.type = VOXEL_U8, .flat = s->flat, .description = "nephron"};
@@ -151,6 +171,13 @@ int nephron_labels_write(const nephron_image *like, const char *path, const uint
     int status = volume_write(&v, path, VOXEL_U8, e);
     volume_free(&v);
     return status;
+}
+
+int nephron_labels_write(const nephron_image *like, const char *path, const uint8_t *map)
+{
+    fenv_t before;
+    if (!like || nephron_enter(like->n, &before)) return -1;
+    return nephron_leave(&before, write_labels(like, path, map));
 }
 
 /* ---- models -------------------------------------------------------------------------------------------- */
@@ -210,10 +237,9 @@ static nephron_model *model_handle(nephron *n)
     return m;
 }
 
-nephron_model *nephron_model_load(nephron *n, const char *folder, const char *fold)
+static nephron_model *load_model(nephron *n, const char *folder, const char *fold)
 {
     char folds[FOLDS_MAX][16];
-    if (!n) return NULL;
     if (!folder) return error_set(&n->e, "nephron_model_load: no folder"), NULL;
     nephron_model *m = model_handle(n);
     if (!m || run_open(&m->run, folder, &n->e)) {
@@ -233,6 +259,15 @@ nephron_model *nephron_model_load(nephron *n, const char *folder, const char *fo
     if (!status) return m;
     nephron_model_free(m);
     return NULL;
+}
+
+nephron_model *nephron_model_load(nephron *n, const char *folder, const char *fold)
+{
+    fenv_t before;
+    if (!n || nephron_enter(n, &before)) return NULL;
+    nephron_model *result = load_model(n, folder, fold);
+    nephron_leave(&before, 0);
+    return result;
 }
 
 /* The weights must be finite: a broken training predicts background without a word. */
@@ -269,9 +304,8 @@ static int parse_weights(nephron_model *m, const void *weights, size_t bytes, st
     return status ? status : check_finite(m->model[0], e);
 }
 
-nephron_model *nephron_model_parse(nephron *n, const char *description, const void *weights, size_t bytes)
+static nephron_model *parse_model(nephron *n, const char *description, const void *weights, size_t bytes)
 {
-    if (!n) return NULL;
     if (!description || (!weights && bytes))
         return error_set(&n->e, "nephron_model_parse: no description or no weights"), NULL;
     nephron_model *m = model_handle(n);
@@ -286,6 +320,15 @@ nephron_model *nephron_model_parse(nephron *n, const char *description, const vo
     if (parse_weights(m, weights, bytes, &n->e) == 0) return m;
     nephron_model_free(m);
     return NULL;
+}
+
+nephron_model *nephron_model_parse(nephron *n, const char *description, const void *weights, size_t bytes)
+{
+    fenv_t before;
+    if (!n || nephron_enter(n, &before)) return NULL;
+    nephron_model *m = parse_model(n, description, weights, bytes);
+    nephron_leave(&before, 0);
+    return m;
 }
 
 /* ---- a new model --------------------------------------------------------------------------------------- */
@@ -360,10 +403,9 @@ static int take_description(struct run *r, const struct dataset *d, struct error
     return dataset_take_description(&r->dataset, j, d->path, e);
 }
 
-nephron_model *nephron_model_create(nephron *n, const char *dataset, const char *options)
+static nephron_model *create_model(nephron *n, const char *dataset, const char *options)
 {
     struct dataset d;
-    if (!n) return NULL;
     if (!dataset) return error_set(&n->e, "nephron_model_create: no dataset"), NULL;
     nephron_model *m = model_handle(n);
     if (!m || dataset_open(&d, dataset, &n->e)) {
@@ -379,11 +421,19 @@ nephron_model *nephron_model_create(nephron *n, const char *dataset, const char 
     return NULL;
 }
 
+nephron_model *nephron_model_create(nephron *n, const char *dataset, const char *options)
+{
+    fenv_t before;
+    if (!n || nephron_enter(n, &before)) return NULL;
+    nephron_model *m = create_model(n, dataset, options);
+    nephron_leave(&before, 0);
+    return m;
+}
+
 /* ---- what a model is ----------------------------------------------------------------------------------- */
 
-const char *nephron_model_describe(nephron_model *m)
+static const char *describe_model(nephron_model *m)
 {
-    if (!m) return NULL;
     struct json *j = run_describe(&m->run);
     free(m->description);
     m->description = j ? json_format(j, 0) : NULL;
@@ -392,9 +442,17 @@ const char *nephron_model_describe(nephron_model *m)
     return m->description;
 }
 
-int nephron_model_save(nephron_model *m, const char *path)
+const char *nephron_model_describe(nephron_model *m)
 {
-    if (!m) return -1;
+    fenv_t before;
+    if (!m || nephron_enter(m->n, &before)) return NULL;
+    const char *result = describe_model(m);
+    nephron_leave(&before, 0);
+    return result;
+}
+
+static int save_model(nephron_model *m, const char *path)
+{
     struct model *one = nephron_single(m);
     if (!one) return -1;
     if (!path) return error_set(&m->n->e, "nephron_model_save: no path");
@@ -403,6 +461,13 @@ int nephron_model_save(nephron_model *m, const char *path)
                    : error_set(&m->n->e, "%s: out of memory for the description", path);
     json_free(j);
     return status;
+}
+
+int nephron_model_save(nephron_model *m, const char *path)
+{
+    fenv_t before;
+    if (!m || nephron_enter(m->n, &before)) return -1;
+    return nephron_leave(&before, save_model(m, path));
 }
 
 void nephron_model_free(nephron_model *m)

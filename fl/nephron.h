@@ -15,9 +15,11 @@
  *
  * Ownership: what a function returns is freed by the function of its name; handles that were given to others
  * (a model to a trainer) must outlive them. Threads: one library handle and all that was made with it belong
- * to one thread at a time; two handles are independent. Volumes are [z][y][x][channel], labels [z][y][x],
- * float32 and uint8, x fastest but for channels; spacings in mm as z, y, x. Results have the bits of the
- * command line's, for any number of threads and on every instruction set (fp32).
+ * to one thread at a time; two handles are independent; a child of fork may go on with its copies, but for
+ * the open round of a server, which stays one. Volumes are [z][y][x][channel], labels [z][y][x], float32 and
+ * uint8, x fastest but for channels; spacings in mm as z, y, x. Results have the bits of the command line's,
+ * for any number of threads and on every instruction set (fp32), whatever locale, rounding or treatment of
+ * denormal numbers the caller has set.
  */
 #ifndef NEPHRON_H
 #define NEPHRON_H
@@ -46,11 +48,13 @@ typedef struct nephron_server nephron_server;
 
 /* ---- the library --------------------------------------------------------------------------------------- */
 
-/* api: NEPHRON_API. threads: 0 to 1024, 0 for all cores. NULL: another interface, another number of threads,
+/* api: NEPHRON_API. threads: 0 to 1024, 0 for all cores that the process gets: fewer than the machine
+ * has where its affinity or a container's limit says so. NULL: another interface, another number of threads,
  * an environment variable NEPHRON_ISA that is no instruction set, or no memory. */
 NEPHRON_EXPORT nephron *nephron_open(int api, int threads);
 NEPHRON_EXPORT void nephron_close(nephron *n);
-/* Why the last call failed: one line that names file, field and value. Of NULL: why nephron_open failed. */
+/* Why the last call failed: one line that names file, field and value, until the next call with the handle.
+ * Of NULL: why nephron_open failed. */
 NEPHRON_EXPORT const char *nephron_error(const nephron *n);
 /* "0.1.0" */
 NEPHRON_EXPORT const char *nephron_version(void);
@@ -151,7 +155,7 @@ NEPHRON_EXPORT void nephron_trainer_free(nephron_trainer *t);
 
 /* out = the strategy's mean of n vectors under weights (FedAvg: examples; whole numbers from 1 to 1e9), the
  * same bits in any order. For strategies without a memory: "fedavg", "median", "trimmed", "geomedian",
- * "krum" ... */
+ * "krum" ... Those from "median" on keep the vectors in an unnamed file in $TMPDIR, else in /tmp. */
 NEPHRON_EXPORT int nephron_aggregate(nephron *n, const char *strategy, float *out, const float *const *in,
                                      const double *weights, int vectors, size_t count);
 
@@ -162,7 +166,8 @@ NEPHRON_EXPORT int nephron_aggregate(nephron *n, const char *strategy, float *ou
 #define NEPHRON_NUMBERS 8
 /* options: JSON of "training" over the model's own (epochs are rounds, iterations local ones), and
  * "strategy": {"name": "fedprox", "mu": 0.01}, "minimum" (updates that a round needs), "local_epochs" (in the
- * place of iterations). The model is the global one. */
+ * place of iterations). The model is the global one. Of two to 20 sites, and of strategies that look at each
+ * update, those of the open round are kept in an unnamed file in $TMPDIR, else in /tmp. */
 NEPHRON_EXPORT nephron_server *nephron_server_open(nephron_model *m, const char *options, int sites);
 NEPHRON_EXPORT size_t nephron_task_count(const nephron_server *s);
 /* Opens the next round and gives its task. The round keeps the weights that it begins with; adding to it and
@@ -177,10 +182,10 @@ NEPHRON_EXPORT int nephron_server_begin(nephron_server *s, float *task, size_t c
 NEPHRON_EXPORT int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *site,
                                          const char *state, const float *task, int round, float *weights,
                                          double numbers[NEPHRON_NUMBERS]);
-/* Takes an update into the open round, in any order; or refuses it with the reason. */
+/* Takes an update into the open round (nephron_server_begin), in any order; or refuses it with the reason. */
 NEPHRON_EXPORT int nephron_server_add(nephron_server *s, const char *site, const float *weights, size_t count,
                                       const double numbers[NEPHRON_NUMBERS]);
-/* The model receives the new global weights. On an error it stays as it was. */
+/* Ends the open round: the model receives the new global weights. On an error it stays as it was. */
 NEPHRON_EXPORT int nephron_server_end(nephron_server *s);
 /* JSON of what holds for the rounds, as in a manifest.json: "training", with the defaults of what options
  * left open, "strategy", "minimum", "local_epochs" and so on. Belongs to the server. */

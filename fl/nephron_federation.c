@@ -65,9 +65,15 @@ int nephron_aggregate(nephron *n, const char *strategy, float *out, const float 
     struct server server = {0};
     struct update u = {0};
     struct task task;
+    fenv_t before;
     f.strategy = s;
     strategy_standard(f.option, s);
+    if (nephron_enter(n, &before)) {
+        model_destroy(layout);
+        return -1;
+    }
     int status = server_init(&server, &f, layout, n->pool, NULL, e);
+    server.no_similarity = 1;
     if (!status) status = server_begin(&server, &task, e);
     if (!status) status = update_init(&u, layout->count, e);
     if (!status) status = add_vectors(&server, &u, layout, in, weights, vectors, e);
@@ -75,7 +81,7 @@ int nephron_aggregate(nephron *n, const char *strategy, float *out, const float 
     update_free(&u);
     server_free(&server);
     model_destroy(layout);
-    return status;
+    return nephron_leave(&before, status);
 }
 
 /* ---- the server ---------------------------------------------------------------------------------------- */
@@ -100,9 +106,8 @@ static int set_strategy(struct agreement *f, const struct json *options, struct 
     return agreement_check(f, e);
 }
 
-nephron_server *nephron_server_open(nephron_model *m, const char *options, int sites)
+static nephron_server *open_server(nephron_model *m, const char *options, int sites)
 {
-    if (!m) return NULL;
     struct error *e = &m->n->e;
     struct model *one = nephron_single(m);
     nephron_server *s = one ? calloc(1, sizeof *s) : NULL;
@@ -118,6 +123,15 @@ nephron_server *nephron_server_open(nephron_model *m, const char *options, int s
     if (!status) return s;
     free(s);
     return NULL;
+}
+
+nephron_server *nephron_server_open(nephron_model *m, const char *options, int sites)
+{
+    fenv_t before;
+    if (!m || nephron_enter(m->n, &before)) return NULL;
+    nephron_server *result = open_server(m, options, sites);
+    nephron_leave(&before, 0);
+    return result;
 }
 
 void nephron_server_free(nephron_server *s)
@@ -141,6 +155,12 @@ static size_t weights_bytes(const nephron_server *s)
     return s->server.global->count * sizeof(float);
 }
 
+/* The sums of a round are there from its begin to its end. */
+static int check_round(const nephron_server *s, struct error *e)
+{
+    return s->open ? 0 : error_set(e, "no round is open: nephron_server_begin opens one");
+}
+
 /* Strategies look at the weights that the round began with, whatever the model became meanwhile. */
 static void put_back(nephron_server *s)
 {
@@ -149,6 +169,7 @@ static void put_back(nephron_server *s)
 
 int nephron_server_begin(nephron_server *s, float *task, size_t count, int *round)
 {
+    fenv_t before;
     if (!s) return -1;
     struct error *e = &s->n->e;
     const struct model *layout = s->server.global;
@@ -158,9 +179,10 @@ int nephron_server_begin(nephron_server *s, float *task, size_t count, int *roun
         return error_set(e, "all %d rounds are done", s->federation.train.epochs);
     if (!s->begun && !(s->begun = malloc(weights_bytes(s) + 1)))
         return error_set(e, "out of memory for the weights of a round");
+    if (nephron_enter(s->n, &before)) return -1;
     put_back(s);
     s->open = 0;
-    if (server_begin(&s->server, &s->task, e)) return -1;
+    if (nephron_leave(&before, server_begin(&s->server, &s->task, e))) return -1;
     memcpy(s->begun, layout->data, weights_bytes(s));
     s->open = 1;
     s->opened = clock_seconds();
@@ -177,13 +199,18 @@ int nephron_server_add(nephron_server *s, const char *site, const float *weights
     if (!s) return -1;
     struct error *e = &s->n->e;
     struct update u = {0};
+    fenv_t before;
     const struct model *layout = s->server.global;
     if (!site || !weights || !numbers || !*site || strlen(site) >= SITE_NAME_MAX)
         return error_set(e, "nephron_server_add: no site, weights or numbers");
     if (count != nephron_weights_count(s->m))
         return error_set(e, "site %s: %zu weights, the model has %zu", site, count,
                          nephron_weights_count(s->m));
-    if (update_init(&u, layout->count, e)) return -1;
+    if (check_round(s, e) || update_init(&u, layout->count, e)) return -1;
+    if (nephron_enter(s->n, &before)) {
+        update_free(&u);
+        return -1;
+    }
     snprintf(u.site, sizeof u.site, "%s", site);
     u.round = s->server.round;
     u.kind = UPDATE_WEIGHTS;
@@ -201,7 +228,7 @@ int nephron_server_add(nephron_server *s, const char *site, const float *weights
                      ? server_add(&s->server, &u, e)
                      : error_set(e, "answers round %g, round %d is open", numbers[6], u.round);
     update_free(&u);
-    return status ? error_prefix(e, "site %s", site) : 0;
+    return nephron_leave(&before, status ? error_prefix(e, "site %s", site) : 0);
 }
 
 /* ---- what the rounds gave ------------------------------------------------------------------------------ */
@@ -252,19 +279,24 @@ static int add_rows(nephron_server *s, int round, struct error *e)
     return status ? status : history_add(&s->history, &g, e);
 }
 
-int nephron_server_end(nephron_server *s)
+static int end_round(nephron_server *s, struct error *e)
 {
-    if (!s) return -1;
-    struct error *e = &s->n->e;
+    if (check_round(s, e)) return -1;
     put_back(s);
     if (reserve_rows(s, e) || server_end(&s->server, e)) return -1;
     s->open = 0;
     return add_rows(s, s->server.round - 1, e);
 }
 
-const char *nephron_server_describe(nephron_server *s)
+int nephron_server_end(nephron_server *s)
 {
-    if (!s) return NULL;
+    fenv_t before;
+    if (!s || nephron_enter(s->n, &before)) return -1;
+    return nephron_leave(&before, end_round(s, &s->n->e));
+}
+
+static const char *describe_server(nephron_server *s)
+{
     struct json *j = agreement_json(&s->federation);
     free(s->description);
     s->description = j && !json_failed(j) ? json_format(j, 0) : NULL;
@@ -273,9 +305,17 @@ const char *nephron_server_describe(nephron_server *s)
     return s->description;
 }
 
-int nephron_server_tables(const nephron_server *s, const char *folder)
+const char *nephron_server_describe(nephron_server *s)
 {
-    if (!s) return -1;
+    fenv_t before;
+    if (!s || nephron_enter(s->n, &before)) return NULL;
+    const char *result = describe_server(s);
+    nephron_leave(&before, 0);
+    return result;
+}
+
+static int write_tables(const nephron_server *s, const char *folder)
+{
     struct error *e = &s->n->e;
     const struct train_options *o = &s->federation.train;
     if (!folder || !s->history.count)
@@ -290,6 +330,13 @@ int nephron_server_tables(const nephron_server *s, const char *folder)
                      : 0;
     free(names);
     return status;
+}
+
+int nephron_server_tables(const nephron_server *s, const char *folder)
+{
+    fenv_t before;
+    if (!s || nephron_enter(s->n, &before)) return -1;
+    return nephron_leave(&before, write_tables(s, folder));
 }
 
 /* ---- a site -------------------------------------------------------------------------------------------- */
@@ -354,10 +401,9 @@ static int take_schedule(nephron_trainer *t, const struct agreement *f, struct e
     return 0;
 }
 
-int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *site, const char *state,
-                          const float *task, int round, float *weights, double numbers[NEPHRON_NUMBERS])
+static int client_round(nephron_trainer *t, nephron_server *s, const char *site, const char *state,
+                        const float *task, int round, float *weights, double numbers[NEPHRON_NUMBERS])
 {
-    if (!t) return -1;
     struct error *e = &t->n->e;
     if (!s) return error_set(e, "nephron_client_update: no server");
     const struct agreement *f = &s->federation;
@@ -399,4 +445,12 @@ int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *sit
     for (int k = 0; k < vectors; k++) free(vector[k]);
     update_free(&u);
     return status;
+}
+
+int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *site, const char *state,
+                          const float *task, int round, float *weights, double numbers[NEPHRON_NUMBERS])
+{
+    fenv_t before;
+    if (!t || nephron_enter(t->n, &before)) return -1;
+    return nephron_leave(&before, client_round(t, s, site, state, task, round, weights, numbers));
 }

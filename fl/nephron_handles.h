@@ -2,6 +2,8 @@
 #ifndef FL_NEPHRON_HANDLES_H
 #define FL_NEPHRON_HANDLES_H
 
+#include <fenv.h>
+
 #include "fl/nephron.h"
 #include "fl/round/history.h"
 #include "io/base/error.h"
@@ -60,6 +62,13 @@ struct nephron_server {
     int names;
     char *description; /* of nephron_server_describe */
 };
+
+/* What every call begins and ends with that computes, reads or writes numbers: in a child of fork the pool's
+ * threads are started again, and arithmetic is that of every other program, whatever the caller's thread does
+ * (rounding upwards, traps, denormal numbers as zero, which a library built with -ffast-math sets when it is
+ * loaded). Enter returns -1 with a message where threads cannot be started; leave returns status. */
+int nephron_enter(nephron *n, fenv_t *before);
+int nephron_leave(const fenv_t *before, int status);
 
 /* An option that a call takes beside those of training, and what its value must be. */
 struct own_option {

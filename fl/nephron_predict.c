@@ -36,11 +36,10 @@ static int check_image(const nephron_model *m, const nephron_image *i)
     return error_set(&m->n->e, "the image has %d channels, the model takes %d", i->sample.channels, channels);
 }
 
-size_t nephron_predict_bytes(nephron_model *m, const nephron_image *i)
+static size_t predict_bytes(nephron_model *m, const nephron_image *i)
 {
     size_t bytes = 0, voxels = 1;
     struct infer_case c = {0};
-    if (check_image(m, i)) return 0;
     for (int a = 0; a < 3; a++) {
         c.size[a] = i->sample.size[a];
         c.spacing[a] = i->sample.spacing[a];
@@ -57,6 +56,15 @@ size_t nephron_predict_bytes(nephron_model *m, const nephron_image *i)
     if (prepare_segmenter(m) || infer_bytes(&bytes, &c, &m->segmenter.predictor[0], m->run.plan, 1, &m->n->e))
         return 0;
     return bytes + image + graph_bytes(m->segmenter.predictor[0].graph);
+}
+
+size_t nephron_predict_bytes(nephron_model *m, const nephron_image *i)
+{
+    fenv_t before;
+    if (check_image(m, i) || nephron_enter(m->n, &before)) return 0;
+    const size_t bytes = predict_bytes(m, i);
+    nephron_leave(&before, 0);
+    return bytes;
 }
 
 int nephron_copy_image(struct sample *s, const nephron_image *i, struct error *e)
@@ -115,13 +123,15 @@ static int classify(nephron_model *m, const nephron_image *i, float *probabiliti
 
 int nephron_predict(nephron_model *m, const nephron_image *i, uint8_t *map, float *probabilities)
 {
+    fenv_t before;
     if (check_image(m, i)) return -1;
-    if (m->run.plan)
-        return map || probabilities ? segment(m, i, map, probabilities)
-                                    : error_set(&m->n->e, "nephron_predict: neither map nor probabilities");
-    if (map || !probabilities)
+    if (m->run.plan && !map && !probabilities)
+        return error_set(&m->n->e, "nephron_predict: neither map nor probabilities");
+    if (!m->run.plan && (map || !probabilities))
         return error_set(&m->n->e, "nephron_predict: a classifier gives probabilities, no map");
-    return classify(m, i, probabilities);
+    if (nephron_enter(m->n, &before)) return -1;
+    return nephron_leave(&before,
+                         m->run.plan ? segment(m, i, map, probabilities) : classify(m, i, probabilities));
 }
 
 int nephron_predict_file(nephron_model *m, const nephron_image *i, const char *path)

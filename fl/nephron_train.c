@@ -47,8 +47,18 @@ static int load_data(nephron_data *d, const nephron_model *m, const char *fold, 
     return status;
 }
 
+static int open_data(nephron_data *d, const char *dataset, const char *fold, const char *site,
+                     struct error *e)
+{
+    if (dataset_open(&d->dataset, dataset, e)) return -1;
+    if (load_data(d, d->m, fold, site, e) == 0) return 0;
+    dataset_close(&d->dataset);
+    return -1;
+}
+
 nephron_data *nephron_data_open(nephron_model *m, const char *dataset, const char *fold, const char *site)
 {
+    fenv_t before;
     if (!m) return NULL;
     struct error *e = &m->n->e;
     static const char *const folds[] = {"0", "1", "2", "3", "4", "all"};
@@ -62,10 +72,9 @@ nephron_data *nephron_data_open(nephron_model *m, const char *dataset, const cha
     if (!d) return error_set(e, "out of memory"), NULL;
     d->n = m->n;
     d->m = m;
-    if (dataset_open(&d->dataset, dataset, e) == 0) {
-        if (load_data(d, m, fold, site, e) == 0) return d;
-        dataset_close(&d->dataset);
-    }
+    int status = nephron_enter(m->n, &before);
+    if (!status) status = nephron_leave(&before, open_data(d, dataset, fold, site, e));
+    if (!status) return d;
     free(d);
     return NULL;
 }
@@ -122,17 +131,19 @@ int nephron_data_add(nephron_data *d, const nephron_image *i, const uint8_t *map
     struct sample s;
     const struct run *r = &d->m->run;
     int channels, segments;
+    fenv_t before;
     nephron_model_info(d->m, &channels, NULL, &segments);
     if (!i || (segments && !map)) return error_set(e, "nephron_data_add: no image, or no map to learn from");
     if (i->sample.channels != channels)
         return error_set(e, "the image has %d channels, the model takes %d", i->sample.channels, channels);
     struct learner_data *part = validation ? &d->validation : &d->train;
-    if (nephron_copy_image(&s, i, e)) return -1;
-    int status = map ? take_map(&s, map, &r->dataset, e) : 0;
+    if (nephron_enter(d->n, &before)) return -1;
+    int copied = nephron_copy_image(&s, i, e), status = copied;
+    if (!status && map) status = take_map(&s, map, &r->dataset, e);
     if (!status && segments) status = case_store_add(&part->store, &s, r->plan, e);
     if (!status && !segments) status = add_class(part, &s, target, r, e);
-    sample_free(&s);
-    return status;
+    if (!copied) sample_free(&s);
+    return nephron_leave(&before, status);
 }
 
 int nephron_data_cases(const nephron_data *d, int *validation)
@@ -151,9 +162,19 @@ void nephron_data_free(nephron_data *d)
     free(d);
 }
 
-nephron_trainer *nephron_trainer_open(nephron_model *m, nephron_data *d, const char *options, uint32_t client)
+/* With all that steps and validations on these cases need. */
+static int create_learner(nephron_trainer *t, struct model *one, uint32_t client, struct error *e)
 {
-    if (!m) return NULL;
+    struct learner *l = &t->learner;
+    const struct plan *p = t->m->run.plan;
+    if (learner_create(l, &t->options, p, &t->data->train, one, client, t->n->pool, e)) return -1;
+    if (!learner_own_optimizer(l, e) && !learner_reserve(l, &t->data->validation, e)) return 0;
+    learner_destroy(l);
+    return -1;
+}
+
+static nephron_trainer *open_trainer(nephron_model *m, nephron_data *d, const char *options, uint32_t client)
+{
     struct error *e = &m->n->e;
     if (!d || d->m != m) return error_set(e, "nephron_trainer_open: no data, or data of another model"), NULL;
     struct model *one = nephron_single(m);
@@ -166,15 +187,19 @@ nephron_trainer *nephron_trainer_open(nephron_model *m, nephron_data *d, const c
         status = error_set(e, "options: ema is kept by the command train alone");
     if (!status && t->options.task != m->run.options.task)
         status = error_set(e, "options: task differs from the model's");
-    if (!status)
-        status = learner_create(&t->learner, &t->options, m->run.plan, &d->train, one, client, m->n->pool, e);
-    if (!status && learner_own_optimizer(&t->learner, e)) {
-        learner_destroy(&t->learner);
-        status = -1;
-    }
+    if (!status) status = create_learner(t, one, client, e);
     if (!status) return t;
     free(t);
     return NULL;
+}
+
+nephron_trainer *nephron_trainer_open(nephron_model *m, nephron_data *d, const char *options, uint32_t client)
+{
+    fenv_t before;
+    if (!m || nephron_enter(m->n, &before)) return NULL;
+    nephron_trainer *t = open_trainer(m, d, options, client);
+    nephron_leave(&before, 0);
+    return t;
 }
 
 size_t nephron_trainer_bytes(const nephron_trainer *t)
@@ -184,15 +209,17 @@ size_t nephron_trainer_bytes(const nephron_trainer *t)
     return learner_bytes(&t->learner) + vectors * t->learner.model->count * sizeof(float);
 }
 
-int nephron_train(nephron_trainer *t, uint64_t first_step, int steps, double *loss)
+/* Cases may have been added since the trainer was opened. */
+static int take_data(nephron_trainer *t)
+{
+    if (learner_reserve(&t->learner, &t->data->train, &t->n->e)) return -1;
+    learner_switch(&t->learner, &t->data->train, t->learner.client);
+    return 0;
+}
+
+static int train_steps(nephron_trainer *t, uint64_t first_step, int steps, double *loss)
 {
     double sum = 0;
-    if (!t) return -1;
-    uint64_t all = (uint64_t)t->options.epochs * (uint64_t)t->options.iterations;
-    if (steps < 1 || first_step >= all || (uint64_t)steps > all - first_step)
-        return error_set(&t->n->e, "steps %llu to %llu: the schedule has %llu (epochs times iterations)",
-                         (unsigned long long)first_step, (unsigned long long)(first_step + (uint64_t)steps),
-                         (unsigned long long)all);
     for (int i = 0; i < steps; i++) {
         uint64_t step = first_step + (uint64_t)i;
         double one = learner_step(&t->learner, step, learner_lr(&t->options, step));
@@ -205,13 +232,30 @@ int nephron_train(nephron_trainer *t, uint64_t first_step, int steps, double *lo
     return 0;
 }
 
+int nephron_train(nephron_trainer *t, uint64_t first_step, int steps, double *loss)
+{
+    fenv_t before;
+    if (!t) return -1;
+    uint64_t all = (uint64_t)t->options.epochs * (uint64_t)t->options.iterations;
+    if (steps < 1 || first_step >= all || (uint64_t)steps > all - first_step)
+        return error_set(&t->n->e, "steps %llu to %llu: the schedule has %llu (epochs times iterations)",
+                         (unsigned long long)first_step, (unsigned long long)(first_step + (uint64_t)steps),
+                         (unsigned long long)all);
+    if (nephron_enter(t->n, &before)) return -1;
+    const int status = take_data(t);
+    return nephron_leave(&before, status ? status : train_steps(t, first_step, steps, loss));
+}
+
 int nephron_validate(nephron_trainer *t, double *loss, double *metric)
 {
     struct validation v;
-    if (!t) return -1;
+    fenv_t before;
+    if (!t || nephron_enter(t->n, &before)) return -1;
     int batches = (t->options.iterations + 4) / 5;
-    if (learner_validate(&v, &t->learner, &t->data->validation, batches < 50 ? batches : 50, &t->n->e))
-        return -1;
+    const int status = learner_validate(&v, &t->learner, &t->data->validation, batches < 50 ? batches : 50,
+                                        &t->n->e);
+    nephron_leave(&before, status);
+    if (status) return -1;
     if (loss) *loss = v.loss;
     if (metric) *metric = v.metric;
     return 0;

@@ -95,7 +95,7 @@ int app_usage(const char *command, const char *format, ...);
 #define OPTION_HEADING(text) "", 0, OPTION_GROUP, 0, 0, text, 0, 0, 0
 #define OPTION_THREADS(variable)                                                                             \
     {                                                                                                        \
-        "threads", 'j', OPTION_INT, &(variable), "N", "threads (default: all cores)", 1, 1024, 0             \
+        "threads", 'j', OPTION_INT, &(variable), "N", "threads (default: all cores it gets)", 1, 1024, 0     \
     }
 #define OPTION_SEED_(variable)                                                                               \
     {                                                                                                        \

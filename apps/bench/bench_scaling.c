@@ -20,6 +20,7 @@
 #include "apps/bench/bench_subject.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
+#include "tensor/graph/machine.h"
 
 enum { OPS_MAX = 1024, REPEATS = 4, HANDOVERS = 4000 };
 enum { COPY_FLOATS = 16 << 20, COPY_JOBS = 64 };
@@ -235,7 +236,7 @@ static void put_rows(struct text *table, const struct scaling *s, const char *na
 static int scale_case(struct text *table, const struct scaling_options *o, const struct bench_case *c,
                       int bf16, struct scaling *s, struct error *e)
 {
-    const int cores = cpu_count();
+    const int cores = machine_processors();
     if (find_apart(s->real, NULL, 0, 1, 0, e)) return -1;
     s->one_bandwidth = s->real->bandwidth;
     if (cores > 1 && find_apart(s->real, NULL, 0, 2, 0, e)) return -1;

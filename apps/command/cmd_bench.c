@@ -9,7 +9,7 @@
 #include "io/base/file.h"
 #include "io/base/json.h"
 #include "io/base/text.h"
-#include "tensor/base/cpu.h"
+#include "tensor/graph/machine.h"
 
 static const char bench_details[] =
     "kernels    convolution layers: forward (fwd), gradient of the input (bwd_d) and of the weights (bwd_w)\n"
@@ -94,7 +94,7 @@ int cmd_bench(int argc, char **argv)
                          list ? "threads-list" : "bandwidth");
     if (strcmp(what, "scaling") == 0 && threads > 0)
         return app_usage(argv[0], "--threads changes nothing with scaling, which --threads-list is for");
-    if (threads <= 0) threads = cpu_count();
+    if (threads <= 0) threads = machine_processors();
     if (strcmp(what, "kernels") == 0) status = bench_kernels(&table, threads, filter, precision, &e);
     else if (strcmp(what, "step") == 0 || strcmp(what, "inference") == 0)
         status = bench_networks(&table, threads, filter, precision, what[0] == 'i', &e);

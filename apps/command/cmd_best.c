@@ -15,7 +15,7 @@
 #include "apps/base/result_tables.h"
 #include "io/base/file.h"
 #include "io/base/text.h"
-#include "tensor/base/cpu.h"
+#include "tensor/graph/machine.h"
 
 enum { RUNS_MAX = 16 };
 
@@ -279,7 +279,7 @@ int cmd_best(int argc, char **argv)
         v->out = out;
         v->ref = ref;
         v->ensembles = ensembles;
-        v->threads = threads > 0 ? threads : cpu_count();
+        v->threads = threads > 0 ? threads : machine_processors();
         v->quiet = quiet;
         v->runs = operands.count;
         status = find_best(v, operands.text, &e);

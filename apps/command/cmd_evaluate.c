@@ -5,7 +5,7 @@
 #include "apps/command/evaluate.h"
 #include "io/base/file.h"
 #include "nn/measure/evaluation.h"
-#include "tensor/base/cpu.h"
+#include "tensor/graph/machine.h"
 
 static const char details[] =
     "Label maps: REF and PRED are folders whose files have the same names, or two files. Labels come from\n"
@@ -85,7 +85,7 @@ int cmd_evaluate(int argc, char **argv)
     static const char *const two_classes[] = {"threshold", "validation", "prior-to", NULL};
     for (const char *const *name = two_classes; *name && !o.two_classes; name++)
         if (options_given(&operands, *name)) o.two_classes = *name;
-    if (o.threads <= 0) o.threads = cpu_count();
+    if (o.threads <= 0) o.threads = machine_processors();
     int tables = file_has_suffix(o.ref, ".csv"), usage = check_usage(argv[0], &o, &operands, spec, tables);
     if (usage) return usage;
     if (tables != file_has_suffix(o.pred, ".csv")) {

@@ -12,8 +12,8 @@
 #include "io/base/file.h"
 #include "io/image/voxels.h"
 #include "io/base/json.h"
-#include "tensor/base/cpu.h"
 #include "tensor/base/pool.h"
+#include "tensor/graph/machine.h"
 
 struct record { /* what the tables tell of a case when its images are written */
     struct assignment is;
@@ -436,7 +436,7 @@ static int make_dataset(struct work *w, int threads, struct error *e)
 int cmd_phantom(int argc, char **argv)
 {
     struct work w = {.cases = 60, .difficulty = 1, .size = "small", .options = {.seed = 1}};
-    int threads = cpu_count();
+    int threads = machine_processors();
     const struct option_spec spec[] = {
         {"cases", 'n', OPTION_INT, &w.cases, "N", "how many patients (60)", 1, 9999, 0},
         {"size", 0, OPTION_TEXT, &w.size, "SIZE",

@@ -15,7 +15,7 @@
 #include "nn/planner/planner.h"
 #include "nn/folder/run.h"
 #include "nn/planner/plans_json.h"
-#include "tensor/base/cpu.h"
+#include "tensor/graph/machine.h"
 
 struct planning {
     struct budget budget;
@@ -361,7 +361,7 @@ int cmd_plan(int argc, char **argv)
     if (plan_options_network(o, network, preset, &e)) return app_usage("plan", "%s", e.text);
     o->norm = norm ? network_norm_find(norm) : NULL;
     if (width) o->base_features = width;
-    if (w.threads <= 0) w.threads = cpu_count();
+    if (w.threads <= 0) w.threads = machine_processors();
     w.budget.fixed_features = width > 0;
     if (operands.count == 1 && w.dataset_json)
         return app_usage("plan", "takes DATASET or --dataset, not both");

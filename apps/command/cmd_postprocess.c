@@ -5,7 +5,7 @@
 #include "apps/base/options.h"
 #include "apps/base/result_tables.h"
 #include "io/base/file.h"
-#include "tensor/base/cpu.h"
+#include "tensor/graph/machine.h"
 
 static int determine(const char *path, const char *ref, const char *out, int threads, int quiet,
                      struct error *e)
@@ -52,7 +52,7 @@ int cmd_postprocess(int argc, char **argv)
     struct error e = {""};
     int status;
     if (!options_parse(&operands, argc, argv, &help, 1, 1, &status)) return status;
-    return determine(operands.text[0], ref, out, threads > 0 ? threads : cpu_count(), quiet, &e)
+    return determine(operands.text[0], ref, out, threads > 0 ? threads : machine_processors(), quiet, &e)
                ? app_fail(&e)
                : 0;
 }

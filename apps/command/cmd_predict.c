@@ -17,7 +17,7 @@
 #include "io/base/text.h"
 #include "nn/folder/run.h"
 #include "tensor/base/clock.h"
-#include "tensor/base/cpu.h"
+#include "tensor/graph/machine.h"
 
 /* ---- segmentation -------------------------------------------------------------------------------------- */
 
@@ -462,7 +462,7 @@ int cmd_predict(int argc, char **argv)
     p.to_file = format != NULL;
     if (format && !format->write)
         return app_usage(argv[0], "-o %s: %s files are read, not written", p.out, format->name);
-    if (p.threads <= 0) p.threads = cpu_count();
+    if (p.threads <= 0) p.threads = machine_processors();
     p.pool = pool_create(p.threads);
     if (!p.pool) status = error_set(&e, "cannot start %d threads", p.threads);
     if (!status) status = run_predict(&p, &e);

@@ -20,6 +20,7 @@
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
 #include "tensor/base/pool.h"
+#include "tensor/graph/machine.h"
 
 /* quick: minutes on two cores. standard: five seeds in about an hour. paper: the paper's 987 patients in a
  * day. full: nnU-Net's width and schedule too, months; `--estimate` tells before. */
@@ -376,7 +377,7 @@ int cmd_study(int argc, char **argv)
     if (!s) return error_set(&e, "out of memory"), app_fail(&e);
     *s = (struct study){.out = "study",
                         .seed = 1,
-                        .threads = cpu_count(),
+                        .threads = machine_processors(),
                         .dice_margin = 0.05,
                         .auc_margin = 0.05,
                         .start = clock_seconds(),

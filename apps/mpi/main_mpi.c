@@ -14,6 +14,7 @@
 #include "apps/base/options.h"
 #include "apps/training/training.h"
 #include "tensor/base/cpu.h"
+#include "tensor/graph/machine.h"
 
 enum { PIECE = 1 << 28, TAG = 1 }; /* counts of MPI are int: large vectors go in pieces */
 
@@ -66,7 +67,7 @@ static int threads_here(void)
         MPI_Comm_size(machine, &ranks);
         MPI_Comm_free(&machine);
     }
-    return cpu_count() > ranks ? cpu_count() / ranks : 1;
+    return machine_processors() > ranks ? machine_processors() / ranks : 1;
 }
 
 int main(int argc, char **argv)

@@ -24,7 +24,7 @@
 #include "nn/planner/plans_json.h"
 #include "nn/train/checkpoint.h"
 #include "nn/train/learner_data.h"
-#include "tensor/base/cpu.h"
+#include "tensor/graph/machine.h"
 
 static void tell(const struct training_arguments *a, const char *line)
 {
@@ -575,7 +575,7 @@ int federation_step(const struct training_arguments *a)
     while (strcmp(s->name, a->federation.as) != 0) s++;
     if (!a->data != !s->needs_data || !a->federation.name != !s->needs_name)
         return app_usage(a->command, "usage: nephron %s", s->usage);
-    struct pool *pool = pool_create(a->threads > 0 ? a->threads : cpu_count());
+    struct pool *pool = pool_create(a->threads > 0 ? a->threads : machine_processors());
     int status = pool ? s->run(a, pool, &e) : error_set(&e, "cannot start threads");
     if (pool) pool_destroy(pool);
     return status < 0 ? app_fail(&e) : status;

@@ -27,6 +27,7 @@
 #include "nn/train/learner_data.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
+#include "tensor/graph/machine.h"
 
 /* The process that writes the run's files: the only one, or rank 0 of several. */
 static int serves(const struct training *t)
@@ -462,7 +463,7 @@ static int run_training(struct training *t, struct error *e)
 
 int training_main(int argc, char **argv, int federated)
 {
-    return training_main_peers(argc, argv, federated, NULL, cpu_count());
+    return training_main_peers(argc, argv, federated, NULL, machine_processors());
 }
 
 int training_main_peers(int argc, char **argv, int federated, const struct federate_peers *peers, int threads)

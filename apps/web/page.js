@@ -53,8 +53,17 @@ async function start_worker() {
 async function restart() {
   await start_worker();
   app.dead = false;
-  if (app.image) await ask('image', { files: app.image.source });
-  if (app.model) await ask('model', { files: app.model.source });
+  for (const what of ['image', 'model'])
+    if (app[what]) await ask(what, { files: app[what].source }).catch((e) => lose(what, e));
+}
+
+/* A file that is not there any more: the page does not go on as if it were. */
+function lose(what, e) {
+  if (e.message === 'cancelled') throw e;
+  app[what] = null;
+  $(`${what}-card`).classList.remove('done');
+  $(`${what}-about`).textContent = '';
+  problem(what, `${e.message.replace(/\.$/, '')}. Give the ${what} again.`);
 }
 
 /* ---- words ------------------------------------------------------------------------------------------------------- */
@@ -120,7 +129,7 @@ async function load_now(what, files) {
   } catch (e) {
     $(`${what}-about`).textContent = before;
     problem(what, app[what] ? `${e.message.replace(/\.$/, '')}. The ${what} above is kept.` : e.message);
-    if (app.dead) await restart();
+    if (app.dead) await restart().catch((e) => problem('run', e.message));
   }
   app.busy = '';
   refresh();
@@ -223,7 +232,7 @@ async function predict() {
     $('progress').hidden = true;
     if (e.message === 'cancelled') return; /* cancel() goes on */
     problem('run', e.message);
-    if (app.dead) await restart();
+    if (app.dead) await restart().catch((e) => problem('run', e.message));
   }
   app.busy = '';
   refresh();

@@ -20,6 +20,12 @@ void pool_destroy(struct pool *pool)
     free(pool);
 }
 
+int pool_wake(struct pool *pool)
+{
+    (void)pool;
+    return 0;
+}
+
 int pool_threads(const struct pool *pool)
 {
     (void)pool;

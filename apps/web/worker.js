@@ -267,15 +267,23 @@ const wasi = {
 
 /* ---- calls ------------------------------------------------------------------------------------------------------- */
 
-function c_string(at) {
-  const b = bytes();
+/* A place in the module's memory: its functions give those in the upper half of 4 GB as negative numbers. */
+const place = (at) => at >>> 0;
+
+/* What the module imports. */
+const system = new Proxy(wasi, {
+  get: (t, name) => (...values) => (t[name] ? t[name](...values.map((v) => (typeof v === 'number' ? place(v) : v))) : ERROR.NOSYS),
+});
+
+function c_string(from) {
+  const b = bytes(), at = place(from);
   let end = at;
   while (b[end]) end++;
   return text_at(at, end - at);
 }
 
 function with_string(text, call) {
-  const encoded = new TextEncoder().encode(text + '\0'), at = wasm.web_malloc(encoded.length);
+  const encoded = new TextEncoder().encode(text + '\0'), at = place(wasm.web_malloc(encoded.length));
   if (!at) throw new Error('out of memory');
   bytes().set(encoded, at);
   try {
@@ -291,7 +299,7 @@ function problem() {
 }
 
 async function start(modules) {
-  const imports = { wasi_snapshot_preview1: new Proxy(wasi, { get: (t, name) => t[name] || (() => ERROR.NOSYS) }),
+  const imports = { wasi_snapshot_preview1: system,
     env: { web_progress: (done, of) => postMessage({ progress: [done, of] }) } };
   let level = '', failure = null;
   for (const name of ['relaxed', 'simd128']) {
@@ -376,15 +384,17 @@ const parent_of = (path) => (path.includes('/') ? path.slice(0, path.lastIndexOf
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
 
-const HEADERS = /\.(nii|nii\.gz|img\.gz|hdr|nrrd|nhdr|mha|mhd|png|tif|tiff)$/i, RAW = /\.(raw|zraw|raw\.gz|img|gz|bin)$/i;
+const HEADERS = /\.(nii|nii\.gz|img\.gz|hdr|nrrd|nhdr|mha|mhd|png|tif|tiff)$/i, BESIDE = /\.(raw|zraw|raw\.gz|img|gz|bin|json)$/i;
 let loads = 0;
 
-/* Several files of known formats are channels, in the order of their names; anything else is a folder of DICOM slices. */
+/* Several files of known formats are channels, in the order of their names, beside what belongs to them (voxels, the JSON of a TIFF or of
+ * BIDS); anything else is a folder of DICOM slices. */
 async function load_image(files) {
   const all = (await gather(files, () => true)).sort((a, b) => (a.path < b.path ? -1 : 1)), base = `/image${++loads}`;
   if (!all.length) throw new Error('There are no files in what was given.');
-  const headers = all.filter((f) => HEADERS.test(f.path));
-  const known = headers.length && all.every((f) => HEADERS.test(f.path) || RAW.test(f.path));
+  const voxels_of = (f) => /\.img\.gz$/i.test(f.path) && all.some((g) => g.path === f.path.replace(/img\.gz$/i, 'hdr')); /* given with its header */
+  const headers = all.filter((f) => HEADERS.test(f.path) && !voxels_of(f));
+  const known = headers.length && all.every((f) => HEADERS.test(f.path) || BESIDE.test(f.path));
   try {
     for (const f of all) put_file(`${base}/${f.path}`, await contents(f));
     let common = parent_of(all[0].path);
@@ -393,7 +403,7 @@ async function load_image(files) {
     if (with_string(paths.map((p) => p.replace(/\/$/, '')).join('\n'), (at) => wasm.web_image_read(at))) throw problem();
     const name = known || all.length === 1 ? all.find((f) => !known || HEADERS.test(f.path)).path.split('/').pop() : common.replace(/\/$/, '').split('/').pop() || 'DICOM';
     const about = JSON.parse(c_string(wasm.web_image_describe()));
-    const count = about.channels * about.size.reduce((a, b) => a * b, 1), from = wasm.web_image_voxels();
+    const count = about.channels * about.size.reduce((a, b) => a * b, 1), from = place(wasm.web_image_voxels());
     return { ...about, name, files: all.length, voxels: new Float32Array(wasm.memory.buffer.slice(from, from + 4 * count)) };
   } finally {
     remove(base);
@@ -435,7 +445,7 @@ async function load_model(files) {
 }
 
 function segment() {
-  const at = wasm.web_segment();
+  const at = place(wasm.web_segment());
   if (!at) throw problem();
   const about = JSON.parse(c_string(wasm.web_image_describe())), count = about.size.reduce((a, b) => a * b, 1);
   const map = bytes().slice(at, at + count);
@@ -444,7 +454,7 @@ function segment() {
 }
 
 function classify(classes) {
-  const at = wasm.web_classify();
+  const at = place(wasm.web_classify());
   if (!at) throw problem();
   const probabilities = Array.from(new Float32Array(wasm.memory.buffer.slice(at, at + 4 * classes)));
   wasm.web_free(at);
@@ -452,7 +462,7 @@ function classify(classes) {
 }
 
 function save(map, name) {
-  const at = wasm.web_malloc(map.length), path = `/out/${name}`;
+  const at = place(wasm.web_malloc(map.length)), path = `/out/${name}`;
   if (!at) throw new Error('out of memory for the label map');
   bytes().set(map, at);
   make_folder('/out');

@@ -19,9 +19,17 @@ static int is_robust(const struct agreement *f)
     return f->strategy->sums == 0;
 }
 
-static int keeps_rows(const struct agreement *f)
+static int keeps_rows(const struct server *s)
 {
-    return is_robust(f) || (f->sites > 1 && f->sites <= SIMILARITY_SITES && !f->secure_range);
+    const struct agreement *f = s->f;
+    return is_robust(f) ||
+           (!s->no_similarity && f->sites > 1 && f->sites <= SIMILARITY_SITES && !f->secure_range);
+}
+
+static const char *spill_folder(const struct server *s)
+{
+    const char *temporary = getenv("TMPDIR");
+    return s->spill ? s->spill : temporary && *temporary ? temporary : "/tmp";
 }
 
 /* Else running variances are averaged plainly: what is hidden or bounded cannot be squared. */
@@ -43,7 +51,7 @@ int server_init(struct server *s, const struct agreement *f, struct model *globa
     s->global = global;
     s->pool = pool;
     s->clip = f->privacy.clip;
-    s->spill = spill ? spill : "/tmp";
+    s->spill = spill;
     s->update = calloc((size_t)f->sites + 1, sizeof *s->update);
     s->next = calloc(global->count + 1, sizeof *s->next);
     int missing = !s->update || !s->next;
@@ -84,7 +92,7 @@ int server_begin(struct server *s, struct task *t, struct error *e)
         if (merges_variances(s->f) && exact_sum_pairs(&s->sum[k], s->global, e))
             return -1;
     }
-    if (keeps_rows(s->f) && !(s->rows = file_scratch(s->spill, row_bytes(s), e))) return -1;
+    if (keeps_rows(s) && !(s->rows = file_scratch(spill_folder(s), row_bytes(s), e))) return -1;
     memset(t, 0, sizeof *t);
     t->round = s->round;
     t->weights = s->global->data;

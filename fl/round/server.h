@@ -33,7 +33,8 @@ struct server {
     float *slot[STRATEGY_SLOTS];
     int round; /* the one that comes, or is open */
     struct pool *pool;
-    const char *spill;
+    const char *spill; /* folder of the rows; NULL: $TMPDIR, else /tmp */
+    int no_similarity; /* set by who does not ask how alike updates are: no rows for that alone */
     double clip; /* adaptive clipping: the norm of the round that comes, or is open */
     /* the open round */
     struct exact_sum sum[STRATEGY_SUMS];
@@ -45,7 +46,7 @@ struct server {
     float *next; /* scratch: of an update that is a difference its weights; then the new ones */
 };
 
-/* Zero vectors, round 0. global: the initial weights. */
+/* Zero vectors, round 0. global: the initial weights. spill (or NULL) stays the caller's. */
 int server_init(struct server *s, const struct agreement *f, struct model *global, struct pool *pool,
                 const char *spill, struct error *e);
 void server_free(struct server *s);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,25 +131,18 @@ struct file_out {
     char *path;      /* the real name */
     char *temporary; /* NULL where the target is no regular file */
     int failure;     /* the first errno */
+    locale_t plain;  /* of numbers: a program that links us may have set another */
 };
-
-/* Permissions: of the file that is replaced; of a new one what umask leaves of rw for all. */
-static mode_t usual_mode(const char *path)
-{
-    struct stat st;
-    mode_t mask = umask(0);
-    umask(mask);
-    return stat(path, &st) == 0 ? st.st_mode & 0777 : 0666 & ~mask;
-}
 
 /* Opens the temporary file of a target, which has one name: ".NAME.tmp-nephron" beside it. Who writes holds a
  * lock on it, which the system takes back when a process dies: so a file without one was left by a killed
- * writer, and is used again. */
-static int open_temporary(const char *path, const char *target, struct error *e)
+ * writer, and is used again. What umask leaves of `mode` are the permissions of a new one: umask is of the
+ * whole process, of threads that write at the same time too, and cannot be looked at without changing it. */
+static int open_temporary(const char *path, const char *target, mode_t mode, struct error *e)
 {
     for (int tries = 0; tries < 100; tries++) {
         struct stat mine, named;
-        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, mode);
         if (fd < 0) return error_set(e, "%s: %s", target, strerror(errno));
         int locked = flock(fd, LOCK_EX | LOCK_NB) == 0 ||
                      (errno != EWOULDBLOCK && errno != EINTR); /* some network file systems have no locks */
@@ -172,8 +166,9 @@ static struct file_out *create(const char *path, int private, struct error *e)
     struct file_out *f = calloc(1, sizeof *f);
     size_t n = strlen(path), folder = (size_t)(file_name(path) - path);
     int fd;
-    if (!f || !(f->path = malloc(n + 1)) || !(f->temporary = malloc(n + 16))) {
-        if (f) free(f->path);
+    if (!f || !(f->path = malloc(n + 1)) || !(f->temporary = malloc(n + 16)) ||
+        !(f->plain = newlocale(LC_ALL_MASK, "C", NULL))) {
+        if (f) free(f->path), free(f->temporary);
         free(f);
         error_set(e, "%s: out of memory", path);
         return NULL;
@@ -181,6 +176,7 @@ static struct file_out *create(const char *path, int private, struct error *e)
     memcpy(f->path, path, n + 1);
     snprintf(f->temporary, n + 16, "%.*s.%s.tmp-nephron", (int)folder, path, path + folder);
     int there = stat(path, &st) == 0;
+    const int narrow = private || there; /* permissions are set below */
     errno = 0;
     if (there && S_ISDIR(st.st_mode)) {
         error_set(e, "%s: is a folder", path);
@@ -189,8 +185,8 @@ static struct file_out *create(const char *path, int private, struct error *e)
         f->temporary = NULL;
         f->stream = fopen(path, "wb");
         if (!f->stream) error_set(e, "%s: %s", path, strerror(errno));
-    } else if ((fd = open_temporary(f->temporary, path, e)) >= 0) {
-        fchmod(fd, private ? 0600 : usual_mode(path));
+    } else if ((fd = open_temporary(f->temporary, path, narrow ? 0600 : 0666, e)) >= 0) {
+        if (narrow) fchmod(fd, private ? 0600 : st.st_mode & 0777);
         f->stream = fdopen(fd, "wb");
         if (!f->stream) {
             error_set(e, "%s: %s", path, strerror(errno));
@@ -245,10 +241,12 @@ void file_printf(struct file_out *f, const char *format, ...)
 {
     va_list args;
     if (f->failure) return;
+    const locale_t before = uselocale(f->plain);
     errno = 0;
     va_start(args, format);
     if (vfprintf(f->stream, format, args) < 0) note_failure(f);
     va_end(args);
+    uselocale(before);
 }
 
 void file_abandon(struct file_out *f)
@@ -256,6 +254,7 @@ void file_abandon(struct file_out *f)
     if (!f) return;
     if (f->temporary) unlink(f->temporary); /* while it is locked */
     if (f->stream) fclose(f->stream);
+    freelocale(f->plain);
     free(f->temporary);
     free(f->path);
     free(f);

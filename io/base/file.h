@@ -37,6 +37,7 @@ struct file_out *file_create_private(const char *path, struct error *e);
 void file_put(struct file_out *f, const void *data, size_t size);
 /* Numbers of `width` bytes in the machine's order, written as little-endian. */
 void file_put_little(struct file_out *f, const void *data, size_t size, size_t width);
+/* Numbers have a point under every locale. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif

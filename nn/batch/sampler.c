@@ -93,7 +93,7 @@ struct batching {
     uint8_t *label;
     const struct case_store *c;
     const struct batch_spec *b;
-    int channels;
+    int channels, by_thread;
     size_t voxels, scratch_count;
 };
 
@@ -109,12 +109,13 @@ static void example_job(void *arg, int j, int thread)
     draw_centre(centre, w->c, i, b, forced, &choice);
     augment_patch(w->image + (size_t)j * w->voxels * (size_t)w->channels, w->label + (size_t)j * w->voxels,
                   &w->c->prepared[i], centre, b->patch, b->augment, &change,
-                  w->scratch + (size_t)thread * w->scratch_count);
+                  w->scratch + (size_t)(w->by_thread ? thread : j) * w->scratch_count);
 }
 
-size_t sampler_scratch(const int patch[3], int channels, const struct pool *pool)
+size_t sampler_scratch(const int patch[3], int channels, int batch, const struct pool *pool)
 {
-    return augment_scratch(patch, channels) * (size_t)pool_threads(pool) * sizeof(float);
+    const int threads = pool_threads(pool), at_once = threads < batch ? threads : batch;
+    return augment_scratch(patch, channels) * (size_t)at_once * sizeof(float);
 }
 
 void sampler_batch(float *image, uint8_t *label, const struct case_store *c, const struct batch_spec *b,
@@ -131,6 +132,7 @@ void sampler_batch(float *image, uint8_t *label, const struct case_store *c, con
                          .voxels = (size_t)b->patch[0] * (size_t)b->patch[1] * (size_t)b->patch[2]};
     w.scratch_count = augment_scratch(b->patch, w.channels);
     w.scratch = b->scratch;
+    w.by_thread = pool_threads(pool) < b->batch; /* the fewer of threads and examples */
     pool_run(pool, b->batch, example_job, &w);
 }
 

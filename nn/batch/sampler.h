@@ -19,8 +19,9 @@ struct batch_spec {
     const struct augment_options *augment; /* NULL: none (validation) */
     float *scratch;                      /* sampler_scratch bytes */
 };
-/* Bytes that a batch of patches with so many channels (a previous stage's labels too) needs on the pool. */
-size_t sampler_scratch(const int patch[3], int channels, const struct pool *pool);
+/* Bytes that a batch of patches with so many channels (a previous stage's labels too) needs on the pool: for
+ * each thread, or for each patch where these are fewer. */
+size_t sampler_scratch(const int patch[3], int channels, int batch, const struct pool *pool);
 /* Fills image [batch][pd][ph][pw][channels] and label [batch][pd][ph][pw] on the pool. Cases drawn with
  * replacement. */
 void sampler_batch(float *image, uint8_t *label, const struct case_store *c, const struct batch_spec *b,

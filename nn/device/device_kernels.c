@@ -7,6 +7,10 @@
 #error                                                                                                       \
     "floats are computed wider: other bits. s390x: -fexcess-precision=fast; i386: -msse2 -mfpmath=sse"
 #endif
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error                                                                                                       \
+    "-ffast-math (-Ofast) gives other bits, and takes numbers that are not finite for impossible: without it"
+#endif
 
 /* A loop over the outputs of a group becomes that many statements, and its sums registers. Clang does so
  * unasked. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "tensor/base/check.h"
-#include "tensor/graph/machine_memory.h"
+#include "tensor/graph/machine.h"
 
 /* ---- what a plan from a file must satisfy -------------------------------------------------------------- */
 

@@ -10,7 +10,7 @@
 #include "nn/network/network.h"
 #include "nn/train/learner_data.h"
 #include "tensor/base/check.h"
-#include "tensor/graph/machine_memory.h"
+#include "tensor/graph/machine.h"
 
 /* ---- one case ------------------------------------------------------------------------------------------ */
 

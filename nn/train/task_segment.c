@@ -108,7 +108,7 @@ static int reserve(struct learner *l, const struct learner_data *d, struct error
     struct shape s = l->image->shape;
     const int patch[3] = {s.d, s.h, s.w};
     if (room->patches) return 0;
-    room->bytes = sampler_scratch(patch, s.c, l->pool);
+    room->bytes = sampler_scratch(patch, s.c, s.n, l->pool);
     room->patches = malloc(room->bytes);
     return room->patches ? 0 : error_set(e, "out of memory: %zu bytes to augment a batch", room->bytes);
 }

@@ -147,8 +147,11 @@ const char *cpu_isa_unknown(void)
 int cpu_count(void)
 {
 #if defined(__linux__)
-    cpu_set_t set; /* too small for a machine of more than 1024: then the call fails and sysconf answers */
-    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
+    cpu_set_t set[64]; /* one is of 1024, and of a machine with more the call would fail */
+    if (sched_getaffinity(0, sizeof set, set) == 0) {
+        const int count = CPU_COUNT_S(sizeof set, set);
+        if (count > 0) return count;
+    }
 #endif
     const long n = sysconf(_SC_NPROCESSORS_ONLN);
     return n > 0 ? (int)n : 1;

@@ -10,9 +10,11 @@
  * The book: docs/book/08_deterministic_step.md, 23_bits.md */
 #include "tensor/base/pool.h"
 
+#include <fenv.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "tensor/base/check.h"
 #include "tensor/base/clock.h"
@@ -46,6 +48,7 @@ struct pool {
     void *arg;
     int jobs;
     int quit;
+    pid_t process; /* that has the workers: a child of fork has none */
     _Alignas(64) atomic_uint generation; /* runs published so far */
     atomic_int sleepers;
     _Alignas(64) atomic_int remaining; /* workers that have not finished this run */
@@ -120,6 +123,7 @@ static void *work(void *arg)
 {
     struct worker *worker = arg;
     struct pool *pool = worker->pool;
+    fesetenv(FE_DFL_ENV); /* not that of the thread which made the pool */
     for (unsigned seen = 0;; seen++) {
         wait_for_run(pool, seen);
         if (pool->quit) return NULL;
@@ -137,16 +141,14 @@ static void stop(struct pool *pool, int started)
     pthread_cond_destroy(&pool->finished);
     pthread_cond_destroy(&pool->published);
     pthread_mutex_destroy(&pool->lock);
-    free(pool);
 }
 
-struct pool *pool_create(int threads)
+/* Starts all workers of a pool that has none, or -1. */
+static int start(struct pool *pool)
 {
-    ENSURE(threads >= 1, "pool_create: %d threads", threads);
-    const size_t size = sizeof(struct pool) + (size_t)(threads - 1) * sizeof(struct worker);
-    struct pool *pool = aligned_alloc(64, (size + 63) / 64 * 64);
-    if (!pool) return NULL;
-    *pool = (struct pool){.threads = threads, .spins = threads <= cpu_count() ? SPINS : 0};
+    const int threads = pool->threads;
+    *pool = (struct pool){
+        .threads = threads, .spins = threads <= cpu_count() ? SPINS : 0, .process = getpid()};
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->published, NULL);
     pthread_cond_init(&pool->finished, NULL);
@@ -160,9 +162,27 @@ struct pool *pool_create(int threads)
         if (pthread_create(&worker->id, &attr, work, worker)) break;
     }
     pthread_attr_destroy(&attr);
-    if (started == threads - 1) return pool;
+    if (started == threads - 1) return 0;
     stop(pool, started);
+    pool->process = 0;
+    return -1;
+}
+
+struct pool *pool_create(int threads)
+{
+    ENSURE(threads >= 1, "pool_create: %d threads", threads);
+    const size_t size = sizeof(struct pool) + (size_t)(threads - 1) * sizeof(struct worker);
+    struct pool *pool = aligned_alloc(64, (size + 63) / 64 * 64);
+    if (!pool) return NULL;
+    pool->threads = threads;
+    if (start(pool) == 0) return pool;
+    free(pool);
     return NULL;
+}
+
+int pool_wake(struct pool *pool)
+{
+    return pool->alone || pool->process == getpid() ? 0 : start(pool);
 }
 
 struct pool *pool_create_alone(int threads)
@@ -175,12 +195,10 @@ struct pool *pool_create_alone(int threads)
 
 void pool_destroy(struct pool *pool)
 {
-    if (pool && pool->alone) {
-        free(pool->times.best);
-        free(pool);
-    } else if (pool) {
-        stop(pool, pool->threads - 1);
-    }
+    if (!pool) return;
+    if (pool->alone) free(pool->times.best);
+    else if (pool->process == getpid()) stop(pool, pool->threads - 1);
+    free(pool);
 }
 
 int pool_threads(const struct pool *pool)

@@ -16,6 +16,9 @@ typedef void pool_job(void *arg, int job, int thread);
  * Returns NULL if a thread cannot be created. */
 struct pool *pool_create(int threads);
 void pool_destroy(struct pool *pool);
+/* In a child of fork, which has none of the pool's other threads, starts them again: a pool_run would wait
+ * for them for ever. Nothing in the process that made the pool. -1 where they cannot be started. */
+int pool_wake(struct pool *pool);
 /* 1 for NULL. */
 int pool_threads(const struct pool *pool);
 /* Runs fn(arg, 0..jobs-1, thread) and returns when all are done. pool NULL runs all in the caller.

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 #include "tensor/base/check.h"
-#include "tensor/graph/machine_memory.h"
+#include "tensor/graph/machine.h"
 #include "tensor/graph/node.h"
 
 /* ---- recording ----------------------------------------------------------------------------------------- */

@@ -110,7 +110,7 @@ void graph_watch(struct graph *g, void (*watch)(void *arg, int pass), void *arg)
  * it. */
 double graph_flops(const struct graph *g);
 /* Allocates the block (huge pages where the system offers them) and sets the data pointers. Returns -1 if
- * memory cannot be had (machine_memory.h), else 0. */
+ * memory cannot be had (machine.h), else 0. */
 int graph_bind(struct graph *g);
 /* Binds to memory of the caller's, graph_bytes long, 64-byte aligned. */
 void graph_bind_to(struct graph *g, void *block);

@@ -74,6 +74,11 @@ ok "an input that is cut off is an error" $?
 NEPHRON_ISA=scalar $nephron export "$work/unet" "$work/again" --weights blob --quiet &&
     diff -r "$work/u" "$work/again" >/dev/null
 ok "the export is the same at another instruction set level" $?
+for source in "$work/u/device_kernels.c" tensor/base/vmath.c; do
+    ! $CC -std=c11 -D_GNU_SOURCE -I. -Ofast -fsyntax-only "$source" 2>"$work/err" &&
+        grep -q "ffast-math" "$work/err"
+    ok "$source is refused with -ffast-math" $?
+done
 cp -r "$work/u" "$work/bad" && printf '\001' |
     dd of="$work/bad/weights.bin" bs=1 seek=1000 conv=notrunc 2>/dev/null
 $CC $strict "$work/bad/network.c" "$work/bad/main.c" "$work/bad/weights.S" "$work/kernels.o" -o \

@@ -268,7 +268,7 @@ if command -v bash >/dev/null; then
         echo "${COMPREPLY[*]}"' x "$work/root/usr/share/bash-completion/completions/nephron")
     [ "$words" = "--epochs" ]
     ok "bash completes --ep to '$words'" $?
-fi
+else echo "skipped: bash is not installed"; fi
 $cc -std=c11 -I"$work/root/usr/include" -o "$work/installed" apps/examples/list_model.c \
     "$work/root/usr/lib/libnephron.a" -lm -pthread && "$work/installed" "$work/run" >/dev/null
 ok "a program builds against what was installed" $?

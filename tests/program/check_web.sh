@@ -1,11 +1,17 @@
 #!/bin/sh
 # check_web.sh - web/nephron.html in headless Chromium, driven as by a user: label maps and probabilities are
 # the program's, with both modules; NIfTI, DICOM folders, run folders, zips and weights alone; what is wrong
-# is said and what was loaded stays; cancelling. Run by check-all. SHOTS=DIR also keeps screenshots. Builds
-# the page where it is not there.
+# is said and what was loaded stays; cancelling. Before these, the page's parts in node. Run by check-all.
+# SHOTS=DIR also keeps screenshots. Builds the page where it is not there.
 . tests/program/lib.sh
 . apps/web/compilers.sh
 [ -z "$SHOTS" ] || mkdir -p "$SHOTS"
+if command -v node >/dev/null; then
+    said=$(node tests/program/web_worker.mjs)
+    ok "worker.js: $said" $?
+    said=$(node tests/program/web_page.mjs)
+    ok "page.js: $said" $?
+fi
 browser=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome)}
 if [ -z "$simd" ] || [ -z "$browser" ] || ! command -v node >/dev/null; then
     echo "skipped: clang for WebAssembly, chromium or node is not installed"

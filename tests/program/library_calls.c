@@ -38,6 +38,7 @@ static void take(pid_t child, const char *call)
         fflush(stdout);                                                                                      \
         pid_t child = fork();                                                                                \
         if (child == 0) {                                                                                    \
+            alarm(300);                                                                                      \
             nephron_aggregate(n, "marker", NULL, NULL, NULL, 0, 0);                                          \
             __VA_ARGS__;                                                                                     \
             int bad_result = judge(n, wrong, bad);                                                           \
@@ -94,7 +95,7 @@ int main(int argc, char **argv)
     snprintf(state, sizeof state, "%s/state.safetensors", argv[4]);
     snprintf(saved_as, sizeof saved_as, "%s/saved.safetensors", argv[4]);
 
-    nephron *n = nephron_open(NEPHRON_API, 1);
+    nephron *n = nephron_open(NEPHRON_API, 2); /* each call in a child of fork, where one of them is not */
     nephron_image *i = nephron_image_read(n, files, 1);
     nephron_model *m = nephron_model_load(n, run, "0");
     nephron_data *d = nephron_data_open(m, data, "0", NULL);

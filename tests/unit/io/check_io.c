@@ -1,5 +1,7 @@
 /* check_io.c - CSV, SVG and text that is shown; and files of every small format, cut and damaged. */
 #include <stdint.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "io/base/csv.h"
@@ -10,6 +12,8 @@
 #include "io/picture/svg.h"
 #include "io/base/text.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/io/other_locale.h"
+#include "tests/unit/remove_folder.h"
 
 #define GOLDEN "tests/data/golden/io_"
 static char scratch[64] = "check_io_scratch_XXXXXX";
@@ -293,9 +297,74 @@ static void check_shown(void)
     }
 }
 
+/* ---- files that are written ---------------------------------------------------------------------------- */
+
+/* In the place of the C library's: who calls it. */
+static int umask_calls;
+mode_t umask(mode_t mask)
+{
+    umask_calls++;
+    return (mode_t)syscall(SYS_umask, mask);
+}
+
+static int permissions(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) ? -1 : (int)(st.st_mode & 0777);
+}
+
+/* umask belongs to all threads of a process: two that looked at it at once, by setting it, would leave it
+ * changed. */
+static void check_permissions(const char *path)
+{
+    struct error e = {""};
+    const mode_t before = umask(027);
+    CHECK(!file_write(path, "a", 1, &e) && permissions(path) == 0640, "a new file: %o", permissions(path));
+    CHECK(chmod(path, 0606) == 0 && !file_write(path, "b", 1, &e) && permissions(path) == 0606,
+          "of the file that is replaced: %o", permissions(path));
+    struct file_out *f = file_create_private(path, &e);
+    CHECK(f && !file_commit(f, &e) && permissions(path) == 0600, "a private file: %o", permissions(path));
+    CHECK(umask_calls == 1, "writing asks for umask %d times", umask_calls - 1);
+    umask(before);
+}
+
+/* A program that links us may have set any locale. */
+static void check_numbers_in_files(const char *path)
+{
+    struct error e = {""};
+    unsigned char *data = NULL;
+    size_t size;
+    struct file_out *f = file_create(path, &e);
+    if (!f) {
+        CHECK(0, "%s", e.text);
+        return;
+    }
+    file_printf(f, "%.2f,%.3g", 0.25, 1e-7);
+    CHECK(!file_commit(f, &e) && !file_read(path, 0, &data, &size, &e) &&
+              strcmp((const char *)data, "0.25,1e-07") == 0,
+          "%s %s", e.text, (const char *)data);
+    free(data);
+    char text[8];
+    snprintf(text, sizeof text, "%.1f", 0.5);
+    CHECK(text[1] == *localeconv()->decimal_point, "the program's own locale stays: %s", text);
+}
+
+static void check_written(void)
+{
+    char folder[] = "/tmp/check_io_XXXXXX", path[64];
+    CHECK(mkdtemp(folder), "a folder");
+    snprintf(path, sizeof path, "%s/file", folder);
+    check_permissions(path);
+    check_numbers_in_files(path);
+    if (other_locale(folder)) check_numbers_in_files(path);
+    setlocale(LC_NUMERIC, "C");
+    remove_folder(folder);
+}
+
 int main(void)
 {
     check_shown();
+    check_written();
     int fd = mkstemp(scratch);
     CHECK(fd >= 0, "no scratch file");
     close(fd);

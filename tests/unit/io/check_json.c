@@ -1,12 +1,13 @@
 /* check_json.c - numbers in text, and JSON: known answers, errors that name their place, what is built, and
  * that a locale changes nothing. */
-#include <locale.h>
 #include <unistd.h>
 
 #include "io/base/file.h"
 #include "io/base/json.h"
 #include "io/base/text.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/io/other_locale.h"
+#include "tests/unit/remove_folder.h"
 
 #define GOLDEN "tests/data/golden/io_"
 static char scratch[64] = "check_json_scratch_XXXXXX";
@@ -228,15 +229,18 @@ static void check_json_building(void)
     free(many.data);
 }
 
-/* A program that links us may have set any locale; some machines have only C. */
+/* A program that links us may have set any locale. */
 static void check_locale(void)
 {
-    static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8",
-                                        "nl_NL.UTF-8", "de_DE",      "fr_FR"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (setlocale(LC_NUMERIC, names[i]) != NULL) break;
+    char folder[] = "/tmp/check_json_XXXXXX", text[8];
+    CHECK(mkdtemp(folder), "a folder");
+    if (other_locale(folder)) {
+        snprintf(text, sizeof text, "%.1f", 0.5);
+        CHECK(strcmp(text, "0,5") == 0, "the other locale has %s", text);
+    }
     check_json_text("[0.5, 1e-7]", "[0.5, 1e-07]", 0);
     setlocale(LC_NUMERIC, "C");
+    remove_folder(folder);
 }
 
 int main(void)

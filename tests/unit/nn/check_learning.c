@@ -397,7 +397,7 @@ static void check_oversampling(void)
     static uint8_t label[BATCH * VOXELS], label_again[BATCH * VOXELS];
     struct store t;
     struct pool *pool = pool_create(3);
-    float *scratch = malloc(sampler_scratch((const int[3]){8, 8, 8}, 1, pool));
+    float *scratch = malloc(sampler_scratch((const int[3]){8, 8, 8}, 1, BATCH, pool));
     struct augment_options o = augment_options_default((const int[3]){8, 8, 8});
     int missed = 0, by_chance = 0, classes[3] = {0}, different = 0;
     make_store(&t);
@@ -460,11 +460,42 @@ static void check_forced_centres(void)
     free_store(&t);
 }
 
+/* More threads than patches: the memory is that of the patches, and enough. */
+static void check_many_threads(void)
+{
+    enum { BATCH = 2, VOXELS = 8 * 8 * 8, GUARD = 64 };
+    const int patch[3] = {8, 8, 8};
+    float image[2][BATCH * VOXELS];
+    uint8_t label[2][BATCH * VOXELS];
+    struct store t;
+    struct augment_options o = augment_options_default(patch);
+    make_store(&t);
+    for (int threads = 1; threads < 16; threads += 7) {
+        struct pool *pool = pool_create(threads);
+        const size_t bytes = sampler_scratch(patch, 1, BATCH, pool);
+        CHECK(bytes == augment_scratch(patch, 1) * sizeof(float) * (threads < BATCH ? 1 : BATCH),
+              "%zu bytes for %d threads", bytes, threads);
+        unsigned char *scratch = malloc(bytes + GUARD);
+        memset(scratch + bytes, 0xab, GUARD);
+        struct batch_spec b = {.seed = 5, .batch = BATCH, .patch = {8, 8, 8}, .augment = &o,
+                               .scratch = (float *)(void *)scratch};
+        sampler_batch(image[threads > 1], label[threads > 1], &t.c, &b, pool);
+        int touched = 0;
+        for (int i = 0; i < GUARD; i++) touched |= scratch[bytes + (size_t)i] != 0xab;
+        CHECK(!touched, "%d threads write behind their memory", threads);
+        CHECK(threads == 1 || memcmp(image[0], image[1], sizeof image[0]) == 0, "the batch with %d threads",
+              threads);
+        free(scratch);
+        pool_destroy(pool);
+    }
+    free_store(&t);
+}
+
 /* Where few voxels are labelled, every patch is drawn around one of them. */
 static void check_ignored(void)
 {
     struct store t;
-    float image[64], *scratch = malloc(sampler_scratch((const int[3]){4, 4, 4}, 1, NULL));
+    float image[64], *scratch = malloc(sampler_scratch((const int[3]){4, 4, 4}, 1, 1, NULL));
     uint8_t label[64];
     int with = 0;
     make_store(&t);
@@ -521,6 +552,7 @@ int main(void)
     check_options();
     check_bounds();
     check_oversampling();
+    check_many_threads();
     check_forced_centres();
     check_ignored();
     check_downsample();

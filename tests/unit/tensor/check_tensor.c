@@ -2,16 +2,13 @@
 #include "tests/unit/expect.h"
 
 #include <stdint.h>
-#include <sys/stat.h>
 
 #include "tensor/base/bf16.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
-#include "tensor/graph/machine_memory.h"
 #include "tensor/base/pool.h"
 #include "tensor/base/rng_normals.h"
 #include "tensor/base/vmath.h"
-#include "tests/unit/remove_folder.h"
 
 /* ---- pool ---------------------------------------------------------------------------------------------- */
 
@@ -517,50 +514,8 @@ static void check_bf16(void)
           "known values");
 }
 
-/* ---- memory -------------------------------------------------------------------------------------------- */
-
-/* A file of a system's root, with the folders above it. */
-static void put(const char *root, const char *name, const char *text)
-{
-    char path[600];
-    snprintf(path, sizeof path, "%s/%s", root, name);
-    for (char *p = path + strlen(root) + 1; (p = strchr(p, '/')); *p++ = '/') {
-        *p = 0;
-        mkdir(path, 0700);
-    }
-    FILE *f = fopen(path, "w");
-    CHECK(f && fputs(text, f) >= 0 && !fclose(f), "%s", path);
-}
-
-static void check_limits(void)
-{
-    char root[] = "/tmp/nephron_memory_XXXXXX";
-    CHECK(mkdtemp(root) && machine_memory_limit(root) == 0, "a system without control groups");
-    put(root, "proc/self/cgroup", "12:cpu,cpuacct:/job\n0::/a/b\n");
-    CHECK(machine_memory_limit(root) == 0, "groups without limits");
-    put(root, "sys/fs/cgroup/a/b/memory.max", "max\n");
-    CHECK(machine_memory_limit(root) == 0, "a group with the limit max");
-    put(root, "sys/fs/cgroup/a/memory.max", "4294967296\n");
-    CHECK(machine_memory_limit(root) == 0x1p32, "the limit of a group around it");
-    put(root, "sys/fs/cgroup/a/b/memory.max", "1073741824\n");
-    CHECK(machine_memory_limit(root) == 0x1p30, "the smaller one of two");
-    put(root, "sys/fs/cgroup/memory.max", "536870912\n");
-    CHECK(machine_memory_limit(root) == 0x1p29, "that of a container's root");
-    put(root, "proc/self/cgroup", "4:memory:/job\n1:name=systemd:/\n0::/\n");
-    put(root, "sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
-    put(root, "sys/fs/cgroup/memory/job/memory.limit_in_bytes", "268435456\n");
-    CHECK(machine_memory_limit(root) == 0x1p28, "version 1");
-    put(root, "sys/fs/cgroup/memory/job/memory.limit_in_bytes", "none\n");
-    put(root, "proc/self/cgroup", "4:memory\n::\n0:\n7:hugememory,memoryless:/job\n");
-    CHECK(machine_memory_limit(root) == 0, "lines that say nothing");
-    remove_folder(root);
-    const double bytes = machine_memory();
-    CHECK(bytes == 0 || (bytes > 0x1p20 && bytes < 0x1p60), "this machine's %g bytes", bytes);
-}
-
 int main(void)
 {
-    check_limits();
     check_pool();
     check_pool_alone();
     check_pool_often();

@@ -243,12 +243,10 @@ static int add_rows(nephron_server *s, int round, struct error *e)
         r.lr = g.lr;
         r.seconds = u->seconds;
         r.bytes = (double)weights_bytes(s) + up;
-        g.examples += r.examples;
-        g.loss += r.examples * r.loss;
-        g.bytes += r.bytes;
+        round_record_add(&g, &r);
         status = history_add(&s->history, &r, e);
     }
-    g.loss /= g.examples;
+    round_record_close(&g);
     return status ? status : history_add(&s->history, &g, e);
 }
 

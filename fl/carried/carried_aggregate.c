@@ -196,12 +196,10 @@ static int add_rows(struct round_work *w, struct error *e)
         server_measure(&w->server, c->site[i], &r->norm, &r->cosine, &up);
         r->bytes = (double)c->model->count * sizeof(float) + up;
         if (history_add(&w->history, r, e)) return -1;
-        g.examples += r->examples;
-        g.loss += r->examples * r->loss;
-        g.bytes += r->bytes;
+        round_record_add(&g, r);
         g.lr = r->lr;
     }
-    g.loss /= g.examples;
+    round_record_close(&g);
     if (c->f.privacy.kind) {
         g.epsilon = private_epsilon(&c->f, w->server.round, smallest_site(w));
         g.clip = private_clip(&w->message.task, &c->f);

@@ -106,6 +106,9 @@ struct json *strategy_json(const struct strategy *s, const double *option);
 const struct strategy *strategy_from_json(double option[STRATEGY_OPTIONS], const struct json *j,
                                           struct error *e);
 
+/* Whether the losses that sites tell move the mean of their updates. */
+int strategy_weighs_by_loss(const struct strategy *s, const double *option);
+
 /* What the sums of a round become: aggregate, then the running statistics. out may not be global. */
 int strategy_aggregate(float *out, const struct strategy *s, struct aggregation *a, struct error *e);
 

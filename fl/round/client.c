@@ -301,6 +301,17 @@ int client_validate(struct update *u, int after, const float *weights, struct le
     return 0;
 }
 
+int client_own(float *out, const struct site_state *s, const float *global, const struct agreement *f,
+               struct model *layout)
+{
+    struct local_round l = {
+        .option = f->option, .model = layout, .global = global, .rounds_before = s->rounds_before};
+    if (!f->strategy->own) return 0;
+    for (int i = 0; i < STRATEGY_SLOTS; i++) l.slot[i] = s->slot[i];
+    f->strategy->own(out, &l);
+    return 1;
+}
+
 int client_pack(struct update *u, struct site_state *s, const struct task *t, const struct agreement *f,
                 const struct model *layout, struct error *e)
 {

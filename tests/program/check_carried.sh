@@ -229,6 +229,24 @@ gives 1 "another federation" $nephron federate A --as site A -o other # with the
 cp FED/round_0000/global.safetensors other/round_0000/global.safetensors
 gives 1 "another federation" $nephron federate B --as site B -o other --state other_B
 
+# ---- what stays at a site ----------------------------------------------------------------------------------
+$nephron federate all -o bn_sim --sites sites.csv --fold all $options --no-validation --quiet --strategy \
+    fedbn &&
+    init bn --strategy fedbn
+ok "init with norms of each site's own" $?
+rounds bn 2
+for s in A B C; do
+    gives 0 "complete.*; its own weights: bn_$s/sites/$s.own.safetensors" $nephron federate $s --as site $s \
+        -o bn --state bn_$s
+    cmp -s bn_$s/sites/$s.own.safetensors bn_sim/fold_all/sites/$s.own.safetensors
+    ok "site $s keeps the simulation's weights" $?
+done
+# Where a run folder has the global ones, for predict.
+$nephron federate --as result -o bn bn_run --quiet &&
+    cp bn_A/sites/A.own.safetensors bn_run/fold_all/checkpoint_final.safetensors &&
+    $nephron predict bn_run -i $data/imagesTr/hippocampus_001_0000.nii.gz -o bn.nii.gz --step 1 --no-mirror -q
+ok "a site's own weights predict" $?
+
 # ---- packed answers ----------------------------------------------------------------------------------------
 $nephron federate all -o packed_sim --sites sites.csv --fold all $options --no-validation --quiet --compress \
     topk --compress-share 0.2 &&

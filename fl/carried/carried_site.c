@@ -101,9 +101,8 @@ static int answered(struct site_work *w)
 {
     struct error ignored;
     if (!file_exists(w->answer)) return 0;
-    if (update_read(&w->update, &w->c->f, w->c->model, w->answer, NULL, &ignored)) return 0;
-    return w->update.round == w->c->round && strcmp(w->update.site, w->s->name) == 0 &&
-           strcmp(w->update.base, w->message.task.base) == 0;
+    return update_read(&w->update, &w->c->f, w->c->model, w->answer, NULL, &ignored) == 0 &&
+           carried_check_answer(w->c, &w->update, w->s->name, w->message.task.base, &ignored) == 0;
 }
 
 /* Whether the round's sample has the site; its place in it and how many it has. */
@@ -126,12 +125,7 @@ static int create_work(struct site_work *w, struct error *e)
 {
     struct carried *c = w->c;
     const struct carried_site *s = w->s;
-    char path[1400];
-    if (carried_path(path, c, c->round, "global.safetensors", e) ||
-        task_read(&w->message, &c->f, c->model, path, e))
-        return -1;
-    if (w->message.task.round != c->round)
-        return error_set(e, "%s: is the task of round %d", path, w->message.task.round);
+    if (carried_read_task(&w->message, c, e)) return -1;
     char name[SITE_NAME_MAX + 16];
     snprintf(name, sizeof name, "%s.safetensors", s->name);
     if (carried_path(w->answer, c, c->round, name, e) || update_init(&w->update, c->model->count, e))
@@ -298,15 +292,11 @@ int carried_site(struct carried *c, const struct carried_site *s, char told[256]
 int carried_evaluate(struct carried *c, const struct carried_site *s, char told[256], struct error *e)
 {
     struct site_work w = {.c = c, .s = s};
-    char path[1400];
     int status = carried_check_name(s->name, e);
     if (!status && s->validation->store.cases == 0)
         status = error_set(e, "site %s has no case to evaluate on", s->name);
-    if (!status) status = carried_path(path, c, c->round, "global.safetensors", e);
     if (!status)
-        status = task_read(&w.message, &c->f, c->model, path, e) || update_init(&w.update, c->model->count, e)
-                     ? -1
-                     : 0;
+        status = carried_read_task(&w.message, c, e) || update_init(&w.update, c->model->count, e) ? -1 : 0;
     if (!status) status = evaluate_global(&w, told, e);
     work_free(&w);
     return status;

@@ -70,7 +70,7 @@ static void record_site(struct simulation *s, int k, float lr, struct round_reco
     r->metric_local = done->metric_local;
     if (done->trained) {
         server_measure(&s->server, c->name, &r->norm, &r->cosine, &up);
-        r->bytes = down + up;
+        if (o->clients > 1) r->bytes = down + up; /* else nothing travels */
     }
 }
 
@@ -99,12 +99,10 @@ int simulation_record(struct simulation *s, double seconds, struct error *e)
     for (int k = 0; k < o->clients; k++) {
         struct round_record r;
         record_site(s, k, lr, &r);
-        if (s->result[k].trained) g.examples += r.examples, g.loss += r.examples * r.loss;
-        if (o->clients == 1) continue;
-        g.bytes += r.bytes;
-        if (history_add(&s->history, &r, e)) return -1;
+        if (s->result[k].trained) round_record_add(&g, &r);
+        if (o->clients > 1 && history_add(&s->history, &r, e)) return -1;
     }
-    g.loss /= g.examples;
+    round_record_close(&g);
     return history_add(&s->history, &g, e);
 }
 

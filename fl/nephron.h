@@ -154,8 +154,9 @@ NEPHRON_EXPORT void nephron_trainer_free(nephron_trainer *t);
 /* ---- federation ---------------------------------------------------------------------------------------- */
 
 /* out = the strategy's mean of n vectors under weights (FedAvg: examples; whole numbers from 1 to 1e9), the
- * same bits in any order. For strategies without a memory: "fedavg", "median", "trimmed", "geomedian",
- * "krum" ... Those from "median" on keep the vectors in an unnamed file in $TMPDIR, else in /tmp. */
+ * same bits in any order. For strategies that need nothing else, no memory and no losses: "fedavg", "median",
+ * "trimmed", "geomedian", "krum" ... Those from "median" on keep the vectors in an unnamed file in $TMPDIR,
+ * else in /tmp. */
 NEPHRON_EXPORT int nephron_aggregate(nephron *n, const char *strategy, float *out, const float *const *in,
                                      const double *weights, int vectors, size_t count);
 

@@ -54,9 +54,14 @@ int nephron_aggregate(nephron *n, const char *strategy, float *out, const float 
     struct error *e = &n->e;
     const struct strategy *s = strategy ? strategy_find(strategy) : NULL;
     struct train_options o = train_options_default(&task_classify);
+    double option[STRATEGY_OPTIONS];
     if (!s) return error_set(e, "there is no strategy '%s'", strategy ? strategy : "(NULL)");
     if (s->server_slots || s->site_slots || s->needs_linear)
         return error_set(e, "strategy %s remembers rounds or sites: use nephron_server_open", s->name);
+    strategy_standard(option, s);
+    if (strategy_weighs_by_loss(s, option))
+        return error_set(e, "strategy %s weighs by losses and moves from the global weights: use "
+                            "nephron_server_open", s->name);
     if (!out || !in || !weights || vectors < 1)
         return error_set(e, "nephron_aggregate: %d vectors, or no out, in or weights", vectors);
     struct model *layout = flat_layout(count, e);
@@ -67,7 +72,7 @@ int nephron_aggregate(nephron *n, const char *strategy, float *out, const float 
     struct task task;
     fenv_t before;
     f.strategy = s;
-    strategy_standard(f.option, s);
+    memcpy(f.option, option, sizeof f.option);
     if (nephron_enter(n, &before)) {
         model_destroy(layout);
         return -1;
@@ -270,12 +275,10 @@ static int add_rows(nephron_server *s, int round, struct error *e)
         r.lr = g.lr;
         r.seconds = u->seconds;
         r.bytes = (double)weights_bytes(s) + up;
-        g.examples += r.examples;
-        g.loss += r.examples * r.loss;
-        g.bytes += r.bytes;
+        round_record_add(&g, &r);
         status = history_add(&s->history, &r, e);
     }
-    g.loss /= g.examples;
+    round_record_close(&g);
     return status ? status : history_add(&s->history, &g, e);
 }
 

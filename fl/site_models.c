@@ -65,17 +65,10 @@ static int write_weights(const struct simulation *s, int k, const char *kind, co
     return checkpoint_write(path, &m, NULL, 0, NULL, e);
 }
 
-/* What the strategy keeps for itself at the site whose state is loaded, into out. 0: nothing of its own. */
+/* Of the site whose state is loaded. */
 static int own_weights(float *out, struct simulation *s, const struct worker *w)
 {
-    struct local_round l = {.option = s->f.option,
-                            .model = s->global,
-                            .global = s->global->data,
-                            .rounds_before = w->state.rounds_before};
-    if (!s->f.strategy->own) return 0;
-    for (int i = 0; i < STRATEGY_SLOTS; i++) l.slot[i] = w->state.slot[i];
-    s->f.strategy->own(out, &l);
-    return 1;
+    return client_own(out, &w->state, s->global->data, &s->f, s->global);
 }
 
 static int put_site(struct file_out *f, struct simulation *s, int k, float *own, struct error *e)

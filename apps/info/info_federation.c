@@ -8,7 +8,8 @@
 #include "io/base/file.h"
 
 /* What a site's file of the round is: a sound answer's numbers, or why it is none. */
-static int tell_site(const struct carried *c, const char *site, struct json *list, struct error *e)
+static int tell_site(const struct carried *c, const struct task *t, const char *site, struct json *list,
+                     struct error *e)
 {
     char path[1400], name[SITE_NAME_MAX + 16];
     struct update u;
@@ -17,7 +18,8 @@ static int tell_site(const struct carried *c, const char *site, struct json *lis
     if (carried_path(path, c, c->round, name, e) || update_init(&u, c->model->count, e)) return -1;
     struct json *j = json_add_object(list, NULL);
     json_add_text(j, "name", site);
-    int there = file_exists(path), sound = there && !update_read(&u, &c->f, c->model, path, NULL, &why);
+    int there = file_exists(path), sound = there && !update_read(&u, &c->f, c->model, path, NULL, &why) &&
+                                           !carried_check_answer(c, &u, site, t->base, &why);
     json_add_bool(j, "answered", sound);
     if (!there) printf("  %-13s no answer yet\n", site);
     else if (!sound) printf("  %-13s not sound: %s\n", site, why.text);
@@ -32,7 +34,9 @@ static int tell_site(const struct carried *c, const char *site, struct json *lis
 int info_federation(const char *path, struct json *j, struct error *e)
 {
     struct carried c;
+    struct task_message m;
     if (carried_open(&c, path, e)) return -1;
+    if (carried_read_task(&m, &c, e)) return carried_close(&c), -1;
     int complete = c.round == c.f.train.epochs, status = 0;
     console("%s: federation of %d sites, %s, quorum %d, %zu weights, %s%d of %d rounds%s\n", path, c.f.sites,
             c.f.strategy->name, c.quorum, c.model->count, complete ? "complete, " : "", c.round,
@@ -43,7 +47,9 @@ int info_federation(const char *path, struct json *j, struct error *e)
     json_add_int(j, "rounds_done", c.round);
     json_add_int(j, "quorum", c.quorum);
     struct json *list = json_add_array(j, "sites");
-    for (int i = 0; !complete && !status && i < c.f.sites; i++) status = tell_site(&c, c.site[i], list, e);
+    for (int i = 0; !complete && !status && i < c.f.sites; i++)
+        status = tell_site(&c, &m.task, c.site[i], list, e);
+    task_free(&m);
     carried_close(&c);
     return status;
 }

@@ -131,7 +131,7 @@ static void on_round(void *arg, const struct round_record *g, int rounds)
     if (isfinite(g->metric))
         printf("  validation loss %.4f  %s %.4f", g->validation_loss,
                t->options.task->metric(&t->options), g->metric);
-    if (g->epsilon > 0) printf("  epsilon %.3g", g->epsilon);
+    if (g->clip > 0) printf("  epsilon %.3g", g->epsilon);
     printf("  lr %.3g  %.1f s  weights %016" PRIx64 "\n", g->lr, g->seconds, g->hash);
     fflush(stdout);
 }

@@ -13,17 +13,6 @@ void aggregate_refuse(struct round_work *w, const char *site, const char *file, 
     json_add_text(j, "reason", reason);
 }
 
-int aggregate_check_origin(const struct round_work *w, const char *site, struct error *e)
-{
-    const struct update *u = &w->update;
-    if (strcmp(u->site, site) != 0) return error_set(e, "holds an update of site %s", u->site);
-    if (u->round != w->c->round)
-        return error_set(e, "is of round %d, this is round %d", u->round, w->c->round);
-    if (strcmp(u->base, w->message.task.base) != 0)
-        return error_set(e, "began with another global message than round %d has", u->round);
-    return 0;
-}
-
 void aggregate_note(struct round_work *w, int i, const char *hex)
 {
     const struct update *u = &w->update;
@@ -69,10 +58,10 @@ int aggregate_can_end(struct round_work *w, int in, int late, char told[256], st
     list_missing(names, sizeof names, w);
     if (missing == 0 || late) {
         const struct json *first = json_at(w->refused, 0);
-        return error_set(e, "round %d of %d has %d sound answers, the quorum is %d; %s%s%s%.300s",
-                         w->c->round + 1, w->c->f.train.epochs, in, quorum,
-                         first ? json_text(first, "file", "") : "missing: ", first ? ": " : names,
-                         first ? "" : "", first ? json_text(first, "reason", "") : "");
+        return error_set(e, "round %d of %d has %d sound answers, the quorum is %d%s%s%s%.100s%s%.300s",
+                         w->c->round + 1, w->c->f.train.epochs, in, quorum, *names ? "; missing: " : "",
+                         names, first ? "; " : "", first ? json_text(first, "file", "") : "",
+                         first ? ": " : "", first ? json_text(first, "reason", "") : "");
     }
     snprintf(told, 256, "round %d of %d: %d of %d answers, waits for %s", w->c->round + 1,
              w->c->f.train.epochs, in, drawn, names);

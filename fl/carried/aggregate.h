@@ -22,8 +22,6 @@ struct round_work {
 
 /* A line of refused.csv. */
 void aggregate_refuse(struct round_work *w, const char *site, const char *file, const char *reason);
-/* Whether w->update is of this site, round and task. */
-int aggregate_check_origin(const struct round_work *w, const char *site, struct error *e);
 /* w->update, of site i, is in: its row and its hash. */
 void aggregate_note(struct round_work *w, int i, const char *hex);
 /* `in` answers of those sites that chosen has. 1: enough to go on; 0: not yet, told says for whom it

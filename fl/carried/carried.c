@@ -281,6 +281,27 @@ int carried_find_round(struct carried *c, struct error *e)
                      c->folder);
 }
 
+int carried_read_task(struct task_message *m, const struct carried *c, struct error *e)
+{
+    char path[1400];
+    if (carried_path(path, c, c->round, "global.safetensors", e) || task_read(m, &c->f, c->model, path, e))
+        return -1;
+    if (m->task.round == c->round) return 0;
+    error_set(e, "%s: is the task of round %d", path, m->task.round);
+    task_free(m);
+    return -1;
+}
+
+int carried_check_answer(const struct carried *c, const struct update *u, const char *site, const char *base,
+                         struct error *e)
+{
+    if (strcmp(u->site, site) != 0) return error_set(e, "holds an update of site %s", u->site);
+    if (u->round != c->round) return error_set(e, "is of round %d, this is round %d", u->round, c->round);
+    if (strcmp(u->base, base) != 0)
+        return error_set(e, "began with another global message than round %d has", u->round);
+    return 0;
+}
+
 /* federation.json; where only a global message was carried here, what it says. */
 static int read_agreed(struct carried *c, char path[1400], struct error *e)
 {

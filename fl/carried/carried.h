@@ -51,6 +51,11 @@ void carried_close(struct carried *c);
 int carried_find_round(struct carried *c, struct error *e);
 /* "FOLDER/round_NNNN/NAME". */
 int carried_path(char path[1400], const struct carried *c, int round, const char *name, struct error *e);
+/* The newest global message, which must be of the round that its folder says. */
+int carried_read_task(struct task_message *m, const struct carried *c, struct error *e);
+/* Whether an update is of this site and answers the newest global message, whose hash is `base`. */
+int carried_check_answer(const struct carried *c, const struct update *u, const char *site, const char *base,
+                         struct error *e);
 /* Whether a name can be a file's name on any system (Windows' devices cannot), and is none of the
  * server's. */
 int carried_check_name(const char *name, struct error *e);

@@ -29,7 +29,6 @@ static void work_free(struct round_work *w)
 static int create_work(struct round_work *w, struct pool *pool, struct error *e)
 {
     struct carried *c = w->c;
-    char path[1400];
     size_t n = (size_t)c->f.sites + 1;
     w->row = calloc(n, sizeof *w->row);
     w->chosen = calloc(3 * n, 1);
@@ -41,9 +40,7 @@ static int create_work(struct round_work *w, struct pool *pool, struct error *e)
     w->validation_loss = w->metric_cases + n;
     w->updates = json_array();
     w->refused = json_array();
-    if (carried_path(path, c, c->round, "global.safetensors", e) ||
-        task_read(&w->message, &c->f, c->model, path, e))
-        return -1;
+    if (carried_read_task(&w->message, c, e)) return -1;
     memcpy(c->model->data, w->message.task.weights, c->model->count * sizeof(float));
     if (server_init(&w->server, &c->f, c->model, pool, c->folder, e) ||
         carried_read_server(c, &w->server, &w->history, c->round, e))
@@ -69,7 +66,7 @@ static int take_site(struct round_work *w, int i, struct error *e)
     if (!file_exists(path)) return 0;
     w->answered[i] = 1;
     int status = update_read(&w->update, &w->c->f, w->c->model, path, hex, &why);
-    if (!status) status = aggregate_check_origin(w, site, &why);
+    if (!status) status = carried_check_answer(w->c, &w->update, site, w->message.task.base, &why);
     if (!status && !w->chosen[i]) status = error_set(&why, "the site was not drawn for this round");
     if (!status) status = server_add(&w->server, &w->update, &why);
     if (!status)
@@ -196,12 +193,10 @@ static int add_rows(struct round_work *w, struct error *e)
         server_measure(&w->server, c->site[i], &r->norm, &r->cosine, &up);
         r->bytes = (double)c->model->count * sizeof(float) + up;
         if (history_add(&w->history, r, e)) return -1;
-        g.examples += r->examples;
-        g.loss += r->examples * r->loss;
-        g.bytes += r->bytes;
+        round_record_add(&g, r);
         g.lr = r->lr;
     }
-    g.loss /= g.examples;
+    round_record_close(&g);
     if (c->f.privacy.kind) {
         g.epsilon = private_epsilon(&c->f, w->server.round, smallest_site(w));
         g.clip = private_clip(&w->message.task, &c->f);

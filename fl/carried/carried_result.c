@@ -184,12 +184,9 @@ static int check_run(const struct carried *c, const char *run, struct error *e)
 
 int carried_result(struct carried *c, const char *run, const char *command, char told[256], struct error *e)
 {
-    char path[1400];
     struct task_message m;
     struct history h = {0};
-    if (check_run(c, run, e) || carried_path(path, c, c->round, "global.safetensors", e) ||
-        task_read(&m, &c->f, c->model, path, e))
-        return -1;
+    if (check_run(c, run, e) || carried_read_task(&m, c, e)) return -1;
     struct evaluations all = {.base = m.task.base};
     int status = carried_read_server(c, NULL, &h, c->round, e);
     if (!status) status = write_run(c, run, command, &m, &h, &all, e);

@@ -9,6 +9,7 @@
 #include "fl/round/site_store.h"
 #include "io/base/file.h"
 #include "io/base/lock.h"
+#include "nn/train/checkpoint.h"
 #include "nn/train/learner_data.h"
 #include "tensor/base/check.h"
 
@@ -100,9 +101,8 @@ static int answered(struct site_work *w)
 {
     struct error ignored;
     if (!file_exists(w->answer)) return 0;
-    if (update_read(&w->update, &w->c->f, w->c->model, w->answer, NULL, &ignored)) return 0;
-    return w->update.round == w->c->round && strcmp(w->update.site, w->s->name) == 0 &&
-           strcmp(w->update.base, w->message.task.base) == 0;
+    return update_read(&w->update, &w->c->f, w->c->model, w->answer, NULL, &ignored) == 0 &&
+           carried_check_answer(w->c, &w->update, w->s->name, w->message.task.base, &ignored) == 0;
 }
 
 /* Whether the round's sample has the site; its place in it and how many it has. */
@@ -125,12 +125,7 @@ static int create_work(struct site_work *w, struct error *e)
 {
     struct carried *c = w->c;
     const struct carried_site *s = w->s;
-    char path[1400];
-    if (carried_path(path, c, c->round, "global.safetensors", e) ||
-        task_read(&w->message, &c->f, c->model, path, e))
-        return -1;
-    if (w->message.task.round != c->round)
-        return error_set(e, "%s: is the task of round %d", path, w->message.task.round);
+    if (carried_read_task(&w->message, c, e)) return -1;
     char name[SITE_NAME_MAX + 16];
     snprintf(name, sizeof name, "%s.safetensors", s->name);
     if (carried_path(w->answer, c, c->round, name, e) || update_init(&w->update, c->model->count, e))
@@ -212,15 +207,39 @@ static int evaluate_global(struct site_work *w, char told[256], struct error *e)
     return status ? -1 : CARRIED_DONE;
 }
 
+/* The weights that the strategy keeps at the site, as STATE/sites/NAME.own.safetensors; adds to told. */
+static int write_own(struct site_work *w, char told[256], struct error *e)
+{
+    char path[1400];
+    struct carried *c = w->c;
+    if (!c->f.strategy->own) return 0;
+    if (site_store_resume(&w->store, c->round, e)) return -1;
+    const int there = site_store_update(&w->store, 0, &w->state, &w->update, e);
+    if (there) return there < 0 ? -1 : 0; /* it never trained */
+    struct model own = *c->model;
+    if (!(own.data = malloc((own.count + 1) * sizeof *own.data)))
+        return error_set(e, "out of memory for the own weights of site %s", w->s->name);
+    client_own(own.data, &w->state, w->message.task.weights, &c->f, c->model);
+    site_store_path(path, &w->store, 0, "own");
+    const int status = checkpoint_write(path, &own, NULL, 0, NULL, e);
+    free(own.data);
+    const size_t n = strlen(told);
+    snprintf(told + n, 256 - n, "; its own weights: %s", path);
+    return status;
+}
+
 /* After the last round, once. */
 static int evaluate_result(struct site_work *w, char told[256], struct error *e)
 {
     char path[1400], name[SITE_NAME_MAX + 8];
+    int status = CARRIED_DONE;
     snprintf(name, sizeof name, "%s.json", w->s->name);
     if (carried_path(path, w->c, w->c->round, name, e)) return -1;
-    if (!file_exists(path) && w->s->validation->store.cases > 0) return evaluate_global(w, told, e);
-    snprintf(told, 256, "site %s: the federation is complete, %d rounds", w->s->name, w->c->round);
-    return CARRIED_DONE;
+    if (!file_exists(path) && w->s->validation->store.cases > 0)
+        status = evaluate_global(w, told, e);
+    else
+        snprintf(told, 256, "site %s: the federation is complete, %d rounds", w->s->name, w->c->round);
+    return status ? status : write_own(w, told, e);
 }
 
 static int run_step(struct site_work *w, char told[256], struct error *e)
@@ -273,15 +292,11 @@ int carried_site(struct carried *c, const struct carried_site *s, char told[256]
 int carried_evaluate(struct carried *c, const struct carried_site *s, char told[256], struct error *e)
 {
     struct site_work w = {.c = c, .s = s};
-    char path[1400];
     int status = carried_check_name(s->name, e);
     if (!status && s->validation->store.cases == 0)
         status = error_set(e, "site %s has no case to evaluate on", s->name);
-    if (!status) status = carried_path(path, c, c->round, "global.safetensors", e);
     if (!status)
-        status = task_read(&w.message, &c->f, c->model, path, e) || update_init(&w.update, c->model->count, e)
-                     ? -1
-                     : 0;
+        status = carried_read_task(&w.message, c, e) || update_init(&w.update, c->model->count, e) ? -1 : 0;
     if (!status) status = evaluate_global(&w, told, e);
     work_free(&w);
     return status;

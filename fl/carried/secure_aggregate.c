@@ -90,7 +90,8 @@ static int take_masked(struct stage_work *s, int i, const char *path, struct err
     char hex[65];
     struct update *u = &s->w->update;
     if (update_read(u, &s->c->f, s->c->model, path, hex, e) ||
-        aggregate_check_origin(s->w, s->c->site[i], e) || server_note(&s->w->server, u, e))
+        carried_check_answer(s->c, u, s->c->site[i], s->w->message.task.base, e) ||
+        server_note(&s->w->server, u, e))
         return -1;
     if (secure_server_take(&s->server, u->packed.data, u->packed.size, e)) {
         server_unnote(&s->w->server);

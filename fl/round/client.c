@@ -54,13 +54,14 @@ static int stops(const struct pass *p)
            p->events->stop(p->events->arg);
 }
 
-/* How often a gradient is applied in the end, of the step that is `left` steps before the last (0: the last):
- * momentum repeats it. */
-static double applied(const struct train_options *o, int left)
+/* What a step (1: the optimiser's first) moves the weights, in learning rates, where every gradient until
+ * then was 1. The velocity stays at the site, with the gradients of the rounds before in it: the first step
+ * of a round moves as far as the last of the round before. */
+static double applied(const struct train_options *o, int64_t step)
 {
     double power = 1, rho = o->optimizer->linear ? (double)o->momentum : 0;
     if (rho == 0) return 1;
-    for (int i = 0; i <= left + 1 && power > 1e-12; i++) power *= rho; /* Nesterov looks one step ahead */
+    for (int64_t i = 0; i <= step && power > 1e-12; i++) power *= rho; /* Nesterov looks one step ahead */
     return (1 - power) / (1 - rho);
 }
 
@@ -83,7 +84,7 @@ static int run_pass(struct pass *p, struct error *e)
         learner_update(p->l, lr);
         p->loss += loss;
         if (i == 0) p->first = loss;
-        double times = applied(p->options, n - 1 - i);
+        double times = applied(p->options, p->l->optimizer->steps);
         p->effective += times;
         p->lr_sum += times * (double)lr;
         if (p->reports && p->events && p->events->step) p->events->step(p->events->arg, i + 1, n, loss);
@@ -310,6 +311,17 @@ int client_validate(struct update *u, int after, const float *weights, struct le
     *(after ? &u->metric_after : &u->metric_before) = v.metric;
     *(after ? &u->loss_after : &u->loss_before) = fabs(v.loss) <= LOSS_LARGEST ? v.loss : NAN;
     return 0;
+}
+
+int client_own(float *out, const struct site_state *s, const float *global, const struct agreement *f,
+               struct model *layout)
+{
+    struct local_round l = {
+        .option = f->option, .model = layout, .global = global, .rounds_before = s->rounds_before};
+    if (!f->strategy->own) return 0;
+    for (int i = 0; i < STRATEGY_SLOTS; i++) l.slot[i] = s->slot[i];
+    f->strategy->own(out, &l);
+    return 1;
 }
 
 int client_pack(struct update *u, struct site_state *s, const struct task *t, const struct agreement *f,

@@ -30,6 +30,11 @@ int client_update(struct update *u, struct site_state *s, struct learner *l, con
 int client_validate(struct update *u, int after, const float *weights, struct learner *l,
                     const struct learner_data *validation, int batches, struct error *e);
 
+/* What the strategy keeps for the site's own use, beside these global weights, into out [layout->count]. 0:
+ * nothing, and out stays. */
+int client_own(float *out, const struct site_state *s, const float *global, const struct agreement *f,
+               struct model *layout);
+
 /* What leaves the site: the update as it was trained; or clipped and noised (private.h); or its difference to
  * the task's weights, packed; what packing lost stays in the state and goes with the next update. After
  * client_update and client_validate, before site_state_write and update_write. */

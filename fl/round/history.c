@@ -23,6 +23,24 @@ struct round_record round_record_of(int round, int site)
                                  .cosine = NAN};
 }
 
+void round_record_add(struct round_record *round, const struct round_record *site)
+{
+    round->examples += site->examples;
+    round->loss += site->examples * site->loss;
+    round->bytes += site->bytes;
+}
+
+void round_record_close(struct round_record *round)
+{
+    round->loss /= round->examples;
+}
+
+/* Every private round has a norm; what it has spent may be 0, with much noise. */
+static int is_private(const struct round_record *r)
+{
+    return r->clip > 0;
+}
+
 int history_reserve(struct history *h, int rows, struct error *e)
 {
     if (rows <= h->room - h->count) return 0;
@@ -58,8 +76,8 @@ struct json *history_json(const struct history *h)
         for (int k = 0; k < ROW_NUMBERS; k++) json_add_number(row, NULL, v[k]);
         snprintf(hash, sizeof hash, "%016" PRIx64, r->hash);
         json_add_text(row, NULL, hash);
-        if (r->epsilon > 0) json_add_number(row, NULL, r->epsilon);
-        if (r->epsilon > 0) json_add_number(row, NULL, r->clip);
+        if (is_private(r)) json_add_number(row, NULL, r->epsilon);
+        if (is_private(r)) json_add_number(row, NULL, r->clip);
     }
     return j;
 }
@@ -230,7 +248,7 @@ int history_write_progress(const struct history *h, const char *folder, const ch
 
 static void put_privacy(struct file_out *f, const struct round_record *r)
 {
-    if (r->epsilon > 0)
+    if (is_private(r))
         file_printf(f, ",%.6g,%.6g", r->epsilon, r->clip);
     else
         file_printf(f, ",,");
@@ -242,7 +260,7 @@ int history_write_rounds(const struct history *h, const char *folder, const char
     char path[1200];
     if (file_join(path, sizeof path, folder, "rounds.csv", e)) return -1;
     int private = 0;
-    for (int i = 0; i < h->count; i++) private |= h->record[i].epsilon > 0;
+    for (int i = 0; i < h->count; i++) private |= is_private(&h->record[i]);
     struct file_out *f = file_create(path, e);
     if (!f) return -1;
     file_printf(

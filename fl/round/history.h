@@ -13,7 +13,7 @@ struct round_record {
     double metric_local; /* of the site's own weights after its training, on its validation cases */
     double norm, cosine; /* ||w_k - w||; mean cosine between its displacement and the others' */
     uint64_t hash;       /* of the global weights after the round; global rows only */
-    double epsilon, clip; /* spent until then, and the round's norm: struct privacy_terms; 0: without */
+    double epsilon, clip; /* spent until then, and the round's norm: struct privacy_terms; clip 0: without */
 };
 
 struct history {
@@ -23,6 +23,10 @@ struct history {
 
 /* Of a round and a site of which nothing is known yet. */
 struct round_record round_record_of(int round, int site);
+/* The row of a round takes that of a site whose update is in it: examples, bytes and the loss, by examples,
+ * which is a sum until round_record_close divides it. */
+void round_record_add(struct round_record *round, const struct round_record *site);
+void round_record_close(struct round_record *round);
 /* Room for so many rows more, so that adding them cannot fail. */
 int history_reserve(struct history *h, int rows, struct error *e);
 int history_add(struct history *h, const struct round_record *r, struct error *e);

@@ -33,18 +33,6 @@ static double count_deviation(const struct agreement *f)
     return fmax(agreement_drawn(f) / 20.0, f->privacy.noise);
 }
 
-/* Whether the losses that sites tell move the mean of their updates. */
-static int weighs_by_loss(const struct agreement *f)
-{
-    struct contribution a = {
-        .examples = 3, .steps = 5, .effective = 5, .lr_sum = 0.5, .start_loss = 0.1, .distance2 = 1};
-    struct contribution b = a;
-    b.start_loss = 2;
-    for (int k = 0; k < f->strategy->sums; k++)
-        if (f->strategy->weight(f->option, &a, k) != f->strategy->weight(f->option, &b, k)) return 1;
-    return 0;
-}
-
 /* What would let one case into more than its own gradient. */
 static int check_sgd(const struct agreement *f, struct error *e)
 {
@@ -63,7 +51,7 @@ static int check_sgd(const struct agreement *f, struct error *e)
     if (f->local_epochs)
         return error_set(e, "--dp sgd with --local-epochs: how many steps a site takes would follow from its "
                             "cases, and the account is of a given number: use --local-iterations");
-    if (weighs_by_loss(f))
+    if (strategy_weighs_by_loss(f->strategy, f->option))
         return error_set(e, "--dp sgd with --strategy %s: it weighs the sites by the losses of their cases, "
                             "which get no noise",
                          f->strategy->name);

@@ -172,6 +172,7 @@ static struct server_update *keep_numbers(struct server *s, const struct update 
 {
     struct server_update *kept = &s->update[s->updates];
     kept->numbers = u->numbers;
+    kept->numbers.start_loss -= s->f->train.task->least_loss;
     kept->numbers.distance2 = kept->norm = NAN;
     kept->loss = u->loss;
     kept->within = u->within;
@@ -179,6 +180,20 @@ static struct server_update *keep_numbers(struct server *s, const struct update 
     kept->bytes = (double)(u->packed.size ? u->packed.size : u->count * sizeof(float));
     snprintf(kept->site, sizeof kept->site, "%s", u->site);
     return kept;
+}
+
+/* ||w_k - w||^2 without running statistics, which no gradient moves. */
+static double trained_distance2(const struct model *m, const float *x, const float *y)
+{
+    double sum = 0;
+    size_t begin = 0;
+    for (int i = 0; i < m->params; i++) {
+        const struct param *p = &m->param[i];
+        if (param_trained(p)) continue;
+        sum += vector_distance2(x + begin, y + begin, p->offset - begin);
+        begin = p->offset + p->count;
+    }
+    return sum + vector_distance2(x + begin, y + begin, m->count - begin);
 }
 
 int server_add(struct server *s, const struct update *u, struct error *e)
@@ -194,8 +209,8 @@ int server_add(struct server *s, const struct update *u, struct error *e)
     }
     if (check_values(s, weights, e)) return -1;
     struct server_update *kept = keep_numbers(s, u);
-    kept->numbers.distance2 = vector_distance2(weights, s->global->data, s->global->count);
-    kept->norm = sqrt(kept->numbers.distance2);
+    kept->numbers.distance2 = trained_distance2(s->global, weights, s->global->data);
+    kept->norm = sqrt(vector_distance2(weights, s->global->data, s->global->count));
     if (add_weights(s, weights, &kept->numbers, e)) return -1;
     s->updates++;
     return 0;

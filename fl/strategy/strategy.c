@@ -54,6 +54,17 @@ int strategy_from_three(const double *option)
     return 3;
 }
 
+int strategy_weighs_by_loss(const struct strategy *s, const double *option)
+{
+    struct contribution a = {
+        .examples = 3, .steps = 5, .effective = 5, .lr_sum = 0.5, .start_loss = 0.1, .distance2 = 1};
+    struct contribution b = a;
+    b.start_loss = 2;
+    for (int k = 0; k < s->sums; k++)
+        if (s->weight(option, &a, k) != s->weight(option, &b, k)) return 1;
+    return 0;
+}
+
 double strategy_total(const struct aggregation *a,
                       double (*weight)(const double *, const struct contribution *, int), int sum)
 {

@@ -33,12 +33,13 @@ struct contribution {
     const char *site;
     double examples;  /* training cases */
     double steps;     /* local iterations */
-    double effective; /* steps as gradients count: with momentum rho a gradient moves the weights 1/(1-rho)
-                         times in the end */
-    double lr_sum; /* the same with the learning rate of each step: what a constant gradient of 1 would have
-                      moved */
-    double start_loss; /* mean loss of the first local step: of the global weights, on one batch */
-    double distance2;  /* ||w_k - w||^2, by the server */
+    double effective; /* steps as gradients count: with momentum rho a step moves the weights by up to
+                         1/(1-rho) gradients, those of the rounds before among them */
+    double lr_sum; /* the same with the learning rate of each step: what a gradient that was always 1 moves in
+                      the round */
+    double start_loss; /* mean loss of the first local step: of the global weights, on one batch; at the
+                          server above the least that it can be (struct learning_task) */
+    double distance2;  /* ||w_k - w||^2 of the trained weights, by the server */
 };
 
 /* The end of a round at the server. Vectors have `layout->count` floats in the layout's order. */
@@ -104,6 +105,9 @@ void strategy_standard(double option[STRATEGY_OPTIONS], const struct strategy *s
 struct json *strategy_json(const struct strategy *s, const double *option);
 const struct strategy *strategy_from_json(double option[STRATEGY_OPTIONS], const struct json *j,
                                           struct error *e);
+
+/* Whether the losses that sites tell move the mean of their updates. */
+int strategy_weighs_by_loss(const struct strategy *s, const double *option);
 
 /* What the sums of a round become: aggregate, then the running statistics. out may not be global. */
 int strategy_aggregate(float *out, const struct strategy *s, struct aggregation *a, struct error *e);

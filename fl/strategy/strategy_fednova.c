@@ -3,8 +3,8 @@
  *
  *     w += tau_eff sum_k p_k (w_k - w) / tau_k,  p_k = n_k / n,  tau_eff = sum_k p_k tau_k
  *
- * tau_k counts a step with momentum as often as its gradient is applied in the end (struct contribution,
- * `effective`).
+ * With momentum tau_k counts a step as what the velocity makes of a gradient that is always the same (struct
+ * contribution, `effective`).
  * The book: docs/book/15_drift.md */
 #include "fl/strategy/table.h"
 

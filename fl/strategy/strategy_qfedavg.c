@@ -4,8 +4,10 @@
  *     L = 1 / eta;  D_k = F_k^q L (w - w_k);  h_k = q F_k^(q-1) ||L (w - w_k)||^2 + L F_k^q
  *     w -= sum D_k / sum h_k
  *
- * F_k is the loss of the global weights on the site's first batch of the round, plus 1e-10 as in Flower. eta
- * is the step that a site's displacement stands for.
+ * F_k is the loss of the global weights on the site's first batch of the round, above the least that it can
+ * be (-1 for nnU-Net's Dice loss: powers need what is not negative), plus 1e-10 as in Flower. eta is the step
+ * that a site's displacement stands for. w is what is trained: Flower's norm has the running statistics of
+ * batch norm in it, whose displacement is no gradient.
  * The book: docs/book/15_drift.md */
 #include <math.h>
 

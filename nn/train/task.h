@@ -23,6 +23,7 @@ struct learning_task {
     const char *title;   /* "segmentation": for people */
     int planned;         /* its network is built from a plan and its cases have label maps; else from
                             options->classifier, and they have a class */
+    double least_loss;   /* that no loss of its training is below: nnU-Net's Dice loss reaches -1 */
     /* Of what learner_validate measures: Dice; AUC or accuracy. More is better. */
     const char *(*metric)(const struct train_options *o);
     void (*defaults)(struct train_options *o); /* the constants of its training */

@@ -211,6 +211,7 @@ const struct learning_task task_segment = {
     .name = "segment",
     .title = "segmentation",
     .planned = 1,
+    .least_loss = -1,
     .metric = metric,
     .defaults = defaults,
     .batch = batch,

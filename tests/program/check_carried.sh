@@ -121,6 +121,9 @@ cp -r FED early
 gives 0 "2 updates" $nephron federate --as aggregate -o early --deadline now
 gives 0 "2 updates" sh -c \
     "rm -r early/round_0001; $nephron federate --as aggregate -o early --deadline 2020-01-01T00:00"
+cp -r FED lonely && mv lonely/round_0000/C.safetensors lonely/round_0000/Z.safetensors
+gives 1 "quorum is 2; missing: B, C; round_0000/Z.safetensors: no site" $nephron federate --as aggregate \
+    -o lonely --deadline now
 gives 0 "round 2 of 2" $nephron federate B --as site B -o early --state late_B # it missed a round
 gives 0 "round 2 of 2" $nephron federate A --as site A -o early --state new_A # its state is lost
 gives 0 "2 updates" $nephron federate --as aggregate -o early --deadline now
@@ -154,6 +157,7 @@ ok "a stranger is named" $?
 [ "$(hash_of FED/rounds.csv 0)" = "$(hash_of sim/fold_all/rounds.csv 0)" ]
 ok "round 1 has the simulation's hash" $?
 cp FED/round_0000/A.safetensors FED/round_0001/A.safetensors # replayed
+gives 0 "^  A  *not sound: is of round 0" $nephron info FED
 gives 0 "round 2 of 2" $nephron federate B --as site B -o FED
 head -c 60000 FED/round_0001/B.safetensors >cut
 cp FED/round_0001/B.safetensors good_B
@@ -197,6 +201,14 @@ grep -q '^tests,2,' left/fold_all/evaluation.csv &&
     [ "$(wc -l <left/fold_all/evaluation.csv)" -eq "$(($(ls FED/round_0002/*.json | wc -l) - 2))" ]
 ok "evaluations that do not belong there: $(cat left/fold_all/evaluation.csv)" $?
 rm FED/round_0002/liar.json FED/round_0002/old.json FED/round_0002/good.json FED/round_0002/half.json
+# a message of another round in the newest round's folder
+cp -r FED swapped && cp FED/round_0001/global.safetensors swapped/round_0002
+for step in "federate --as result -o swapped old" "federate B --as evaluate tests -o swapped" \
+    "federate A --as site A -o swapped"; do
+    gives 1 "round_0002/global.safetensors: is the task of round 1" $nephron $step
+done
+rm -r swapped/round_0002 && cp FED/round_0000/global.safetensors swapped/round_0001
+gives 1 "round_0001/global.safetensors: is the task of round 0" $nephron federate --as aggregate -o swapped
 # a server that was restored from an old copy
 cp -r FED back && rm -r back/round_0002 back/round_0001 back/round_0000/A.safetensors
 cp -r nephron-A back_A
@@ -228,6 +240,24 @@ rm other/round_0000/A.safetensors
 gives 1 "another federation" $nephron federate A --as site A -o other # with the state of FED
 cp FED/round_0000/global.safetensors other/round_0000/global.safetensors
 gives 1 "another federation" $nephron federate B --as site B -o other --state other_B
+
+# ---- what stays at a site ----------------------------------------------------------------------------------
+$nephron federate all -o bn_sim --sites sites.csv --fold all $options --no-validation --quiet --strategy \
+    fedbn &&
+    init bn --strategy fedbn
+ok "init with norms of each site's own" $?
+rounds bn 2
+for s in A B C; do
+    gives 0 "complete.*; its own weights: bn_$s/sites/$s.own.safetensors" $nephron federate $s --as site $s \
+        -o bn --state bn_$s
+    cmp -s bn_$s/sites/$s.own.safetensors bn_sim/fold_all/sites/$s.own.safetensors
+    ok "site $s keeps the simulation's weights" $?
+done
+# Where a run folder has the global ones, for predict.
+$nephron federate --as result -o bn bn_run --quiet &&
+    cp bn_A/sites/A.own.safetensors bn_run/fold_all/checkpoint_final.safetensors &&
+    $nephron predict bn_run -i $data/imagesTr/hippocampus_001_0000.nii.gz -o bn.nii.gz --step 1 --no-mirror -q
+ok "a site's own weights predict" $?
 
 # ---- packed answers ----------------------------------------------------------------------------------------
 $nephron federate all -o packed_sim --sites sites.csv --fold all $options --no-validation --quiet --compress \

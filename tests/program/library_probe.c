@@ -400,6 +400,7 @@ static void aggregate(nephron *n)
     check(nephron_aggregate(n, "median", out, in, weight, 3, 3) == 0 && out[0] == 3 && out[2] == 3, "median",
           n);
     refused(nephron_aggregate(n, "scaffold", out, in, weight, 3, 3), n, "nephron_server_open");
+    refused(nephron_aggregate(n, "qfedavg", out, in, weight, 3, 3), n, "weighs by losses");
     refused(nephron_aggregate(n, "nothing", out, in, weight, 3, 3), n, "no strategy 'nothing'");
     refused(nephron_aggregate(n, "fedavg", out, in, weight, 0, 3), n, "0 vectors");
 }

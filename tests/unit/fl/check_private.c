@@ -407,6 +407,41 @@ static void check_terms(const struct train_options *o)
     CHECK(isnan(private_epsilon(&f, 7, 9)), "an epsilon of nothing");
 }
 
+/* With much noise a round spends nothing: that is a number, which stands in the table and in what is
+ * resumed. */
+static void check_nothing_spent(const struct train_options *o)
+{
+    char folder[] = "/tmp/nephron_check_XXXXXX", path[80];
+    struct agreement f = private_terms(o, PRIVACY_CENTRAL, 1e6, 0.5);
+    struct round_record g = round_record_of(0, -1);
+    struct history h = {0}, back = {0};
+    struct error e = {""};
+    unsigned char *text = NULL;
+    size_t size = 0;
+    g.examples = 9;
+    g.epsilon = private_epsilon(&f, 1, 9);
+    g.clip = 0.5;
+    CHECK(g.epsilon == 0, "epsilon %g", g.epsilon);
+    CHECK(history_add(&h, &g, &e) == 0, "%s", e.text);
+    struct json *j = history_json(&h);
+    CHECK(history_from_json(&back, j, 1, 1, "rows", &e) == 0 && back.record[0].epsilon == 0 &&
+              back.record[0].clip == 0.5,
+          "a row of no epsilon does not come back: %s", e.text);
+    json_free(j);
+    CHECK(mkdtemp(folder) != NULL, "mkdtemp");
+    snprintf(path, sizeof path, "%s/rounds.csv", folder);
+    CHECK(history_write_rounds(&h, folder, NULL, &e) == 0 && file_read(path, 0, &text, &size, &e) == 0, "%s",
+          e.text);
+    char line[400];
+    snprintf(line, sizeof line, "%.*s", (int)size, text ? (const char *)text : "");
+    CHECK(strstr(line, ",epsilon,clip,weight_hash\n") && strstr(line, ",0,0.5,0000000000000000\n"), "%s",
+          line);
+    free(text);
+    free(h.record);
+    free(back.record);
+    remove_folder(folder);
+}
+
 int main(void)
 {
     struct train_options o = small_options(5, 2);
@@ -414,6 +449,7 @@ int main(void)
     check_sites(&o, m);
     check_server(&o, m);
     check_terms(&o);
+    check_nothing_spent(&o);
     check_adaptive(&o, m);
     check_sgd();
     check_opacus();

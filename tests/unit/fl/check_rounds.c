@@ -318,6 +318,81 @@ static void check_orders(const struct train_options *o, const struct model *m)
     CHECK(play_round(&f, m, order[0], 0) != exact, "the average of variances is their merging");
 }
 
+/* A round of two sites; with `other`, of sites that have other running statistics. */
+static void play_statistics(struct model *m, const struct agreement *f, const struct model *start, int other)
+{
+    struct server s;
+    struct task t;
+    struct error e = {""};
+    CHECK(server_init(&s, f, m, NULL, NULL, &e) == 0 && server_begin(&s, &t, &e) == 0, "%s", e.text);
+    for (int k = 0; k < 2; k++) {
+        struct update u;
+        make_update(&u, start, k ? "B" : "A", 0, k);
+        for (int p = 0; other && p < m->params; p++)
+            for (size_t i = 0; !param_trained(&m->param[p]) && i < m->param[p].count; i++)
+                u.values[m->param[p].offset + i] *= (float)(3 + 4 * k);
+        CHECK(server_add(&s, &u, &e) == 0, "%s", e.text);
+        update_free(&u);
+    }
+    CHECK(server_end(&s, &e) == 0, "%s: %s", f->strategy->name, e.text);
+    server_free(&s);
+}
+
+/* What a mean makes of the trained weights does not depend on the sites' running statistics. */
+static void check_statistics(const struct train_options *o, const struct model *start)
+{
+    for (int k = 0; strategies[k]; k++) {
+        if (!strategies[k]->sums) continue; /* it takes whole updates */
+        struct agreement f = small_terms(o, strategies[k]->name);
+        struct model *a = model_clone(start), *b = model_clone(start);
+        int moved = 0, same = 0, differ = 0;
+        play_statistics(a, &f, start, 0);
+        play_statistics(b, &f, start, 1);
+        for (int p = 0; p < a->params; p++) {
+            const struct param *q = &a->param[p];
+            const int equal =
+                memcmp(a->data + q->offset, b->data + q->offset, q->count * sizeof(float)) == 0;
+            moved += !param_trained(q) && !equal;
+            same += param_trained(q) && equal;
+            differ += param_trained(q) && !equal;
+        }
+        CHECK(moved > 0 && same > 0 && differ == 0,
+              "%s: %d trained parameters of %d depend on the sites' running statistics", f.strategy->name,
+              differ, same + differ);
+        model_destroy(a);
+        model_destroy(b);
+    }
+}
+
+/* q-FedAvg's powers are of losses above the least that they can be: of a segmentation's, which reach -1,
+ * as of a classification's that are 1 larger. */
+static void check_negative_losses(const struct train_options *o, const struct model *start)
+{
+    uint64_t hash[2];
+    for (int k = 0; k < 2; k++) {
+        struct train_options asked = *o;
+        asked.task = k ? &task_segment : &task_classify;
+        struct agreement f = small_terms(&asked, "qfedavg");
+        struct model *m = model_clone(start);
+        struct server s;
+        struct task t;
+        struct error e = {""};
+        CHECK(server_init(&s, &f, m, NULL, NULL, &e) == 0 && server_begin(&s, &t, &e) == 0, "%s", e.text);
+        for (int i = 0; i < 2; i++) {
+            struct update u;
+            make_update(&u, start, i ? "B" : "A", 0, i);
+            u.numbers.start_loss = (i ? 0.5 : 0.25) - k;
+            CHECK(server_add(&s, &u, &e) == 0, "%s", e.text);
+            update_free(&u);
+        }
+        CHECK(server_end(&s, &e) == 0, "%s", e.text);
+        hash[k] = model_hash(m);
+        server_free(&s);
+        model_destroy(m);
+    }
+    CHECK(hash[0] == hash[1], "losses of -0.75 and -0.5 do not count as 0.25 and 0.5 above the least");
+}
+
 /* Too few, and a round that is begun again. */
 static void check_minimum(const struct train_options *o, const struct model *start)
 {
@@ -339,6 +414,58 @@ static void check_minimum(const struct train_options *o, const struct model *sta
     update_free(&u);
     server_free(&s);
     model_destroy(m);
+}
+
+/* Steps as FedNova and SCAFFOLD count them are what the optimiser makes of gradients of 1: its velocity goes
+ * on from round to round. */
+static void check_steps(const struct train_options *base)
+{
+    struct train_options o = *base;
+    struct learner_data data;
+    struct learner l;
+    struct site_state s;
+    struct update u;
+    struct error e = {""};
+    o.momentum = 0.9f;
+    struct agreement f = small_terms(&o, "fednova");
+    struct model *m = learner_model(&o, NULL), *moved[2];
+    struct optimizer one[2]; /* by the learning rate of each step, and by 1 */
+    small_data(&data, 6);
+    for (int k = 0; k < 2; k++) {
+        moved[k] = model_clone(m);
+        CHECK(optimizer_init(&one[k], &optimizer_sgd, &(struct optimizer_settings){.momentum = 0.9f}, 0,
+                             moved[k], &e) == 0, "%s", e.text);
+    }
+    CHECK(learner_create(&l, &o, NULL, &data, model_clone(m), 0, NULL, &e) == 0 &&
+              site_state_init(&s, "A", &f, m, &e) == 0 && update_init(&u, m->count, &e) == 0,
+          "%s", e.text);
+    for (int round = 0; round < 3; round++) {
+        struct task t = {.round = round, .weights = m->data};
+        double want[2];
+        CHECK(client_update(&u, &s, &l, &data, &t, &f, NULL, &e) == 0, "%s", e.text);
+        for (int k = 0; k < 2; k++) {
+            moved[k]->data[0] = 0;
+            for (int i = 0; i < o.iterations; i++) {
+                moved[k]->grad[0] = 1;
+                optimizer_step(&one[k], moved[k],
+                               k ? 1 : learner_lr(&o, (uint64_t)(round * o.iterations + i)), NULL);
+            }
+            want[k] = -(double)moved[k]->data[0];
+        }
+        CHECK_NEAR(u.numbers.lr_sum, want[0], 1e-5 * want[0], "round %d: sum of the learning rates", round);
+        CHECK_NEAR(u.numbers.effective, want[1], 1e-5 * want[1], "round %d: effective steps", round);
+    }
+    struct model *own = l.model;
+    learner_destroy(&l);
+    model_destroy(own);
+    for (int k = 0; k < 2; k++) {
+        optimizer_free(&one[k]);
+        model_destroy(moved[k]);
+    }
+    site_state_free(&s);
+    update_free(&u);
+    model_destroy(m);
+    small_data_free(&data);
 }
 
 /* ---- who trains ---------------------------------------------------------------------------------------- */
@@ -387,7 +514,10 @@ int main(void)
     check_edited_head(&f, m);
     check_task_file(&o, m);
     check_orders(&o, m);
+    check_statistics(&o, m);
+    check_negative_losses(&o, m);
     check_minimum(&o, m);
+    check_steps(&o);
     check_samples(&o);
     model_destroy(m);
     remove_folder(folder);

@@ -273,7 +273,24 @@ static void check_configurations(const struct json *g, const char *folder)
     dataset_close(&d);
 }
 
-/* A plans.json with one member changed has to be refused, with the file and the member in the message. */
+/* Where no configuration is left, the first one's fault is that of the file. */
+static void check_no_configuration(const struct json *golden)
+{
+    struct json *j = json_copy(golden), *all = json_get(j, "configurations");
+    struct error e = {""};
+    struct plans p;
+    for (int i = 0; i < all->count; i++) {
+        json_remove(all->item[i], "patch_size");
+        if (!json_get(all->item[i], "inherits_from")) json_add_text(all->item[i], "batch_size", "two");
+    }
+    CHECK(plans_from_json(&p, j, NULL, "some.json", &e) == -1 &&
+              strstr(e.text, "some.json: configurations: 2d: patch_size"),
+          "got '%s'", e.text);
+    json_free(j);
+}
+
+/* A plans.json with one member changed has to be refused, with the file and the member in the message; one of
+ * a configuration where this is asked for, as nnU-Net does. */
 static void check_plans_refused(const struct json *golden)
 {
     static const struct {
@@ -315,8 +332,15 @@ static void check_plans_refused(const struct json *golden)
         int k = 0;
         for (; k < 3 && bad[i].key[k + 1]; k++) at = json_get(at, bad[i].key[k]);
         json_add(at, bad[i].key[k], json_parse(bad[i].value, strlen(bad[i].value), &e));
-        CHECK(plans_from_json(&p, j, NULL, "some.json", &e) == -1 && strstr(e.text, bad[i].message) &&
-                  strncmp(e.text, "some.json: ", 11) == 0,
+        const char *configuration = bad[i].key[1];
+        int status = plans_from_json(&p, j, NULL, "some.json", &e);
+        if (configuration) {
+            CHECK(status == 0 && plans_find(&p, "2d", &e) && !plans_find(&p, "none", &e),
+                  "%s: the other configurations are as they were: %s", configuration, e.text);
+            status = plans_find(&p, configuration, &e) ? 0 : error_prefix(&e, "some.json");
+            plans_free(&p);
+        }
+        CHECK(status == -1 && strstr(e.text, bad[i].message) && strncmp(e.text, "some.json: ", 11) == 0,
               "%s = %s: got '%s'", bad[i].key[k], bad[i].value, e.text);
         json_free(j);
     }
@@ -474,6 +498,7 @@ int main(void)
     for (int i = 0; i < planned->count; i++) check_planned(planned->item[i], folder);
     check_configurations(planned->item[0], folder);
     check_plans_refused(planned->item[0]);
+    check_no_configuration(json_get(planned->item[0], "plans"));
     check_hostile(folder);
     check_tiny();
     check_counted_draws();

@@ -362,6 +362,7 @@ void intensity_to_json(struct json *parent, const struct intensity *t, int chann
 int intensity_from_json(struct intensity *t, int *channels, const struct json *parent, struct error *e)
 {
     const struct json *all = json_get(parent, "foreground_intensity_properties_per_channel");
+    if (!all) all = json_get(parent, "foreground_intensity_properties_by_modality"); /* of the first plans */
     if (!all || all->type != JSON_OBJECT)
         return error_set(e, "no foreground_intensity_properties_per_channel");
     if (all->count < 1 || all->count > CHANNELS_MAX)

@@ -218,8 +218,7 @@ static int read_architecture(struct plan *p, const struct json *a, struct error 
     const struct json *k = json_get(a, "arch_kwargs");
     const char *name = json_text(a, "network_class_name", NULL);
     if (!name || !k || k->type != JSON_OBJECT)
-        return error_set(e, "no network_class_name with arch_kwargs (plans of nnU-Net before 2.4 have to be "
-                            "converted there)");
+        return error_set(e, "no network_class_name with arch_kwargs");
     const struct network *n = p->network = network_of_class(name);
     if (!n) return error_set(e, "network_class_name: network '%.200s' is not supported", name);
     const char *convs = n->encoder_key;
@@ -330,6 +329,45 @@ static int read_configuration(struct plan *p, const struct json *j, struct error
     return read_architecture(p, json_get(j, "architecture"), e) ? error_prefix(e, "architecture") : 0;
 }
 
+/* nnU-Net before 2.4 (TotalSegmentator's models) has the numbers of a network beside the other members, and
+ * no word of the rest: they become an "architecture", as its plans_handler.py makes one. */
+static int modernise(struct json *j, struct error *e)
+{
+    static const char *const moved[][2] = {{"conv_kernel_sizes", "kernel_sizes"},
+                                           {"pool_op_kernel_sizes", "strides"},
+                                           {"n_conv_per_stage_decoder", "n_conv_per_stage_decoder"}};
+    const char *name = json_text(j, "UNet_class_name", NULL);
+    const struct json *blocks = json_get(j, "n_conv_per_stage_encoder"), *patch = json_get(j, "patch_size");
+    char norm_class[NETWORK_NORM_CLASS];
+    int base, most;
+    if (!name || json_get(j, "architecture")) return 0;
+    const struct network *n = network_of_class(name);
+    if (!n) return error_set(e, "UNet_class_name: network '%.200s' is not supported", name);
+    if (!blocks || blocks->type != JSON_ARRAY || blocks->count > STAGES_MAX)
+        return error_set(e, "n_conv_per_stage_encoder is not a list of at most %d stages", STAGES_MAX);
+    for (int i = 0; i < 3; i++)
+        if (!json_get(j, moved[i][0])) return error_set(e, "no %s", moved[i][0]);
+    if (read_ints(&base, json_get(j, "UNet_base_num_features"), "UNet_base_num_features", 1, 1, 4096, e) ||
+        read_ints(&most, json_get(j, "unet_max_num_features"), "unet_max_num_features", 1, 1, 4096, e))
+        return -1;
+    struct json *a = json_add_object(j, "architecture"), *k = json_add_object(a, "arch_kwargs"),
+                *features = json_add_array(k, "features_per_stage");
+    json_add_text(a, "network_class_name", n->class_name);
+    json_add_int(k, "n_stages", blocks->count);
+    for (int s = 0; s < blocks->count; s++)
+        json_add_int(features, NULL, base << s < most ? base << s : most);
+    json_add(k, n->encoder_key, json_copy(blocks));
+    for (int i = 0; i < 3; i++) json_add(k, moved[i][1], json_copy(json_get(j, moved[i][0])));
+    const int dims = patch ? patch->count : 0;
+    network_norm_class(norm_class, n->norm, dims);
+    json_add_text(k, "norm_op", norm_class);
+    json_add_bool(json_add_object(k, "norm_op_kwargs"), "affine", 1);
+    json_add_text(k, "conv_op", dims == 2 ? "torch.nn.Conv2d" : "torch.nn.Conv3d");
+    json_add_bool(k, "conv_bias", n->conv_bias);
+    json_add_text(k, "nonlin", n->nonlin);
+    return json_failed(j) ? error_set(e, "out of memory") : 0;
+}
+
 /* A configuration with what it inherits filled in, a new object; NULL if it inherits from nothing there or in
  * a circle. */
 static struct json *resolve(const struct json *all, const char *name, int depth, struct error *e)
@@ -367,7 +405,7 @@ static int take_configuration(struct plans *p, const struct plan *common, const 
     else if (previous && (strlen(previous) >= sizeof plan.previous_stage || !json_get(all, previous)))
         bad = error_set(e, "previous_stage '%s' is no configuration here", previous);
     else
-        bad = read_configuration(&plan, j, e);
+        bad = modernise(j, e) || read_configuration(&plan, j, e);
     if (!bad) {
         strcpy(plan.configuration, name);
         plan.estimate = plan_estimate(&plan, labels);

@@ -273,6 +273,54 @@ static void check_configurations(const struct json *g, const char *folder)
     dataset_close(&d);
 }
 
+/* The members that nnU-Net before 2.4 had in the place of "architecture", of its own plans. */
+static void make_old(struct json *configuration)
+{
+    static const char *const moved[][2] = {{"n_conv_per_stage", "n_conv_per_stage_encoder"},
+                                           {"n_conv_per_stage_decoder", "n_conv_per_stage_decoder"},
+                                           {"strides", "pool_op_kernel_sizes"},
+                                           {"kernel_sizes", "conv_kernel_sizes"}};
+    const struct json *a = json_get(configuration, "architecture"), *k = json_get(a, "arch_kwargs");
+    const int flat = json_get(configuration, "patch_size")->count == 2;
+    if (!a) return;
+    json_add_text(configuration, "UNet_class_name", "PlainConvUNet");
+    json_add_int(configuration, "UNet_base_num_features", 32);
+    json_add_int(configuration, "unet_max_num_features", flat ? 512 : 320);
+    for (int i = 0; i < 4; i++) json_add(configuration, moved[i][1], json_copy(json_get(k, moved[i][0])));
+    json_remove(configuration, "architecture");
+}
+
+/* They are read as the plans with it. */
+static void check_old_plans(const struct json *golden)
+{
+    struct json *j = json_copy(golden), *all = json_get(j, "configurations");
+    const char *const intensities[] = {"foreground_intensity_properties_per_channel",
+                                       "foreground_intensity_properties_by_modality"};
+    struct error e = {""};
+    struct plans p, old;
+    for (int i = 0; i < all->count; i++)
+        if (!json_get(all->item[i], "inherits_from")) make_old(all->item[i]);
+    json_add(j, intensities[1], json_copy(json_get(j, intensities[0])));
+    json_remove(j, intensities[0]);
+    CHECK(plans_from_json(&p, golden, NULL, "new", &e) == 0, "%s", e.text);
+    CHECK(plans_from_json(&old, j, NULL, "old", &e) == 0, "%s", e.text);
+    CHECK(old.count == p.count && p.count == 4, "%d of %d configurations", old.count, p.count);
+    for (int i = 0; i < p.count && i < old.count; i++)
+        CHECK(memcmp(&old.plan[i], &p.plan[i], sizeof *p.plan) == 0, "%s of old plans is another",
+              p.plan[i].configuration);
+    plans_free(&old);
+    json_add_text(json_get(all, "2d"), "UNet_class_name", "SwinUNETR");
+    json_remove(json_get(all, "3d_lowres"), "pool_op_kernel_sizes");
+    CHECK(plans_from_json(&old, j, NULL, "old", &e) == 0 && !plans_find(&old, "2d", &e) &&
+              strstr(e.text, "2d: UNet_class_name: network 'SwinUNETR' is not supported"),
+          "got '%s'", e.text);
+    CHECK(!plans_find(&old, "3d_lowres", &e) && strstr(e.text, "3d_lowres: no pool_op_kernel_sizes"),
+          "got '%s'", e.text);
+    plans_free(&old);
+    plans_free(&p);
+    json_free(j);
+}
+
 /* Where no configuration is left, the first one's fault is that of the file. */
 static void check_no_configuration(const struct json *golden)
 {
@@ -499,6 +547,7 @@ int main(void)
     check_configurations(planned->item[0], folder);
     check_plans_refused(planned->item[0]);
     check_no_configuration(json_get(planned->item[0], "plans"));
+    check_old_plans(json_get(planned->item[0], "plans"));
     check_hostile(folder);
     check_tiny();
     check_counted_draws();

@@ -114,11 +114,10 @@ static const char *last_word(const char *class_name)
     return last ? last + 1 : class_name;
 }
 
-/* A class is the one wanted, by its last word, or the member is not there. */
+/* A class is the one wanted, by its last word. */
 static int check_class(const struct json *k, const char *key, const char *want, struct error *e)
 {
-    const struct json *m = json_get(k, key);
-    const char *got = m && m->type == JSON_STRING ? m->string : m ? "null" : want;
+    const char *got = json_text(k, key, "null");
     if (strcmp(last_word(got), last_word(want)) == 0) return 0;
     return error_set(e, "%s '%.200s' is not supported", key, got);
 }
@@ -131,7 +130,7 @@ static int check_operations(const struct plan *p, const struct json *k, struct e
         check_class(k, "nonlin", n->nonlin, e))
         return -1;
     if (dropout && dropout->type != JSON_NULL) return error_set(e, "dropout_op is not supported");
-    if (json_boolean(k, "conv_bias", n->conv_bias) == n->conv_bias) return 0;
+    if (json_boolean(k, "conv_bias", 0) == n->conv_bias) return 0;
     return error_set(e, "conv_bias %s is not supported", n->conv_bias ? "false" : "true");
 }
 
@@ -171,7 +170,7 @@ static int check_members(const struct plan *p, const struct json *k, struct erro
     return 0;
 }
 
-/* norm_op and its kwargs; the network's own where there is none. Another eps, or a norm without weights,
+/* norm_op and its kwargs; what is not there is PyTorch's default. Another eps, or a norm without weights,
  * would be another network; momentum is of the running averages of batch norm alone. */
 static int read_norm(struct plan *p, const struct json *k, struct error *e)
 {
@@ -179,15 +178,15 @@ static int read_norm(struct plan *p, const struct json *k, struct error *e)
                                         NULL};
     const struct json *kwargs = json_get(k, "norm_op_kwargs");
     const char *name = json_text(k, "norm_op", NULL);
-    p->network_norm = name ? network_norm_of_class(name) : p->network->norm;
+    p->network_norm = name ? network_norm_of_class(name) : NULL;
     if (check_types(kwargs, e)) return error_prefix(e, "norm_op_kwargs");
-    if (!p->network_norm || (!name && json_get(k, "norm_op")))
+    if (!p->network_norm)
         return error_set(e, "norm_op '%.200s' is not supported", name ? name : "null");
     for (int i = 0; kwargs && i < kwargs->count; i++)
         if (!is_one_of(kwargs->item[i]->key, known))
             return error_set(e, "norm_op_kwargs: %s is not supported", kwargs->item[i]->key);
-    const int over_batch = p->network_norm->over_batch;
-    if (fabs(json_number(kwargs, "eps", 1e-5) - 1e-5) > 1e-12 || !json_boolean(kwargs, "affine", 1) ||
+    const int over_batch = p->network_norm->over_batch, weights = over_batch || p->network_norm->grouped;
+    if (fabs(json_number(kwargs, "eps", 1e-5) - 1e-5) > 1e-12 || !json_boolean(kwargs, "affine", weights) ||
         json_boolean(kwargs, "track_running_stats", over_batch) != over_batch ||
         (over_batch && fabs(json_number(kwargs, "momentum", 0.1) - 0.1) > 1e-9))
         return error_set(e, "norm_op_kwargs differ from eps 1e-5, affine true and PyTorch's own momentum and "

@@ -321,6 +321,29 @@ static void check_old_plans(const struct json *golden)
     json_free(j);
 }
 
+/* What PyTorch and nnU-Net's classes have without a member is another network than with it. */
+static void check_left_out(const struct json *golden)
+{
+    static const char *const member[][3] = {{"conv_bias", NULL, "conv_bias"},
+                                            {"norm_op", NULL, "norm_op 'null'"},
+                                            {"nonlin", NULL, "nonlin 'null'"},
+                                            {"norm_op_kwargs", NULL, "norm_op_kwargs differ"},
+                                            {"norm_op_kwargs", "affine", "norm_op_kwargs differ"}};
+    for (size_t i = 0; i < sizeof member / sizeof *member; i++) {
+        struct json *j = json_copy(golden), *at = json_get(j, "configurations");
+        struct error e = {""};
+        struct plans p;
+        at = json_get(json_get(json_get(at, "2d"), "architecture"), "arch_kwargs");
+        if (member[i][1]) json_remove(json_get(at, member[i][0]), member[i][1]);
+        else json_remove(at, member[i][0]);
+        CHECK(plans_from_json(&p, j, NULL, "some.json", &e) == 0 && !plans_find(&p, "2d", &e) &&
+                  strstr(e.text, member[i][2]),
+              "without %s: got '%s'", member[i][member[i][1] ? 1 : 0], e.text);
+        plans_free(&p);
+        json_free(j);
+    }
+}
+
 /* Where no configuration is left, the first one's fault is that of the file. */
 static void check_no_configuration(const struct json *golden)
 {
@@ -548,6 +571,7 @@ int main(void)
     check_plans_refused(planned->item[0]);
     check_no_configuration(json_get(planned->item[0], "plans"));
     check_old_plans(json_get(planned->item[0], "plans"));
+    check_left_out(json_get(planned->item[0], "plans"));
     check_hostile(folder);
     check_tiny();
     check_counted_draws();

@@ -115,10 +115,12 @@ static void add_configuration(struct json *parent, const struct plans *all, cons
     if (lowres) json_add_text(j, "next_stage", "3d_cascade_fullres");
 }
 
-static const char *reader_of(const struct dataset *d)
+/* The images are 2D where their one slice is as thick as readers make it (struct volume). */
+static const char *reader_of(const struct dataset *d, const double spacing[3], const double shape[3])
 {
     const char *named = json_text(d->json, "overwrite_image_reader_writer", "None");
-    return strcmp(named, "None") != 0 ? named : volume_nnunet_reader(d->file_ending);
+    const int flat = shape[0] == 1 && spacing[0] == 999 * fmax(spacing[1], spacing[2]);
+    return strcmp(named, "None") != 0 ? named : volume_nnunet_reader(d->file_ending, flat);
 }
 
 struct json *plans_json(const struct plans *p, const struct dataset *d, const struct plan_options *o,
@@ -135,7 +137,7 @@ struct json *plans_json(const struct plans *p, const struct dataset *d, const st
     json_add_text(j, "plans_name", p->name);
     add_numbers(j, "original_median_spacing_after_transp", median_spacing, 3);
     add_ints(j, "original_median_shape_after_transp", shape, 3);
-    json_add_text(j, "image_reader_writer", reader_of(d));
+    json_add_text(j, "image_reader_writer", reader_of(d, median_spacing, median_shape));
     add_ints(j, "transpose_forward", any->transpose, 3);
     add_ints(j, "transpose_backward", backward, 3);
     struct json *all = json_add_object(j, "configurations");

@@ -372,16 +372,17 @@ plan_says '"arch_kwargs"' '"arch_kwargs": [1], "was"' "with arch_kwargs"
 plan_says '"transpose_backward"' '"transpose_backward": [1, 2, 0], "was"' "transpose_backward"
 # Where a run's images lay counts where they are trained on alone.
 cp -r tiny elsewhere
-sed 's#"labels":#"dataset": {"a": {"images": ["$HOME/a.nii.gz"], "label": "b.nii.gz"}}, "labels":#' tiny/dataset.json \
-    >elsewhere/dataset.json
-check "a run with a list of files in its dataset.json" "$nephron" predict elsewhere -i one/imagesTr -o elsewhere1 \
-    --step 1 --no-mirror
+sed 's#"labels":#"dataset": {"a": {"images": ["$HOME/a.nii.gz"], "label": "b.nii.gz"}}, "labels":#' \
+    tiny/dataset.json >elsewhere/dataset.json
+check "a run with a list of files in its dataset.json" "$nephron" predict elsewhere -i one/imagesTr \
+    -o elsewhere1 --step 1 --no-mirror
 # What is not asked for may be what it likes: a plan has configurations of somebody's own beside nnU-Net's.
-sed 's#"configurations": {#"configurations": {"mine": {"inherits_from": "gone"},#' tiny/plans.json >strange/plans.json
+sed 's#"configurations": {#"configurations": {"mine": {"inherits_from": "gone"},#' tiny/plans.json \
+    >strange/plans.json
 check "a plan with a configuration that cannot be read" "$nephron" predict strange -i one/imagesTr -o strange2 \
     --step 1 --no-mirror
-says "it is asked for" "strange/plans.json: configurations: mine: inherits_from: 'gone' is not there" "$nephron" \
-    train one -o mine --plans strange/plans.json --configuration mine --epochs 1 --iterations 1
+says "it is asked for" "strange/plans.json: configurations: mine: inherits_from: 'gone' is not there" \
+    "$nephron" train one -o mine --plans strange/plans.json --configuration mine --epochs 1 --iterations 1
 sed 's#torch.nn.LeakyReLU#torch.nn.modules.activation.LeakyReLU#' tiny/plans.json >strange/plans.json
 check "another way to the same class" "$nephron" predict strange -i one/imagesTr -o strange1 --step 1 \
     --no-mirror

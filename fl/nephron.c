@@ -220,7 +220,7 @@ nephron_model *nephron_model_load(nephron *n, const char *folder, const char *fo
         free(m);
         return NULL;
     }
-    int left, count = fold ? 1 : run_folds_ended(folds, FOLDS_MAX, &m->run, NULL, &left), status = 0;
+    int count = fold ? 1 : run_folds(folds, FOLDS_MAX, &m->run, NULL), status = 0;
     if (fold) snprintf(folds[0], sizeof folds[0], "%s", fold);
     if (count > FOLDS_MAX)
         status = error_set(&n->e, "%s: has %d folds, %d can be averaged", folder, count, FOLDS_MAX);

@@ -72,8 +72,8 @@ NEPHRON_EXPORT int nephron_labels_write(const nephron_image *like, const char *p
 
 /* ---- models -------------------------------------------------------------------------------------------- */
 
-/* A run folder, or a model folder of nnU-Net. fold: "0" and so on, "all"; NULL: every fold that was trained
- * to its end, or every one where none was ("all" only where it is alone), whose outputs are averaged. */
+/* A run folder, or a model folder of nnU-Net. fold: "0" and so on, "all"; NULL: every fold there is ("all"
+ * only where it is alone), whose outputs are averaged. */
 NEPHRON_EXPORT nephron_model *nephron_model_load(nephron *n, const char *folder, const char *fold);
 /* A new network for a dataset as `nephron train` plans and initialises it. options: JSON as for
  * nephron_trainer_open, and "task" ("segment" or "classify"), of segmentation also "configuration",

@@ -237,24 +237,19 @@ static int segment(struct predict *p, struct model **model, struct error *e)
 
 /* ---- the command --------------------------------------------------------------------------------------- */
 
-/* Weights of a training that has not come to its end are told, and folds that are left out for that. */
-static int find_folds(struct predict *p)
+/* Folds that have not come to their end are told: nnU-Net would leave them out. */
+static void tell_unfinished(const struct predict *p)
 {
     char path[1300];
-    int left;
-    const int count = run_folds_ended(p->folds, FOLDS_MAX, &p->run, p->checkpoint, &left);
-    if (left)
+    int left = 0;
+    for (int i = 0; i < p->fold_count; i++)
+        left += !run_checkpoint(path, sizeof path, &p->run, p->folds[i], "final");
+    if (left && !p->checkpoint)
         console_to(stderr,
-                   "nephron: note: %s: %d of %d folds %s no checkpoint_final and %s left out: --folds takes "
-                   "%s\n",
-                   p->run_path, left, left + count, left == 1 ? "has" : "have", left == 1 ? "is" : "are",
-                   left == 1 ? "it" : "them");
-    if (count && !p->checkpoint && !run_checkpoint(path, sizeof path, &p->run, p->folds[0], "final"))
-        console_to(stderr,
-                   "nephron: note: %s: no fold has a checkpoint_final: checkpoint_best, else "
-                   "checkpoint_latest, predicts\n",
-                   p->run_path);
-    return count;
+                   "nephron: note: %s: %d of %d fold%s %s no checkpoint_final: checkpoint_best, else "
+                   "checkpoint_latest, counts; --folds leaves folds out\n",
+                   p->run_path, left, p->fold_count, p->fold_count == 1 ? "" : "s",
+                   left == 1 ? "has" : "have");
 }
 
 /* "0,1,2" or "all" of --folds, else those that are there. */
@@ -262,11 +257,12 @@ static int choose_folds(struct predict *p, struct error *e)
 {
     const char *at = p->folds_text;
     if (!at) {
-        const int there = find_folds(p);
+        const int there = run_folds(p->folds, FOLDS_MAX, &p->run, p->checkpoint);
         if (there > FOLDS_MAX)
             return error_set(e, "%s: has %d folds, %d can be averaged: --folds names them", p->run_path,
                              there, FOLDS_MAX);
         p->fold_count = there;
+        tell_unfinished(p);
         if (p->fold_count) return 0;
         return error_set(e, "%s: no fold_*/checkpoint_%s.safetensors or .pth: is it a trained run?",
                          p->run_path, p->checkpoint ? p->checkpoint : "*");
@@ -382,8 +378,8 @@ static const char predict_details[] =
     "label map. A DICOM series is an image too: for one channel IMAGES may be its folder or a file of it; "
     "for\n"
     "several cases or channels a folder with the series in sub-folders CASE_0000, CASE_0001 ...\n"
-    "All folds of RUN that were trained to their end are averaged unless --folds names some; the one of all\n"
-    "cases counts only where there is no other.\n"
+    "All trained folds of RUN are averaged unless --fold names one; the one of all cases counts only where "
+    "there is no other.\n"
     "Classification: IMAGES is a dataset folder or a folder of images (with --masks for the region to crop), "
     "for a RUN that\n"
     "was trained on a MedMNIST .npz such a file; OUT/predictions.csv receives case,label,probability (label "

@@ -145,22 +145,6 @@ int run_folds(char fold[][16], int max, const struct run *r, const char *checkpo
     return n;
 }
 
-int run_folds_ended(char fold[][16], int max, const struct run *r, const char *checkpoint, int *left)
-{
-    const int there = run_folds(fold, max, r, checkpoint);
-    int ended = 0;
-    char path[1300];
-    *left = 0;
-    if (checkpoint || there > max) return there;
-    for (int i = 0; i < there; i++) {
-        if (!run_checkpoint(path, sizeof path, r, fold[i], "final")) continue;
-        if (ended != i) memcpy(fold[ended], fold[i], sizeof *fold);
-        ended++;
-    }
-    if (ended) *left = there - ended;
-    return ended ? ended : there;
-}
-
 struct model *run_model(const struct run *r, const char *fold, const char *checkpoint, struct error *e)
 {
     char path[1300];

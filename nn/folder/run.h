@@ -41,10 +41,6 @@ struct model *run_model(const struct run *r, const char *fold, const char *check
  * other, as nnU-Net finds them. Names without "fold_"; returns how many there are, of which the first max are
  * in fold. */
 int run_folds(char fold[][16], int max, const struct run *r, const char *checkpoint);
-/* Those that a prediction averages where nobody names them: without a checkpoint's name only folds that have
- * come to their end (final), where there are such, as nnU-Net takes no others; *left: how many more there
- * are. */
-int run_folds_ended(char fold[][16], int max, const struct run *r, const char *checkpoint, int *left);
 /* Was a classifier trained on a MedMNIST file? Its voxels are values from 0 to 1; those of images get mean 0
  * and standard deviation 1 (nn/train/classify.h). */
 int run_of_arrays(const struct run *r);

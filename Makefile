@@ -101,7 +101,8 @@ NN_PREPARE = nn/prepare/case_store.o nn/prepare/prepared.o nn/prepare/preprocess
 	nn/prepare/previous.o nn/prepare/resample.o nn/prepare/restore.o
 NN_NETWORK = nn/network/init.o nn/network/network.o nn/network/network_norm.o nn/network/networks.o \
 	nn/network/resnet.o nn/network/segresnet.o nn/network/unet.o
-NN_PLANNER = nn/planner/planner.o nn/planner/plans.o nn/planner/plans_json.o
+NN_PLANNER = nn/planner/planner.o nn/planner/plans.o nn/planner/plans_json.o \
+	nn/planner/plans_json_read.o
 NN_OPTIMIZE = nn/optimize/losses.o nn/optimize/optimizer.o nn/optimize/optimizer_adam.o \
 	nn/optimize/optimizer_sgd.o nn/optimize/optimizers.o nn/optimize/schedule.o \
 	nn/optimize/weight_average.o

@@ -11,7 +11,7 @@ rows=
 # recipes of --hours and of the study, what the benchmark compares, nnU-Net's key "dropout_op" in plans.json,
 # loops that have a second form for AVX2, and kernels, which are a level's own files (16-bit Winograd has one
 # level; int16_cut.c, which says where it is taken, counts). A format with a room of its own is that room.
-choices='tensor/base/(rng_normals|vmath_many).c|nn/batch/deform.c|nn/train/task_[a-z]*.c|apps/training/budget.c|apps/command/cmd_study.c|apps/bench/.*|nn/planner/plans_json.c|tensor/.*_(amx|avx|neon|wasm|scalar).*|tensor/winograd/int16_[a-bd-z].*'
+choices='tensor/base/(rng_normals|vmath_many).c|nn/batch/deform.c|nn/train/task_[a-z]*.c|apps/training/budget.c|apps/command/cmd_study.c|apps/bench/.*|nn/planner/plans_json(_read)?.c|tensor/.*_(amx|avx|neon|wasm|scalar).*|tensor/winograd/int16_[a-bd-z].*'
 sources() { find tensor io nn fl apps -name '*.[ch]' | sort; }
 
 # The sources without their comments.

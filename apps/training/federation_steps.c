@@ -300,7 +300,8 @@ static int complete_terms(struct terms *t, const struct training_arguments *a, s
     int classes = 0;
     const struct plan *plan = NULL;
     if (plan_terms(t, a, &classes, &task, e) || check_covariates(t, a->covariates, e)) return -1;
-    if (task->planned && !(plan = plans_find(&t->plans, a->configuration, e))) return -1;
+    if (task->planned && !(plan = plans_find(&t->plans, a->configuration, e)))
+        return x->dataset_file ? error_prefix(e, "%s", a->plans_file) : -1;
     if (a->task && strcmp(a->task, task->name) != 0) /* a network's, too */
         return error_set(e, "--%s %s is not for the task of the sites, which is to %s",
                          a->network ? "network" : "task", a->network ? a->network : a->task, task->name);

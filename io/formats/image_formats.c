@@ -167,10 +167,11 @@ int volume_is_named(const char *name)
     return volume_suffix(name) > 0;
 }
 
-const char *volume_nnunet_reader(const char *ending)
+const char *volume_nnunet_reader(const char *ending, int flat)
 {
     const struct image_format *f = image_format_named(ending);
     const struct image_ending *n = f ? image_format_ending(f->endings, ending) : NULL;
-    if (file_has_suffix(ending, ".bmp")) return "NaturalImage2DIO";
+    if (file_has_suffix(ending, ".bmp") || (flat && file_has_suffix(ending, ".tif")))
+        return "NaturalImage2DIO";
     return n && n->reader ? n->reader : "SimpleITKIO";
 }

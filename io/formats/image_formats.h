@@ -40,7 +40,7 @@ int volume_write(const struct volume *v, const char *path, enum voxel_type type,
 size_t volume_suffix(const char *name);
 /* Is it named as an image, also of a format that is not read here? */
 int volume_is_named(const char *name);
-/* nnU-Net's name for who reads files that end so ("SimpleITKIO" ...), for plans.json. */
-const char *volume_nnunet_reader(const char *ending);
+/* nnU-Net's name for who reads files that end so ("SimpleITKIO" ...), for plans.json; flat: of 2D images. */
+const char *volume_nnunet_reader(const char *ending, int flat);
 
 #endif

@@ -294,6 +294,11 @@ static int open_folder(struct dataset *d, struct error *e)
     char path[1100];
     if (file_join(path, sizeof path, d->path, "dataset.json", e) || dataset_read_description(d, path, e))
         return -1;
+    if (json_get(d->json, "dataset")) /* of a run that has it the images are given */
+        return error_set(e,
+                         "%s: 'dataset' (a list of files elsewhere) is not supported, put them into imagesTr "
+                         "and labelsTr",
+                         path);
     base_name(d->name, sizeof d->name, d->path);
     if (file_join(path, sizeof path, d->path, "labels.csv", e)) return -1;
     int classify = file_exists(path);

@@ -333,9 +333,6 @@ int dataset_take_description(struct dataset *d, struct json *json, const char *n
     if (!bad && !ending) bad = error_set(e, "no file_ending");
     if (!bad && ending[0] != '.') bad = error_set(e, "file_ending '%s' does not start with a dot", ending);
     bad = bad || set_text(d->file_ending, sizeof d->file_ending, ending, "file_ending", e);
-    if (!bad && json_get(d->json, "dataset"))
-        bad = error_set(
-            e, "'dataset' (a list of files elsewhere) is not supported, put them into imagesTr and labelsTr");
     return bad ? error_prefix(e, "%s", name) : 0;
 }
 

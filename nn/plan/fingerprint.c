@@ -93,16 +93,27 @@ static int drawn_append(struct drawn *d, const uint64_t *entry, size_t n)
 
 /* ---- one case ------------------------------------------------------------------------------------------ */
 
-/* Foreground voxels inside the crop, in order; NULL if memory is out. */
-static int32_t *find_foreground(size_t *count, const struct sample *s, const int begin[3], const int end[3])
+/* Foreground voxels inside the crop, in the order of an array whose axis a is the file's order[a], against it
+ * where flip[a]: which voxels are drawn depends on it. NULL if memory is out. */
+static int32_t *find_foreground(size_t *count, const struct sample *s, const int begin[3], const int end[3],
+                                const int order[3], const int flip[3])
 {
+    const ptrdiff_t whole[3] = {(ptrdiff_t)s->size[1] * s->size[2], s->size[2], 1};
     int32_t *at = malloc((size_t)s->size[0] * (size_t)s->size[1] * (size_t)s->size[2] * sizeof *at);
+    ptrdiff_t first = 0, step[3];
+    int size[3];
     *count = 0;
     if (!at || !s->label) return at;
-    for (int z = begin[0]; z < end[0]; z++)
-        for (int y = begin[1]; y < end[1]; y++) {
-            size_t row = ((size_t)z * (size_t)s->size[1] + (size_t)y) * (size_t)s->size[2];
-            for (size_t i = row + (size_t)begin[2]; i < row + (size_t)end[2]; i++)
+    for (int a = 0; a < 3; a++) {
+        const int o = order[a];
+        size[a] = end[o] - begin[o];
+        first += whole[o] * (flip[a] ? end[o] - 1 : begin[o]);
+        step[a] = flip[a] ? -whole[o] : whole[o];
+    }
+    for (int z = 0; z < size[0]; z++)
+        for (int y = 0; y < size[1]; y++) {
+            ptrdiff_t i = first + step[0] * z + step[1] * y;
+            for (int x = 0; x < size[2]; x++, i += step[2])
                 if (s->label[i]) at[(*count)++] = (int32_t)i;
         }
     return at;
@@ -130,15 +141,12 @@ static int draw_channel(struct drawn *d, struct random_state *r, const struct sa
     return bad ? -1 : 0;
 }
 
-static int draw_case(struct drawn *d, const struct sample *s, const int begin[3], const int end[3],
+static int draw_case(struct drawn *d, const struct sample *s, const int32_t *at, size_t n,
                      const struct random_prefix *p)
 {
     struct random_state r;
-    size_t n;
-    int32_t *at = find_foreground(&n, s, begin, end);
-    int bad = !at;
+    int bad = 0;
     for (int c = 0; c < s->channels && n > 0 && !bad; c++) bad = draw_channel(&d[c], &r, s, c, at, n, p);
-    free(at);
     return bad ? -1 : 0;
 }
 
@@ -207,7 +215,8 @@ static int extract_case(struct extraction *x, int k, int thread, struct error *e
     struct fingerprint *f = x->f;
     const struct dataset *d = x->d;
     struct sample s;
-    int begin[3], end[3], order[3] = {0, 1, 2}, flip[3], i = x->item[k];
+    int begin[3], end[3], order[3] = {0, 1, 2}, flip[3] = {0}, i = x->item[k];
+    size_t n;
     if (dataset_load(&s, d, i, x->how, e)) return -1;
     crop_nonzero(begin, end, NULL, s.image, s.channels, s.size);
     if (d->to_ras) orientation_to_ras(order, flip, s.affine);
@@ -217,7 +226,9 @@ static int extract_case(struct extraction *x, int k, int thread, struct error *e
         f->shape[k][a] = end[order[a]] - begin[order[a]];
         x->relative_size[k] *= (double)f->shape[k][a] / s.size[order[a]];
     }
-    int bad = draw_case(x->drawn[thread], &s, begin, end, &x->prefix);
+    int32_t *at = find_foreground(&n, &s, begin, end, order, flip);
+    const int bad = !at || draw_case(x->drawn[thread], &s, at, n, &x->prefix);
+    free(at);
     sample_free(&s);
     if (bad) return error_set(e, "%s: case %s: no memory for its foreground", d->path, d->item[i].id);
     return 0;
@@ -362,6 +373,7 @@ void intensity_to_json(struct json *parent, const struct intensity *t, int chann
 int intensity_from_json(struct intensity *t, int *channels, const struct json *parent, struct error *e)
 {
     const struct json *all = json_get(parent, "foreground_intensity_properties_per_channel");
+    if (!all) all = json_get(parent, "foreground_intensity_properties_by_modality"); /* of the first plans */
     if (!all || all->type != JSON_OBJECT)
         return error_set(e, "no foreground_intensity_properties_per_channel");
     if (all->count < 1 || all->count > CHANNELS_MAX)

@@ -9,6 +9,7 @@
 void plans_free(struct plans *p)
 {
     json_free(p->json);
+    json_free(p->refused);
     free(p->plan);
     memset(p, 0, sizeof *p);
 }
@@ -30,7 +31,9 @@ const struct plan *plans_find(const struct plans *p, const char *configuration, 
                                  p->plan[i].configuration);
         if (used >= sizeof names) used = sizeof names - 1;
     }
-    error_set(e, "%s: no configuration '%s', there is %s", p->name, configuration, names);
+    const char *why = json_text(p->refused, configuration, NULL);
+    if (why) error_set(e, "%s", why);
+    else error_set(e, "%s: no configuration '%s', there is %s", p->name, configuration, names);
     return NULL;
 }
 

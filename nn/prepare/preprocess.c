@@ -101,7 +101,7 @@ static int turn_case(struct prepared *s, struct error *e)
 /* Whether anything asks for the mask of the nonzero region. */
 static int needs_mask(const struct prepared *s, const struct plan *p)
 {
-    int masked = s->label != NULL;
+    int masked = s->label || s->previous;
     for (int c = 0; c < s->channels; c++) masked |= p->use_mask_for_norm[c];
     return masked;
 }
@@ -145,7 +145,8 @@ static int crop_case(struct prepared *s, const struct plan *p, uint8_t **mask, s
     }
     memcpy(s->size, size, sizeof size);
     memcpy(s->cropped_size, size, sizeof size);
-    if (s->label) mark_outside(s->label, *mask, voxels_of(s->size));
+    uint8_t *map = s->label ? s->label : s->previous; /* nnU-Net predicts with the latter in its place */
+    if (map) mark_outside(map, *mask, voxels_of(s->size));
     return 0;
 }
 
@@ -288,7 +289,7 @@ int preprocess_bytes(size_t *bytes, int size[3], const int from[3], const double
                      const struct plan *p, struct error *e)
 {
     double target[3];
-    int moved = p->to_ras, mask = 0;
+    int moved = p->to_ras, mask = p->previous_labels > 0;
     size_t voxels = voxels_of(from), image = voxels * (size_t)p->channels * sizeof(float);
     if (preprocess_size(size, from, spacing, p, e)) return -1;
     preprocess_target(target, p, spacing);

@@ -16,7 +16,8 @@ enum { LABEL_OUTSIDE = 254 };
 
 /* Takes the voxels of the raw sample, which is empty afterwards (its geometry stays), also after an error;
  * then s is empty too. A previous stage's map is resampled as a label map (as nnU-Net does in prediction),
- * unless it was made on this grid, from logits (as for its training). */
+ * unless it was made on this grid, from logits (as for its training); without a label map it takes its place
+ * in the nonzero mask, too. */
 int preprocess_case(struct prepared *s, struct sample *raw, const struct plan *p, struct error *e);
 /* The spacing of the network's grid for a case of this (transposed) spacing: 2D plans leave the slices where
  * they are; and its size there. */

@@ -31,6 +31,8 @@ static void write_text(const char *name, const char *text)
     CHECK(file_write(at(name), text, strlen(text), &e) == 0, "%s", e.text);
 }
 
+static int turned; /* the files' first axis runs to the left, and the voxels with it */
+
 /* value(i) of an image of x * y * z voxels, spacing in z, y, x. */
 static void write_image(const char *name, const int size[3], const double spacing[3], const float *voxel,
                         int step)
@@ -40,7 +42,9 @@ static void write_image(const char *name, const int size[3], const double spacin
     struct error e = {""};
     for (int a = 0; a < 3; a++) v.affine[a][a] = v.spacing[a];
     v.voxel = malloc(voxels_of(size) * sizeof *v.voxel);
-    for (size_t i = 0; i < voxels_of(size); i++) v.voxel[i] = voxel[i * (size_t)step];
+    if (turned) v.affine[0][0] = -v.spacing[0];
+    for (size_t i = 0, w = (size_t)size[2]; i < voxels_of(size); i++)
+        v.voxel[turned ? i - i % w + (w - 1 - i % w) : i] = voxel[i * (size_t)step];
     CHECK(volume_write(&v, at(name), VOXEL_F32, &e) == 0, "%s", e.text);
     volume_free(&v);
 }
@@ -456,6 +460,29 @@ static void check_fingerprint(const struct json *g)
     remove_dataset();
 }
 
+/* nnU-Net's readers that turn images to RAS turn them before voxels are drawn: the same ones of a file that
+ * lies otherwise. */
+static void check_turned_fingerprint(void)
+{
+    struct dataset d;
+    struct fingerprint f[3];
+    struct error e = {""};
+    for (int k = 0; k < 3; k++) { /* as they are; turned, and turned back; turned alone */
+        turned = k > 0;
+        write_dataset(one_mm);
+        CHECK(dataset_open(&d, root, &e) == 0, "%s", e.text);
+        d.to_ras = k < 2;
+        CHECK(fingerprint_extract(&f[k], &d, NULL, NULL, &e) == 0, "%s", e.text);
+        dataset_close(&d);
+    }
+    CHECK(memcmp(f[0].intensity, f[1].intensity, 2 * sizeof *f[0].intensity) == 0,
+          "turned to RAS channel 0 has mean %.9g, not %.9g", f[1].intensity[0].mean, f[0].intensity[0].mean);
+    CHECK(f[0].intensity[0].mean != f[2].intensity[0].mean, "the order of voxels counts");
+    for (int k = 0; k < 3; k++) fingerprint_free(&f[k]);
+    turned = 0;
+    remove_dataset();
+}
+
 /* ---- MedMNIST ------------------------------------------------------------------------------------------ */
 
 static void write_npz(const char *const *name, int count, int ndim, const int64_t *dim, char kind,
@@ -556,6 +583,7 @@ int main(void)
     check_classification();
     check_ignore();
     check_fingerprint(json_get(golden, "intensity"));
+    check_turned_fingerprint();
     check_npz();
     CHECK(dataset_open(&d, at("absent"), &e) == -1 && strstr(e.text, "no such file"), "%s", e.text);
     write_text("x.bin", "x");

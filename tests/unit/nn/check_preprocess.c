@@ -78,6 +78,27 @@ static void check_preprocess(const struct json *g, const char *what)
     prepared_free(&ready);
 }
 
+/* A previous stage's map, in nnU-Net's prediction: it is what a label map is in training, whose voxels beyond
+ * the nonzero region count as outside, and whose foreground counts in the mask of a normalisation. */
+static void check_previous(const struct json *g, const char *what)
+{
+    enum { N = 9 * 8 * 12 };
+    struct sample s = {
+        .size = {9, 8, 12}, .channels = 2, .image = malloc(2 * N * sizeof(float)), .previous = malloc(N)};
+    struct plan p = make_plan(g);
+    struct prepared ready;
+    struct error e = {""};
+    p.previous_labels = 2;
+    make_case(s.image, s.previous);
+    for (int a = 0; a < 3; a++) s.spacing[a] = json_get(g, "spacing")->item[a]->number;
+    CHECK(preprocess_case(&ready, &s, &p, &e) == 0, "%s: %s", what, e.text);
+    CHECK(!ready.label && ready.previous, "%s: no map of the previous stage", what);
+    ready.label = ready.previous;
+    check_sample(&ready, g, what);
+    ready.label = NULL;
+    prepared_free(&ready);
+}
+
 /* Four values, 100 to 400, prepared by the plan; after an error nothing is left to free. */
 static int prepare_four(struct prepared *ready, const struct plan *p, struct error *e)
 {
@@ -215,9 +236,11 @@ int main(void)
     const struct json *cases = json_get(golden, "preprocess");
     CHECK(cases->count == 3, "groups of %s", golden_data);
     for (int i = 0; i < cases->count; i++) {
-        char what[32];
+        char what[48];
         snprintf(what, sizeof what, "preprocessed case %d", i);
         check_preprocess(cases->item[i], what);
+        snprintf(what, sizeof what, "previous stage of case %d", i);
+        check_previous(cases->item[i], what);
     }
     check_normalization_refused();
     check_turned();

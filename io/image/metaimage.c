@@ -317,8 +317,8 @@ int metaimage_write(const struct volume *v, const char *path, enum voxel_type ty
         status = error_set(e, "%s: path is too long", path);
     put_header(&t, v, type, packed_size, detached ? file_name(other) : "LOCAL");
     if (!detached) text_put(&t, packed, packed_size);
-    if (!status && detached) status = file_write(other, packed, packed_size, e);
-    if (!status) status = file_write(path, t.data, t.size, e);
+    const struct file_part part[] = {{other, packed, packed_size}, {path, t.data, t.size}};
+    if (!status) status = file_write_parts(part + !detached, 1 + detached, e);
     free(packed);
     free(t.data);
     return status;

@@ -576,12 +576,12 @@ int nrrd_write(const struct volume *v, const char *path, enum voxel_type type, s
         if (snprintf(other, sizeof other, "%.*s.raw.gz", (int)(strlen(path) - 5), path) >= (int)sizeof other)
             status = error_set(e, "%s: path is too long", path);
         text_printf(&t, "data file: %s\n", file_name(other));
-        if (!status) status = file_write(other, packed, packed_size, e);
     } else {
         text_puts(&t, "\n");
         text_put(&t, packed, packed_size);
     }
-    if (!status) status = file_write(path, t.data, t.size, e);
+    const struct file_part part[] = {{other, packed, packed_size}, {path, t.data, t.size}};
+    if (!status) status = file_write_parts(part + !*other, 1 + !!*other, e);
     free(packed);
     free(t.data);
     return status;

@@ -327,6 +327,12 @@ check "labels to a segmentation" $nephron convert "$work/map.nrrd" "$work/map.dc
     --labels "$work/names.json"
 ! grep -q segment "$work/err"
 ok "labels that keep their numbers are not told" $?
+holds "what is made for the series" "note: $work/study: assumed a Frame of Reference UID (0020,0052) made" \
+    "$work/err"
+{ cat "$work/map.nrrd"; printf x; } >"$work/longer.nrrd"
+check "labels with more behind them" $nephron convert "$work/longer.nrrd" "$work/longer.dcm" --like \
+    "$work/study"
+holds "are told" "note: $work/longer.nrrd: assumed that what follows the last voxel is none" "$work/err"
 $nephron convert "$work/map.dcm" "$work/map.nii" >"$work/out" && tail -c 140 "$work/map.nii" >"$work/back" &&
     tail -c 140 "$work/map.nrrd" | cmp -s - "$work/back"
 ok "a segmentation, read back, is the label map" $?

@@ -91,6 +91,11 @@ static int write_labels(const char *in, const char *out, const struct convert_di
     return 0;
 }
 
+static void tell_assumed(const char *path, const struct volume *v)
+{
+    if (v->assumed[0]) console_to(stderr, "nephron: note: %s: assumed %s\n", path, v->assumed);
+}
+
 static int convert_map(const char *in, const char *out, const struct convert_dicom *o,
                        struct label_list *list, struct error *e)
 {
@@ -105,6 +110,8 @@ static int convert_map(const char *in, const char *out, const struct convert_dic
     volume_free(&v);
     int status = map ? write_labels(in, out, o, list, map, &r, e) : error_prefix(e, "%s", in);
     free(map);
+    if (!status) tell_assumed(in, &v);
+    if (!status) tell_assumed(o->like, &r.geometry);
     dicom_reference_free(&r);
     return status;
 }

@@ -260,12 +260,18 @@ void file_abandon(struct file_out *f)
     free(f);
 }
 
-int file_commit(struct file_out *f, struct error *e)
+/* All that a full disk can refuse. */
+static void settle(struct file_out *f)
 {
     errno = 0;
     if (!f->failure && fflush(f->stream)) note_failure(f);
     errno = 0;
     if (!f->failure && f->temporary && fsync(fileno(f->stream))) note_failure(f);
+}
+
+int file_commit(struct file_out *f, struct error *e)
+{
+    settle(f);
     errno = 0;
     if (!f->failure && f->temporary && rename(f->temporary, f->path))
         note_failure(f); /* while it is locked: nobody else may take it up */
@@ -297,6 +303,27 @@ int file_write(const char *path, const void *data, size_t size, struct error *e)
 static void put_piece(void *out, const void *data, size_t size)
 {
     file_put(out, data, size);
+}
+
+int file_write_parts(const struct file_part *part, int parts, struct error *e)
+{
+    struct file_out *f[FILE_PARTS_MAX] = {NULL}, *last;
+    int status = parts > FILE_PARTS_MAX ? error_set(e, "%s: %d files", part[0].path, parts) : 0;
+    for (int i = 0; !status && i < parts; i++) {
+        if (!part[i].data) status = error_set(e, "%s: out of memory for what is to be written", part[i].path);
+        else if (!(f[i] = file_create(part[i].path, e))) status = -1;
+        if (status) break;
+        file_put(f[i], part[i].data, part[i].size);
+        settle(f[i]);
+        if (f[i]->failure) status = error_set(e, "%s: %s", part[i].path, strerror(f[i]->failure));
+    }
+    last = status ? NULL : f[parts - 1];
+    if (parts > 1 && last && last->temporary && unlink(last->path) && errno != ENOENT)
+        status = error_set(e, "%s: %s", last->path, strerror(errno));
+    for (int i = 0; i < parts && i < FILE_PARTS_MAX; i++)
+        if (status) file_abandon(f[i]);
+        else status = file_commit(f[i], e);
+    return status;
 }
 
 int file_copy(const char *from, const char *to, struct error *e)

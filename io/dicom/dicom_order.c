@@ -64,6 +64,9 @@ static int check_alike(struct entry *t, int n, int files, struct error *e)
             return conflict(&t[0], &t[i], "slices of one series are of two patients, by Patient ID "
                                           "(0010,0020)", e);
         if (strcmp(t[i].file->frame, t[0].file->frame)) t[0].slice->assumed |= ASSUME_FRAME;
+        if ((a->assumed ^ b->assumed) & ASSUME_GREYS)
+            return conflict(&t[0], &t[i], "slices of one series differ in Photometric Interpretation "
+                                          "(0028,0004)", e);
         if (t[i].file->rows != t[0].file->rows || t[i].file->columns != t[0].file->columns)
             return conflict(&t[0], &t[i], "slices of one series differ in size", e);
         if (differs(a->row, b->row, 3, DIRECTION_TOLERANCE) ||
@@ -287,7 +290,8 @@ static void tell_assumed(struct volume *v, const struct entry *t, int n)
         "a scale of 1 where there is no Rescale Slope or Dose Grid Scaling",
         "values as stored: MONOCHROME1, which is shown the other way round, as ITK reads it",
         "one place for all: Frame of Reference UID (0020,0052) differs within the series",
-        VOXELS_FOLLOWED};
+        VOXELS_FOLLOWED,
+        "volumes in the order of the file: nothing else tells frames at one place apart"};
     int assumed = 0;
     for (int k = 0; k < n; k++) assumed |= t[k].slice->assumed & ~ASSUME_THICKNESS;
     assumed |= t[0].slice->assumed;
@@ -360,10 +364,10 @@ static int split_group(struct entry *t, int n, int base, struct error *e)
         here = at_place(t + i, n - i);
         qsort(t + i, (size_t)here, sizeof *t, compare_ranks);
         for (int k = 0; k < here; k++) {
+            const int alike = k > 0 && compare_keys(t[i + k - 1].slice, t[i + k].slice, 0, DICOM_KEYS) == 0;
             t[i + k].volume = base + k;
-            if (k > 0 &&
-                ((!one_file && compare_keys(t[i + k - 1].slice, t[i + k].slice, 0, DICOM_KEYS) == 0) ||
-                 here != volumes))
+            if (alike) t[i + k - 1].slice->assumed |= ASSUME_ORDER, t[i + k].slice->assumed |= ASSUME_ORDER;
+            if (k > 0 && ((!one_file && alike) || here != volumes))
                 return conflict(&t[i + k - 1], &t[i + k],
                                 "are at the same place: copies, or several volumes (times, echoes, "
                                 "weightings) that nothing tells apart",
@@ -543,6 +547,8 @@ int dicom_arrange(struct volume *v, struct image_info *info, struct dicom_series
     if (!t) return error_set(e, "%s: out of memory for %lld slices", first->path, (long long)n);
     s->segments = strcmp(first->class_uid, DICOM_SEGMENTATION_CLASS) == 0;
     v->type = first->type;
+    for (int i = 1; i < s->files; i++) /* the widest, whose numbers float32 may not hold */
+        if (voxel_type_bytes(s->file[i].type) > voxel_type_bytes(v->type)) v->type = s->file[i].type;
     int status = s->segments && s->files > 1
                      ? error_set(e,
                                  "%.300s and %.300s: segmentations of one series, each of which numbers its "

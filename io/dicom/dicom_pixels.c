@@ -18,7 +18,7 @@ enum { RLE_HEADER = 64 };
  * io/image/volume.h holds for them. */
 static const struct {
     int factor; /* 0: none */
-    int (*decode)(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size,
+    int (*decode)(uint16_t *out, int *bits, int rows, int columns, const unsigned char *in, size_t size,
                   struct error *e);
 } codings[DICOM_UNSUPPORTED] = {[DICOM_RLE] = {64, NULL},
                                 [DICOM_JPEG_LOSSLESS] = {8, jpeg_lossless_decode},
@@ -179,6 +179,9 @@ static int open_frames(struct dicom_pixels *p, struct error *e)
     if (p->bits == 1) return error_set(e, "Bits Allocated (0028,0100) is 1 with %s", syntax->name);
     if (codings[syntax->encoding].decode && p->bits == 32)
         return error_set(e, "Bits Allocated (0028,0100) is 32 with %s", syntax->name);
+    if (codings[syntax->encoding].decode && p->high != p->stored - 1)
+        return error_set(e, "High Bit (0028,0102) is %d of %d Bits Stored (0028,0101) with %s", p->high,
+                         p->stored, syntax->name);
     p->buffer = malloc(samples * (bytes == 1 ? 2 : bytes)); /* JPEG decodes into 16 bits */
     if (!p->buffer) return error_set(e, "out of memory for a frame of %zu voxels", samples);
     return open_fragments(p, e);
@@ -267,16 +270,35 @@ static int decode_rle(struct dicom_pixels *p, const struct dicom_span *s, struct
     return 0;
 }
 
+/* Does Bits Stored hold a sample of a stream of so many bits (negative: signed)? A signed one may have its
+ * sign at the highest of either, and above it copies of it; in fewer bits than Bits Stored it cannot be told
+ * from a large positive one, unless the stream says that it is signed. Nothing else lies above Bits Stored:
+ * it would be cut off. */
+static int fits(uint16_t v, int bits, const struct dicom_pixels *p)
+{
+    const int32_t all = 1 << (bits < 0 ? 16 : bits), half = 1 << (p->stored - 1);
+    const int32_t value = bits < 0 && v > 32767 ? (int32_t)v - 65536 : (int32_t)v;
+    if (!p->is_signed) return value >= 0 && value < 2 * half;
+    if (bits < 0) return value >= -half && value < half;
+    if (bits < p->stored) return value < all / 2;
+    return value < 2 * half || value >= all - half;
+}
+
 static int decode_jpeg(struct dicom_pixels *p, const struct dicom_span *s, struct error *e)
 {
     size_t samples = (size_t)p->rows * (size_t)p->columns;
     uint16_t *wide = (uint16_t *)(void *)p->buffer; /* malloc'ed, so aligned */
-    if (codings[p->file->syntax.encoding].decode(wide, p->rows, p->columns, s->data, s->size, e)) return -1;
+    int bits;
+    if (codings[p->file->syntax.encoding].decode(wide, &bits, p->rows, p->columns, s->data, s->size, e))
+        return -1;
     for (size_t i = 0; i < samples; i++) {
         /* in place: a byte is written at or before the sample that it is read from */
-        uint16_t v = wide[i];
-        if (p->bits == 8 && v > 255 && v < 0xff80)
-            return error_set(e, "JPEG: a sample of %d, Bits Allocated (0028,0100) is 8", v);
+        const uint16_t v = wide[i];
+        if (!fits(v, bits, p))
+            return error_set(e,
+                             "JPEG: sample %zu is %d in %d bits, Bits Stored (0028,0101) is %d and Pixel "
+                             "Representation (0028,0103) %d",
+                             i, bits < 0 ? (int16_t)v : v, abs(bits), p->stored, p->is_signed);
         if (p->bits == 8) p->buffer[i] = (unsigned char)v;
         else p->buffer[2 * i] = (unsigned char)v, p->buffer[2 * i + 1] = (unsigned char)(v >> 8);
     }
@@ -305,14 +327,16 @@ static void convert(float *out, double *exact, const struct dicom_pixels *p, con
     }
 }
 
-/* A bit a sample, the first in the lowest of a byte; frames follow each other without a gap. */
+/* A bit a sample, the first in the lowest of a byte; frames follow each other without a gap. The words of big
+ * endian data are turned. */
 static void unpack_frame(float *out, double *exact, const struct dicom_pixels *p, int frame, double slope,
                          double intercept)
 {
     size_t samples = (size_t)p->rows * (size_t)p->columns, first = (size_t)frame * samples;
+    const size_t flip = is_flipped(p) ? 1 : 0;
     const unsigned char *in = p->file->element[DICOM_PIXEL_DATA].value.data;
     for (size_t i = 0; i < samples; i++) {
-        const double v = (in[(first + i) / 8] >> (first + i) % 8 & 1) * slope + intercept;
+        const double v = (in[(first + i) / 8 ^ flip] >> (first + i) % 8 & 1) * slope + intercept;
         out[i] = (float)v;
         if (exact) exact[i] = v;
     }

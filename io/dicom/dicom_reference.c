@@ -52,8 +52,10 @@ static int take_identity(struct dicom_reference *r, const struct dicom_file *f, 
     if (!r->study_uid[0] || !r->series_uid[0])
         return error_set(e, "%s: no %s Instance UID: nothing could refer to it", f->name,
                          r->study_uid[0] ? "Series" : "Study");
-    if (!r->frame_of_reference[0])
+    if (!r->frame_of_reference[0]) {
         dicom_make_uid(r->frame_of_reference, r->series_uid, strlen(r->series_uid), "frame of reference");
+        volume_assume(&r->geometry, "a Frame of Reference UID (0020,0052) made of the series': it has none");
+    }
     return 0;
 }
 

@@ -207,15 +207,21 @@ static int parse(struct volume *v, const unsigned char *data, size_t size, const
     snprintf(v->format, sizeof v->format, "MetaImage");
     snprintf(v->description, sizeof v->description, "%.95s", h.comment);
     if (what & VOLUME_HEADER) return 0;
-    int local = strcasecmp(h.files, "LOCAL") == 0;
+    const int local = strcasecmp(h.files, "LOCAL") == 0;
+    const char *begin = local && h.skip > 0 ? (const char *)data + h.skip : at; /* counted from the file's */
+    if (begin < at || begin > end)
+        return error_set(e, "HeaderSize is %lld: the header has %zu bytes, the file %zu", (long long)h.skip,
+                         (size_t)(at - (const char *)data), size);
+    if (h.packed && h.skip > 0 && !local)
+        return error_set(e, "HeaderSize is %lld with CompressedData in another file", (long long)h.skip);
     struct image_source s = {.header = path,
                              .files = local ? NULL : h.files,
                              .list = at,
                              .list_end = end,
-                             .data = (const unsigned char *)at,
-                             .size = (size_t)(end - at),
+                             .data = (const unsigned char *)begin,
+                             .size = (size_t)(end - begin),
                              .packed = h.packed,
-                             .skip_bytes = local ? 0 : h.skip};
+                             .skip_bytes = local && h.skip > 0 ? 0 : h.skip};
     if (image_source_voxels(v, &s, h.text, h.big, what, e)) return -1;
     size_t plane = (size_t)(v->size[0] * v->size[1] * v->size[2]);
     return h.channels > 1 ? voxels_split(v, plane, (size_t)h.channels, 1, e) : 0;
@@ -311,8 +317,8 @@ int metaimage_write(const struct volume *v, const char *path, enum voxel_type ty
         status = error_set(e, "%s: path is too long", path);
     put_header(&t, v, type, packed_size, detached ? file_name(other) : "LOCAL");
     if (!detached) text_put(&t, packed, packed_size);
-    if (!status && detached) status = file_write(other, packed, packed_size, e);
-    if (!status) status = file_write(path, t.data, t.size, e);
+    const struct file_part part[] = {{other, packed, packed_size}, {path, t.data, t.size}};
+    if (!status) status = file_write_parts(part + !detached, 1 + detached, e);
     free(packed);
     free(t.data);
     return status;

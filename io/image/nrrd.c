@@ -122,8 +122,8 @@ static int set_encoding(struct nrrd *h, const char *value, struct error *e)
     return error_set(e, "encoding '%.60s' is not supported (raw, gzip, ascii and hex are)", value);
 }
 
-/* Spaces whose axes have no name in the patient. */
-static const char *const plain_spaces[] = {"scanner-xyz", "3d-right-handed", "3d-left-handed"};
+/* Spaces whose axes have no name in the patient; the last of a space that has only a dimension. */
+static const char *const plain_spaces[] = {"scanner-xyz", "3d-right-handed", "3d-left-handed", "not named"};
 
 static int set_space(struct nrrd *h, const char *value, struct error *e)
 {
@@ -262,8 +262,11 @@ static int set_field(struct nrrd *h, struct volume *v, const char *field, const 
     if (strcmp(field, "units") == 0) set_units(h->axis_unit, value);
     if (strcmp(field, "spaceunits") == 0) set_units(h->space_unit, value);
     if (strcmp(field, "space") == 0) return set_space(h, value, e);
-    if (strcmp(field, "spacedimension") == 0)
-        return take_whole(&n, "space dimension", value, 2, 4, e) ? -1 : (h->has_space = 1, 0);
+    if (strcmp(field, "spacedimension") == 0) {
+        h->has_space = 1;
+        if (take_whole(&n, "space dimension", value, 2, 4, e)) return -1;
+        h->plain_space = n > 2 ? 4 : 0;
+    }
     if (strcmp(field, "spacedirections") == 0) return set_directions(h, value, e);
     if (strcmp(field, "spaceorigin") == 0)
         return take_vector(h->origin, value) ? (h->placed_origin = 1, 0)
@@ -573,12 +576,12 @@ int nrrd_write(const struct volume *v, const char *path, enum voxel_type type, s
         if (snprintf(other, sizeof other, "%.*s.raw.gz", (int)(strlen(path) - 5), path) >= (int)sizeof other)
             status = error_set(e, "%s: path is too long", path);
         text_printf(&t, "data file: %s\n", file_name(other));
-        if (!status) status = file_write(other, packed, packed_size, e);
     } else {
         text_puts(&t, "\n");
         text_put(&t, packed, packed_size);
     }
-    if (!status) status = file_write(path, t.data, t.size, e);
+    const struct file_part part[] = {{other, packed, packed_size}, {path, t.data, t.size}};
+    if (!status) status = file_write_parts(part + !*other, 1 + !!*other, e);
     free(packed);
     free(t.data);
     return status;

@@ -17,6 +17,7 @@ struct png {
     int bits, colour, interlaced, samples; /* samples: of a pixel in the file */
     const unsigned char *palette;
     int colours;
+    int64_t frames; /* of an animation, which has more than one */
     unsigned char *packed; /* the IDAT chunks in one */
     size_t packed_size;
 };
@@ -53,6 +54,8 @@ static int take_chunk(struct png *p, const unsigned char *type, const unsigned c
         if (size % 3 || size > 768 || !size) return error_set(e, "PLTE has %zu bytes", size);
         p->palette = data;
         p->colours = (int)size / 3;
+    } else if (memcmp(type, "acTL", 4) == 0 && size == 8) {
+        p->frames = (int64_t)bytes_get(data, 4, 1);
     } else if (memcmp(type, "IDAT", 4) == 0) {
         memcpy(p->packed + p->packed_size, data, size);
         p->packed_size += size;
@@ -200,6 +203,9 @@ static int parse(struct volume *v, struct png *p, const unsigned char *data, siz
     if (volume_set_natural(v, p->width, p->height, 1, p->colour == PALETTE ? 3 : p->samples, "IHDR", e))
         return -1;
     volume_assume(v, "spacing 1 mm, place 0");
+    if (p->frames > 1)
+        volume_assume(v, "the picture that is shown alone: the %lld frames of an animation are not read",
+                      (long long)p->frames);
     if (grey_step(p) > 1)
         volume_assume(v, "values %d times what is stored: greys of %d bits, from 0 to 255", grey_step(p),
                       p->bits);

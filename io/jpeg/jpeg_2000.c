@@ -288,13 +288,14 @@ static int find_codestream(struct decoder *d, struct error *e)
     return 0;
 }
 
-int jpeg_2000_decode(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size,
-                     struct error *e)
+int jpeg_2000_decode(uint16_t *out, int *bits, int rows, int columns, const unsigned char *in,
+                     size_t size, struct error *e)
 {
     struct decoder d = {.in = in, .size = size};
     int status = find_codestream(&d, e) || read_main_header(&d, rows, columns, e) || read_tile_parts(&d, e)
                      ? -1
                      : 0;
+    *bits = d.image.is_signed ? -d.image.depth : d.image.depth;
     for (int64_t i = 0; i < d.across * d.down && !status; i++) status = decode_tile(out, &d, i, e);
     for (int64_t i = 0; d.tile && i < d.across * d.down; i++) free(d.tile[i].data);
     free(d.tile);

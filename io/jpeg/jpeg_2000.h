@@ -13,9 +13,9 @@
 #include "io/base/error.h"
 
 /* Decodes a codestream from SOC on (or a JP2 file with one) into out[rows * columns]; it must be of that
- * size. Signed samples come as two's complement of 16 bits. Memory: about 24 bytes a sample. Messages have no
- * file name. */
-int jpeg_2000_decode(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size,
+ * size. Signed samples come as two's complement of 16 bits. *bits: those of a sample, negative where it is
+ * signed. Memory: about 24 bytes a sample. Messages have no file name. */
+int jpeg_2000_decode(uint16_t *out, int *bits, int rows, int columns, const unsigned char *in, size_t size,
                      struct error *e);
 
 /* ---- inside: io/jpeg/jpeg_2000_block.c ---------------------------------------------------------------- */

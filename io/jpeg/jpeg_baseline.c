@@ -188,8 +188,8 @@ static int read_blocks(struct decoder *d, uint16_t *out, int rows, int columns, 
     return 0;
 }
 
-int jpeg_baseline_decode(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size,
-                         struct error *e)
+int jpeg_baseline_decode(uint16_t *out, int *bits, int rows, int columns, const unsigned char *in,
+                         size_t size, struct error *e)
 {
     struct decoder *d = malloc(sizeof *d);
     if (!d) return error_set(e, "out of memory for %zu bytes", sizeof *d);
@@ -197,6 +197,7 @@ int jpeg_baseline_decode(uint16_t *out, int rows, int columns, const unsigned ch
     d->s.in = in;
     d->s.size = size;
     int status = read_headers(d, rows, columns, e);
+    *bits = d->precision;
     if (!status) status = read_blocks(d, out, rows, columns, e);
     free(d);
     return status;

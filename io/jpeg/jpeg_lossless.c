@@ -126,8 +126,8 @@ static int read_lines(struct decoder *d, uint16_t *out, int rows, int columns, s
     return 0;
 }
 
-int jpeg_lossless_decode(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size,
-                         struct error *e)
+int jpeg_lossless_decode(uint16_t *out, int *bits, int rows, int columns, const unsigned char *in,
+                         size_t size, struct error *e)
 {
     struct decoder *d = malloc(sizeof *d);
     if (!d) return error_set(e, "out of memory for %zu bytes", sizeof *d);
@@ -135,6 +135,7 @@ int jpeg_lossless_decode(uint16_t *out, int rows, int columns, const unsigned ch
     d->s.in = in;
     d->s.size = size;
     int status = read_headers(d, rows, columns, e);
+    *bits = d->precision;
     if (!status) status = read_lines(d, out, rows, columns, e);
     free(d);
     return status;

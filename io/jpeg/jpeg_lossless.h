@@ -8,9 +8,9 @@
 #include <stdint.h>
 #include "io/base/error.h"
 
-/* Decodes a stream from SOI on into out[rows * columns]; the stream must be of that size. Other JPEG
- * processes are an error that names them. Messages have no file name. */
-int jpeg_lossless_decode(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size,
-                         struct error *e);
+/* Decodes a stream from SOI on into out[rows * columns]; the stream must be of that size. *bits: those of a
+ * sample. Other JPEG processes are an error that names them. Messages have no file name. */
+int jpeg_lossless_decode(uint16_t *out, int *bits, int rows, int columns, const unsigned char *in,
+                         size_t size, struct error *e);
 
 #endif

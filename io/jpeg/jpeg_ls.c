@@ -356,14 +356,15 @@ static int read_lines(struct decoder *d, uint16_t *out, int rows, int columns, s
     return status;
 }
 
-int jpeg_ls_decode(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size,
-                   struct error *e)
+int jpeg_ls_decode(uint16_t *out, int *bits, int rows, int columns, const unsigned char *in,
+                   size_t size, struct error *e)
 {
     struct decoder *d = calloc(1, sizeof *d);
     if (!d) return error_set(e, "out of memory for %zu bytes", sizeof *d);
     d->in = in;
     d->size = size;
     int status = read_headers(d, rows, columns, e);
+    *bits = d->precision;
     if (!status) status = read_lines(d, out, rows, columns, e);
     free(d);
     return status;

@@ -16,7 +16,7 @@
 #include "io/tiff/tiff_stack.h"
 #include "io/image/voxels.h"
 
-enum { PAGES_MAX = 65536, REDUCED = 1 };
+enum { PAGES_MAX = 65536, REDUCED = 1, MASK = 4 };
 
 /* An array of whole numbers in the file. */
 struct numbers {
@@ -413,12 +413,20 @@ static void tell_shown(struct volume *v, const struct tiff *t)
     }
 }
 
+static int is_mask(const struct page *p)
+{
+    return p->subfile & MASK || p->photometric == MASK;
+}
+
 static int parse(struct volume *v, struct tiff *t, int what, struct error *e)
 {
     if (read_pages(t, e) || arrange_pages(v, t, e)) return -1;
     const struct page *first = &t->page[0];
     for (int z = 1; z < t->pages; z++)
-        if (!same_layout(first, &t->page[z]))
+        if (is_mask(first) != is_mask(&t->page[z]))
+            return error_set(e, "page %d is a transparency mask (NewSubfileType 4), no slice",
+                             is_mask(first) ? 0 : z);
+        else if (!same_layout(first, &t->page[z]))
             return error_set(
                 e,
                 "page %d is %lld x %lld with %lld samples of %lld bits, page 0 %lld x %lld with %lld of %lld",

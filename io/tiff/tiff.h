@@ -7,7 +7,7 @@
  * nnU-Net keeps it: for CASE.tif it is CASE.json with {"spacing": [z, y, x]}; for CASE_0000.tif it is
  * CASE_0000.json, or else that of all channels, CASE.json; without one, or where it names none, it is 1 mm.
  * Tags of resolution are not used, nor do palettes and "white is zero" change a value: label maps keep their
- * numbers.
+ * numbers. A transparency mask among pages is refused.
  */
 #ifndef IO_TIFF_H
 #define IO_TIFF_H

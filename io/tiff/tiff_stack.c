@@ -221,19 +221,20 @@ static int describe_ome(struct tiff_stack *s, const char *text, size_t size, int
 
 /* ---- tifffile ------------------------------------------------------------------------------------------ */
 
-/* The last sizes are those of a page: height, width and, of several, samples. Of what is before them one is
- * the slices, two are volumes of slices. */
+/* The last sizes are those of a page: height, width and, of several, samples, which of separate planes are
+ * before them. Of what is before all these one is the slices, two are volumes of slices. */
 static int describe_shape(struct tiff_stack *s, const struct json *shape, int64_t samples, int64_t height,
                           int64_t width, struct error *e)
 {
-    int n = shape->count - (samples > 1);
-    int64_t planes[2] = {1, 1};
+    const int inner = samples > 1 ? 3 : 2, n = shape->count - inner;
+    int64_t planes[2] = {1, 1}, page[3] = {0};
     int axes = 0;
-    if (n < 2 || json_at(shape, n - 2)->integer != height || json_at(shape, n - 1)->integer != width)
-        return 0; /* of something else */
+    for (int i = 0; i < inner && n >= 0; i++) page[i] = json_at(shape, n + i)->integer;
+    const int separate = inner == 3 && page[0] == samples && page[1] == height && page[2] == width;
+    if (n < 0 || (!separate && (page[0] != height || page[1] != width))) return 0; /* of something else */
     s->writer = "tifffile";
     s->contiguous = 1;
-    for (int i = 0; i < n - 2; i++) {
+    for (int i = 0; i < n; i++) {
         int64_t size = json_at(shape, i)->integer;
         if (size == 1) continue;
         if (axes == 2) return error_set(e, "tifffile's shape has more than two axes beside those of a page");

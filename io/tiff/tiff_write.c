@@ -99,17 +99,26 @@ static void put_page(struct text *t, const struct volume *v, enum voxel_type typ
     put(t, 0, 4);
 }
 
-/* That of all channels too, for nnU-Net reads no other with an image; but four digits may be the number of a
- * case, which has a spacing of its own. */
-static int write_spacing(const struct volume *v, const char *image, struct error *e)
+/* The image, and its spacing files before it: that of all channels too, for nnU-Net reads no other with an
+ * image; but four digits may be the number of a case, which has a spacing of its own. */
+static int write_files(const struct volume *v, const char *image, const struct text *t, struct error *e)
 {
-    char path[2048];
-    int status = 0;
-    if (strlen(image) + 8 > sizeof path) return error_set(e, "%.100s...: path is too long", image);
+    char path[2][2048];
+    struct file_part part[3];
+    int parts = 0, status = 0;
+    if (strlen(image) + 8 > sizeof *path) return error_set(e, "%.100s...: path is too long", image);
     struct json *j = json_object(), *list = json_add_array(j, "spacing");
     for (int i = 2; i >= 0; i--) json_add_number(list, NULL, v->spacing[i]);
-    for (int shared = 0; !status && shared < 2; shared++)
-        if (tiff_spacing_path(path, sizeof path, image, shared)) status = json_write(j, path, e);
+    char *spacing = json_format(j, 4);
+    const size_t n = spacing ? strlen(spacing) : 0;
+    if (spacing) spacing[n] = '\n'; /* in the place of its end */
+    if (!spacing) status = error_set(e, "%s: out of memory for its spacing file", image);
+    for (int shared = 0; !status && !v->flat && shared < 2; shared++)
+        if (tiff_spacing_path(path[shared], sizeof *path, image, shared))
+            part[parts++] = (struct file_part){path[shared], spacing, n + 1};
+    part[parts++] = (struct file_part){image, t->data, t->size};
+    if (!status) status = file_write_parts(part, parts, e);
+    free(spacing);
     json_free(j);
     return status;
 }
@@ -130,8 +139,7 @@ int tiff_write(const struct volume *v, const char *path, enum voxel_type type, s
         else put_page(&t, v, type, packed, size, &link);
         free(packed);
     }
-    if (!status && !v->flat) status = write_spacing(v, path, e);
-    if (!status) status = file_write(path, t.data, t.size, e);
+    if (!status) status = write_files(v, path, &t, e);
     free(t.data);
     return status;
 }

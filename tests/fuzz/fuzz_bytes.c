@@ -159,15 +159,16 @@ static void run_tiff(const uint8_t *data, size_t size) { image(tiff_parse, data,
 static void run_dicom(const uint8_t *data, size_t size) { image(dicom_parse, data, size); }
 
 /* Pixels as DICOM packs them: the stream alone, without the file around it. */
-typedef int decode(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size,
+typedef int decode(uint16_t *out, int *bits, int rows, int columns, const unsigned char *in, size_t size,
                    struct error *e);
 
 static void picture(decode *reader, const uint8_t *data, size_t size)
 {
     enum { ROWS = 37, COLUMNS = 29 };
     struct error e = {""};
+    int bits;
     uint16_t *out = malloc(ROWS * COLUMNS * sizeof *out); /* of its own, so that a write beyond it is seen */
-    if (out) fuzz_said(reader(out, ROWS, COLUMNS, data, size, &e), e.text);
+    if (out) fuzz_said(reader(out, &bits, ROWS, COLUMNS, data, size, &e), e.text);
     free(out);
 }
 

@@ -40,3 +40,5 @@ tifffile.imwrite(f"{folder}/stack_order.ome.tif", ztcyx, ome=True, photometric="
 data = '<data xmlns="x"><OME><Image><Pixels DimensionOrder="XYZCT" SizeX="5" SizeY="4" SizeZ="3" SizeC="1" SizeT="1" Type="uint16">' + "".join(
     f'<TiffData FirstZ="{k}" IFD="{2 - k}" PlaneCount="1"/>' for k in range(3)) + "</Pixels></Image></OME></data>"
 tifffile.imwrite(f"{folder}/stack_backwards.ome.tif", zyx[::-1], description=data, metadata=None, software=False, photometric="minisblack")
+# Colours in planes of their own: their number stands before height and width.
+tifffile.imwrite(f"{folder}/stack_planes.tif", tzcyx, photometric="minisblack", planarconfig="separate")

@@ -327,6 +327,12 @@ check "labels to a segmentation" $nephron convert "$work/map.nrrd" "$work/map.dc
     --labels "$work/names.json"
 ! grep -q segment "$work/err"
 ok "labels that keep their numbers are not told" $?
+holds "what is made for the series" "note: $work/study: assumed a Frame of Reference UID (0020,0052) made" \
+    "$work/err"
+{ cat "$work/map.nrrd"; printf x; } >"$work/longer.nrrd"
+check "labels with more behind them" $nephron convert "$work/longer.nrrd" "$work/longer.dcm" --like \
+    "$work/study"
+holds "are told" "note: $work/longer.nrrd: assumed that what follows the last voxel is none" "$work/err"
 $nephron convert "$work/map.dcm" "$work/map.nii" >"$work/out" && tail -c 140 "$work/map.nii" >"$work/back" &&
     tail -c 140 "$work/map.nrrd" | cmp -s - "$work/back"
 ok "a segmentation, read back, is the label map" $?
@@ -443,4 +449,39 @@ refuses 1 "is damaged" $nephron info "$work/flipped.safetensors"
 refuses 1 "is damaged" $nephron convert "$work/flipped.safetensors" "$work/flipped.npz"
 refuses 1 "is damaged" $nephron predict "$work/sealed" -i "$work/images" -o "$work/o9" --quiet
 refuses 1 "is damaged" $nephron export "$work/sealed" "$work/o10" --quiet
+
+# ---- files that belong together ----------------------------------------------------------------------------
+# Killed before any of its renames, convert leaves the former header and voxels, the new ones, or no header:
+# never one of each, which nothing would tell from an image.
+for image in old new; do
+    [ $image = old ] && spacing=1 voxels=abcdefgh || { spacing=2 && voxels=hgfedcba; }
+    printf 'NDims = 3\nDimSize = 2 2 2\nElementSpacing = %s 1 1\nElementType = MET_UCHAR\n' $spacing \
+        >"$work/$image.mha"
+    printf 'ElementDataFile = LOCAL\n%s' $voxels >>"$work/$image.mha"
+done
+preload write $nephron info "$work/old.mha"
+for form in nhdr mhd tif; do
+    for image in old new; do
+        $nephron convert "$work/$image.mha" "$work/$image.$form" >"$work/out" 2>"$work/err" &&
+            $nephron convert "$work/$image.$form" "$work/$image.$form.nii" >"$work/out" 2>"$work/err"
+        ok "$image as .$form: $(cat "$work/err")" $?
+    done
+    kills=0 code=137
+    while [ $code -eq 137 ]; do
+        $nephron convert "$work/old.mha" "$work/both.$form" >"$work/out" 2>"$work/err"
+        kills=$((kills + 1))
+        (FAIL_ONLY=rename FAIL_KILL=1 FAIL_AT=$kills LD_PRELOAD=$work/fail.so $nephron convert \
+            "$work/new.mha" "$work/both.$form" >"$work/out" 2>"$work/err"; exit $?) 2>/dev/null
+        code=$?
+        rm -f "$work/both.nii"
+        if [ -e "$work/both.$form" ]; then
+            $nephron convert "$work/both.$form" "$work/both.nii" >"$work/out" 2>"$work/err" &&
+                { cmp -s "$work/both.nii" "$work/old.$form.nii" ||
+                    cmp -s "$work/both.nii" "$work/new.$form.nii"; }
+            ok "one of each after kill $kills: .$form $(cat "$work/err")" $?
+        fi
+    done
+    [ $code -eq 0 ] && [ $kills -eq 3 ]
+    ok "two renames of .$form: $kills, exit $code" $?
+done
 finish

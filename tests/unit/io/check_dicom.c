@@ -340,17 +340,18 @@ static void check_jpeg_case(const struct jpeg_case *c)
     static struct bytes b;
     uint16_t image[20 * 20], out[20 * 20];
     struct error e = {""};
-    int n = c->rows * c->columns, wrong = 0;
+    int n = c->rows * c->columns, wrong = 0, bits;
     for (int i = 0; i < n; i++)
         image[i] = (uint16_t)(next_random() & ((1u << (c->precision - c->shift)) - 1));
     b.size = 0;
     put_jpeg(&b, image, c);
-    int status = jpeg_lossless_decode(out, c->rows, c->columns, b.data, b.size, &e);
+    int status = jpeg_lossless_decode(out, &bits, c->rows, c->columns, b.data, b.size, &e);
     for (int i = 0; i < n && !status; i++) wrong += out[i] != (uint16_t)(image[i] << c->shift);
-    CHECK(!status && !wrong, "JPEG %d x %d, %d bits, predictor %d, shift %d, restart %d: %d wrong, %s",
-          c->columns, c->rows, c->precision, c->predictor, c->shift, c->restart, wrong, e.text);
+    CHECK(!status && !wrong && bits == c->precision,
+          "JPEG %d x %d, %d bits, predictor %d, shift %d, restart %d: %d wrong, %s", c->columns,
+          c->rows, c->precision, c->predictor, c->shift, c->restart, wrong, e.text);
     for (size_t k = 0; k + 2 < b.size; k++) /* the end marker is not needed */
-        if (jpeg_lossless_decode(out, c->rows, c->columns, b.data, k, &e) == 0) {
+        if (jpeg_lossless_decode(out, &bits, c->rows, c->columns, b.data, k, &e) == 0) {
             CHECK(k + 3 >= b.size, "JPEG cut to %zu of %zu bytes is taken", k,
                   b.size); /* but for bits that only fill the last byte */
             break;
@@ -395,7 +396,7 @@ static void check_jpeg(void)
         b.size = 0;
         put_jpeg(&b, image, &c);
         b.data[bad[i].at] = bad[i].value;
-        int status = jpeg_lossless_decode(out, 3, 4, b.data, b.size, &e);
+        int bits, status = jpeg_lossless_decode(out, &bits, 3, 4, b.data, b.size, &e);
         CHECK(status == -1 && strstr(e.text, bad[i].says), "JPEG with byte %zu %d: want '%s', got '%s'",
               bad[i].at, bad[i].value, bad[i].says, status ? e.text : "");
     }

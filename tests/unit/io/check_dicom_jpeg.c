@@ -1,6 +1,7 @@
 /* check_dicom_jpeg.c - DICOM with JPEG, JPEG-LS and JPEG 2000 pixels against pydicom's plugins
  * (tests/golden/make_dicom_jpeg.py): lossless and JPEG-LS to the bit, the others within 1; every cut and
- * flipped bytes give an error or a picture, never a crash. Run under sanitizers by check-all.
+ * flipped bytes give an error or a picture, never a crash. What Bits Stored, the sign and the byte order make
+ * of samples, in files built here. Run under sanitizers by check-all.
  */
 #include "io/base/file.h"
 #include "io/dicom/dicom.h"
@@ -9,9 +10,10 @@
 #include "io/jpeg/jpeg_baseline.h"
 #include "io/jpeg/jpeg_ls.h"
 #include "tests/unit/expect.h"
+#include "tests/unit/io/dicom_build.h"
 
 enum { ROWS = 37, COLUMNS = 29, FRAMES = 2, SAMPLES = ROWS * COLUMNS };
-typedef int decoder(uint16_t *out, int rows, int columns, const unsigned char *in, size_t size,
+typedef int decoder(uint16_t *out, int *bits, int rows, int columns, const unsigned char *in, size_t size,
                     struct error *e);
 
 static const struct {
@@ -33,7 +35,7 @@ static const struct {
              {"j2k_styles", jpeg_2000_decode, 0, 0}};
 enum { FILES = sizeof files / sizeof *files };
 
-static unsigned char *read(const char *name, const char *suffix, size_t *size)
+static unsigned char *load(const char *name, const char *suffix, size_t *size)
 {
     char path[200];
     unsigned char *data = NULL;
@@ -47,7 +49,7 @@ static void check_values(int f, const struct volume *v)
 {
     size_t size;
     int worst = 0;
-    unsigned char *want = read(files[f].name, "raw", &size);
+    unsigned char *want = load(files[f].name, "raw", &size);
     CHECK(size == 2 * FRAMES * SAMPLES && v->size[2] == FRAMES, "%s: %zu bytes, %d frames", files[f].name,
           size, (int)v->size[2]);
     for (int i = 0; want && i < FRAMES * SAMPLES; i++) {
@@ -66,7 +68,7 @@ static void try_bytes(decoder *decode, const unsigned char *data, size_t size)
     struct error e = {""};
     unsigned char *copy = malloc(size ? size : 1);
     memcpy(copy, data, size);
-    int status = decode(out, ROWS, COLUMNS, copy, size, &e);
+    int bits, status = decode(out, &bits, ROWS, COLUMNS, copy, size, &e);
     CHECK(status == 0 || (status == -1 && e.text[0]), "an error without words");
     free(copy);
 }
@@ -85,15 +87,89 @@ static void check_damage(decoder *decode, const unsigned char *data, size_t size
     free(copy);
 }
 
+/* ---- Bits Stored, the sign, the byte order ------------------------------------------------------------- */
+
+/* A frame of lossless JPEG whose third sample is `sample`. */
+static int read_sample(float *value, int sample, int precision, int bits, int stored, int high, int is_signed,
+                       struct error *e)
+{
+    static struct bytes b, one, all;
+    const struct jpeg_case c = {3, 4, precision, 1, 0, 0};
+    const uint16_t image[12] = {1, 2, (uint16_t)sample, 3};
+    struct image m = plain();
+    struct volume v;
+    one.size = all.size = 0;
+    put_jpeg(&one, image, &c);
+    put_item(&all, NULL, 0);
+    put_item(&all, one.data, one.size);
+    m.syntax = jpeg, m.pixels = all.data, m.size = all.size;
+    m.bits = bits, m.stored = stored, m.high = high, m.is_signed = is_signed;
+    build(&b, &m);
+    if (dicom_parse(&v, b.data, b.size, "memory", 0, e)) return -1;
+    *value = v.voxel[2];
+    volume_free(&v);
+    return 0;
+}
+
+static void check_stored(void)
+{
+    static const struct {
+        int sample, precision, bits, stored, is_signed, want; /* want: the value, or REFUSED */
+    } c[] = {{4095, 12, 16, 12, 0, 4095},    {4095, 16, 16, 12, 0, 4095},  {4096, 16, 16, 12, 0, 1 << 20},
+             {5000, 13, 16, 12, 0, 1 << 20}, {200, 8, 8, 8, 0, 200},       {200, 8, 8, 7, 0, 1 << 20},
+             {300, 9, 8, 8, 0, 1 << 20},     {2047, 12, 16, 12, 1, 2047},  {4091, 12, 16, 12, 1, -5},
+             {4091, 16, 16, 12, 1, -5},      {65531, 16, 16, 12, 1, -5},   {16379, 14, 16, 12, 1, -5},
+             {63487, 16, 16, 12, 1, 1 << 20}, {5000, 16, 16, 12, 1, 1 << 20}, {65531, 16, 16, 16, 1, -5},
+             {2047, 12, 16, 16, 1, 2047},    {4091, 12, 16, 16, 1, 1 << 20}, {251, 8, 8, 8, 1, -5}};
+    for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
+        struct error e = {""};
+        float value = NAN;
+        const int refused = c[i].want == 1 << 20,
+                  status = read_sample(&value, c[i].sample, c[i].precision, c[i].bits, c[i].stored,
+                                       c[i].stored - 1, c[i].is_signed, &e);
+        CHECK(refused ? status && strstr(e.text, "sample 2 is") && strstr(e.text, "Bits Stored (0028,0101)")
+                      : !status && value == (float)c[i].want,
+              "%d of %d bits, %d stored, signed %d: %g, %s", c[i].sample, c[i].precision, c[i].stored,
+              c[i].is_signed, (double)value, e.text);
+    }
+    struct error e = {""};
+    float value;
+    CHECK(read_sample(&value, 7, 12, 16, 12, 15, 0, &e) && strstr(e.text, "High Bit (0028,0102) is 15"),
+          "a high bit that is not the highest stored one: %s", e.text);
+}
+
+/* A bit a sample, in words (OW): in big endian files the first is the lowest bit of the second byte. */
+static void check_single_bits(void)
+{
+    static struct bytes b;
+    static const unsigned char little[4] = {0x35, 0x0a, 0, 0}, big[4] = {0x0a, 0x35, 0, 0};
+    for (int turned = 0; turned < 2; turned++) {
+        struct image m = plain();
+        struct error e = {""};
+        struct volume v;
+        int wrong = 0;
+        if (turned) m.syntax = "1.2.840.10008.1.2.2";
+        m.bits = m.stored = 1, m.high = 0, m.pixels = turned ? big : little, m.size = 4;
+        build(&b, &m);
+        if (turned) turn(&b);
+        const int status = dicom_parse(&v, b.data, b.size, "memory", 0, &e);
+        for (int i = 0; i < 12 && !status; i++) wrong += v.voxel[i] != (float)(0xa35 >> i & 1);
+        CHECK(!status && !wrong, "single bits, turned %d: %d wrong, %s", turned, wrong, e.text);
+        if (!status) volume_free(&v);
+    }
+}
+
 int main(void)
 {
+    check_stored();
+    check_single_bits();
     for (int f = 0; f < FILES; f++) {
         size_t size;
         struct volume v;
         struct dicom_file file;
         struct dicom_pixels p;
         struct error e = {""};
-        unsigned char *data = read(files[f].name, "dcm", &size);
+        unsigned char *data = load(files[f].name, "dcm", &size);
         int status = dicom_parse(&v, data, size, files[f].name, 0, &e);
         CHECK(!status, "%s", e.text);
         if (!status) check_values(f, &v);
@@ -102,7 +178,8 @@ int main(void)
               "%s", e.text);
         check_damage(files[f].decode, p.fragment[0].data, p.fragment[0].size);
         uint16_t few[SAMPLES];
-        CHECK(files[f].decode(few, ROWS - 1, COLUMNS, p.fragment[0].data, p.fragment[0].size, &e) &&
+        int bits;
+        CHECK(files[f].decode(few, &bits, ROWS - 1, COLUMNS, p.fragment[0].data, p.fragment[0].size, &e) &&
                   strstr(e.text, "the file says 36 of 29"),
               "%s", e.text);
         for (int g = 0; g < FILES; g++) /* a stream of another kind is an error of words */

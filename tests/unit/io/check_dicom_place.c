@@ -279,7 +279,8 @@ static void check_mixed(void)
         int refused;
     } cases[] = {{0x00100020, "LO", "MONOCHROME2", "two patients", 1},
                  {0x00200052, "UI", "MONOCHROME2", "Frame of Reference UID (0020,0052) differs", 0},
-                 {0x00104000, "LT", "MONOCHROME1", "MONOCHROME1", 0}};
+                 {0x00104000, "LT", "MONOCHROME1", "MONOCHROME1", 0},
+                 {0x00104000, "LT", NULL, "differ in Photometric Interpretation", 1}}; /* two of each */
     static struct bytes b, x;
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         struct volume v;
@@ -294,7 +295,9 @@ static void check_mixed(void)
             put_text(&x, cases[c].tag, cases[c].vr, value);
             m.instance = instance;
             m.position = (const char *const[]){"0\\0\\0", "0\\0\\2", "0\\0\\4", "0\\0\\6"}[i];
-            m.photometric = cases[c].photometric;
+            m.photometric = cases[c].photometric ? cases[c].photometric
+                            : i > 1              ? "MONOCHROME1"
+                                                 : "MONOCHROME2";
             m.extra = x.data;
             m.extra_size = x.size;
             build(&b, &m);

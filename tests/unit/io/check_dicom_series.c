@@ -305,6 +305,22 @@ static void check_bit_exact(void)
     clear_folder();
 }
 
+/* A slice of 32 bits among those of 16. */
+static void check_wide_slice(void)
+{
+    static const unsigned char pixels[48] = {1, 0, 0, 1}; /* 2^24 + 1 */
+    struct image wide = plain();
+    struct volume v;
+    struct error e = {""};
+    wide.bits = wide.stored = 32, wide.high = 31, wide.position = "0\\0\\4", wide.instance = "1.2.3.2";
+    wide.pixels = pixels, wide.size = sizeof pixels;
+    write_series(2, &wide);
+    const int status = volume_read_exact(&v, folder, &e);
+    CHECK(!status && v.exact && v.exact[24] == 16777217 && v.type == VOXEL_U32, "%s", e.text);
+    if (!status) volume_free(&v);
+    clear_folder();
+}
+
 /* More planes in the pixels than there are frames: told, or refused. */
 static void check_followed(void)
 {
@@ -439,6 +455,34 @@ static void check_volumes(void)
     clear_folder();
 }
 
+/* Two frames at one place, and nothing but their order that tells them apart: two volumes, and told. */
+static void check_order(void)
+{
+    static struct bytes place, position, group, groups, b;
+    static const unsigned char pixels[48] = {7, [24] = 8};
+    struct image m = plain();
+    struct volume v;
+    struct image_info d;
+    struct error e = {""};
+    place.size = position.size = group.size = groups.size = b.size = 0;
+    put_text(&place, 0x00200032, "DS", "0\\0\\5");
+    put_item(&position, place.data, place.size);
+    put_head(&group, 0x00209113, "SQ", (uint32_t)position.size);
+    put(&group, position.data, position.size);
+    for (int k = 0; k < 2; k++) put_item(&groups, group.data, group.size);
+    put_head(&b, 0x52009230, "SQ", (uint32_t)groups.size);
+    put(&b, groups.data, groups.size);
+    m.frames = "2", m.pixels = pixels, m.size = sizeof pixels, m.extra = b.data, m.extra_size = b.size;
+    clear_folder();
+    write_image("s0", &m);
+    const int status = dicom_read_series(&v, &d, folder, &(struct image_choice){NULL, 2}, 0, &e);
+    CHECK(!status && d.volumes == 2 && v.size[2] == 1 && v.voxel[0] == 8 &&
+              strstr(v.assumed, "volumes in the order of the file"),
+          "%s%s", e.text, status ? "" : v.assumed);
+    if (!status) volume_free(&v);
+    clear_folder();
+}
+
 int main(void)
 {
     if (!mkdtemp(folder)) return 1;
@@ -451,6 +495,8 @@ int main(void)
     check_passed();
     check_real_world();
     check_bit_exact();
+    check_wide_slice();
+    check_order();
     rmdir(folder);
     return check_done("check_dicom_series");
 }

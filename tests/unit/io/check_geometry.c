@@ -6,7 +6,9 @@
 #include "io/image/nifti.h"
 #include "io/image/nrrd.h"
 #include "io/tiff/tiff.h"
+#include "io/image/png_volume.h"
 #include "io/image/voxels.h"
+#include "io/pack/gzip.h"
 #include "tests/unit/io/image_files.h"
 
 /* What a file does not say, or cannot mean, is told. */
@@ -24,6 +26,10 @@ static void check_assumed(void)
          "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nspace: scanner-xyz\nspace directions: (1,0,0) "
          "(0,1,0) (0,0,2)\nencoding: raw\n\nabcd",
          "place 0"},
+        {"a.nrrd",
+         "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nspace dimension: 3\nspace directions: (1,0,0) "
+         "(0,1,0) (0,0,2)\nspace origin: (0,0,0)\nencoding: raw\n\nabcd",
+         "x to the left, y to the back, z to the head: the space is 'not named'"},
         {"a.nrrd",
          "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 1 2\nold min: -1\nold max: 3\nencoding: raw\n\nabcd",
          "old min, old max is not applied"},
@@ -437,11 +443,57 @@ static void check_scaled(void)
     }
 }
 
+/* Of an animation one picture is read, which is told. */
+static void check_animation(void)
+{
+    static const unsigned char control[] = {0, 0, 0, 8, 'a', 'c', 'T', 'L', 0, 0, 0, 3, 0, 0, 0, 0};
+    enum { HEAD = 33, CONTROL = sizeof control + 4 };
+    unsigned char *data, *more;
+    size_t size;
+    struct volume v;
+    struct error e = {""};
+    CHECK(!file_read(in_golden("grey.png"), 0, &data, &size, &e) && (more = malloc(size + CONTROL)), "%s",
+          e.text);
+    memcpy(more, data, HEAD);
+    memcpy(more + HEAD, control, sizeof control);
+    bytes_set(more + HEAD + sizeof control, crc32_update(0, control + 4, sizeof control - 4), 4, 1);
+    memcpy(more + HEAD + CONTROL, data + HEAD, size - HEAD);
+    CHECK(!png_parse(&v, more, size + CONTROL, "m", 0, &e) &&
+              strstr(v.assumed, "the 3 frames of an animation"),
+          "%s %s", e.text, v.assumed);
+    volume_free(&v);
+    free(more);
+    free(data);
+}
+
+/* A mask of what is transparent is a page of a TIFF, and no slice. */
+static void check_mask(void)
+{
+    static const unsigned char black_is_zero[12] = {0x06, 1, 3, 0, 1, 0, 0, 0, 1, 0, 0, 0};
+    float voxel[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    struct volume v = {.size = {2, 2, 2, 1}, .spacing = {1, 1, 1}, .voxel = voxel}, r;
+    struct error e = {""};
+    unsigned char *data, *page = NULL;
+    size_t size;
+    for (int i = 0; i < 3; i++) v.affine[i][i] = 1;
+    CHECK(!volume_write(&v, in_folder("mask.tif"), VOXEL_U8, &e) &&
+              !file_read(in_folder("mask.tif"), 0, &data, &size, &e),
+          "%s", e.text);
+    page = memmem(data, size, black_is_zero, sizeof black_is_zero);
+    if (page) page = memmem(page + 1, size - (size_t)(page + 1 - data), black_is_zero, sizeof black_is_zero);
+    if (page) page[8] = 4;
+    CHECK(page && tiff_parse(&r, data, size, "m", 0, &e) && strstr(e.text, "page 1 is a transparency mask"),
+          "a mask behind a slice: %s", e.text);
+    free(data);
+}
+
 int main(void)
 {
     char command[64];
     if (!mkdtemp(folder)) return 1;
     check_assumed();
+    check_animation();
+    check_mask();
     check_line_end();
     check_units();
     check_twice();

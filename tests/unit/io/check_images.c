@@ -415,6 +415,10 @@ static void check_lies(void)
                         "ObjectType = Image\nNDims = 2\nDimSize = 1 1\nElementType = "
                         "MET_CHAR\nElementSpacing = 0 1\nElementDataFile = LOCAL\na",
                         "ElementSpacing[0] is 0");
+    expect_text_refused(metaimage_parse,
+                        "ObjectType = Image\nNDims = 2\nDimSize = 1 1\nHeaderSize = 20\nElementType = "
+                        "MET_CHAR\nElementDataFile = LOCAL\na",
+                        "HeaderSize is 20: the header has ");
     expect_refused(in_golden("bzip2.nrrd"), "encoding 'bzip2' is not supported");
     expect_refused(in_golden("layers.seg.nrrd"), "a segmentation of 2 layers");
 }
@@ -445,6 +449,10 @@ static void check_other_files(void)
                      "LIST\npart1.raw\npart2.raw\n"},
         {"pattern.mhd",
          "NDims = 3\nDimSize = 2 1 2\nElementType = MET_UCHAR\nElementDataFile = part%d.raw 1 2 1\n"},
+        {"last.mha", "NDims = 3\nDimSize = 2 1 2\nHeaderSize = -1\nElementType = MET_UCHAR\nElementDataFile "
+                     "= LOCAL\nxxabcd"},
+        {"begin.mha", "NDims = 3\nDimSize = 2 1 2\nHeaderSize = 92\nElementType = MET_UCHAR\nElementDataFile "
+                      "= LOCAL\nxxabcd"},
         {"text.mha", "ObjectType = Image\nNDims = 3\nDimSize = 2 1 2\nBinaryData = False\nElementType = "
                      "MET_UCHAR\nElementDataFile = LOCAL\n97 98\n99 100\n"}};
     for (int i = 0; i < 3; i++)
@@ -472,7 +480,7 @@ static void check_stacks(void)
         int channels, frames;
     } files[] = {{"stack_imagej.tif", 1, 1},        {"stack_shaped.tif", 1, 1}, {"stack_metamorph.tif", 1, 1},
                  {"stack_backwards.ome.tif", 1, 1}, {"stack_hyper.tif", 2, 2},  {"stack_ome.ome.tif", 2, 2},
-                 {"stack_order.ome.tif", 2, 2}};
+                 {"stack_order.ome.tif", 2, 2},     {"stack_planes.tif", 2, 2}};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         struct volume v, h;
         struct error e = {""};
@@ -512,6 +520,7 @@ static void check_stacks(void)
             if (memcmp(told, "images=", 7) == 0 && i == 0) told[7] = '4';
             if (memcmp(told, "SizeZ=\"3", 8) == 0) told[7] = '4';
             if (memcmp(told, "[3, 4, ", 7) == 0) told[1] = '9';
+            if (memcmp(told, "[2, 3, ", 7) == 0) told[1] = '9';
         }
         CHECK(i == 2 || tiff_parse(&h, data, size, "more", VOLUME_HEADER, &e),
               "%s: more planes than there are", files[i].name);

@@ -133,6 +133,31 @@ static void build(struct bytes *b, const struct image *m)
     if (packed) put_head(b, 0xfffee0dd, "", 0);
 }
 
+/* Turns the data set of a file whose elements have a VR and are no sequences to big endian: the syntax has to
+ * be told by the caller. Values of OW stay as they are. */
+static inline void turn(struct bytes *b)
+{
+    size_t at = 132 + 8 + (size_t)b->data[132 + 6];
+    while (at < b->size) {
+        unsigned char *p = b->data + at, old[8];
+        const int wide = memcmp(p + 4, "OW", 2) == 0, width = memcmp(p + 4, "US", 2) == 0 ? 2 : 1;
+        memcpy(old, p, 8);
+        p[0] = old[1], p[1] = old[0], p[2] = old[3], p[3] = old[2];
+        size_t length = (size_t)old[6] | (size_t)old[7] << 8;
+        if (!wide) p[6] = old[7], p[7] = old[6];
+        if (wide) {
+            length = (size_t)p[8] | (size_t)p[9] << 8;
+            p[10] = p[9], p[11] = p[8], p[8] = p[9] = 0;
+        }
+        p += wide ? 12 : 8;
+        for (size_t i = 0; width == 2 && i + 1 < length; i += 2) {
+            unsigned char first = p[i];
+            p[i] = p[i + 1], p[i + 1] = first;
+        }
+        at = (size_t)(p - b->data) + length;
+    }
+}
+
 /* ---- pixels -------------------------------------------------------------------------------------------- */
 
 /* A fragment with literal runs and repeats, of a frame of little-endian samples. */

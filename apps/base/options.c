@@ -483,7 +483,7 @@ static int check_outputs(const char *command, const struct operands *o)
                   file = table || (path && volume_suffix(path) && !file_is_dir(path));
         struct error e;
         if (path && (file                  ? file_check_place(path, &e)
-                     : !file_is_dir(path) ? file_check_folder(path, &e)
+                     : !file_is_dir(path) ? file_check_folder_place(path, &e)
                                            : 0))
             return app_fail(&e);
         if (table && volume_suffix(path) && file_exists(path))

@@ -468,6 +468,8 @@ int file_check_place(const char *path, struct error *e)
     char folder[4096];
     struct stat st;
     if (strlen(path) + 2 > sizeof folder) return error_set(e, "%.100s...: path is too long", path);
+    if (strlen(file_name(path)) > NAME_MAX - strlen("..tmp-nephron"))
+        return error_set(e, "%s: %s", path, strerror(ENAMETOOLONG));
     if (file_is_dir(path)) return error_set(e, "%s: is a folder, not a file", path);
     if (!*file_name(path)) return error_set(e, "%s: is the name of a folder, not of a file", path);
     if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) return 0; /* a link, or /dev/stdout */

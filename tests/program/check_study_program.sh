@@ -131,21 +131,21 @@ ok "maps of other weights are predicted again" $?
 # A signal while a classifier is tested: it stops before the next cases, and goes on to the same results.
 classes="--task classify --seeds 1 --arms federated --class-rounds 1 --class-iterations 1 --base 32 \
     --crop 32,48,48 --class-batch 2 --quiet --threads 1"
-$nephron study -o "$work/c" --data "$work/data" $classes
+$nephron study -o "$work/classified" --data "$work/data" $classes
 ok "a study of a classifier" $?
-$nephron study -o "$work/s" --data "$work/data" $classes 2>"$work/err" &
+$nephron study -o "$work/classifying" --data "$work/data" $classes 2>"$work/err" &
 child=$!
 while kill -0 $child 2>/dev/null &&
-    [ ! -e "$work/s/runs/classification/federated_seed_1/checkpoint_final.safetensors" ]; do
+    [ ! -e "$work/classifying/runs/classification/federated_seed_1/checkpoint_final.safetensors" ]; do
     sleep 0.02
 done
 kill -15 $child 2>/dev/null
 wait $child 2>/dev/null
-[ $? -eq 143 ] && grep -q "study --resume $work/s" "$work/err" &&
-    [ ! -e "$work/s/predictions/classification/federated_seed_1_validation.csv" ]
-ok "a signal in the test of a classifier: $(ls "$work/s/predictions/classification" 2>&1)" $?
-$nephron study --resume "$work/s" --threads 2 --quiet
-cmp "$work/s/cases.csv" "$work/c/cases.csv"
+[ $? -eq 143 ] && grep -q "study --resume $work/classifying" "$work/err" &&
+    [ ! -e "$work/classifying/predictions/classification/federated_seed_1_validation.csv" ]
+ok "a signal in the test of a classifier: $(ls "$work/classifying/predictions/classification" 2>&1)" $?
+$nephron study --resume "$work/classifying" --threads 2 --quiet
+cmp "$work/classifying/cases.csv" "$work/classified/cases.csv"
 ok "a study that was stopped in the test of a classifier gives other results" $?
 
 # A task whose training diverges: the error says so and how to go on; what was done is not done again, and

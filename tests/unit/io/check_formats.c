@@ -381,6 +381,11 @@ static void check_own_names(void)
     }
     file_own_name(name, 4, "kidneys");
     CHECK(strcmp(name, "kid") == 0, "cut to %s", name);
+    memset(path, 'x', 255);
+    path[255] = 0; /* with what its temporary file is called beside it, too long for a system's 255 */
+    CHECK(file_check_place(path, &e) == -1 && strstr(e.text, "too long"), "%s", e.text);
+    path[255 - 13] = 0;
+    CHECK(file_check_place(path, &e) == 0, "%s", e.text);
     CHECK(file_check_place(in_folder("kidneys.json/"), &e) == -1 && strstr(e.text, "name of a folder"), "%s",
           e.text);
 }

@@ -146,11 +146,12 @@ LIBRARY = $(TENSOR_BASE) $(TENSOR_REFERENCE) $(TENSOR_CONV) $(TENSOR_DIRECT) $(T
 # The program without main.o is an archive too, so that its checks link like the others.
 APPS_BASE = apps/base/columns.o apps/base/console.o apps/base/dataset_warnings.o \
 	apps/base/grid_warnings.o apps/base/interrupt.o \
-	apps/base/options.o apps/base/overlay.o apps/base/patients.o apps/base/progress.o \
+	apps/base/options.o apps/base/options_help.o apps/base/patients.o apps/base/progress.o \
 	apps/base/result_tables.o apps/base/scores.o apps/base/upright.o
 APPS_TRAINING = apps/training/budget.o apps/training/federation_options.o apps/training/federation_steps.o \
-	apps/training/manifest.o apps/training/predictions.o apps/training/training.o \
-	apps/training/training_data.o apps/training/training_options.o apps/training/validation.o
+	apps/training/manifest.o apps/training/overlay.o apps/training/predictions.o \
+	apps/training/training.o apps/training/training_data.o apps/training/training_options.o \
+	apps/training/validation.o
 APPS_BENCH = apps/bench/bench_kernels.o apps/bench/bench_networks.o apps/bench/bench_scaling.o \
 	apps/bench/bench_subject.o
 APPS_PHANTOM = apps/phantom/anatomy.o apps/phantom/body.o apps/phantom/lattice.o apps/phantom/probe.o \
@@ -221,6 +222,7 @@ CHECKS_FUZZ = tests/fuzz/check_fuzz
 CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_FL) $(CHECKS_APPS) \
 	$(CHECKS_FUZZ)
 SCRIPTS = tests/bits/check_bits.sh tests/check_layers.sh tests/check_structs.sh tests/check_tour.sh \
+	tests/program/check_arguments.sh \
 	tests/program/check_book.sh tests/program/check_carried.sh tests/program/check_carried_kills.sh \
 	tests/program/check_cases_io.sh tests/program/check_compare.sh tests/program/check_convert.sh \
 	tests/program/check_covariates.sh tests/program/check_docs.sh tests/program/check_ensemble.sh \

@@ -9,6 +9,11 @@
 
 #include <stdio.h>
 
+/* First of all: a standard stream that was closed (>&-) is taken by /dev/null, opened the other way round.
+ * Else the next file that is opened has its number, and what is printed would be written into a checkpoint.
+ * Printing fails as before. */
+void console_open(void);
+
 /* printf to standard output, and fprintf, of such text. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 1, 2)))

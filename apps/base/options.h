@@ -17,6 +17,7 @@
 #ifndef APPS_OPTIONS_H
 #define APPS_OPTIONS_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include "io/base/error.h"
 
@@ -26,11 +27,14 @@ enum option_kind {
     OPTION_INT,    /* int * */
     OPTION_SEED,   /* uint64_t * */
     OPTION_NUMBER, /* double * */
-    OPTION_TEXT,   /* const char ** */
-    OPTION_OUTPUT, /* const char **: to be written; refused where it would replace what the command reads */
+    OPTION_TEXT,   /* const char **, not empty */
+    OPTION_OUTPUT, /* const char **: to be written; refused where it would replace what the command reads.
+                    * A "FILE" may be "-" or /dev/stdout: then the command prints nothing else there, and
+                    * the value is /dev/fd/N */
     OPTION_TEXTS,  /* struct option_texts *: may be given several times */
     OPTION_SIZE3,  /* int[3]: Z,Y,X, each from 1 to max, where that is above 0 */
-    OPTION_GROUP   /* no option: a heading in the help above those that follow */
+    OPTION_GROUP,  /* no option: a heading in the help above those that follow */
+    OPTION_ANY_TEXT /* const char **, as OPTION_TEXT, but may be empty */
 };
 
 enum { OPTION_TEXTS_MAX = 256 };
@@ -77,7 +81,16 @@ int options_given(const struct operands *o, const char *name);
 /* What is read by the command line, or describes a folder, and would be replaced by a file of that path,
  * which may be one of the operands; NULL where nothing would. OPTION_OUTPUT is checked so by itself. */
 const char *options_replaced(const char *path, const struct operands *o);
-void options_print_help(const struct command_help *help);
+/* A number as tables have it (text_parse_double), finite, blanks before it passed over: 0, or -1. */
+int options_number(double *v, const char *text, size_t size);
+
+/* An option of a table by its name, NULL: there is none. */
+const struct option_spec *options_find(const struct option_spec *s, const char *name, size_t length);
+/* Whether the argument asks for help, which is then printed: -h, --help, or --help=man and --help=list.
+ * common: what every command takes. */
+int options_tell_help(const char *argument, const char *command, const struct command_help *help,
+                      const struct option_spec *common);
+
 /* For "did you mean": if candidate is nearer to word than distance, it becomes *best. Returns the smaller
  * distance. Begin with OPTIONS_FAR. */
 enum { OPTIONS_FAR = 4 };

@@ -54,7 +54,7 @@ static int parse_list(struct scaling_options *o, const char *text, struct error 
         double v;
         if (o->counts == SCALING_COUNTS)
             return error_set(e, "--threads-list: more than %d numbers", SCALING_COUNTS);
-        if (text_parse_double(&v, p, length) || v < 1 || v > 1024 || v != (int)v)
+        if (options_number(&v, p, length) || v < 1 || v > 1024 || v != (int)v)
             return error_set(e, "--threads-list: '%.*s' in '%s' is not a number of threads from 1 to 1024",
                              (int)length, p, text);
         o->threads[o->counts++] = (int)v;

@@ -233,7 +233,7 @@ static int find_best(struct best *v, const char *const *path, struct error *e)
     if (run_is_folder(v->out)) /* predict would apply what was decided for another run, or for two */
         return error_set(e, "-o %s: is a run, whose postprocessing.json would be lost: give another folder",
                          v->out);
-    if (file_check_folder(v->out, e) || dataset_spare(v->out, e) || take_cases(v, e) ||
+    if (file_check_folder_place(v->out, e) || dataset_spare(v->out, e) || take_cases(v, e) ||
         file_mkdirs(v->out, e))
         return -1;
     for (int a = 0; a < v->runs; a++)

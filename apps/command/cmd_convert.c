@@ -33,8 +33,8 @@ int cmd_convert(int argc, char **argv)
         {"checkpoint", 0, OPTION_TEXT, &checkpoint, "NAME",
          "of a folder to one file: which weights (default: final, else best, else latest)", 0, 0,
          "final|best|latest"},
-        {"prefix", 'p', OPTION_TEXT, &prefix, "NAME", "only the tensors below NAME, without it (\"\": all)",
-         0, 0, 0},
+        {"prefix", 'p', OPTION_ANY_TEXT, &prefix, "NAME",
+         "only the tensors below NAME, without it (\"\": all)", 0, 0, 0},
         {OPTION_HEADING("images")},
         {"series", 0, OPTION_TEXT, &series, "UID",
          "of a folder with several DICOM series: the one to convert (default: all)", 0, 0, 0},
@@ -87,7 +87,7 @@ int cmd_convert(int argc, char **argv)
     if ((other && other->write) || (dicom.like && weights_format_named(out)))
         return app_usage("convert", "--like writes DICOM, a .dcm, which %s is not", out);
     const int folder = !dicom.like && !volume_suffix(out) && !weights_format_named(out);
-    if (folder ? file_is_dir(in) && file_check_folder(out, &e) : file_check_place(out, &e))
+    if (folder ? file_is_dir(in) && file_check_folder_place(out, &e) : file_check_place(out, &e))
         return app_fail(&e);
     if (max_gb > 0) volume_set_limit(max_gb);
     if (dicom.like) {

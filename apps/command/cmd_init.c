@@ -264,10 +264,7 @@ int cmd_init(int argc, char **argv)
     if (!options_parse(&operands, argc, argv, &help, 1, 1, &status)) return status;
     w.found.folder = operands.text[0];
     char name[128];
-    size_t end = strlen(w.found.folder), begin;
-    while (end > 1 && w.found.folder[end - 1] == '/') end--;
-    for (begin = end; begin > 0 && w.found.folder[begin - 1] != '/';) begin--;
-    snprintf(name, sizeof name, "%.*s", (int)(end - begin), w.found.folder + begin);
+    file_own_name(name, sizeof name, w.found.folder);
     if (!w.name) w.name = name;
     return run_init(&w, &e) ? app_fail(&e) : 0;
 }

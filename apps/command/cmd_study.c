@@ -248,7 +248,6 @@ static int work(struct study *s, struct error *e)
     classify_plan(s);
     if (s->estimate && cost_of_dataset(s, e)) return -1;
     if (!s->estimate && study_protocol(s, e)) return -1;
-    interrupt_begin();
     if (segment_run(s, e) || classify_run(s, e)) return -1;
     if (!s->segment.present && !s->classify.present)
         return error_set(e, "%s: nothing to study: segmentation: %.150s; classification: %.150s", s->data,
@@ -335,15 +334,29 @@ static int tell_stopped(const struct study *s, int as_begun)
     return interrupt_status();
 }
 
-/* argv, or where it is `study --resume OUT [--quiet]`, in any order: the words that began the study in OUT,
- * and --resume. *line has room for `room` of them. Returns their number, 0 with a message. */
+/* Words from argv[i] on that change no result: --quiet, and --threads N in every form; 0 where it is none. */
+static int common_words(int i, int argc, char **argv)
+{
+    const char *a = argv[i];
+    if (!strcmp(a, "--quiet") || !strcmp(a, "-q") || !strncmp(a, "--threads=", 10)) return 1;
+    if (!strcmp(a, "--threads") || !strcmp(a, "-j")) return i + 1 < argc ? 2 : 0;
+    return strncmp(a, "-j", 2) == 0;
+}
+
+/* argv, or where it is `study --resume OUT [--quiet] [--threads N]`, in any order: the words that began the
+ * study in OUT, and --resume. *line has room for `room` of them. Returns their number, 0 with a message. */
 static int choose_words(char **line, int room, int argc, char **argv, struct json **kept, struct error *e)
 {
     const char *out = NULL;
-    int resume = 0, quiet = 0, others = 0;
-    for (int i = 1; i < argc; i++) {
+    int resume = 0, others = 0, more = 0, at[8];
+    for (int i = 1, n; i < argc; i += n) {
+        n = common_words(i, argc, argv);
+        for (int k = 0; k < n; k++)
+            if (more < 8) at[more++] = i + k;
+            else others = 1;
+        if (n) continue;
+        n = 1;
         if (strcmp(argv[i], "--resume") == 0) resume = 1;
-        else if (strcmp(argv[i], "--quiet") == 0 || strcmp(argv[i], "-q") == 0) quiet = 1;
         else if (argv[i][0] != '-' && !out) out = argv[i];
         else others = 1;
     }
@@ -353,14 +366,14 @@ static int choose_words(char **line, int room, int argc, char **argv, struct jso
     }
     if (!(*kept = study_arguments(out, e))) return 0;
     const struct json *list = json_get(*kept, "arguments");
-    if (list->count + 4 > room) return error_set(e, "%s/protocol.json: too many arguments", out), 0;
+    if (list->count + 3 + more > room) return error_set(e, "%s/protocol.json: too many arguments", out), 0;
     int words = 0;
     for (int i = 0; i < list->count; i++)
         if (strcmp(list->item[i]->string, "--resume") != 0) line[words++] = list->item[i]->string;
     line[words++] = "--resume";
     line[words++] = "-o"; /* the folder may have been moved */
     line[words++] = (char *)out;
-    if (quiet) line[words++] = "--quiet";
+    for (int k = 0; k < more; k++) line[words++] = argv[at[k]];
     return words;
 }
 

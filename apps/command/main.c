@@ -54,6 +54,7 @@ static void print_usage(FILE *f)
     fprintf(f, "\n"
                "`nephron help COMMAND` tells a command's options; every command takes --threads N, --seed N "
                "and --quiet.\n"
+               "A FILE that is written may be -, standard output, where then nothing else is printed.\n"
                "Exit code: 0 done, 1 failed, 2 wrong usage; 3 a federation's step waits for others; 128 and "
                "the signal where one stopped it.\n"
                "The environment variable NEPHRON_ISA (scalar, avx2, avx512, avx512bf16, amx, neon, simd128) "
@@ -107,7 +108,7 @@ static int dispatch(int argc, char **argv)
     }
     if (strcmp(name, "help") && strcmp(name, "-h") && strcmp(name, "--help"))
         return run(name, argc - 1, argv + 1);
-    if (argc < 3) {
+    if (argc < 3 || !strcmp(argv[2], "help") || !strcmp(argv[2], "-h") || !strcmp(argv[2], "--help")) {
         print_usage(stdout);
         return 0;
     }
@@ -121,6 +122,7 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    console_open();
     signal(SIGPIPE, SIG_IGN); /* what cannot be written returns an error, in place of killing the process */
     signal(SIGXFSZ, SIG_IGN);
     int status = dispatch(argc, argv);

@@ -70,7 +70,7 @@ static void record_options(struct json *j, const struct predict *p)
     if (p->covariates) json_add_text(j, "covariates", p->covariates);
     json_add_text(j, "precision", p->precision);
     if (p->part) json_add_text(j, "part", p->part);
-    if (p->json) json_add_text(j, "json", p->json);
+    if (p->json && strncmp(p->json, "/dev/fd/", 8)) json_add_text(j, "json", p->json);
     json_add_number(j, "step", p->step);
     json_add_number(j, "max_gb", p->max_gb);
     json_add_int(j, "volume", p->choice.volume);

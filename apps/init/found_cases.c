@@ -27,7 +27,7 @@ int found_folders(struct found *w, struct error *e)
                                          "mask",     "segmentations", "seg",   NULL};
     static const char *const tests[] = {"imagesTs", "imagesTest", "images_test", NULL};
     char path[1100];
-    if (file_want_folder(w->folder, "folder", e)) return -1;
+    if (file_check_folder(w->folder, "folder", e)) return -1;
     if (find_folder(w->images, w, images, e) || find_folder(w->labels, w, labels, e) ||
         find_folder(w->test, w, tests, e))
         return -1;

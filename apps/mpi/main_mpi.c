@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apps/base/console.h"
 #include "apps/base/options.h"
 #include "apps/training/training.h"
 #include "tensor/base/cpu.h"
@@ -73,6 +74,7 @@ static int threads_here(void)
 int main(int argc, char **argv)
 {
     int rank, ranks, provided, status;
+    console_open();
     if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS) return 1;
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);

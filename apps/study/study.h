@@ -264,6 +264,9 @@ int study_train(struct study *s, struct study_task *t, const char *task, int arm
 int study_announce(struct study *s, struct study_task *t, const struct learner_data *train, struct error *e);
 /* After a step that may be the last one: whether a signal came. s->stopped is set then. */
 int study_stops(struct study *s);
+/* Behind a task's last arm: -1 where a signal came before. From here on one ends the process at once, as it
+ * does until the first arm begins: what is read or computed there is read and computed again. */
+int study_arms_end(struct study *s, struct error *e);
 /* The sum of what was announced. */
 void study_announce_total(const struct study *s);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "apps/base/console.h"
+#include "apps/base/interrupt.h"
 #include "apps/training/predictions.h"
 #include "apps/study/study.h"
 #include "apps/study/study_cost.h"
@@ -144,7 +145,7 @@ static void load_job(void *arg, int job, int thread)
 }
 
 /* value: covariates of the dataset's cases. */
-static int load_cases(struct learner_data *d, const struct study *s, const float *value, int arm, int seed,
+static int load_cases(struct learner_data *d, struct study *s, const float *value, int arm, int seed,
                       const int *item, int n, struct error *e)
 {
     const int turn = pool_turn(s->pool);
@@ -163,7 +164,8 @@ static int load_cases(struct learner_data *d, const struct study *s, const float
     }
     for (; !status && l.first < n; l.first += turn) {
         const int jobs = n - l.first < turn ? n - l.first : turn;
-        pool_take(s->pool, jobs, load_job, &l);
+        if (study_stops(s)) status = error_set(e, "stopped");
+        else pool_take(s->pool, jobs, load_job, &l);
         for (int j = 0; !status && j < jobs; j++)
             if (l.error[j].text[0]) status = error_set(e, "%s", l.error[j].text);
     }
@@ -171,7 +173,7 @@ static int load_cases(struct learner_data *d, const struct study *s, const float
     return status;
 }
 
-static int load_predicted_training(struct learner_data *d, const struct study *s, const float *value, int arm,
+static int load_predicted_training(struct learner_data *d, struct study *s, const float *value, int arm,
                                    int seed, struct error *e)
 {
     int n = 0, *item = malloc(((size_t)s->dataset.cases + 1) * sizeof *item);
@@ -184,7 +186,7 @@ static int load_predicted_training(struct learner_data *d, const struct study *s
 }
 
 /* Labelled cases of a role by their reference masks. */
-static int load_role(struct learner_data *d, const struct study *s, const float *value, enum study_role role,
+static int load_role(struct learner_data *d, struct study *s, const float *value, enum study_role role,
                      struct error *e)
 {
     int n = 0, *item = malloc(((size_t)s->dataset.cases + 1) * sizeof *item);
@@ -204,18 +206,24 @@ struct class_cases { /* of the task */
 
 /* ---- test ---------------------------------------------------------------------------------------------- */
 
+static int stop_wanted(void *arg)
+{
+    (void)arg;
+    return interrupt_signal() != 0;
+}
+
 /* By the weights of each case's site where sites have their own. */
 static int run_network(struct predictions *p, struct study *s, struct arm_weights *w,
                        const struct learner_data *d, struct error *e)
 {
     const size_t row = (size_t)p->classes * sizeof *p->probability;
     struct predictions site = {0};
-    int status = predictions_run(p, &w->model, 1, &s->classify.options, d, s->pool, NULL, e);
+    int status = predictions_run(p, &w->model, 1, &s->classify.options, d, s->pool, stop_wanted, e);
     for (int k = 0; !status && w->global && k < s->sites; k++) {
         arm_weights_use(w, k);
         status = predictions_create(&site, p->cases, p->classes, e);
         if (!status)
-            status = predictions_run(&site, &w->model, 1, &s->classify.options, d, s->pool, NULL, e);
+            status = predictions_run(&site, &w->model, 1, &s->classify.options, d, s->pool, stop_wanted, e);
         for (int i = 0; !status && i < p->cases; i++)
             if (s->item[d->store.index[i]].site == k)
                 memcpy(p->probability + (size_t)i * (size_t)p->classes,
@@ -223,7 +231,7 @@ static int run_network(struct predictions *p, struct study *s, struct arm_weight
         predictions_free(&site);
     }
     arm_weights_use(w, -1);
-    return status;
+    return status > 0 && study_stops(s) ? error_set(e, "stopped") : status;
 }
 
 /* probability: of class 1, or of a case's own class where there are more than two; of_class [cases][classes]
@@ -348,13 +356,14 @@ static int run_arms(struct study *s, struct class_cases *m, struct error *e)
 {
     struct study_task *t = &s->classify;
     t->began = clock_seconds();
+    interrupt_begin();
     for (int seed = 0; seed < t->seeds; seed++)
         for (int arm = 0; arm < t->arms; arm++) {
             if (study_stops(s)) return error_set(e, "stopped");
             if (run_arm(s, m, arm, seed, e) || print_arm(s, arm, seed, e)) return -1;
             study_progress(s, t, arm, seed);
         }
-    return 0;
+    return study_arms_end(s, e);
 }
 
 static int load(struct study *s, struct class_cases *m, struct error *e)

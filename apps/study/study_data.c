@@ -206,7 +206,7 @@ static int take_external(struct study *s, struct error *e)
 int study_open(struct study *s, struct error *e)
 {
     char path[1300];
-    if (file_want_folder(s->data, "dataset folder (dataset.json, imagesTr, labelsTr)", e) ||
+    if (file_check_folder(s->data, "dataset folder (dataset.json, imagesTr, labelsTr)", e) ||
         dataset_open(&s->dataset, s->data, e) || dataset_hash(&s->dataset, s->data_hash, e)) return -1;
     s->item = calloc((size_t)s->dataset.cases + 1, sizeof *s->item);
     if (!s->item) return error_set(e, "out of memory for %d cases", s->dataset.cases);

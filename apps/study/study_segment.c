@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/interrupt.h"
 #include "apps/base/progress.h"
 #include "apps/study/study.h"
 #include "nn/folder/run.h"
@@ -99,9 +100,11 @@ static int run_arms(struct study *s, const struct learner_data *train, const str
 {
     struct study_task *t = &s->segment;
     t->began = clock_seconds();
+    interrupt_begin();
     for (int seed = 0; seed < t->seeds; seed++)
         for (int arm = 0; arm < t->arms; arm++) {
             struct model *m = NULL;
+            if (study_stops(s)) return error_set(e, "stopped");
             if (study_train(s, t, "segmentation", arm, seed, train, validation, &m, e)) return -1;
             int status = segment_test(s, m, arm, seed, e);
             model_destroy(m);
@@ -109,7 +112,7 @@ static int run_arms(struct study *s, const struct learner_data *train, const str
             print_arm(s, arm, seed);
             study_progress(s, t, arm, seed);
         }
-    return 0;
+    return study_arms_end(s, e);
 }
 
 void segment_print(const struct study *s)

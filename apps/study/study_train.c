@@ -92,6 +92,13 @@ int study_stops(struct study *s)
     return s->stopped;
 }
 
+int study_arms_end(struct study *s, struct error *e)
+{
+    const int stops = study_stops(s);
+    interrupt_end();
+    return stops ? error_set(e, "stopped") : 0;
+}
+
 static int on_stop(void *arg)
 {
     (void)arg;

@@ -47,6 +47,18 @@ void federation_arguments_default(struct federation_arguments *f)
     ENSURE(n < sizeof f->choices, "names of strategies take %zu characters", n);
 }
 
+void federation_strategies_told(char *text, size_t size)
+{
+    int width = 0;
+    size_t n = (size_t)snprintf(text, size, "Strategies:\n");
+    for (int k = 0; strategies[k]; k++)
+        if ((int)strlen(strategies[k]->name) > width) width = (int)strlen(strategies[k]->name);
+    for (int k = 0; strategies[k] && n < size; k++)
+        n += (size_t)snprintf(text + n, size - n, "%-*s  %s\n", width, strategies[k]->name,
+                              strategies[k]->text);
+    ENSURE(n < size, "the texts of the strategies take %zu characters", n);
+}
+
 static struct option_spec *add_strategies(struct option_spec *s, struct federation_arguments *f)
 {
     int n = 0;
@@ -189,6 +201,11 @@ static int check_of_strategy(const struct federation_arguments *f, const struct 
     return 0;
 }
 
+int federation_draws_sites(const char *sites)
+{
+    return *sites && !sites[strspn(sites, "0123456789")];
+}
+
 /* The option without which this one changes nothing; NULL where it is there, or none is needed. */
 static const char *missing(const struct federation_arguments *f, const char *name, const char *sites)
 {
@@ -197,7 +214,7 @@ static const char *missing(const struct federation_arguments *f, const char *nam
         return "--dp-adaptive";
     if (strcmp(name, "secure-range") == 0 && !f->secure) return "--secure";
     if (strcmp(name, "compress-share") == 0 && strcmp(f->compress, "topk") != 0) return "--compress topk";
-    if (strcmp(name, "partition") == 0 && sites && sites[strspn(sites, "0123456789")])
+    if (strcmp(name, "partition") == 0 && sites && !federation_draws_sites(sites))
         return "--sites N, a number";
     return NULL;
 }

@@ -29,10 +29,14 @@ void federation_arguments_default(struct federation_arguments *f);
  * iterations are the training's. */
 struct option_spec *federation_options_add(struct option_spec *s, struct federation_arguments *f,
                                            const char **sites, int *epochs, int *iterations);
+/* A table for help: a strategy a line, and what it does. */
+void federation_strategies_told(char *text, size_t size);
 /* Options of this command line that would change nothing: of another step of --as, of a strategy that was not
  * chosen, or of what was not asked for (--dp-noise without --dp). -1 with a message; sites: --sites. */
 int federation_options_check(const struct federation_arguments *f, const struct operands *o,
                              const struct option_spec *options, const char *sites, struct error *e);
+/* Whether --sites is a number of sites to be drawn, which it is whatever file or folder is called by it. */
+int federation_draws_sites(const char *sites);
 /* All that was asked for, into an agreement_default of the training. */
 void federation_agree(struct agreement *a, const struct federation_arguments *f);
 /* The strategy that was asked for, and its options. */

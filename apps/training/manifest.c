@@ -27,7 +27,8 @@ static void add_federation(struct json *j, const struct training *t)
     json_remove(f, "training");
     json_remove(f, "sites");
     struct json *sites = json_add_array(f, "sites");
-    if (!file_exists(t->args.sites_text)) json_add_text(f, "partition", t->args.federation.partition);
+    if (federation_draws_sites(t->args.sites_text))
+        json_add_text(f, "partition", t->args.federation.partition);
     for (int k = 0; k < t->sites.count; k++) {
         struct json *s = json_add_object(sites, NULL);
         int n = 0;

@@ -389,8 +389,8 @@ static int find_folder(struct training *t, struct error *e)
 {
     const struct training_arguments *a = &t->args;
     if (run_fold_path(t->fold_path, sizeof t->fold_path, a->run, a->fold, e)) return -1;
-    if ((serves(t) && file_check_folder(a->run, e)) || dataset_spare(a->run, e) || nnunet_spare(a->run, e) ||
-        check_theirs(t, e))
+    if ((serves(t) && file_check_folder_place(a->run, e)) || dataset_spare(a->run, e) ||
+        nnunet_spare(a->run, e) || check_theirs(t, e))
         return -1;
     if (folder_has_checkpoint(t->fold_path) && !a->resume && !a->overwrite)
         return error_set(e,

@@ -47,7 +47,7 @@ int training_sites(struct training *t, struct error *e)
     char *end;
     const char *text = t->args.sites_text;
     if (!t->args.federated) return sites_single(&t->sites, "all", &t->dataset, e);
-    if (file_exists(text)) {
+    if (!federation_draws_sites(text) && file_exists(text)) {
         if (sites_read(&t->sites, text, &t->dataset, e)) return -1;
     } else {
         long n = strtol(text, &end, 10);

@@ -50,8 +50,9 @@ static struct option_spec *add_data(struct option_spec *s, struct training_argum
         a->networks);
     ADD("norm", 0, OPTION_TEXT, &a->norm, "NAME",
         "between layers (default: the network's own)", 0, 0, a->norms);
-    ADD("fold", 0, OPTION_TEXT, &a->fold, "K",
-        "fold of nnU-Net's five (default 0; with --as all), or all cases", 0, 0, "0|1|2|3|4|all");
+    ADD("fold", 0, OPTION_TEXT, &a->fold, "K|all",
+        "fold of nnU-Net's five, or of those of splits_final.json (default 0; with --as all); or all cases",
+        0, 0, 0);
     ADD("patients", 0, OPTION_TEXT, &a->patients_file, "FILE",
         "case,patient: a patient's cases stay together (default: DATA/patients.csv)", 0, 0, 0);
     ADD("resume", 0, OPTION_FLAG, &a->resume, NULL,
@@ -244,25 +245,40 @@ static const char *of_label_maps(const struct operands *o)
     return NULL;
 }
 
+/* A number as folders are called by it, or all. Whether there is such a fold, the data's splits know. */
+static int is_fold(const char *text)
+{
+    const size_t n = strlen(text);
+    return strcmp(text, "all") == 0 ||
+           (n >= 1 && n <= 3 && strspn(text, "0123456789") == n && (n == 1 || text[0] != '0'));
+}
+
 /* One command line into a. Returns 1 to go on; else *status is the exit code. */
 static int parse_line(struct training_arguments *a, int argc, char **argv, int *status)
 {
     static const char *const usage[] = {"train DATA -o RUN [OPTIONS]",
                                         "federate DATA -o RUN --sites FILE.csv|N [OPTIONS]"};
     struct option_spec spec[160];
+    char federated[sizeof details + 3000];
     struct option_spec *s = add_data(spec, a);
     s = a->federated ? federation_options_add(s, &a->federation, &a->sites_text, &a->epochs, &a->iterations)
                      : add_schedule(s, a);
     add_end(add_classification(add_segmentation(add_optimisation(s, a), a), a), a);
+    const int n = snprintf(federated, sizeof federated, "%s\n\n", details);
+    federation_strategies_told(federated + n, sizeof federated - (size_t)n);
     struct command_help help = {
         usage[a->federated],
         a->federated ? "Trains one model over several sites: local training, central weight aggregation"
                      : "Trains a segmentation (U-Net) or classification (ResNet) model",
-        details, spec};
+        a->federated ? federated : details, spec};
     struct operands operands;
     if (!options_parse(&operands, argc, argv, &help, a->federated ? 0 : 1, a->federated ? 2 : 1, status))
         return 0;
     take_operands(a, &operands, argc, argv);
+    if (a->fold && !is_fold(a->fold)) {
+        *status = app_usage(a->command, "--fold is '%s', must be 0, 1 and so on, or all", a->fold);
+        return 0;
+    }
     struct error e;
     if (a->federated && federation_options_check(&a->federation, &operands, spec, a->sites_text, &e)) {
         *status = app_usage(a->command, "%s", e.text);

@@ -11,7 +11,7 @@
 #include "nn/measure/evaluation.h"
 #include "nn/data/labelmap.h"
 #include "apps/base/interrupt.h"
-#include "apps/base/overlay.h"
+#include "apps/training/overlay.h"
 #include "apps/training/predictions.h"
 #include "apps/base/progress.h"
 #include "nn/infer/segmenter.h"

@@ -262,7 +262,7 @@ int carried_find_round(struct carried *c, struct error *e)
     struct file_list list;
     char path[1400], name[32];
     c->round = -1;
-    if (file_want_folder(c->folder, "folder: the federation is not begun (--as init)", e) ||
+    if (file_check_folder(c->folder, "folder: the federation is not begun (--as init)", e) ||
         file_list(c->folder, &list, e)) return -1;
     for (int i = 0; i < list.count; i++) {
         int round;

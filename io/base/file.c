@@ -129,7 +129,7 @@ size_t file_begin(const char *path, void *data, size_t size)
 struct file_out {
     FILE *stream;
     char *path;      /* the real name */
-    char *temporary; /* NULL where the target is no regular file */
+    char *temporary; /* NULL where the target is no regular file, or is open already */
     int failure;     /* the first errno */
     locale_t plain;  /* of numbers: a program that links us may have set another */
 };
@@ -160,6 +160,39 @@ static int open_temporary(const char *path, const char *target, mode_t mode, str
     return error_set(e, "%s: another program is writing this file", target);
 }
 
+/* The descriptor that /dev/stdout, /dev/fd/3 or a link to one of them stands for; -1: it is none. */
+static int descriptor_of(const char *path)
+{
+    static const char *const folder[] = {"/dev/fd/", "/proc/self/fd/"};
+    char at[4096], to[4096];
+    if (strlen(path) >= sizeof at) return -1;
+    strcpy(at, path);
+    for (int links = 0; links < 40; links++) {
+        for (size_t i = 0; i < sizeof folder / sizeof *folder; i++) {
+            const size_t n = strlen(folder[i]);
+            if (strncmp(at, folder[i], n) != 0) continue;
+            const size_t digits = strspn(at + n, "0123456789");
+            if (digits && digits < 9 && !at[n + digits]) return atoi(at + n);
+        }
+        const ssize_t n = readlink(at, to, sizeof to);
+        const size_t before = n > 0 && to[0] != '/' ? (size_t)(file_name(at) - at) : 0;
+        if (n <= 0 || before + (size_t)n >= sizeof at) return -1;
+        memcpy(at + before, to, (size_t)n);
+        at[before + (size_t)n] = 0;
+    }
+    return -1;
+}
+
+/* What is open already is written to from where it stands: another name of the file behind it, or a file in
+ * the place of /dev/stdout, would lose what others write there. */
+static FILE *open_descriptor(int given)
+{
+    const int fd = dup(given);
+    FILE *stream = fd < 0 ? NULL : fdopen(fd, "wb");
+    if (!stream && fd >= 0) close(fd);
+    return stream;
+}
+
 static struct file_out *create(const char *path, int private, struct error *e)
 {
     struct stat st;
@@ -177,13 +210,14 @@ static struct file_out *create(const char *path, int private, struct error *e)
     snprintf(f->temporary, n + 16, "%.*s.%s.tmp-nephron", (int)folder, path, path + folder);
     int there = stat(path, &st) == 0;
     const int narrow = private || there; /* permissions are set below */
+    const int given = descriptor_of(path);
     errno = 0;
     if (there && S_ISDIR(st.st_mode)) {
         error_set(e, "%s: is a folder", path);
-    } else if (there && !S_ISREG(st.st_mode)) {
+    } else if (given >= 0 || (there && !S_ISREG(st.st_mode))) {
         free(f->temporary);
         f->temporary = NULL;
-        f->stream = fopen(path, "wb");
+        f->stream = given >= 0 ? open_descriptor(given) : fopen(path, "wb");
         if (!f->stream) error_set(e, "%s: %s", path, strerror(errno));
     } else if ((fd = open_temporary(f->temporary, path, narrow ? 0600 : 0666, e)) >= 0) {
         if (narrow) fchmod(fd, private ? 0600 : st.st_mode & 0777);
@@ -459,19 +493,28 @@ static void cut_last(char *path)
     path[n] = 0;
 }
 
+int file_check_folder(const char *path, const char *what, struct error *e)
+{
+    if (file_is_dir(path)) return 0;
+    return error_set(e, file_exists(path) ? "%s: is a file, not a %s" : "%s: no such %s", path, what);
+}
+
 int file_check_place(const char *path, struct error *e)
 {
     char folder[4096];
     struct stat st;
     if (strlen(path) + 2 > sizeof folder) return error_set(e, "%.100s...: path is too long", path);
+    if (strlen(file_name(path)) > NAME_MAX - strlen("..tmp-nephron"))
+        return error_set(e, "%s: %s", path, strerror(ENAMETOOLONG));
     if (file_is_dir(path)) return error_set(e, "%s: is a folder, not a file", path);
+    if (!*file_name(path)) return error_set(e, "%s: is the name of a folder, not of a file", path);
     if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) return 0; /* a link, or /dev/stdout */
     strcpy(folder, path);
     cut_last(folder);
     return access(folder, W_OK | X_OK) ? error_set(e, "%s: %s", path, strerror(errno)) : 0;
 }
 
-int file_check_folder(const char *path, struct error *e)
+int file_check_folder_place(const char *path, struct error *e)
 {
     char part[4096];
     if (strlen(path) + 2 > sizeof part) return error_set(e, "%.100s...: path is too long", path);
@@ -479,12 +522,6 @@ int file_check_folder(const char *path, struct error *e)
     while (!file_exists(part) && strcmp(part, ".") && strcmp(part, "/")) cut_last(part);
     if (!file_is_dir(part)) return error_set(e, "%s: is a file, not a folder", part);
     return access(part, W_OK | X_OK) ? error_set(e, "%s: %s", part, strerror(errno)) : 0;
-}
-
-int file_want_folder(const char *path, const char *what, struct error *e)
-{
-    if (file_is_dir(path)) return 0;
-    return error_set(e, file_exists(path) ? "%s: is a file, not a %s" : "%s: no such %s", path, what);
 }
 
 int file_join(char *buf, size_t size, const char *dir, const char *name, struct error *e)
@@ -502,6 +539,18 @@ const char *file_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+void file_own_name(char *buf, size_t size, const char *path)
+{
+    size_t end = strlen(path), begin;
+    while (end > 1 && path[end - 1] == '/') end--;
+    for (begin = end; begin > 0 && path[begin - 1] != '/';) begin--;
+    const size_t n = end - begin;
+    char *real = n && strspn(path + begin, ".") >= n && n <= 2 ? realpath(path, NULL) : NULL;
+    if (real) snprintf(buf, size, "%s", file_name(real));
+    else snprintf(buf, size, "%.*s", (int)(n < size ? n : size - 1), path + begin);
+    free(real);
+}
+
 int file_has_suffix(const char *path, const char *suffix)
 {
     size_t n = strlen(path), m = strlen(suffix);
@@ -513,7 +562,8 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int file_list(const char *dir, struct file_list *list, struct error *e)
+/* dotted: those that begin with a dot too, but for the folder itself and the one above. */
+static int list_names(const char *dir, int dotted, struct file_list *list, struct error *e)
 {
     DIR *d = opendir(dir);
     int room = 0, status = 0;
@@ -521,7 +571,8 @@ int file_list(const char *dir, struct file_list *list, struct error *e)
     memset(list, 0, sizeof *list);
     if (!d) return error_set(e, "%s: %s", dir, strerror(errno));
     while (!status && (entry = readdir(d))) {
-        if (entry->d_name[0] == '.') continue;
+        const char *name = entry->d_name;
+        if (name[0] == '.' && (!dotted || !strcmp(name, ".") || !strcmp(name, ".."))) continue;
         if (list->count == room) {
             room = room ? 2 * room : 64;
             char **more = realloc(list->name, (size_t)room * sizeof *more);
@@ -531,7 +582,7 @@ int file_list(const char *dir, struct file_list *list, struct error *e)
             }
             list->name = more;
         }
-        if (!(list->name[list->count] = strdup(entry->d_name)))
+        if (!(list->name[list->count] = strdup(name)))
             status = error_set(e, "%s: out of memory", dir);
         else list->count++;
     }
@@ -539,6 +590,11 @@ int file_list(const char *dir, struct file_list *list, struct error *e)
     if (status) file_list_free(list);
     else if (list->count) qsort(list->name, (size_t)list->count, sizeof *list->name, compare_names);
     return status;
+}
+
+int file_list(const char *dir, struct file_list *list, struct error *e)
+{
+    return list_names(dir, 0, list, e);
 }
 
 void file_list_free(struct file_list *list)
@@ -566,7 +622,7 @@ int file_remove_tree(const char *path, struct error *e)
     if (lstat(path, &st))
         return errno == ENOENT || errno == ENOTDIR ? 0 : error_set(e, "%s: %s", path, strerror(errno));
     if (!S_ISDIR(st.st_mode)) return file_remove(path, e);
-    if (file_list(path, &list, e)) return -1;
+    if (list_names(path, 1, &list, e)) return -1;
     for (int i = 0; !status && i < list.count; i++) {
         status = file_join(below, sizeof below, path, list.name[i], e);
         if (!status) status = file_remove_tree(below, e);

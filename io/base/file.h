@@ -3,7 +3,8 @@
  * Writing goes to a temporary name beside the target, is fsynced and renamed on file_commit: a crash or a
  * full disk never leaves half a file under a real name. The temporary file of NAME is .NAME.tmp-nephron,
  * locked while it is written: one that a killed writer left is taken up by the next, and two writers of one
- * target never mix. A target that exists and is no regular file (/dev/full, a pipe) is written to directly.
+ * target never mix. A target that exists and is no regular file (/dev/full, a pipe) is written to directly,
+ * and so is what is open already, also where that is a file (/dev/stdout, /dev/fd/3, a link to them).
  */
 #ifndef IO_FILE_H
 #define IO_FILE_H
@@ -68,17 +69,19 @@ int file_remove(const char *path, struct error *e);
 int file_remove_tree(const char *path, struct error *e);
 /* mkdir -p; and what killed writers have left in the folder is removed. */
 int file_mkdirs(const char *path, struct error *e);
+/* As file_check, of a folder: -1 with a message where there is none, or a file in its place. what: "run
+ * folder" and the like. */
+int file_check_folder(const char *path, const char *what, struct error *e);
 /* Whether a file can be written there, and whether a folder can be made there or takes files: -1 with a
  * message, which is better known before the work than after it. Neither makes anything. */
 int file_check_place(const char *path, struct error *e);
-int file_check_folder(const char *path, struct error *e);
-/* -1 with a message where there is no such folder, or a file in its place. what: "run folder" and the
- * like. */
-int file_want_folder(const char *path, const char *what, struct error *e);
+int file_check_folder_place(const char *path, struct error *e);
 /* Joins dir and name into buf; an error if it does not fit. */
 int file_join(char *buf, size_t size, const char *dir, const char *name, struct error *e);
 /* The last component of path (points into it). */
 const char *file_name(const char *path);
+/* The same without slashes behind it, cut to size; of . and .. the folder's own name. */
+void file_own_name(char *buf, size_t size, const char *path);
 int file_has_suffix(const char *path, const char *suffix); /* case-insensitive */
 
 /* Zeroed memory of `size` bytes in an unnamed file in dir, which the system may write out and read again: for

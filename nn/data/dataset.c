@@ -14,16 +14,6 @@
 #include "nn/data/nnunet_paths.h"
 #include "nn/data/sample.h"
 
-/* The last component of a path, without trailing slashes. */
-static void base_name(char *buf, size_t size, const char *path)
-{
-    size_t end = strlen(path);
-    while (end > 1 && path[end - 1] == '/') end--;
-    size_t begin = end;
-    while (begin > 0 && path[begin - 1] != '/') begin--;
-    snprintf(buf, size, "%.*s", (int)(end - begin < size ? end - begin : size - 1), path + begin);
-}
-
 /* ---- cases of a folder --------------------------------------------------------------------------------- */
 
 static struct data_case *add_case(struct dataset *d, struct error *e)
@@ -116,7 +106,7 @@ static int list_cases(struct dataset *d, struct error *e)
     char dir[1100];
     struct file_list list;
     if (file_join(dir, sizeof dir, d->path, "imagesTr", e)) return -1;
-    if (file_want_folder(dir, "folder", e)) return -1;
+    if (file_check_folder(dir, "folder", e)) return -1;
     if (file_list(dir, &list, e)) return -1;
     int bad = images_are_bare(&d->bare, d, &list, e);
     for (int i = 0; i < list.count && !bad; i++)
@@ -299,7 +289,7 @@ static int open_folder(struct dataset *d, struct error *e)
                          "%s: 'dataset' (a list of files elsewhere) is not supported, put them into imagesTr "
                          "and labelsTr",
                          path);
-    base_name(d->name, sizeof d->name, d->path);
+    file_own_name(d->name, sizeof d->name, d->path);
     if (file_join(path, sizeof path, d->path, "labels.csv", e)) return -1;
     int classify = file_exists(path);
     if (!d->labels && !classify) return error_set(e, "%s/dataset.json: no labels", d->path);
@@ -380,7 +370,7 @@ static int open_npz(struct dataset *d, struct error *e)
     if (npz_read(&d->arrays, d->path, e)) return -1;
     d->channels = 1;
     if (dataset_room(d, 1, 0, 0, e)) return -1;
-    base_name(d->name, sizeof d->name, d->path);
+    file_own_name(d->name, sizeof d->name, d->path);
     d->name[strlen(d->name) - strlen(".npz")] = 0;
     strcpy(d->channel_name[0], "image"); /* not the file's name: every hospital names its file as it likes */
     strcpy(d->file_ending, ".npz");

@@ -289,7 +289,7 @@ int run_open(struct run *r, const char *path, struct error *e)
     r->options = train_options_default(&task_segment);
     if (nnunet_find_model(r->path, sizeof r->path, path, e)) return -1;
     path = r->path;
-    if (file_want_folder(path, "run folder", e)) return -1;
+    if (file_check_folder(path, "run folder", e)) return -1;
     if (file_join(name, sizeof name, path, "dataset.json", e) ||
         (!file_exists(name) && nnunet_refuse_version_1(path, e)))
         return -1;

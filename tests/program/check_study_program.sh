@@ -128,6 +128,26 @@ ok "a study that only reads its trainings tells a time that is left" $?
     cmp "$work/k/cases.csv" "$work/a/cases.csv"
 ok "maps of other weights are predicted again" $?
 
+# A signal while a classifier is tested: it stops before the next cases, and goes on to the same results.
+classes="--task classify --seeds 1 --arms federated --class-rounds 1 --class-iterations 1 --base 32 \
+    --crop 32,48,48 --class-batch 2 --quiet --threads 1"
+$nephron study -o "$work/classified" --data "$work/data" $classes
+ok "a study of a classifier" $?
+$nephron study -o "$work/classifying" --data "$work/data" $classes 2>"$work/err" &
+child=$!
+while kill -0 $child 2>/dev/null &&
+    [ ! -e "$work/classifying/runs/classification/federated_seed_1/checkpoint_final.safetensors" ]; do
+    sleep 0.02
+done
+kill -15 $child 2>/dev/null
+wait $child 2>/dev/null
+[ $? -eq 143 ] && grep -q "study --resume $work/classifying" "$work/err" &&
+    [ ! -e "$work/classifying/predictions/classification/federated_seed_1_validation.csv" ]
+ok "a signal in the test of a classifier: $(ls "$work/classifying/predictions/classification" 2>&1)" $?
+$nephron study --resume "$work/classifying" --threads 2 --quiet
+cmp "$work/classifying/cases.csv" "$work/classified/cases.csv"
+ok "a study that was stopped in the test of a classifier gives other results" $?
+
 # A task whose training diverges: the error says so and how to go on; what was done is not done again, and
 # gives a report without the rest.
 diverging="$tiny --class-rounds 30 --class-iterations 30 --class-lr 10 --arms federated"

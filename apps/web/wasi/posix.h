@@ -18,6 +18,8 @@
 
 static inline int web_no_lock(int fd) { return (void)fd, 0; }
 static inline int fchmod(int fd, mode_t mode) { return (void)fd, (void)mode, 0; }
+static inline int dup(int fd) { return (void)fd, errno = ENOTSUP, -1; }
+static inline char *realpath(const char *path, char *real) { return (void)path, (void)real, NULL; }
 static inline int mkstemp(char *path) { return (void)path, errno = ENOTSUP, -1; }
 #define flock(fd, how) web_no_lock(fd)
 #undef MADV_HUGEPAGE /* the headers name it, the library has no madvise */

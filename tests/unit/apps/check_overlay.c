@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "apps/base/overlay.h"
+#include "apps/training/overlay.h"
 #include "io/base/file.h"
 #include "tests/unit/expect.h"
 

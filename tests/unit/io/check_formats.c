@@ -1,6 +1,7 @@
 /* check_formats.c - files, PNG and NIfTI: known answers, round trips, and every way to cut or flip a byte.
  * Damage must give an error or a valid result, never a crash. Run under sanitizers by check-all. */
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "io/base/file.h"
@@ -434,6 +435,64 @@ static void check_files(void)
     }
 }
 
+/* What is open already is written to from where it stands, by its number and by a link to it; neither the
+ * file behind it nor the link is replaced. */
+static void check_open_files(void)
+{
+    struct error e = {""};
+    struct stat before, after, link;
+    unsigned char *data;
+    size_t size;
+    char name[32];
+    const int fd = open(in_folder("open"), O_RDWR | O_CREAT | O_TRUNC, 0600);
+    snprintf(name, sizeof name, "/dev/fd/%d", fd);
+    if (fd < 0 || access(name, W_OK)) return; /* a system without them */
+    CHECK(fstat(fd, &before) == 0 && write(fd, "one ", 4) == 4 && file_check_place(name, &e) == 0 &&
+              file_write(name, "two ", 4, &e) == 0,
+          "%s: %s", name, e.text);
+    CHECK(symlink(name, in_folder("second")) == 0 && symlink("second", in_folder("first")) == 0 &&
+              file_write(in_folder("first"), "three ", 6, &e) == 0 && write(fd, "four", 4) == 4,
+          "a link to a link to %s: %s", name, e.text);
+    CHECK(lstat(in_folder("first"), &link) == 0 && S_ISLNK(link.st_mode) &&
+              lstat(in_folder("second"), &link) == 0 && S_ISLNK(link.st_mode),
+          "a link is replaced");
+    CHECK(stat(in_folder("open"), &after) == 0 && after.st_ino == before.st_ino, "the file is replaced");
+    CHECK(file_read(in_folder("open"), 0, &data, &size, &e) == 0, "%s", e.text);
+    CHECK(size == 18 && memcmp(data, "one two three four", 18) == 0, "%.*s", (int)size, (char *)data);
+    free(data);
+    close(fd);
+    CHECK(file_write(name, "text", 4, &e) == -1 && strstr(e.text, name), "a closed one: %s", e.text);
+}
+
+/* A folder's own name, however it is called. */
+static void check_own_names(void)
+{
+    static const char *const of[][2] = {{"/data/Dataset004", "Dataset004"}, {"a/b//", "b"}, {"..a", "..a"},
+                                        {"a", "a"},                         {"/", ""},      {"...", "..."}};
+    struct error e = {""};
+    char name[64], path[400];
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        file_own_name(name, sizeof name, of[i][0]);
+        CHECK(strcmp(name, of[i][1]) == 0, "%s is called %s", of[i][0], name);
+    }
+    CHECK(file_mkdirs(in_folder("kidneys/imagesTr"), &e) == 0, "%s", e.text);
+    static const char *const ways[] = {"kidneys/.", "kidneys/imagesTr/..", "kidneys/imagesTr/../", "kidneys"};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        snprintf(path, sizeof path, "%s", in_folder(ways[i]));
+        file_own_name(name, sizeof name, path);
+        CHECK(strcmp(name, "kidneys") == 0, "%s is called %s", ways[i], name);
+    }
+    file_own_name(name, 4, "kidneys");
+    CHECK(strcmp(name, "kid") == 0, "cut to %s", name);
+    memset(path, 'x', 255);
+    path[255] = 0; /* with what its temporary file is called beside it, too long for a system's 255 */
+    CHECK(file_check_place(path, &e) == -1 && strstr(e.text, "too long"), "%s", e.text);
+    path[255 - 13] = 0;
+    CHECK(file_check_place(path, &e) == 0, "%s", e.text);
+    CHECK(file_check_place(in_folder("kidneys.json/"), &e) == -1 && strstr(e.text, "name of a folder"), "%s",
+          e.text);
+}
+
 static void check_png(void)
 {
     struct error e = {""};
@@ -518,6 +577,8 @@ int main(void)
     check_others();
     check_files();
     check_pieces();
+    check_open_files();
+    check_own_names();
     check_png();
     char command[64];
     snprintf(command, sizeof command, "rm -rf %s", folder);

@@ -1,5 +1,5 @@
 /* overlay.c - a slice of a case with its outlines, upright, with marks, legend and Dice. */
-#include "apps/base/overlay.h"
+#include "apps/training/overlay.h"
 
 #include <math.h>
 #include <stdio.h>

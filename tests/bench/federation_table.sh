@@ -2,8 +2,8 @@
 # federation_table.sh - strategies, a poisoned site and privacy on real data, at a small size:
 # docs/federation.md.
 #
-#     [NO_HIPPOCAMPUS=1] HIPPOCAMPUS=DATASET ADRENAL=adrenalmnist3d.npz sh tests/bench/federation_table.sh OUT
-#         (in a built tree; numpy for the poisoned site)
+#     HIPPOCAMPUS=DATASET sh tests/bench/federation_table.sh OUT
+#         (in a built tree; numpy for the poisoned site; NO_HIPPOCAMPUS=1 in its place: what ships alone)
 #     PAGE=docs/federation.md sh tests/bench/federation_table.sh OUT
 #         (the page of what has run until now)
 #
@@ -14,6 +14,7 @@ top=$PWD
 nephron=${NEPHRON:-$top/nephron}
 out=${1:?a folder for the runs}
 mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 1
+adrenal=${ADRENAL:-$top/tests/data/adrenalmnist3d/adrenalmnist3d.npz}
 cases=${CASES:-48} rounds=${ROUNDS:-5} jobs=${JOBS:-2}
 unet="--base-features 8 --patch 24,32,24 --batch 2 --optimizer sgd --lr 0.05 --momentum 0.9 --augment 0 \
     --validation-batches 6"
@@ -49,19 +50,19 @@ options_of() { # strategy
 list() { # the short ones first
     for s in fedavg median krum; do
         echo "poison-$s $out/poisoned.npz --sites $out/poisoned.csv --local-iterations 10 $resnet --strategy $s"
-        echo "clean-$s $ADRENAL --sites $out/poisoned.csv --local-iterations 10 $resnet --strategy $s"
+        echo "clean-$s $adrenal --sites $out/poisoned.csv --local-iterations 10 $resnet --strategy $s"
     done
     for z in 0.3 1 3; do
-        echo "dp-$z $ADRENAL --sites 20 --local-iterations 8 $resnet --fedavg-equal 1 --dp central --dp-noise $z --dp-clip 0.5 --dp-test-seed 1"
+        echo "dp-$z $adrenal --sites 20 --local-iterations 8 $resnet --fedavg-equal 1 --dp central --dp-noise $z --dp-clip 0.5 --dp-test-seed 1"
     done
-    echo "dp-0 $ADRENAL --sites 20 --local-iterations 8 $resnet --fedavg-equal 1"
+    echo "dp-0 $adrenal --sites 20 --local-iterations 8 $resnet --fedavg-equal 1"
     for sites in 6 3 20; do
         # 60 batches a round in all; of twenty sites each has as many as one of three
         share=$((sites == 20 ? 3 : sites))
         for part in skewed iid; do
             for s in $strategies; do
                 [ $part = iid ] && hp=stratified ap=stratified || { hp=intensity ap=dirichlet:0.3; }
-                echo "adrenal-$sites-$part-$s $ADRENAL --sites $sites --partition $ap --local-iterations $((60 / share)) $resnet $(options_of $s)"
+                echo "adrenal-$sites-$part-$s $adrenal --sites $sites --partition $ap --local-iterations $((60 / share)) $resnet $(options_of $s)"
                 [ -n "$NO_HIPPOCAMPUS" ] ||
                     echo "hippo-$sites-$part-$s $out/hippocampus --sites $sites --partition $hp --local-iterations $((90 / share)) $unet $(options_of $s)"
             done
@@ -70,9 +71,9 @@ list() { # the short ones first
 }
 
 if [ -z "$PAGE" ]; then
-    : "${HIPPOCAMPUS:?the Decathlon hippocampus}" "${ADRENAL:?adrenalmnist3d.npz}"
+    [ -n "$NO_HIPPOCAMPUS" ] || : "${HIPPOCAMPUS:?the Decathlon\'s hippocampus, or NO_HIPPOCAMPUS=1}"
     git -C "$top" rev-parse --short HEAD >"$out/commit"
-    if [ ! -d "$out/hippocampus" ]; then
+    if [ -z "$NO_HIPPOCAMPUS" ] && [ ! -d "$out/hippocampus" ]; then
         mkdir -p "$out/hippocampus/imagesTr" "$out/hippocampus/labelsTr" &&
             cp "$HIPPOCAMPUS/dataset.json" "$out/hippocampus"
         for f in $(ls "$HIPPOCAMPUS/labelsTr" | awk 'NR % 3 == 0' | head -n "$cases"); do
@@ -81,7 +82,7 @@ if [ -z "$PAGE" ]; then
         done
     fi
     # Six sites; the sixth has half of all cases and every label of its training cases turned.
-    [ -s "$out/poisoned.npz" ] || python3 - "$ADRENAL" "$out" <<'PYTHON' || exit 1
+    [ -s "$out/poisoned.npz" ] || python3 - "$adrenal" "$out" <<'PYTHON' || exit 1
 import sys
 import numpy as np
 
@@ -151,12 +152,9 @@ grid() { # dataset prefix
             echo
         done
     done
-    echo
-    echo "Round by round, on the validation cases of each site (-: it has none, or of one class only) and on all:"
-    for sites in 3 6 20; do
-        for part in iid skewed; do by_site $1 $sites $part; done
-    done
-    echo
+}
+ran() { # dataset prefix: whether there is a run of it
+    ls $1-*.csv >/dev/null 2>&1
 }
 hippocampus() {
     echo "Hippocampus (every third case of the Decathlon's: $cases; patches 24x32x24): mean Dice of the two labels on"
@@ -164,17 +162,42 @@ hippocampus() {
     echo
     grid hippo
 }
+rounds_of_sites() { # heading, dataset prefix
+    ran $2 || return 0
+    echo
+    echo "### $1"
+    for sites in 3 6 20; do
+        for part in iid skewed; do by_site $2 $sites $part; done
+    done
+}
 {
     cat <<TEXT
 # Strategies, a poisoned site and privacy, measured
 
-Made by \`tests/bench/federation_table.sh\` with commit $(cat commit). These are small runs on purpose,
-$rounds rounds of 60 batches in all (90 of the hippocampus; as many at each site; twenty sites take as many
-each as three do, 20 and 30) of networks with 4 features (8) at the first stage, with learning rates that
-were chosen after trials which learnt nothing: they show what the strategies do at the beginning of a
-training, side by side and in minutes, and say nothing of what a whole training reaches. The runs of central
-privacy take 8 batches a site. One seed each: differences of a few hundredths are chance, and at single
-sites, which have a handful of validation cases, differences of a few tenths.
+    ./nephron federate tests/data/adrenalmnist3d/adrenalmnist3d.npz -o run_fl --sites 3 \\
+        --partition stratified --strategy fedavg --rounds $rounds --local-iterations 20 \\
+        $(echo $resnet | cut -d ' ' -f 1-8) \\
+        $(echo $resnet | cut -d ' ' -f 9-) --no-validation
+    cut -d , -f 1,2,5 run_fl/fold_0/rounds.csv
+
+is the first entry of the first table: each site's metric (here AUC) on its validation cases after each round,
+and that on all (\`global\`), $(last adrenal-3-iid-fedavg global) at the end. The other columns have another \`--strategy\`, with \`--fedprox-mu
+0.1\` and \`--fedadam-lr 0.01\`; skewed is \`--partition dirichlet:0.3\`. All of it, most of an hour of a
+processor:
+
+    NO_HIPPOCAMPUS=1 sh tests/bench/federation_table.sh runs      # what ships alone
+    HIPPOCAMPUS=DATASET sh docs/make_figures.sh federation        # all, and this page from it
+
+where DATASET is the Decathlon's hippocampus (medicaldecathlon.com). The page is of commit $(cat commit).
+
+These are small runs on purpose, $rounds rounds of 60 batches in all (90 of the hippocampus; as many at each
+site; twenty sites take as many each as three do, 20 and 30) of networks with 4 features (8) at the first
+stage, with learning rates that were chosen after trials which learnt nothing: they show what the strategies
+do at the beginning of a training, side by side and in minutes, and say nothing of what a whole training
+reaches. The runs of central privacy take 8 batches a site. One seed each: differences of a few hundredths are
+chance, and at single sites, which have a handful of validation cases, differences of a few tenths.
+
+## Strategies
 
 AdrenalMNIST3D (1188 training, 98 validation cases, 28 voxels a side cut to 14): AUC on all validation cases
 after the last round, and the smallest and largest at the sites on their own. iid: stratified; skewed:
@@ -182,7 +205,7 @@ classes by Dirichlet(0.3). Sites of a skewed split may have one class, and then 
 
 $(grid adrenal)
 
-$(ls hippo-*.csv >/dev/null 2>&1 && hippocampus || echo "Hippocampus: not run at this commit.")
+$(ran hippo && hippocampus || echo "Hippocampus: not run at this commit.")
 
 ## One poisoned site of six
 
@@ -204,5 +227,11 @@ It shows no point at which privacy and a usable model go together, and does not 
 | --dp-noise | epsilon | AUC, round by round |
 |---|---|---|
 $(for z in 0 0.3 1 3; do [ -s dp-$z.csv ] && echo "| $z | $(awk -F , -v z=$z '$2 == "global" { e = z > 0 ? sprintf("%.1f", $(NF - 2)) : "none" } END { print e }' dp-$z.csv) | $(rounds_of dp-$z) |"; done)
+
+## Round by round
+
+On all validation cases (global), and on those of each site; -: it has none, or of one class only.
+$(rounds_of_sites AdrenalMNIST3D adrenal)
+$(rounds_of_sites Hippocampus hippo)
 TEXT
 } >"$top/${PAGE#"$top"/}"

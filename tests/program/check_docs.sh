@@ -1,8 +1,8 @@
 #!/bin/sh
 # check_docs.sh - README and docs against the program and the tree: every `nephron COMMAND` is a command, each
 # of its options one that the command's help has, with a value that the help lists; every option that the text
-# names alone is some command's; every file, link, make target and environment variable that is named is
-# there.
+# names alone is some command's; every file, link, make target, commit and environment variable that is named
+# is there; what is to be typed is what a clean clone has; README's rooms are those that there are.
 . tests/program/lib.sh
 
 documents=${DOCUMENTS:-"README.md $(ls docs/*.md docs/book/*.md docs/ladder/*.md)"}
@@ -159,7 +159,46 @@ done <"$work/named" >>"$work/wrong"
 [ ! -s "$work/wrong" ]
 ok "$(cat "$work/wrong")" $?
 
-# The table of strategies has each that there is.
+# What is to be typed is ./nephron, as a clean clone has it, but where a page says that it is installed.
+awk -F '\t' '$2 == "code" && $3 ~ /^ *nephron(-mpi)? [a-z]/ && $1 !~ /^docs\/(hospitals|bridges)\.md/ {
+        sub(/^ */, "", $3)
+        print $1 ": ./nephron, not " substr($3, 1, 30) }' "$work/pieces" >"$work/wrong"
+[ ! -s "$work/wrong" ]
+ok "$(cat "$work/wrong")" $?
+
+# Each page is linked from another, and each commit that is named is one.
+if [ -z "$DOCUMENTS" ]; then
+    for page in docs/*.md; do
+        name=$(basename "$page")
+        grep -lE "\]\((docs/)?$name\)" README.md docs/*.md | grep -qvx "$page"
+        ok "no page links $page" $?
+    done
+fi
+if git rev-parse -q --verify HEAD >/dev/null 2>&1 && [ "$(git rev-parse --is-shallow-repository)" = false ]; then
+    cat $documents | grep -oE '\b[0-9a-f]{7}\b' | grep '[a-f]' | grep '[0-9]' | sort -u |
+        while read -r commit; do
+            git rev-parse -q --verify "$commit^{commit}" >/dev/null || echo "no commit $commit"
+        done >"$work/wrong"
+    [ ! -s "$work/wrong" ]
+    ok "$(cat "$work/wrong")" $?
+fi
+
+# README's rooms are those of check_layers.sh, in its order.
+if [ -z "$DOCUMENTS" ]; then
+    for room in tensor io nn fl; do
+        wanted=$(sed -n '/^order=/,/"$/p' tests/check_layers.sh | tr -c 'a-z_/' '\n' | sed -n "s|^$room/||p" |
+            tr '\n' ' ')
+        told=$(sed -n "s/^| .$room\/. | \(.*\) | .*/\1/p" README.md | sed 's/([^)]*)//g' | grep -o '`[a-z]*`' |
+            tr -d '`' | tr '\n' ' ')
+        [ -n "$wanted" ] && [ "$told" = "$wanted" ]
+        ok "README has the rooms $told of $room, check_layers.sh $wanted" $?
+    done
+fi
+
+# The table of strategies has each that there is, and their number is theirs.
+count=$(sed -n 's/^federate --strategy //p' "$work/known" | tr '|' '\n' | wc -l)
+grep -q "has $count aggregation strategies" docs/use.md
+ok "docs/use.md does not say that there are $count strategies" $?
 for name in $(sed -n 's/^federate --strategy //p' "$work/known" | tr '|' ' '); do
     grep -q "^| \`$name\` | ." docs/use.md
     ok "docs/use.md does not tell the strategy $name" $?
@@ -176,6 +215,8 @@ fedaverage` over two lines; read [this](nowhere.md) and `tensor/base/nothing.c`;
 
     nephron plan DATA \
         --preset largest
+
+Commit abcdef0.
 END
     DOCUMENTS=$work/faults.md NEPHRON=$nephron sh tests/program/check_docs.sh >"$work/seen"
     while read -r text; do
@@ -191,6 +232,8 @@ no file tensor/base/nothing.c
 no make nothing
 nobody reads NEPHRON_NOTHING
 not largest
+./nephron, not nephron plan DATA
+no commit abcdef0
 END
 fi
 finish

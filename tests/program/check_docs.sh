@@ -195,6 +195,17 @@ if [ -z "$DOCUMENTS" ]; then
     done
 fi
 
+# The table of a study's presets has the cases and the difficulty of each.
+awk '/\.preset = "/ { split($0, part, "\""); preset = part[2] }
+    /^ *\.cases = / { cases = $3 + 0 }
+    /^ *\.difficulty = / { print preset, cases, $3 + 0 }' apps/command/cmd_study.c >"$work/presets"
+while read -r preset cases difficulty; do
+    grep -q "^| \`$preset\` | $cases .*difficulty $difficulty[ ,]" docs/study.md
+    ok "docs/study.md does not tell of $preset that it has $cases cases of difficulty $difficulty" $?
+done <"$work/presets"
+[ "$(cut -d ' ' -f 1 "$work/presets" | tr '\n' '|')" = "$(sed -n 's/^study --preset //p' "$work/known")|" ]
+ok "presets in apps/command/cmd_study.c: $(tr '\n' ';' <"$work/presets")" $?
+
 # The table of strategies has each that there is, and their number is theirs.
 count=$(sed -n 's/^federate --strategy //p' "$work/known" | tr '|' '\n' | wc -l)
 grep -q "has $count aggregation strategies" docs/use.md

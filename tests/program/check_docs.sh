@@ -122,6 +122,22 @@ awk -v others="$others" -F '\t' '
 [ ! -s "$work/wrong" ]
 ok "$(cat "$work/wrong")" $?
 
+# Options that are given to a script of the tree stand in the script.
+awk -F '\t' '{
+        gsub(/"[^"]*"/, "TEXT", $3)
+        n = split($3, word, /[ =]+/)
+        script = ""
+        for (i = 1; i <= n; i++) {
+            if (word[i] ~ /^[;|&]+$|;$/) script = ""
+            else if (word[i] ~ /^(tests|apps|docs)\/[a-z0-9_\/]+\.(py|sh)$/) script = word[i]
+            else if (script != "" && word[i] ~ /^--[a-z]/) print $1, script, word[i]
+        }
+    }' "$work/pieces" | while read -r at script option; do
+        [ ! -f "$script" ] || grep -qE -e "[\"' ]$option([^a-z-]|$)" "$script" || echo "$at: $script has no $option"
+    done >"$work/wrong"
+[ ! -s "$work/wrong" ]
+ok "$(cat "$work/wrong")" $?
+
 # Files of the tree, targets of make and environment variables that the text names.
 awk -F '\t' '{
         n = split($3, word, /[ ()<>;,=]+/)
@@ -226,6 +242,7 @@ fedaverage` over two lines; read [this](nowhere.md) and `tensor/base/nothing.c`;
 
     nephron plan DATA \
         --preset largest
+    python tests/bench/hours.py DATA WORK --days 1
 
 Commit abcdef0.
 END
@@ -243,6 +260,7 @@ no file tensor/base/nothing.c
 no make nothing
 nobody reads NEPHRON_NOTHING
 not largest
+tests/bench/hours.py has no --days
 ./nephron, not nephron plan DATA
 no commit abcdef0
 END

@@ -133,7 +133,8 @@ awk -F '\t' '{
             else if (script != "" && word[i] ~ /^--[a-z]/) print $1, script, word[i]
         }
     }' "$work/pieces" | while read -r at script option; do
-        [ ! -f "$script" ] || grep -qE -e "[\"' ]$option([^a-z-]|$)" "$script" || echo "$at: $script has no $option"
+        [ ! -f "$script" ] || grep -qE -e "[\"' ]$option([^a-z-]|$)" "$script" ||
+            echo "$at: $script has no $option"
     done >"$work/wrong"
 [ ! -s "$work/wrong" ]
 ok "$(cat "$work/wrong")" $?
@@ -190,7 +191,7 @@ if [ -z "$DOCUMENTS" ]; then
         ok "no page links $page" $?
     done
 fi
-if git rev-parse -q --verify HEAD >/dev/null 2>&1 && [ "$(git rev-parse --is-shallow-repository)" = false ]; then
+if [ "$(git rev-parse --is-shallow-repository 2>/dev/null)" = false ]; then
     cat $documents | grep -oE '\b[0-9a-f]{7}\b' | grep '[a-f]' | grep '[0-9]' | sort -u |
         while read -r commit; do
             git rev-parse -q --verify "$commit^{commit}" >/dev/null || echo "no commit $commit"
@@ -204,8 +205,8 @@ if [ -z "$DOCUMENTS" ]; then
     for room in tensor io nn fl; do
         wanted=$(sed -n '/^order=/,/"$/p' tests/check_layers.sh | tr -c 'a-z_/' '\n' | sed -n "s|^$room/||p" |
             tr '\n' ' ')
-        told=$(sed -n "s/^| .$room\/. | \(.*\) | .*/\1/p" README.md | sed 's/([^)]*)//g' | grep -o '`[a-z]*`' |
-            tr -d '`' | tr '\n' ' ')
+        told=$(grep "^| .$room/. |" README.md | cut -d '|' -f 3 | sed 's/([^)]*)//g' |
+            grep -o '`[a-z]*`' | tr -d '`' | tr '\n' ' ')
         [ -n "$wanted" ] && [ "$told" = "$wanted" ]
         ok "README has the rooms $told of $room, check_layers.sh $wanted" $?
     done
@@ -238,7 +239,8 @@ if [ -z "$DOCUMENTS" ]; then
 
 Say `nephron trian DATA`, or `nephron predict RUN --stepp 0.5`, or a lone `--no-such-option`, or
 a span `nephron federate DATA --strategy
-fedaverage` over two lines; read [this](nowhere.md) and `tensor/base/nothing.c`; `make nothing`; `NEPHRON_NOTHING`.
+fedaverage` over two lines; read [this](nowhere.md) and `tensor/base/nothing.c`; `make nothing`;
+`NEPHRON_NOTHING`.
 
     nephron plan DATA \
         --preset largest

@@ -33,9 +33,6 @@ row "that run as C (\`nephron export\`): code" \
     "$(size "$work/network.o" "$work/kernels.o" | awk 'NR > 1 { n += $1 } END { print n }')"
 row "its \`weights.bin\`" "$(bytes "$work/device/weights.bin")"
 row "its block" "$(sed -n 's/^#define NETWORK_BLOCK_BYTES //p' "$work/device/network.h")"
-for f in web/nephron_relaxed.wasm web/nephron_simd128.wasm web/nephron.html; do
-    [ ! -f $f ] || row "\`$f\`" "$(bytes $f)"
-done
 echo
 names=$(nm -D --defined-only "$root/lib/libnephron.so.1" | awk '{print $3}')
 others=$(echo "$names" | grep -vc '^nephron_' || true)

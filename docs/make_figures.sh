@@ -9,7 +9,7 @@
 #     standard    the same of `--preset standard`, five seeds, an hour: only where it is named
 #     seeds       standard from `--seed 2`, beside the one of the part before: another hour
 #     ladder      docs/ladder/ladder.md and ladder.svg, of the book
-#     federation  docs/federation.md: tests/bench/federation_table.sh; HIPPOCAMPUS and ADRENAL name the data
+#     federation  docs/federation.md: tests/bench/federation_table.sh; HIPPOCAMPUS names what does not ship
 #
 # Other pages have a script of their own, which they name beside the table: bridges (federation_hashes.sh,
 # flower_compare.py), browser (web_bench.sh), export (figures.sh), library (library_figures.sh), phantom

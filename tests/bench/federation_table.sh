@@ -71,7 +71,7 @@ list() { # the short ones first
 }
 
 if [ -z "$PAGE" ]; then
-    [ -n "$NO_HIPPOCAMPUS" ] || : "${HIPPOCAMPUS:?the Decathlon\'s hippocampus, or NO_HIPPOCAMPUS=1}"
+    [ -n "$NO_HIPPOCAMPUS" ] || : "${HIPPOCAMPUS:?the folder of the Decathlon hippocampus, or NO_HIPPOCAMPUS=1}"
     git -C "$top" rev-parse --short HEAD >"$out/commit"
     if [ -z "$NO_HIPPOCAMPUS" ] && [ ! -d "$out/hippocampus" ]; then
         mkdir -p "$out/hippocampus/imagesTr" "$out/hippocampus/labelsTr" &&

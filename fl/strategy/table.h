@@ -1,4 +1,5 @@
-/* table.h - the descriptors of all strategies, for strategy_table.c's table alone. */
+/* table.h - the descriptors of all strategies, for strategy_table.c's table alone.
+ * The book: docs/book/15_drift.md */
 #ifndef FL_STRATEGY_TABLE_H
 #define FL_STRATEGY_TABLE_H
 

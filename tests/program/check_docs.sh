@@ -183,6 +183,13 @@ awk -F '\t' '$2 == "code" && $3 ~ /^ *nephron(-mpi)? [a-z]/ && $1 !~ /^docs\/(ho
 [ ! -s "$work/wrong" ]
 ok "$(cat "$work/wrong")" $?
 
+# Prose has 110 columns (bytes that continue a character of UTF-8 are none).
+LC_ALL=C awk '/^```/ { fenced = !fenced } fenced || /^(\||!|@|    )/ { next }
+    { text = $0; gsub(/[\200-\277]/, "", text) }
+    length(text) > 110 && FILENAME !~ /^docs\/ladder\// { print FILENAME ":" FNR ": has " length(text) " columns" }' $documents >"$work/wrong"
+[ ! -s "$work/wrong" ]
+ok "$(cat "$work/wrong")" $?
+
 # Each page is linked from another, and each commit that is named is one.
 if [ -z "$DOCUMENTS" ]; then
     for page in docs/*.md; do
@@ -247,7 +254,9 @@ fedaverage` over two lines; read [this](nowhere.md) and `tensor/base/nothing.c`;
     python tests/bench/hours.py DATA WORK --days 1
 
 Commit abcdef0.
+
 END
+    printf 'This is longer. %.0s' 1 2 3 4 5 6 7 8 >>"$work/faults.md"
     DOCUMENTS=$work/faults.md NEPHRON=$nephron sh tests/program/check_docs.sh >"$work/seen"
     while read -r text; do
         grep -qF -- "$text" "$work/seen"
@@ -265,6 +274,7 @@ not largest
 tests/bench/hours.py has no --days
 ./nephron, not nephron plan DATA
 no commit abcdef0
+has 128 columns
 END
 fi
 finish

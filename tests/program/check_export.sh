@@ -61,8 +61,8 @@ if $CC $strict -fstack-usage -c "$work/u/network.c" -o "$work/frames.o" 2>/dev/n
 fi
 # As docs/export.md has it, for weights.bin.
 line=$(sed -n 's|^    cc \(.* device/\*\.S .*\)$|\1|p' docs/export.md)
-cp -r "$work/u" "$work/device" && (cd "$work" && eval "$CC $line") &&
-    "$work/network" <"$work/u/sample.input" | cmp -s - "$work/u/sample.result"
+mkdir "$work/page" && cp -r "$work/u" "$work/page/device" && (cd "$work/page" && eval "$CC $line") &&
+    "$work/page/network" <"$work/u/sample.input" | cmp -s - "$work/u/sample.result"
 ok "docs/export.md compiles weights.bin by: $line" $?
 cat "$work/u/sample.input" "$work/u/sample.input" | "$work/native" >"$work/two" &&
     cat "$work/u/sample.result" "$work/u/sample.result" | cmp -s - "$work/two"

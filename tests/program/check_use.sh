@@ -1,6 +1,6 @@
 #!/bin/sh
 # check_use.sh - the first commands of docs/use.md, as a stranger copies them, in a folder with the program
-# and the sample.
+# and the sample; with CHECK_ALL=1 also the first of docs/federation.md, which makes an entry of its table.
 . tests/program/lib.sh
 
 awk '/^```/ { inside = !inside; next } inside' docs/use.md >"$work/commands"
@@ -22,4 +22,13 @@ for made in scans/dataset.json run/manifest.json predicted.nii.gz summary.json r
     ok "no $made" $?
 done
 
+if [ -n "$CHECK_ALL" ]; then
+    awk '/^    / { print; found = 1; next } found { exit }' "$root/docs/federation.md" >"$work/commands"
+    sh -e "$work/commands" >"$work/out" 2>"$work/err" </dev/null
+    ok "docs/federation.md: $(head -n 3 "$work/err")" $?
+    wanted=$(sed -n 's/^| 3 | iid | \([0-9.]*\) .*/\1/p' "$root/docs/federation.md" | head -n 1)
+    got=$(awk -F , '$2 == "global" { metric = $3 } END { printf "%.2f", metric }' "$work/out")
+    [ "$got" = "$wanted" ]
+    ok "docs/federation.md: the first commands make $got, the table has $wanted" $?
+fi
 finish

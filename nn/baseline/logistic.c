@@ -1,4 +1,5 @@
-/* logistic.c - logistic regression by Newton's method; the few unknowns are solved by Gauss's elimination. */
+/* logistic.c - logistic regression by Newton's method with halved steps where whole ones overshoot; the few
+ * unknowns are solved by Gauss's elimination. */
 #include "nn/baseline/logistic.h"
 
 #include <math.h>
@@ -6,18 +7,23 @@
 
 #include "tensor/base/vmath.h"
 
-enum { UNKNOWNS = LOGISTIC_FEATURES + 1, STEPS = 100 };
+enum { UNKNOWNS = LOGISTIC_FEATURES + 1, STEPS = 200, HALVINGS = 60 };
 
 static double scaled(const struct logistic *m, const double *x, int k)
 {
     return isnan(x[k]) ? 0 : (x[k] - m->mean[k]) / m->scale[k];
 }
 
-double logistic_probability(const struct logistic *m, const double *x)
+static double score(const struct logistic *m, const double *x)
 {
     double z = m->intercept;
     for (int k = 0; k < m->features; k++) z += m->coefficient[k] * scaled(m, x, k);
-    return 1 / (1 + vmath_exp_d(-z));
+    return z;
+}
+
+double logistic_probability(const struct logistic *m, const double *x)
+{
+    return 1 / (1 + vmath_exp_d(-score(m, x)));
 }
 
 /* a x = b with pivots; a is positive definite up to rounding. The answer is in b. */
@@ -87,6 +93,34 @@ static void derive(double h[UNKNOWNS][UNKNOWNS], double g[UNKNOWNS], const struc
     }
 }
 
+/* The penalised loss; log(1 + exp(z)) without overflow. */
+static double loss_of(const struct logistic *m, const double *x, const int *label, int n, double c)
+{
+    double sum = 0;
+    for (int k = 0; k < m->features; k++) sum += m->coefficient[k] * m->coefficient[k] / (2 * c);
+    for (int i = 0; i < n; i++) {
+        const double z = score(m, x + i * m->features);
+        sum += fmax(z, 0) + vmath_log_d(1 + vmath_exp_d(-fabs(z))) - (label[i] ? z : 0);
+    }
+    return sum;
+}
+
+/* Along a step, halved until the loss does not rise: far from the least one a whole step of Newton's can end
+ * where the curve is flatter, and the next ones go back and forth for ever, as where one case of a rare class
+ * has an outlying value. Returns the loss. */
+static double walk(struct logistic *m, const double *step, double loss, const double *x, const int *label,
+                   int n, double c)
+{
+    const struct logistic from = *m;
+    double part = 1, now;
+    for (int halved = 0;; halved++, part /= 2) {
+        m->intercept = from.intercept - part * step[0];
+        for (int k = 0; k < m->features; k++) m->coefficient[k] = from.coefficient[k] - part * step[k + 1];
+        now = loss_of(m, x, label, n, c);
+        if (now <= loss + 1e-12 * fabs(loss) || halved == HALVINGS) return now;
+    }
+}
+
 int logistic_fit(struct logistic *m, const double *x, const int *label, int n, int features, double c)
 {
     int positives = 0;
@@ -96,14 +130,14 @@ int logistic_fit(struct logistic *m, const double *x, const int *label, int n, i
     m->features = features;
     find_scales(m, x, n);
     m->intercept = vmath_log_d((double)positives / (n - positives));
-    for (m->steps = 1; m->steps < STEPS; m->steps++) {
-        double h[UNKNOWNS][UNKNOWNS], g[UNKNOWNS], largest = 0;
+    double loss = loss_of(m, x, label, n, c), largest = INFINITY;
+    for (m->steps = 0; m->steps < STEPS && largest >= 1e-10; m->steps++) {
+        double h[UNKNOWNS][UNKNOWNS], g[UNKNOWNS];
         derive(h, g, m, x, label, n, c);
         solve(h, g, features + 1);
-        m->intercept -= g[0];
-        for (int k = 0; k < features; k++) m->coefficient[k] -= g[k + 1];
+        loss = walk(m, g, loss, x, label, n, c);
+        largest = 0;
         for (int k = 0; k <= features; k++) largest = fmax(largest, fabs(g[k]));
-        if (largest < 1e-10) break;
     }
-    return 0;
+    return largest < 1e-10 && isfinite(loss) ? 0 : -1;
 }

@@ -17,7 +17,8 @@ struct logistic {
     int steps;                                        /* of Newton; 0: not fitted (one class) */
 };
 
-/* x [n][features], label 0 or 1; C > 0. One class, or features beyond LOGISTIC_FEATURES: -1. */
+/* x [n][features], label 0 or 1; C > 0. One class, features beyond LOGISTIC_FEATURES, or steps that do not
+ * come to an end: -1. */
 int logistic_fit(struct logistic *m, const double *x, const int *label, int n, int features, double c);
 /* Probability of class 1 of one case. */
 double logistic_probability(const struct logistic *m, const double *x);

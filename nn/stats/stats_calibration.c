@@ -68,12 +68,24 @@ void stats_prior_shift(double *probability, int n, double from, double to)
         probability[i] = probability[i] * ratio / (probability[i] * ratio + (1 - probability[i]));
 }
 
-/* One step of Newton's method on the cross-entropy; returns the larger change. NaN where the two are not
- * determined. */
-static double newton_step(struct recalibration *r, const int *label, const double *probability, int n,
-                          const double target[2])
+/* Cross-entropy against Platt's targets; log(1 + exp(z)) without overflow. */
+static double entropy(double intercept, double slope, const int *label, const double *probability, int n,
+                      const double target[2])
 {
-    double g[2] = {0, 0}, h[3] = {0, 0, 0};
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+        const double z = intercept + slope * logit(probability[i]);
+        sum += fmax(z, 0) + vmath_log_d(1 + vmath_exp_d(-fabs(z))) - target[label[i] != 0] * z;
+    }
+    return sum;
+}
+
+/* One step of Newton's method on the cross-entropy, halved until it does not rise; returns the larger change
+ * of the whole step. NaN where the two are not determined. */
+static double newton_step(struct recalibration *r, double *loss, const int *label, const double *probability,
+                          int n, const double target[2])
+{
+    double g[2] = {0, 0}, h[3] = {0, 0, 0}, part = 1, now;
     for (int i = 0; i < n; i++) {
         const double x = logit(probability[i]), q = logistic(r->intercept + r->slope * x),
                      d = q - target[label[i] != 0], w = q * (1 - q);
@@ -86,8 +98,13 @@ static double newton_step(struct recalibration *r, const int *label, const doubl
     const double determinant = h[0] * h[2] - h[1] * h[1];
     if (!(determinant > 1e-12 * h[0] * h[2])) return NAN; /* one probability only, or all weights vanish */
     const double a = (h[2] * g[0] - h[1] * g[1]) / determinant, b = (h[0] * g[1] - h[1] * g[0]) / determinant;
-    r->intercept -= a;
-    r->slope -= b;
+    for (int halved = 0; halved < 60; halved++, part /= 2) {
+        now = entropy(r->intercept - part * a, r->slope - part * b, label, probability, n, target);
+        if (now <= *loss + 1e-12 * fabs(*loss)) break;
+    }
+    r->intercept -= part * a;
+    r->slope -= part * b;
+    *loss = now;
     return fmax(fabs(a), fabs(b));
 }
 
@@ -97,10 +114,11 @@ void stats_recalibrate_fit(struct recalibration *r, const int *label, const doub
     for (int i = 0; i < n; i++) r->positives += label[i] != 0;
     const double target[2] = {1.0 / (n - r->positives + 2), (r->positives + 1.0) / (r->positives + 2)};
     if (r->positives == 0 || r->positives == n) return;
-    r->slope = 0; /* from a flat line the steps of this convex function do not overshoot */
+    r->slope = 0;
     r->intercept = vmath_log_d((double)r->positives / (n - r->positives));
-    double change = 1;
-    for (int k = 0; k < 100 && change > 1e-12; k++) change = newton_step(r, label, probability, n, target);
+    double change = 1, loss = entropy(r->intercept, r->slope, label, probability, n, target);
+    for (int k = 0; k < 100 && change > 1e-12; k++)
+        change = newton_step(r, &loss, label, probability, n, target);
     r->usable = change <= 1e-9;
     if (!r->usable) r->intercept = 0, r->slope = 1;
 }

@@ -19,9 +19,14 @@ for c in (0.01, 1.0, 100.0):
     m = LogisticRegression(C=c, tol=1e-12, max_iter=10000).fit(z, y)
     cases.append({"c": c, "intercept": float(m.intercept_[0]), "coefficient": m.coef_[0].tolist(),
                   "probability": m.predict_proba(z)[:, 1].tolist()})
+# One case of a rare class whose value lies far from the others: whole steps of Newton's method overshoot.
+rare = np.array([[(i * 37 % 150) / 150] for i in range(149)] + [[60.0]])
+is_rare = np.isin(np.arange(150), (3, 149)).astype(int)
+m = LogisticRegression(C=1, tol=1e-12, max_iter=10000).fit(StandardScaler().fit_transform(rare), is_rare)
+outlier = {"intercept": float(m.intercept_[0]), "coefficient": float(m.coef_[0, 0])}
 trees = []
 for count, rate in ((1, 1.0), (30, 0.1), (150, 0.05)):
     m = GradientBoostingClassifier(n_estimators=count, learning_rate=rate, max_depth=2, random_state=0).fit(x, y)
     trees.append({"trees": count, "rate": rate, "probability": m.predict_proba(x)[:, 1].tolist()})
 print(json.dumps({"scikit-learn": sklearn.__version__, "features": k, "x": x.ravel().tolist(), "label": y.tolist(),
-                  "logistic": cases, "boosting": trees}))
+                  "logistic": cases, "outlier": outlier, "boosting": trees}))

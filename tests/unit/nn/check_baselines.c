@@ -33,6 +33,21 @@ static void check_logistic(const struct json *golden)
     }
 }
 
+/* A rare class, one case of it far from all others: whole steps of Newton's method go back and forth. */
+static void check_outlier(const struct json *golden)
+{
+    enum { MANY = 150 };
+    double far[MANY];
+    int is[MANY];
+    struct logistic m;
+    for (int i = 0; i < MANY; i++) far[i] = i < MANY - 1 ? (i * 37 % MANY) / (double)MANY : 60;
+    for (int i = 0; i < MANY; i++) is[i] = i == 3 || i == MANY - 1;
+    CHECK(logistic_fit(&m, far, is, MANY, 1, 1) == 0, "an outlying case of a rare class");
+    CHECK_NEAR(m.intercept, json_number(golden, "intercept", NAN), 1e-6, "intercept, an outlying case");
+    CHECK_NEAR(m.coefficient[0], json_number(golden, "coefficient", NAN), 1e-6,
+               "coefficient, an outlying case");
+}
+
 static void check_boosting(const struct json *golden)
 {
     static struct boosting m;
@@ -82,6 +97,7 @@ int main(void)
     for (int i = 0; i < CASES * FEATURES; i++) x[i] = number(json_get(golden, "x"), i);
     for (int i = 0; i < CASES; i++) label[i] = (int)number(json_get(golden, "label"), i);
     check_logistic(golden);
+    check_outlier(json_get(golden, "outlier"));
     check_boosting(golden);
     check_odd();
     json_free(golden);

@@ -110,35 +110,51 @@ static void put_options(struct text *t, const struct study_task *task, const cha
     json_free(j);
 }
 
+/* What the classifier sees of a case. */
+static void put_input(struct text *t, const struct study *s)
+{
+    const int *crop = s->classify.options.crop;
+    char window[3][PLOT_NUMBER];
+    if (!(s->window_mm[0] > 0)) {
+        text_printf(t,
+                    "the whole image (there are no masks), resampled to %d × %d × %d points, each channel "
+                    "scaled to mean 0 and deviation 1",
+                    crop[0], crop[1], crop[2]);
+        return;
+    }
+    text_printf(t,
+                "a window of %s × %s × %s mm around the mask (a quarter more than 19 of 20 training masks "
+                "need), sampled at %d × %d × %d points, all channels and the mask, and all channels inside "
+                "of the mask once more, magnified from its box, all scaled over the whole image",
+                plot_number(window[0], s->window_mm[0], 0), plot_number(window[1], s->window_mm[1], 0),
+                plot_number(window[2], s->window_mm[2], 0), crop[0], crop[1], crop[2]);
+}
+
 static void put_networks(struct text *t, const struct study *s)
 {
     if (s->segment.present)
         text_printf(t,
                     "<li>Segmentation: %s with %s norm by nnU-Net's planning rules, %d stages, %d features "
-                    "first, patch %d × %d × %d, batch %d; loss Dice and cross-entropy with deep "
-                    "supervision; tested by sliding window, step %.2f%s.\n",
+                    "first, patch %d × %d × %d, batch %d; loss Dice and %scross-entropy%s, over the heads of "
+                    "deep supervision where the network has them; tested by sliding window, step %.2f%s.\n",
                     s->plan->network->title, network_plan_norm_of(s->plan)->name, s->plan->stages,
                     s->plan->features[0], s->plan->patch[0], s->plan->patch[1], s->plan->patch[2],
-                    s->segment.options.batch, s->sizes.step,
+                    s->segment.options.batch, s->dataset.regions ? "binary " : "",
+                    s->dataset.regions ? " of each region" : "", s->sizes.step,
                     s->sizes.mirror ? ", averaged over mirror images" : "");
     if (s->classify.present) {
         const struct train_options *o = &s->classify.options;
         const int twice = s->classify.run[0][0].piped != NULL;
-        char window[3][PLOT_NUMBER], names[COVARIATE_LIST];
+        char names[COVARIATE_LIST];
         covariates_list(names, &o->covariates);
-        text_printf(t,
-                    "<li>Classification: 3D %s-%d of width %d with %s norm on a window of %s × %s × %s mm "
-                    "around the mask (a quarter more than 19 of 20 training masks need; – without masks, "
-                    "the whole image), sampled at %d × %d × %d points, all channels and the mask, and all "
-                    "channels inside of the mask once more, magnified from its box, all scaled over the "
-                    "whole image; beside the image in its last layer%s%s%s; cross-entropy weighted against "
-                    "class frequency (in the federation by each site's own)%s.\n",
+        text_printf(t, "<li>Classification: 3D %s-%d of width %d with %s norm on ",
                     o->classifier.network->title, o->classifier.depth, o->classifier.base,
-                    network_classifier_norm_of(&o->classifier)->name,
-                    plot_number(window[0], s->window_mm[0] > 0 ? s->window_mm[0] : NAN, 0),
-                    plot_number(window[1], s->window_mm[0] > 0 ? s->window_mm[1] : NAN, 0),
-                    plot_number(window[2], s->window_mm[0] > 0 ? s->window_mm[2] : NAN, 0), o->crop[0],
-                    o->crop[1], o->crop[2], *names ? " " : " nothing", names,
+                    network_classifier_norm_of(&o->classifier)->name);
+        put_input(t, s);
+        text_printf(t,
+                    "; beside the image in its last layer%s%s%s; cross-entropy weighted against class "
+                    "frequency (in the federation by each site's own)%s.\n",
+                    *names ? " " : " nothing", names,
                     *names ? ", standardised on the arm's training cases, where a missing value is the mean; "
                              "their weights begin with those of a logistic regression on these cases"
                            : "",

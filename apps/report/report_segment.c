@@ -100,13 +100,15 @@ static void put_arms(struct text *t, const struct study *s, const struct segment
         cell_number(t, arm->seed_sd, 3);
         text_puts(t, "\n");
     }
-    text_puts(t, "</table></div>\n"
-                 "<p>HD95: the larger of the 95th percentiles of the distances from surface to surface, both "
-                 "ways (MONAI's definition). Missed: labels of all cases and seeds of which one mask is "
-                 "empty and the other is not; their distance is infinite. They are left out of the first "
-                 "mean and stand in the penalised one as the image's diagonal. A lesion is a connected part "
-                 "of a mask (26 neighbours), found if the other mask has a voxel of it; all test cases and "
-                 "seeds together.</p>\n");
+    text_printf(t,
+                "</table></div>\n"
+                "<p>HD95: the larger of the 95th percentiles of the distances from surface to surface, both "
+                "ways (MONAI's definition). Missed: %s of all cases and seeds of which one mask is empty and "
+                "the other is not; their distance is infinite. They are left out of the first mean and stand "
+                "in the penalised one as the image's diagonal. A lesion is a connected part of a mask (26 "
+                "neighbours), found if the other mask has a voxel of it; all test cases and seeds "
+                "together.</p>\n",
+                s->dataset.regions ? "regions" : "labels");
     if (r->empty)
         text_printf(t,
                     "<p>The reference of %d test case%s has no foreground. Dice is 0 there where something "
@@ -292,10 +294,12 @@ int report_segment(struct text *t, const struct study *s, const struct results *
         text_puts(t, ".</p>\n");
         return 0;
     }
+    const char *kind = s->dataset.regions ? "region" : "label";
+    const int kinds = s->dataset.regions ? s->dataset.regions : s->dataset.labels - 1;
     text_printf(t,
-                "<p>Dice of a case is the mean over %d foreground label%s; a label that is neither in the "
-                "reference nor in the prediction does not count. ",
-                s->dataset.labels - 1, s->dataset.labels > 2 ? "s" : "");
+                "<p>Dice of a case is the mean over %d %s%s%s; a %s that is neither in the reference nor in "
+                "the prediction does not count. ",
+                kinds, s->dataset.regions ? "" : "foreground ", kind, kinds > 1 ? "s" : "", kind);
     report_cases(t, s->segment.tests, r->segment.patients);
     text_printf(t, ", %d seed%s.</p>\n", s->segment.seeds, s->segment.seeds > 1 ? "s" : "");
     put_arms(t, s, &r->segment);

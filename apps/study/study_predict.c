@@ -136,6 +136,16 @@ static int predict(uint8_t **label, const struct predicting *p, struct segmenter
     return !p->ev || (*label = read_map(p->s, path, e)) ? 0 : -1;
 }
 
+/* All foreground of a prediction, as of the reference (study_data.c): regions share voxels, and a sum over
+ * them would count some twice. Ignored voxels are of neither. */
+static double foreground_ml(const uint8_t *label, const uint8_t *reference, size_t voxels,
+                            const double spacing[3])
+{
+    size_t inside = 0;
+    for (size_t i = 0; i < voxels; i++) inside += label[i] != 0 && reference[i] != LABEL_IGNORE;
+    return (double)inside * spacing[0] * spacing[1] * spacing[2] * 1e-3;
+}
+
 static int predict_case(const struct predicting *p, struct segmenter *seg, int k, struct error *e)
 {
     const struct study *s = p->s;
@@ -160,6 +170,8 @@ static int predict_case(const struct predicting *p, struct segmenter *seg, int k
     if (!status && p->ev)
         status = evaluation_set(p->ev, k, s->dataset.item[item].id, reference_path, path, reference, label,
                                 size, spacing, e);
+    if (!status && p->ev)
+        s->segment.run[p->arm][p->seed].volume[k] = foreground_ml(label, reference, voxels, spacing);
     free(label);
     free(reference);
     sample_free(&raw);
@@ -223,19 +235,17 @@ static int predict_cases(struct predicting *p, const char *title, struct error *
 
 /* ---- an arm -------------------------------------------------------------------------------------------- */
 
-/* All foreground of a prediction in ml, the mean Dice, lesions, and 95th percentile distances: the mean of
- * the finite ones, the mean with the image's diagonal where one mask is empty, and how often that was.
- * external: counts and sums are of the test alone. */
+/* The mean Dice, lesions, and 95th percentile distances: the mean of the finite ones, the mean with the
+ * image's diagonal where one mask is empty, and how often that was. external: counts and sums are of the test
+ * alone. */
 static void keep_case(struct study_run *r, int k, const struct evaluation *ev, int external)
 {
     const struct case_metrics *c = &ev->item[k];
     const struct metric *distance = metric_named("HD95"), *penalised = metric_named(distance->penalised);
     struct metric_mean plain = {0}, all = {0};
-    double volume = 0;
     int lesions = 0, found = 0;
     for (int l = 1; l < ev->labels; l++) {
         const struct label_metrics *m = &c->label[l];
-        volume += m->overlap.volume_pred * 1e-3;
         lesions += m->lesions.ref;
         found += m->lesions.found;
         metric_mean_add(&plain, distance->value(m));
@@ -247,7 +257,6 @@ static void keep_case(struct study_run *r, int k, const struct evaluation *ev, i
         r->lesions.false_positive += m->lesions.false_positive;
     }
     r->value[k] = evaluation_case_dice(ev, k);
-    r->volume[k] = volume;
     r->hd95[k] = metric_mean_value(&plain);
     r->penalised[k] = metric_mean_value(&all);
     r->found[k] = lesions ? (double)found / lesions : NAN;

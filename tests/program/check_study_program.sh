@@ -259,6 +259,25 @@ $nephron study -o "$work/part" --data "$work/partly" $tiny --arms federated 2>"$
     grep -q 'each training case comes twice' "$work/a/report.html"
 ok "a test case without a label map: $(cat "$work/err")" $?
 
+# Regions share voxels: a volume counts each once, as that of the reference does, and the report speaks of
+# regions. The first region is all foreground.
+cp -r "$work/data" "$work/regions"
+sed 's/"Anterior": *1/"Whole": [1, 2]/; s/^{/{"regions_class_order": [1, 2],/' "$work/data/dataset.json" \
+    >"$work/regions/dataset.json"
+$nephron study -o "$work/overlap" --data "$work/regions" $tiny_maps --seeds 1 --quiet --task segment \
+    --arms federated &&
+    grep -q 'Dice of a case is the mean over 2 regions;' "$work/overlap/report.html" &&
+    grep -q 'loss Dice and binary cross-entropy of each region' "$work/overlap/report.html"
+ok "a study of regions" $?
+column=$(head -n 1 "$work/overlap/cases.csv" | tr , '\n' | grep -n '^volume_ml_federated$' | cut -d: -f1)
+grep ',test,' "$work/overlap/cases.csv" | cut -d, -f"$column" | sort >"$work/volumes"
+awk '/": \{/ { whole = /"\(1, 2\)"/ }
+    whole && /"volume_pred_mm3"/ { volume = $2 + 0 }
+    /"case":/ { printf "%.6g\n", volume / 1000 }' \
+    "$work/overlap/predictions/segmentation/federated_seed_1.json" | sort >"$work/wanted"
+[ -s "$work/volumes" ] && cmp "$work/volumes" "$work/wanted"
+ok "volumes of regions: $(paste -s "$work/volumes"), of all foreground $(paste -s "$work/wanted")" $?
+
 # A site that has no patient's age: its own arm goes on without, and so do the others.
 none=$(sed -n '2s/.*,//p' "$work/data/sites.csv")
 (echo case,age,sex; awk -F, -v none="$none" \
@@ -319,6 +338,11 @@ $nephron study -o "$work/boxless" --data "$work/no_maps" $tiny_classes --seeds 1
     grep -A 1 '>39 Failure analysis' "$work/boxless/report.html" | grep -q 'Not in this study' &&
     grep '>23 Uni-parametric' "$work/boxless/report.html" | grep -q 'Not in this study: without masks'
 ok "without masks the area is primary, and checklists do not answer by what is not there" $?
+grep '<li>Classification: ' "$work/boxless/report.html" >"$work/out" &&
+    grep -q 'on the whole image (there are no masks), resampled to 8 × 8 × 8 points' "$work/out" &&
+    ! grep -q 'the mask\|mm around' "$work/out" &&
+    grep '<li>Classification: ' "$work/a/report.html" | grep -q 'mm around the mask (a quarter more'
+ok "the methods tell of what the classifier saw: $(cat "$work/out")" $?
 # Gone on with more seeds: possible, and told.
 $nephron study -o "$work/boxless" --data "$work/no_maps" $tiny_classes --seeds 2 --quiet --arms fedprox \
     --resume 2>"$work/err" &&

@@ -82,6 +82,9 @@ int cmd_evaluate(int argc, char **argv)
     o.ref = operands.text[0];
     o.pred = operands.text[1];
     if (json) o.out = json;
+    static const char *const two_classes[] = {"threshold", "validation", "prior-to", NULL};
+    for (const char *const *name = two_classes; *name && !o.two_classes; name++)
+        if (options_given(&operands, *name)) o.two_classes = *name;
     if (o.threads <= 0) o.threads = cpu_count();
     int tables = file_has_suffix(o.ref, ".csv"), usage = check_usage(argv[0], &o, &operands, spec, tables);
     if (usage) return usage;

@@ -12,7 +12,7 @@ struct evaluate {
     int threads, chill;
     struct grid_warnings grids; /* of reference and prediction */
     /* Tables. */
-    const char *patients, *validation;
+    const char *patients, *validation, *two_classes; /* the first option given that is for two classes; NULL */
     double threshold, sensitivity, prior_from, prior_to;
     int quiet;
 };

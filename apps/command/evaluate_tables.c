@@ -152,7 +152,7 @@ static int report_points(struct json *j, const struct evaluate *o, const struct 
             return -1;
     }
     if (!o->quiet)
-        printf("95 %% intervals: Wilson%s\n",
+        printf("95 %% intervals: Wilson%s%s\n", o->patients ? ", which count cases" : "",
                validation ? "; Youden and fixed sensitivity chosen on the validation cases" : "");
     return 0;
 }
@@ -332,7 +332,7 @@ static int report_more_classes(struct json *j, const struct evaluate *o, const s
     if (!o->quiet) {
         printf("%-18s", "accuracy");
         print_share(right, t->n);
-        printf(" Wilson, %d of %d\n", right, t->n);
+        printf(" Wilson, %d of %d%s\n", right, t->n, o->patients ? " cases" : "");
     }
     return 0;
 }
@@ -377,9 +377,8 @@ int evaluate_tables(const struct evaluate *o, struct error *e)
     int status = scores_read(&ref, o->ref, 1, 0, e);
     if (!status) status = scores_read(&pred, o->pred, 0, 1, e);
     if (!status) status = pair_scores(&t, &ref, &pred, e);
-    if (!status && t.classes > 2 && (o->validation || o->prior_to > 0))
-        status =
-            error_set(e, "%s: has %d classes; --validation and --prior-to are for two", o->pred, t.classes);
+    if (!status && t.classes > 2 && o->two_classes)
+        status = error_set(e, "%s: has %d classes; --%s is for two", o->pred, t.classes, o->two_classes);
     if (!status && o->validation) status = read_validation(&validation, &val, &ref, o->validation, e);
     if (!status) status = report(o, &t, o->validation ? &validation : NULL, e);
     table_free(&t);

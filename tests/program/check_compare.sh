@@ -333,7 +333,8 @@ $nephron evaluate "$work/a.csv" "$work/a.csv" --validation "$work/validation.csv
     "$work/patients.csv" --prior-from 0.5 --prior-to 0.6 --json "$work/j.json" >"$work/out" &&
     grep -q '"recalibrated"' "$work/j.json" && grep -q '"prior_shifted"' "$work/j.json" &&
     grep -q '"name": "Youden"' "$work/j.json" && grep -q '"auc_ci_by_patients"' "$work/j.json" &&
-    grep -q "^recalibrated on validation" "$work/out"
+    grep -q "^recalibrated on validation" "$work/out" &&
+    grep -q "intervals: Wilson, which count cases; Youden" "$work/out"
 ok "evaluate: recalibration, operating points, prior, patients" $?
 refuses 1 "case p.0 is in .* too" $nephron evaluate "$work/a.csv" "$work/a.csv" --validation "$work/b.csv"
 refuses 2 "go together" $nephron evaluate "$work/a.csv" "$work/a.csv" --prior-to 0.5
@@ -341,8 +342,9 @@ refuses 2 "--patients is for two tables" $nephron evaluate tests/data/hippocampu
     tests/data/hippocampus/labelsTr --patients "$work/patients.csv"
 refuses 2 "--tolerance is for label maps" $nephron evaluate "$work/a.csv" "$work/a.csv" --tolerance 2
 refuses 2 "--metric is for label maps" $nephron compare "$work/a.csv" "$work/b.csv" --metric IoU
-refuses 1 "has 3 classes; --validation" $nephron evaluate "$work/m.csv" "$work/m.csv" --validation \
+refuses 1 "has 3 classes; --validation is for two" $nephron evaluate "$work/m.csv" "$work/m.csv" --validation \
     "$work/validation.csv"
+refuses 1 "has 3 classes; --threshold is for two" $nephron evaluate "$work/m.csv" "$work/m.csv" --threshold 0.3
 grep -v '^p.7,' "$work/a.csv" >"$work/fewer.csv"
 refuses 1 "1 of 40 cases missing: p.7" $nephron evaluate "$work/a.csv" "$work/fewer.csv"
 $nephron evaluate "$work/fewer.csv" "$work/a.csv" | grep -q "^1 cases of .* are left out"

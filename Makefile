@@ -69,8 +69,8 @@ TENSOR_GRAPH = tensor/graph/graph.o tensor/graph/graph_layout.o tensor/graph/gra
 	tensor/graph/machine.o tensor/graph/model.o tensor/graph/plan_memory.o
 TENSOR_OPS = tensor/ops/ops.o tensor/ops/ops_conv.o tensor/ops/ops_loss.o tensor/ops/ops_norm.o \
 	tensor/ops/ops_shape.o
-IO_BASE = io/base/bytes.o io/base/csv.o io/base/error.o io/base/file.o io/base/json.o io/base/json_write.o \
-	io/base/lock.o io/base/sha256.o io/base/text.o
+IO_BASE = io/base/bytes.o io/base/csv.o io/base/error.o io/base/file.o io/base/file_names.o \
+	io/base/json.o io/base/json_write.o io/base/lock.o io/base/sha256.o io/base/text.o
 IO_PACK = io/pack/deflate.o io/pack/gzip.o io/pack/inflate.o io/pack/zip.o
 IO_PICTURE = io/picture/letters.o io/picture/png.o io/picture/svg.o
 IO_IMAGE = io/image/grids.o io/image/image_format.o io/image/imagetext.o io/image/metaimage.o \

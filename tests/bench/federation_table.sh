@@ -174,11 +174,11 @@ rounds_of_sites() { # heading, dataset prefix
     cat <<TEXT
 # Strategies, a poisoned site and privacy, measured
 
-    ./nephron federate tests/data/adrenalmnist3d/adrenalmnist3d.npz -o run_fl --sites 3 \\
+    ./nephron federate tests/data/adrenalmnist3d/adrenalmnist3d.npz -o run_strategy --sites 3 \\
         --partition stratified --strategy fedavg --rounds $rounds --local-iterations 20 \\
         $(echo $resnet | cut -d ' ' -f 1-8) \\
         $(echo $resnet | cut -d ' ' -f 9-) --no-validation
-    cut -d , -f 1,2,5 run_fl/fold_0/rounds.csv
+    cut -d , -f 1,2,5 run_strategy/fold_0/rounds.csv
 
 is the first entry of the first table: each site's metric (here AUC) on its validation cases after each round,
 and that on all (\`global\`), $(last adrenal-3-iid-fedavg global) at the end. The other columns have another \`--strategy\`, with \`--fedprox-mu

@@ -41,9 +41,10 @@ ok "simulation" $?
 whole=$(last_hash sim/fold_all/rounds.csv)
 
 # ---- mistakes before it begins -----------------------------------------------------------------------------
-for name in ../A A/x "" global "Uni Köln" con; do
+for name in ../A A/x global "Uni Köln" con; do
     gives 1 "letters, digits\|taken by\|under Windows" $nephron federate A --as fingerprint "$name" -o FED
 done
+gives 2 "'' is no name" $nephron federate A --as fingerprint "" -o FED
 [ ! -e FED ] && [ ! -e A.json ]
 ok "a name that init would refuse is refused by its fingerprint, and nothing is written" $?
 # An option that would change nothing is not passed over: who gives it believes in it.

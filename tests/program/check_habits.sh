@@ -370,9 +370,51 @@ for name in norm_op_kwargs nonlin_kwargs; do
 done
 plan_says '"arch_kwargs"' '"arch_kwargs": [1], "was"' "with arch_kwargs"
 plan_says '"transpose_backward"' '"transpose_backward": [1, 2, 0], "was"' "transpose_backward"
+# Where a run's images lay counts where they are trained on alone.
+cp -r tiny elsewhere
+sed 's#"labels":#"dataset": {"a": {"images": ["$HOME/a.nii.gz"], "label": "b.nii.gz"}}, "labels":#' \
+    tiny/dataset.json >elsewhere/dataset.json
+check "a run with a list of files in its dataset.json" "$nephron" predict elsewhere -i one/imagesTr \
+    -o elsewhere1 --step 1 --no-mirror
+# What is not asked for may be what it likes: a plan has configurations of somebody's own beside nnU-Net's.
+sed 's#"configurations": {#"configurations": {"mine": {"inherits_from": "gone"},#' tiny/plans.json \
+    >strange/plans.json
+check "a plan with a configuration that cannot be read" "$nephron" predict strange -i one/imagesTr -o strange2 \
+    --step 1 --no-mirror
+says "it is asked for" "strange/plans.json: configurations: mine: inherits_from: 'gone' is not there" \
+    "$nephron" train one -o mine --plans strange/plans.json --configuration mine --epochs 1 --iterations 1
 sed 's#torch.nn.LeakyReLU#torch.nn.modules.activation.LeakyReLU#' tiny/plans.json >strange/plans.json
 check "another way to the same class" "$nephron" predict strange -i one/imagesTr -o strange1 --step 1 \
     --no-mirror
+
+# A fold whose training goes on counts with the best that it has, which is told: nnU-Net leaves it out.
+cp -r tiny unended && cp -r tiny/fold_0 unended/fold_1
+check "two folds that have come to their end" "$nephron" predict unended -i one/imagesTr -o unended0 --step 1 \
+    --no-mirror
+! grep -q checkpoint_final err
+ok "nothing to tell" $?
+rm unended/fold_1/checkpoint_final.safetensors
+check "a fold that has not" "$nephron" predict unended -i one/imagesTr -o unended1 --step 1 --no-mirror
+holds "it counts" "4 cases, 2 networks," out
+holds "it is told" "1 of 2 folds has no checkpoint_final: checkpoint_best, else checkpoint_latest, counts" err
+check "without it" "$nephron" predict unended -i one/imagesTr -o unended2 --folds 0 --step 1 --no-mirror
+holds "one is left" "4 cases, 1 network," out
+
+# nnU-Net's reader of 2D TIFF is another than that of stacks.
+for form in "2 16_16 NaturalImage2DIO" "3 8_8_4 Tiff3DIO"; do
+    set -- $form
+    mkdir -p tiff$1/imagesTr tiff$1/labelsTr
+    printf 'NDims = %s\nDimSize = %s\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n' $1 \
+        "$(echo $2 | tr _ ' ')" >head.mha
+    (cat head.mha && head -c 256 "$data/imagesTr/${first}_0000.nii.gz") >image.mha
+    (cat head.mha && head -c 128 /dev/zero && head -c 128 /dev/zero | tr '\000' '\001') >mask.mha
+    "$nephron" convert image.mha tiff$1/imagesTr/a_0000.tif >out 2>err
+    "$nephron" convert mask.mha tiff$1/labelsTr/a.tif >out 2>err
+    echo '{"channel_names": {"0": "x"}, "labels": {"background": 0, "a": 1}, "numTraining": 1,
+        "file_ending": ".tif"}' >tiff$1/dataset.json
+    check "plan of TIFF of $1 axes" "$nephron" plan tiff$1 -o tiff$1.json --quiet
+    holds "nnU-Net's reader of it" "\"image_reader_writer\": \"$3\"" tiff$1.json
+done
 
 # Readers that turn images to RAS: a case that lies otherwise gets the same labels, in its own order.
 sed 's#"SimpleITKIO"#"NibabelIOWithReorient"#' tiny/plans.json >strange/plans.json

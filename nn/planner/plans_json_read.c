@@ -329,7 +329,8 @@ static int read_configuration(struct plan *p, const struct json *j, struct error
 }
 
 /* nnU-Net before 2.4 (TotalSegmentator's models) has the numbers of a network beside the other members, and
- * no word of the rest: they become an "architecture", as its plans_handler.py makes one. */
+ * no word of the rest: they become an "architecture", as its plans_handler.py makes one; j fails without
+ * memory. */
 static int modernise(struct json *j, struct error *e)
 {
     static const char *const moved[][2] = {{"conv_kernel_sizes", "kernel_sizes"},
@@ -364,24 +365,29 @@ static int modernise(struct json *j, struct error *e)
     json_add_text(k, "conv_op", dims == 2 ? "torch.nn.Conv2d" : "torch.nn.Conv3d");
     json_add_bool(k, "conv_bias", n->conv_bias);
     json_add_text(k, "nonlin", n->nonlin);
-    return json_failed(j) ? error_set(e, "out of memory") : 0;
+    return 0;
 }
 
-/* A configuration with what it inherits filled in, a new object; NULL if it inherits from nothing there or in
- * a circle. */
-static struct json *resolve(const struct json *all, const char *name, int depth, struct error *e)
+/* A configuration with what it inherits filled in, a new object. 1: it inherits from nothing there or in a
+ * circle; -1: out of memory. */
+static int resolve(struct json **out, const struct json *all, const char *name, int depth, struct error *e)
 {
     const struct json *own = json_get(all, name);
+    int status = 0;
+    *out = NULL;
     if (!own || own->type != JSON_OBJECT || depth > CONFIGURATIONS_MAX) {
         error_set(e, "inherits_from: '%s' %s", name, own ? "leads in a circle" : "is not there");
-        return NULL;
+        return 1;
     }
-    if (check_types(own, e)) return NULL;
+    if (check_types(own, e)) return 1;
     const char *parent = json_text(own, "inherits_from", NULL);
-    if (!parent) return json_copy(own);
-    struct json *j = resolve(all, parent, depth + 1, e);
-    for (int i = 0; j && i < own->count; i++) json_add(j, own->item[i]->key, json_copy(own->item[i]));
-    return j;
+    if (!parent) *out = json_copy(own);
+    else status = resolve(out, all, parent, depth + 1, e);
+    if (status) return status;
+    for (int i = 0; parent && i < own->count; i++) json_add(*out, own->item[i]->key, json_copy(own->item[i]));
+    if (!json_failed(*out)) return 0;
+    json_free(*out);
+    return error_set(e, "out of memory");
 }
 
 static int is_permutation(const int v[3])
@@ -391,20 +397,24 @@ static int is_permutation(const int v[3])
     return seen[0] && seen[1] && seen[2];
 }
 
+/* 1: the configuration is refused; -1: out of memory. */
 static int take_configuration(struct plans *p, const struct plan *common, const struct json *all,
                               const char *name, int labels, struct error *e)
 {
-    struct json *j = resolve(all, name, 0, e);
-    if (!j) return error_prefix(e, "configurations: %s", name);
+    struct json *j;
     struct plan plan = *common;
+    int bad = resolve(&j, all, name, 0, e);
+    if (bad) return error_prefix(e, "configurations: %s", name), bad;
     const char *previous = json_text(j, "previous_stage", NULL);
-    int bad;
     if (strlen(name) >= sizeof plan.configuration)
         bad = error_set(e, "the name is longer than %zu characters", sizeof plan.configuration - 1);
     else if (previous && (strlen(previous) >= sizeof plan.previous_stage || !json_get(all, previous)))
         bad = error_set(e, "previous_stage '%s' is no configuration here", previous);
     else
-        bad = modernise(j, e) || read_configuration(&plan, j, e);
+        bad = modernise(j, e);
+    const int lost = !bad && json_failed(j);
+    if (lost) bad = error_set(e, "out of memory");
+    if (!bad) bad = read_configuration(&plan, j, e);
     if (!bad) {
         strcpy(plan.configuration, name);
         plan.estimate = plan_estimate(&plan, labels);
@@ -412,7 +422,9 @@ static int take_configuration(struct plans *p, const struct plan *common, const 
         p->plan[p->count++] = plan;
     }
     json_free(j);
-    return bad ? error_prefix(e, "configurations: %s", name) : 0;
+    if (!bad) return 0;
+    error_prefix(e, "configurations: %s", name);
+    return lost ? -1 : 1;
 }
 
 static int take_plans(struct plans *p, const struct json *j, const struct dataset *d, struct error *e)
@@ -445,9 +457,11 @@ static int take_plans(struct plans *p, const struct json *j, const struct datase
         return error_set(e, "more than %d configurations", CONFIGURATIONS_MAX);
     if (!(p->plan = calloc((size_t)all->count + 1, sizeof *p->plan))) return error_set(e, "out of memory");
     for (int i = 0; i < all->count; i++) {
-        struct error why = {""};
+        struct error why;
         const char *name = all->item[i]->key;
-        if (take_configuration(p, &common, all, name, labels, &why) == 0) continue;
+        const int status = take_configuration(p, &common, all, name, labels, &why);
+        if (status == 0) continue;
+        if (status < 0) return error_set(e, "%s", why.text);
         if (!p->refused) p->refused = json_object();
         json_add_text(p->refused, name, why.text);
         if (json_failed(p->refused)) return error_set(e, "out of memory");

@@ -94,6 +94,7 @@ static void valley(FILE *f)
         for (int i = 0; i <= STEPS; i++) draw_dot(f, k ? BLUE : ORANGE, x[i], y[i], 2);
         draw_text(f, LEFT, 12, 82 + k * 92, "%s", name[k]);
     }
+    draw_text(f, MIDDLE, 260, 298, "to the right the weight of slope 1, upwards the one of slope 30");
 }
 
 /* The maps of a plan for thick slices, in its own strides, to the scale of their voxels. */
@@ -141,7 +142,7 @@ const struct drawing drawings_of_training[] = {
      streams},
     {"stripes", "Ten jobs, dealt to one thread and to seven, added in the order of the jobs", 520, 164,
      stripes},
-    {"valley", "The ways of three optimisers down a narrow valley", 520, 284, valley},
+    {"valley", "The ways of three optimisers down a narrow valley", 520, 306, valley},
     {"stages", "The maps of seven stages for thick slices", 660, 146, stages},
     {"pipeline", "What is done once for a case, and what for each batch", 530, 150, pipeline},
     {0}};

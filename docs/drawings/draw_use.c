@@ -29,6 +29,7 @@ static void windows(FILE *f)
         draw_text(f, MIDDLE, plot_x(&p, middle), 14, "from %d", start[i]);
     }
     draw_text(f, MIDDLE, 260, 160, "a voxel's weights are divided by their sum: they always add up to 1");
+    draw_text(f, MIDDLE, 260, 180, "along the image; upwards the weight of each window");
 }
 
 static double lowest; /* of the parabola that is drawn */
@@ -58,6 +59,7 @@ static void envelope(FILE *f)
         y[i] = plot_y(&p, least);
     }
     draw_path(f, BLUE, x, y, 97);
+    draw_text(f, MIDDLE, 260, 182, "p along the line; upwards value[q] and the squared distance from q");
 }
 
 static void averaging(FILE *f)
@@ -99,6 +101,7 @@ static void drift(FILE *f)
     draw_text(f, RIGHT, plot_x(&p, settles) + 4, 26, "%.3f: FedAvg", settles);
     draw_text(f, MIDDLE, plot_x(&p, 0), 186, "0: site 1");
     draw_text(f, MIDDLE, plot_x(&p, 1), 186, "1: site 2");
+    draw_text(f, MIDDLE, 260, 206, "the weight w; upwards the loss of each site");
 }
 
 static void masks(FILE *f)
@@ -149,11 +152,11 @@ static void roc(FILE *f)
 }
 
 const struct drawing drawings_of_use[] = {
-    {"windows", "Four windows over an image with their weights", 520, 170, windows},
-    {"envelope", "The lower edge of three parabolas", 520, 168, envelope},
+    {"windows", "Four windows over an image with their weights", 520, 190, windows},
+    {"envelope", "The lower edge of three parabolas", 520, 190, envelope},
     {"averaging", "A server, three sites, and the weights that come back; one is refused", 520, 186,
      averaging},
-    {"drift", "Two losses, the optimum of their sum, and where averaging settles", 520, 196, drift},
+    {"drift", "Two losses, the optimum of their sum, and where averaging settles", 520, 214, drift},
     {"masks", "Three sites, a mask for each pair, and the server that sees the sum", 520, 176, masks},
     {"roc", "An ROC curve of steps, with its area", 300, 214, roc},
     {0}};

@@ -172,7 +172,7 @@ static void chart(const char *path, const double *gflops)
     fprintf(f,
             "<svg viewBox=\"0 0 520 %d\" width=\"520\" role=\"img\" aria-label=\"GFLOP a second of each "
             "rung\">\n",
-            RUNGS * 30 + 10);
+            RUNGS * 30 + 30);
     for (int i = 0, y = 8; i < RUNGS; i++, y += 30)
         fprintf(f,
                 "<rect x=\"90\" y=\"%d\" width=\"%.0f\" height=\"20\" fill=\"#2a8fbd\"/><text x=\"82\" "
@@ -180,7 +180,7 @@ static void chart(const char *path, const double *gflops)
                 "<text x=\"%.0f\" y=\"%d\">%.1f</text>\n",
                 y, fmax(1, 360 * gflops[i] / most), y + 15, rungs[i].name,
                 96 + fmax(1, 360 * gflops[i] / most), y + 15, gflops[i]);
-    fprintf(f, "</svg>\n");
+    fprintf(f, "<text x=\"90\" y=\"%d\">GFLOP a second</text>\n</svg>\n", RUNGS * 30 + 22);
     fclose(f);
 }
 

@@ -119,6 +119,17 @@ for drawing in "$work"/drawings/*.svg docs/drawings/*.svg; do
     ok "docs/drawings/$name is not what \`make drawings\` makes, or in no chapter" $?
 done
 
+# A chart says what goes upwards, in the tree's words: below it, on its left, or along the axis.
+charts=0
+for name in $(awk '/^static void [a-z_]*\(FILE \*f\)/ { split($3, n, "("); name = n[1] }
+    /const struct plot p/ && name { print name; name = "" }' docs/drawings/draw_*.c); do
+    charts=$((charts + 1))
+    grep -qE 'upwards|rotate\(-90\)|on the left|>pull<' "docs/drawings/$name.svg"
+    ok "docs/drawings/$name.svg: a chart without a title of its axes" $?
+done
+[ $charts -ge 6 ] && grep -q '>GFLOP a second<' docs/ladder/ladder.svg
+ok "$charts charts; the ladder's unit" $?
+
 # The exercises: each program says by its exit code whether it has its answer, and what a chapter says that it
 # prints is printed.
 for source in docs/exercises/*.c; do

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/stats/stats.h"
+
 enum { WIDTH = 460, HEIGHT = 320, LEFT = 56, RIGHT = 12, TOP = 12, BOTTOM = 46 };
 
 /* ---- HTML ---------------------------------------------------------------------------------------------- */
@@ -62,7 +64,7 @@ void html_p(struct text *t, double p)
         text_puts(t, "p &lt; 0.001");
     } else {
         text_puts(t, "p = ");
-        html_number(t, p, 3);
+        html_number(t, p, stats_p_decimals(p, 3));
     }
 }
 
@@ -135,6 +137,39 @@ static void put_tick_text(struct text *t, double x, double y, const char *anchor
     text_puts(t, ">");
 }
 
+static int count_letters(const char *s)
+{
+    int n = 0;
+    for (const char *end = s + strlen(s); s < end; n++) {
+        const int bytes = text_utf8_length(s, end);
+        s += bytes > 0 ? bytes : 1;
+    }
+    return n;
+}
+
+/* Of a text that is wider than its room the beginning and the end; the whole is shown where one points. */
+static void put_narrow(struct text *t, const char *s, double room)
+{
+    enum { LETTER = 7 }; /* pixels, about */
+    const int letters = count_letters(s), most = room > 3 * LETTER ? (int)(room / LETTER) : 3;
+    const char *const end = s + strlen(s);
+    if (letters <= most) {
+        html_escaped(t, s);
+        return;
+    }
+    text_puts(t, "<title>");
+    html_escaped(t, s);
+    text_puts(t, "</title>");
+    for (int i = 0; i < letters; i++) {
+        const int bytes = text_utf8_length(s, end), first = most / 2, last = most - first - 1;
+        char one[8] = "";
+        memcpy(one, s, (size_t)(bytes > 0 ? bytes : 1));
+        if (i < first || i >= letters - last) html_escaped(t, one);
+        else if (i == first) text_puts(t, "…");
+        s += bytes > 0 ? bytes : 1;
+    }
+}
+
 static void put_axes(struct plot *p)
 {
     struct text *t = p->t;
@@ -156,7 +191,7 @@ static void put_axes(struct plot *p)
     }
     for (int k = 0; p->x_tick && k < p->x_ticks; k++) {
         put_tick_text(t, x_pixel(p, k), HEIGHT - BOTTOM + 17, "middle");
-        html_escaped(t, p->x_tick[k]);
+        put_narrow(t, p->x_tick[k], (WIDTH - LEFT - RIGHT) / (double)p->x_ticks);
         text_puts(t, "</text>");
     }
     put_segment(t, "axis", LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM);

@@ -192,7 +192,7 @@ void comparison_p(struct text *t, double p)
 {
     if (isnan(p)) text_puts(t, "p not defined");
     else if (p < 0.0001) text_puts(t, "p < 0.0001");
-    else text_puts(t, "p = "), comparison_number(t, p, p < 0.001 ? 4 : 3);
+    else text_puts(t, "p = "), comparison_number(t, p, stats_p_decimals(p, p < 0.001 ? 4 : 3));
 }
 
 void comparison_interval(struct text *t, const double ci[2])

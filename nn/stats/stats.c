@@ -68,11 +68,27 @@ double stats_quantile_sorted(const double *sorted, int n, double p)
 
 double stats_p_floor(double p) { return p < STATS_P_FLOOR ? STATS_P_FLOOR : p > 1 ? 1 : p; }
 
+/* Whether rounding to so many decimals lifts p to a level that it is below. */
+static int is_lifted(double p, int decimals)
+{
+    static const double level[] = {0.05, 0.025};
+    const double scale = pow(10, decimals);
+    for (int i = 0; i < 2; i++)
+        if (p < level[i] && round(p * scale) >= round(level[i] * scale)) return 1;
+    return 0;
+}
+
+int stats_p_decimals(double p, int least)
+{
+    while (least < 9 && is_lifted(p, least)) least++;
+    return least;
+}
+
 void stats_p_text(char text[STATS_P_TEXT], double p)
 {
     if (isnan(p)) snprintf(text, STATS_P_TEXT, "undefined");
     else if (p < 0.0001) snprintf(text, STATS_P_TEXT, "< 0.0001");
-    else snprintf(text, STATS_P_TEXT, "%.*f", p < 0.1 ? 4 : 3, p);
+    else snprintf(text, STATS_P_TEXT, "%.*f", stats_p_decimals(p, p < 0.1 ? 4 : 3), p);
 }
 
 const char *stats_range_text(char text[STATS_RANGE_TEXT], const double range[2], int decimals)

@@ -46,6 +46,9 @@ double *stats_differences(int *count, const double *a, const double *b, int n);
  * this. */
 #define STATS_P_FLOOR 1e-16
 double stats_p_floor(double p); /* NaN stays NaN; never below STATS_P_FLOOR, never above 1 */
+/* As many decimals as asked for, or more where these would write a p below 0.05 or 0.025, the levels of the
+ * tests, as that level: "0.0497", not "0.050" beside a difference that is called shown. */
+int stats_p_decimals(double p, int least);
 /* "0.0421", "< 0.0001", "undefined": four decimals below 0.1, three from there on. */
 enum { STATS_P_TEXT = 16 };
 void stats_p_text(char text[STATS_P_TEXT], double p);

@@ -493,6 +493,28 @@ static void check_region(void)
     sample_free(&none);
 }
 
+/* Names of sites below a chart: those that have room stand whole, of others beginning and end, so that
+ * they do not run into each other. */
+static void check_ticks(void)
+{
+    static const char *const name[] = {"Bonn", "University Hospital of Málaga, Department A",
+                                       "University Hospital of Málaga, Department B"};
+    struct plot p = {.x0 = -0.5, .x1 = 2.5, .y0 = 0, .y1 = 1, .x_tick = name, .x_ticks = 3};
+    struct text t = {0};
+    plot_begin(&p, &t, "Dice by institution", "institution", "Dice");
+    plot_end(&p, "");
+    char *s = text_take(&t);
+    CHECK(s && strstr(s, ">Bonn</text>") && strstr(s, "</title>Universit…rtment A</text>") &&
+              strstr(s, "<title>University Hospital of Málaga, Department B</title>Universit…rtment B<"),
+          "names below a chart: %s", s ? s : "");
+    free(s);
+    double v = 0.0497;
+    html_p(&t, v);
+    s = text_take(&t);
+    CHECK(s && strcmp(s, "p = 0.0497") == 0, "%g is written %s", v, s ? s : "");
+    free(s);
+}
+
 int main(void)
 {
     check_split();
@@ -507,6 +529,7 @@ int main(void)
     check_arms();
     check_net_benefit();
     check_text();
+    check_ticks();
     check_region();
     return check_done("check_study");
 }

@@ -551,12 +551,17 @@ static void check_small(void)
     static const struct {
         double p;
         const char *text;
-    } want[] = {{0, "< 0.0001"}, {0.0421, "0.0421"}, {0.5, "0.500"}, {NAN, "undefined"}, {1, "1.000"}};
+    } want[] = {{0, "< 0.0001"}, {0.0421, "0.0421"}, {0.5, "0.500"}, {NAN, "undefined"}, {1, "1.000"},
+                {0.04996, "0.04996"}, {0.05, "0.0500"}, {0.0249999, "0.0249999"}, {0.0251, "0.0251"}};
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         char text[STATS_P_TEXT];
         stats_p_text(text, want[i].p);
         CHECK(strcmp(text, want[i].text) == 0, "%g is written %s", want[i].p, text);
     }
+    CHECK(stats_p_decimals(0.0497, 3) == 4 && stats_p_decimals(0.0491, 3) == 3 &&
+              stats_p_decimals(0.05, 3) == 3 && stats_p_decimals(0.0247, 3) == 4 &&
+              stats_p_decimals(0.0497, 2) == 4 && stats_p_decimals(NAN, 3) == 3,
+          "a p below a level is not written as the level");
     CHECK(stats_p_floor(0) == STATS_P_FLOOR && stats_p_floor(2) == 1 && isnan(stats_p_floor(NAN)),
           "floor of p");
 }

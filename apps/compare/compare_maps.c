@@ -538,6 +538,7 @@ int compare_maps(struct json *j, const struct compare *c, struct error *e)
         json_add_text(j, "metric", c->metric);
         if (!c->unpaired) status = find_pairs(&p, j, c, e);
         json_add_int(cases, "paired", p.pairs);
+        if (c->patients) json_add_int(cases, "patients", p.clusters);
     }
     if (!status)
         status = c->unpaired ? compare_maps_unpaired(j, p.file[0], p.file[1], c, e)

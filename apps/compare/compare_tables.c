@@ -152,7 +152,7 @@ static int compare_share(struct json *j, struct json *mcnemar, const char *key, 
     if (stats_mcnemar(&m, t->right[0], t->right[1], t->label, class, t->n, t->patient, t->clusters))
         return error_set(e, "out of memory for %d cases", t->n);
     struct json *share = json_add_object(j, key);
-    json_add_number(share, "threshold", c->threshold);
+    if (t->classes == 2) json_add_number(share, "threshold", c->threshold); /* of more the largest decides */
     for (int arm = 0; arm < 2; arm++) {
         struct json *one = json_add_object(share, arm ? "b" : "a");
         stats_wilson(ci[arm], right[arm], n, 0.95);

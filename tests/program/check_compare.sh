@@ -115,7 +115,8 @@ ok "compare of three seeds" $?
 refuses 2 "seed k of both belongs together" $nephron compare "$work/a1.json,$work/a2.json" "$work/b1.json"
 printf 'case,patient\nc0,p\nc1,p\nc2,q\nc3,q\nc4,r\nc5,s\n' >"$work/patients.csv"
 $nephron compare "$work/a1.json" "$work/b1.json" --patients "$work/patients.csv" --json "$work/j.json" \
-    >/dev/null && grep -q '"patients": 4' "$work/j.json" && grep -q '"a": 0.657[45]' "$work/j.json"
+    >"$work/out" && grep -q '"patients": 4' "$work/j.json" && grep -q '"a": 0.657[45]' "$work/j.json" &&
+    grep -q '6 paired cases of 4 patients$' "$work/out"
 ok "compare --patients: means are of patients' means" $?
 sed 's/^c3.*//' "$work/patients.csv" >"$work/few.csv"
 refuses 1 "no patient for case c3" $nephron compare "$work/a1.json" "$work/b1.json" --patients "$work/few.csv"
@@ -264,7 +265,8 @@ awk 'BEGIN { print "case,label,probability_0,probability_1,probability_2"; for (
     c = 1 + (l == 2) + (i * 4 % 9) / 3; t = a + b + c;
     printf "q%d,%d,%.6f,%.6f,%.6f\n", i, l, a / t, b / t, c / t } }' >"$work/n.csv"
 $nephron compare "$work/m.csv" "$work/n.csv" --json "$work/j.json" >/dev/null &&
-    grep -q '"one_versus_rest"' "$work/j.json" && grep -q '"macro_auc"' "$work/j.json"
+    grep -q '"one_versus_rest"' "$work/j.json" && grep -q '"macro_auc"' "$work/j.json" &&
+    ! grep -q '"threshold"' "$work/j.json"
 ok "three classes" $?
 refuses 1 "has 3 classes, .*a.csv 2" $nephron compare "$work/m.csv" "$work/a.csv"
 refuses 1 "has 3 classes; --margin is for two" $nephron compare "$work/m.csv" "$work/n.csv" --margin 0.1

@@ -208,18 +208,19 @@ static int parse(struct volume *v, const unsigned char *data, size_t size, const
     snprintf(v->description, sizeof v->description, "%.95s", h.comment);
     if (what & VOLUME_HEADER) return 0;
     const int local = strcasecmp(h.files, "LOCAL") == 0;
-    const char *begin = local && h.skip > 0 ? (const char *)data + h.skip : at; /* counted from the file's */
-    if (begin < at || begin > end)
-        return error_set(e, "HeaderSize is %lld: the header has %zu bytes, the file %zu", (long long)h.skip,
-                         (size_t)(at - (const char *)data), size);
+    const int64_t head = at - (const char *)data,
+                  begin = local && h.skip > 0 ? h.skip : head; /* counted from the file's */
+    if (begin < head || begin > (int64_t)size)
+        return error_set(e, "HeaderSize is %lld: the header has %lld bytes, the file %zu", (long long)h.skip,
+                         (long long)head, size);
     if (h.packed && h.skip > 0 && !local)
         return error_set(e, "HeaderSize is %lld with CompressedData in another file", (long long)h.skip);
     struct image_source s = {.header = path,
                              .files = local ? NULL : h.files,
                              .list = at,
                              .list_end = end,
-                             .data = (const unsigned char *)begin,
-                             .size = (size_t)(end - begin),
+                             .data = data + begin,
+                             .size = size - (size_t)begin,
                              .packed = h.packed,
                              .skip_bytes = local && h.skip > 0 ? 0 : h.skip};
     if (image_source_voxels(v, &s, h.text, h.big, what, e)) return -1;

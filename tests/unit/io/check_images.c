@@ -419,6 +419,10 @@ static void check_lies(void)
                         "ObjectType = Image\nNDims = 2\nDimSize = 1 1\nHeaderSize = 20\nElementType = "
                         "MET_CHAR\nElementDataFile = LOCAL\na",
                         "HeaderSize is 20: the header has ");
+    expect_text_refused(metaimage_parse, /* its voxel's place and 2^32, for addresses of 32 bits */
+                        "ObjectType = Image\nNDims = 2\nDimSize = 1 1\nHeaderSize = 4294967410\n"
+                        "ElementType = MET_CHAR\nElementDataFile = LOCAL\na",
+                        "HeaderSize is 4294967410: the header has ");
     expect_refused(in_golden("bzip2.nrrd"), "encoding 'bzip2' is not supported");
     expect_refused(in_golden("layers.seg.nrrd"), "a segmentation of 2 layers");
 }

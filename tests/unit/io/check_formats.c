@@ -177,7 +177,7 @@ static void check_nifti_beginnings(void)
     enum { SIDE = 30, NAME = 20000 };
     struct volume v = make_volume(SIDE, SIDE, SIDE), r;
     struct error e = {""};
-    unsigned char *data, *packed;
+    unsigned char *data = NULL, *packed = NULL;
     size_t size = 0, packed_size = 0;
     uint32_t random = 1;
     for (size_t i = 0; i < volume_voxels(&v); i++) v.voxel[i] = (float)((random = random * 1664525 + 1) >> 8);
@@ -375,7 +375,7 @@ static void check_pieces(void)
     enum { SIZE = 100000 };
     struct error e = {""};
     struct pieces p = {malloc(SIZE), 0};
-    unsigned char *all = malloc(SIZE), *copy;
+    unsigned char *all = malloc(SIZE), *copy = NULL;
     size_t size;
     for (int i = 0; i < SIZE; i++) all[i] = (unsigned char)(i % 251);
     CHECK(!file_write(in_folder("long"), all, SIZE, &e) &&

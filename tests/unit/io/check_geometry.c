@@ -448,7 +448,7 @@ static void check_animation(void)
 {
     static const unsigned char control[] = {0, 0, 0, 8, 'a', 'c', 'T', 'L', 0, 0, 0, 3, 0, 0, 0, 0};
     enum { HEAD = 33, CONTROL = sizeof control + 4 };
-    unsigned char *data, *more;
+    unsigned char *data = NULL, *more = NULL;
     size_t size;
     struct volume v;
     struct error e = {""};

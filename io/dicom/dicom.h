@@ -3,8 +3,8 @@
  * Read: explicit and implicit VR, both byte orders, deflated; files without preamble or file meta information
  * where their first element shows it. Pixels: native, RLE Lossless, JPEG Lossless (process 14), JPEG Baseline
  * and Extended (processes 1, 2, 4), JPEG-LS, JPEG 2000; 8, 16 or 32 bits allocated, signed or not, any bits
- * stored and high bit (samples of a JPEG have to fit Bits Stored); MONOCHROME1 (values as stored, not
- * inverted) and MONOCHROME2; one or many frames.
+ * stored and high bit (samples of a JPEG have to fit Bits Stored; with loss they are held to it); MONOCHROME1
+ * (values as stored, not inverted) and MONOCHROME2; one or many frames.
  * Other transfer syntaxes (JPEG XL, High-Throughput JPEG 2000, video) are an error that names them.
  *
  * A series becomes a volume: its slices (files, or frames of a multi-frame file, whose functional groups are

@@ -284,6 +284,25 @@ static int fits(uint16_t v, int bits, const struct dicom_pixels *p)
     return value < 2 * half || value >= all - half;
 }
 
+/* Transfer syntaxes whose samples may be other than those that were coded. */
+static int has_loss(const char *uid)
+{
+    static const char *const with[] = {"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51",
+                                       "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.91"};
+    for (size_t i = 0; i < sizeof with / sizeof *with; i++)
+        if (strcmp(uid, with[i]) == 0) return 1;
+    return 0;
+}
+
+/* The nearest value that Bits Stored holds, as a decoder gives it itself where its stream has no more bits:
+ * loss leads beyond the values that were coded, and JPEG Extended has 12 bits for 9 to 12. */
+static uint16_t nearest(uint16_t v, int bits, const struct dicom_pixels *p)
+{
+    const int32_t range = 1 << p->stored, low = bits < 0 ? -range / 2 : 0, high = low + range - 1;
+    const int32_t value = bits < 0 && v > 32767 ? (int32_t)v - 65536 : (int32_t)v;
+    return (uint16_t)(value < low ? low : value > high ? high : value);
+}
+
 static int decode_jpeg(struct dicom_pixels *p, const struct dicom_span *s, struct error *e)
 {
     size_t samples = (size_t)p->rows * (size_t)p->columns;
@@ -291,9 +310,10 @@ static int decode_jpeg(struct dicom_pixels *p, const struct dicom_span *s, struc
     int bits;
     if (codings[p->file->syntax.encoding].decode(wide, &bits, p->rows, p->columns, s->data, s->size, e))
         return -1;
+    const int held = has_loss(p->file->syntax.uid) && (bits < 0) == (p->is_signed != 0);
     for (size_t i = 0; i < samples; i++) {
         /* in place: a byte is written at or before the sample that it is read from */
-        const uint16_t v = wide[i];
+        const uint16_t v = held ? nearest(wide[i], bits, p) : wide[i];
         if (!fits(v, bits, p))
             return error_set(e,
                              "JPEG: sample %zu is %d in %d bits, Bits Stored (0028,0101) is %d and Pixel "

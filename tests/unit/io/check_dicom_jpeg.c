@@ -138,6 +138,39 @@ static void check_stored(void)
           "a high bit that is not the highest stored one: %s", e.text);
 }
 
+/* One bit fewer stored than the stream has: what loss leads beyond is held to the largest that they hold, as
+ * at the edges of a picture of 10 bits, which JPEG Extended codes with 12; without loss it is refused. */
+static void check_held(void)
+{
+    static const struct {
+        const char *name;
+        int tolerance; /* -1: refused */
+    } held[] = {{"extended", 1}, {"ls_near", 0}, {"j2k_lossy", 1}, {"j2k", -1}, {"ls", -1}};
+    for (size_t f = 0; f < sizeof held / sizeof *held; f++) {
+        size_t size, raw_size;
+        struct volume v;
+        struct error e = {""};
+        int worst = 0, beyond = 0, most = 0;
+        unsigned char *data = load(held[f].name, "dcm", &size), *want = load(held[f].name, "raw", &raw_size);
+        for (size_t i = 0; i + 10 < size; i++) /* Bits Stored and High Bit: group, element, US, 2 bytes */
+            if (memcmp(data + i, "\x28\0\x01\x01US\2", 8) == 0) most = (1 << --data[i + 8]) - 1;
+            else if (memcmp(data + i, "\x28\0\x02\x01US\2", 8) == 0) data[i + 8]--;
+        const int status = dicom_parse(&v, data, size, "memory", 0, &e);
+        for (int i = 0; !status && i < FRAMES * SAMPLES; i++) {
+            const int sample = want[2 * i] | want[2 * i + 1] << 8,
+                      difference = abs((int)v.voxel[i] - (sample < most ? sample : most));
+            beyond += sample > most;
+            worst = difference > worst ? difference : worst;
+        }
+        CHECK(held[f].tolerance < 0 ? status && strstr(e.text, "Bits Stored (0028,0101)")
+                                    : !status && beyond > 0 && worst <= held[f].tolerance,
+              "%s, %d at most: differs by %d, %d beyond: %s", held[f].name, most, worst, beyond, e.text);
+        if (!status) volume_free(&v);
+        free(data);
+        free(want);
+    }
+}
+
 /* A bit a sample, in words (OW): in big endian files the first is the lowest bit of the second byte. */
 static void check_single_bits(void)
 {
@@ -162,6 +195,7 @@ static void check_single_bits(void)
 int main(void)
 {
     check_stored();
+    check_held();
     check_single_bits();
     for (int f = 0; f < FILES; f++) {
         size_t size;

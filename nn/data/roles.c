@@ -114,6 +114,13 @@ int roles_write(const struct dataset *d, int maps, const char *fold, const char 
     return status;
 }
 
+int roles_is_fold(const char *text)
+{
+    const size_t n = strlen(text);
+    return strcmp(text, "all") == 0 ||
+           (n >= 1 && n <= 3 && strspn(text, "0123456789") == n && (n == 1 || text[0] != '0'));
+}
+
 int roles_choose(int *role, const struct dataset *d, int maps, const char *fold, struct error *e)
 {
     struct labelled l = {0};

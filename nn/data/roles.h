@@ -18,6 +18,9 @@ int roles_is_fold(const char *text);
  * class). fold: roles_is_fold; of "all" everything is trained on. A patient in training and held out at once
  * is an error. */
 int roles_choose(int *role, const struct dataset *d, int maps, const char *fold, struct error *e);
+/* How many folds splits_final.json has, where `fold` is none of them: its cases are drawn then, as nnU-Net
+ * does it, 80 % for training. -1: it is one of them, or there is no such file. */
+int roles_beyond(const struct dataset *d, const char *fold);
 /* folder/splits_final.json, as nnU-Net writes it, where folds are made; nothing where the data bring their
  * split. */
 int roles_write(const struct dataset *d, int maps, const char *fold, const char *folder, struct error *e);

@@ -403,6 +403,8 @@ holds "it counts" "4 cases, 2 networks," out
 holds "it is told" "1 of 2 folds has no checkpoint_final: checkpoint_best, else checkpoint_latest, counts" err
 check "without it" "$nephron" predict unended -i one/imagesTr -o unended2 --folds 0 --step 1 --no-mirror
 holds "one is left" "4 cases, 1 network," out
+check "it alone" "$nephron" predict unended -i one/imagesTr -o unended3 --folds 1 --step 1 --no-mirror
+holds "it is told too where it is named" "1 of 1 fold has no checkpoint_final" err
 
 # nnU-Net's reader of 2D TIFF is another than that of stacks.
 for form in "2 16_16 NaturalImage2DIO" "3 8_8_4 Tiff3DIO"; do

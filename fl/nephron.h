@@ -124,9 +124,9 @@ NEPHRON_EXPORT int nephron_predict_file(nephron_model *m, const nephron_image *i
 
 /* ---- training ------------------------------------------------------------------------------------------ */
 
-/* The training and validation cases of a fold ("0" to "4", "all"; NULL: "0"), preprocessed for the model, in
- * memory.
- * site: those that DATASET/sites.csv gives to it; NULL: all. */
+/* The training and validation cases of a fold, preprocessed for the model, in memory. fold: "0" to "4", more
+ * where splits_final.json has them, "all"; NULL: "0". site: those that DATASET/sites.csv gives to it; NULL:
+ * all. */
 NEPHRON_EXPORT nephron_data *nephron_data_open(nephron_model *m, const char *dataset, const char *fold,
                                                const char *site);
 /* The same without files: an empty collection, to which cases are added. */

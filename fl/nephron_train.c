@@ -61,11 +61,8 @@ nephron_data *nephron_data_open(nephron_model *m, const char *dataset, const cha
     fenv_t before;
     if (!m) return NULL;
     struct error *e = &m->n->e;
-    static const char *const folds[] = {"0", "1", "2", "3", "4", "all"};
-    int known = !fold;
-    for (int k = 0; fold && k < 6; k++) known |= strcmp(fold, folds[k]) == 0;
-    if (!dataset || !known)
-        return error_set(e, "nephron_data_open: no dataset, or fold '%s' is not 0 to 4 or all",
+    if (!dataset || (fold && !roles_is_fold(fold)))
+        return error_set(e, "nephron_data_open: no dataset, or fold '%s' is not 0, 1 and so on, or all",
                          fold ? fold : ""),
                NULL;
     nephron_data *d = calloc(1, sizeof *d);

@@ -243,7 +243,8 @@ static void tell_unfinished(const struct predict *p)
     char path[1300];
     int left = 0;
     for (int i = 0; i < p->fold_count; i++)
-        left += !run_checkpoint(path, sizeof path, &p->run, p->folds[i], "final");
+        left += run_checkpoint(path, sizeof path, &p->run, p->folds[i], NULL) &&
+                !run_checkpoint(path, sizeof path, &p->run, p->folds[i], "final");
     if (left && !p->checkpoint)
         console_to(stderr,
                    "nephron: note: %s: %d of %d fold%s %s no checkpoint_final: checkpoint_best, else "
@@ -280,7 +281,9 @@ static int choose_folds(struct predict *p, struct error *e)
             if (strcmp(p->folds[k], fold) == 0)
                 return error_set(e, "--folds %s: fold %s is there twice", p->folds_text, fold);
     }
-    return p->fold_count ? 0 : error_set(e, "--folds: names no fold");
+    if (!p->fold_count) return error_set(e, "--folds: names no fold");
+    tell_unfinished(p);
+    return 0;
 }
 
 static int run_predict(struct predict *p, struct error *e);

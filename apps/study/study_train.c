@@ -94,9 +94,8 @@ int study_stops(struct study *s)
 
 int study_arms_end(struct study *s, struct error *e)
 {
-    const int stops = study_stops(s);
-    interrupt_end();
-    return stops ? error_set(e, "stopped") : 0;
+    interrupt_end(); /* first: what comes then ends the process, what came before is told */
+    return study_stops(s) ? error_set(e, "stopped") : 0;
 }
 
 static int on_stop(void *arg)

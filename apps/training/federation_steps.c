@@ -383,6 +383,7 @@ static int choose_cases(struct site_data *d, const struct carried *c, const stru
     d->role = calloc((size_t)d->dataset.cases + 1, sizeof *d->role);
     if (!d->role) return error_set(e, "out of memory for %d cases", d->dataset.cases);
     if (roles_choose(d->role, &d->dataset, segments, c->fold, e)) return -1;
+    training_tell_fold(&d->dataset, c->fold);
     if (!a->sites_text) return 0;
     if (sites_read(&sites, a->sites_text, &d->dataset, e)) return -1;
     for (int k = 0; k < sites.count; k++)

@@ -52,6 +52,8 @@ int folder_has_checkpoint(const char *folder);
  * labels: a run says these once, and predicts its folds together. */
 int training_other_folds(const struct training *t, struct error *e);
 int training_fold(struct training *t, struct error *e);  /* fills role */
+/* On stderr, that the cases of a fold that splits_final.json has not are drawn; else nothing. */
+void training_tell_fold(const struct dataset *d, const char *fold);
 int training_sites(struct training *t, struct error *e); /* fills sites */
 int training_plan(struct training *t, struct error *e);  /* fills plans, plan; adapts options */
 /* Options that ask for another plan than p, of the file `path`, and so would change nothing; `way`: why the

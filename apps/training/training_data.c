@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/console.h"
 #include "apps/base/dataset_warnings.h"
 #include "apps/base/grid_warnings.h"
 #include "apps/base/progress.h"
@@ -33,13 +34,25 @@ int training_check_task(const struct training_arguments *a, const struct train_o
 
 /* ---- roles and sites ----------------------------------------------------------------------------------- */
 
+void training_tell_fold(const struct dataset *d, const char *fold)
+{
+    const int folds = roles_beyond(d, fold);
+    if (folds >= 0)
+        console_to(stderr,
+                   "nephron: note: %s: splits_final.json has %d fold%s: the cases of fold %s are drawn, "
+                   "80 %% for training, as nnU-Net does it\n",
+                   d->path, folds, folds == 1 ? "" : "s", fold);
+}
+
 int training_fold(struct training *t, struct error *e)
 {
     struct dataset *d = &t->dataset;
     t->role = calloc((size_t)d->cases + 1, sizeof *t->role);
     if (!t->role) return error_set(e, "out of memory for %d cases", d->cases);
     if (t->args.patients_file && dataset_read_patients(d, t->args.patients_file, e)) return -1;
-    return roles_choose(t->role, d, t->options.task->planned, t->args.fold, e);
+    if (roles_choose(t->role, d, t->options.task->planned, t->args.fold, e)) return -1;
+    training_tell_fold(d, t->args.fold);
+    return 0;
 }
 
 int training_sites(struct training *t, struct error *e)

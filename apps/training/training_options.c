@@ -10,6 +10,7 @@
 #include "apps/training/budget.h"
 #include "io/base/file.h"
 #include "io/base/json.h"
+#include "nn/data/roles.h"
 #include "nn/folder/run.h"
 #include "tensor/base/check.h"
 
@@ -245,14 +246,6 @@ static const char *of_label_maps(const struct operands *o)
     return NULL;
 }
 
-/* A number as folders are called by it, or all. Whether there is such a fold, the data's splits know. */
-static int is_fold(const char *text)
-{
-    const size_t n = strlen(text);
-    return strcmp(text, "all") == 0 ||
-           (n >= 1 && n <= 3 && strspn(text, "0123456789") == n && (n == 1 || text[0] != '0'));
-}
-
 /* One command line into a. Returns 1 to go on; else *status is the exit code. */
 static int parse_line(struct training_arguments *a, int argc, char **argv, int *status)
 {
@@ -275,7 +268,7 @@ static int parse_line(struct training_arguments *a, int argc, char **argv, int *
     if (!options_parse(&operands, argc, argv, &help, a->federated ? 0 : 1, a->federated ? 2 : 1, status))
         return 0;
     take_operands(a, &operands, argc, argv);
-    if (a->fold && !is_fold(a->fold)) {
+    if (a->fold && !roles_is_fold(a->fold)) {
         *status = app_usage(a->command, "--fold is '%s', must be 0, 1 and so on, or all", a->fold);
         return 0;
     }

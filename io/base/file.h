@@ -27,6 +27,8 @@ int file_check(const char *path, struct error *e);
 size_t file_begin(const char *path, void *data, size_t size);
 /* Writes a whole file, atomically. */
 int file_write(const char *path, const void *data, size_t size, struct error *e);
+/* The same of what another file holds. */
+int file_copy(const char *from, const char *to, struct error *e);
 /* Files that belong together, the last of which says what the others are: voxels and their header. They are
  * on the disk before any takes its name, and a former last one goes before the others are replaced: a crash
  * leaves the former files, the new ones, or no last one; never one of each. */
@@ -37,8 +39,6 @@ struct file_part {
     size_t size;
 };
 int file_write_parts(const struct file_part *part, int parts, struct error *e);
-/* The same of what another file holds. */
-int file_copy(const char *from, const char *to, struct error *e);
 
 struct file_out; /* an output being written */
 struct file_out *file_create(const char *path, struct error *e);

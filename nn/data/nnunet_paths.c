@@ -122,11 +122,8 @@ int nnunet_find_model(char *buf, size_t size, const char *text, struct error *e)
 int nnunet_preprocessed(char *buf, size_t size, const char *dataset, const char *file)
 {
     const char *root = getenv("nnUNet_preprocessed");
-    size_t end = strlen(dataset);
-    while (end > 1 && dataset[end - 1] == '/') end--;
-    size_t begin = end;
-    while (begin > 0 && dataset[begin - 1] != '/') begin--;
+    char name[300];
     if (!root || !*root) return 0;
-    return snprintf(buf, size, "%s/%.*s/%s", root, (int)(end - begin), dataset + begin, file) < (int)size &&
-           file_exists(buf);
+    file_own_name(name, sizeof name, dataset);
+    return snprintf(buf, size, "%s/%s/%s", root, name, file) < (int)size && file_exists(buf);
 }

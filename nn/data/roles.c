@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "io/base/file.h"
+#include "io/base/json.h"
 #include "nn/data/nnunet_paths.h"
 #include "nn/data/splits.h"
 
@@ -89,6 +90,14 @@ static int check_patients(const struct labelled *l, const struct dataset *d, str
     return status;
 }
 
+/* splits_final.json of the dataset, else where nnU-Net keeps it; neither need be there. */
+static int split_path(char path[1200], const struct dataset *d, struct error *e)
+{
+    if (file_join(path, 1200, d->path, "splits_final.json", e)) return -1;
+    if (!file_exists(path)) nnunet_preprocessed(path, 1200, d->path, "splits_final.json");
+    return 0;
+}
+
 static int divide(struct labelled *l, const struct dataset *d, const char *fold, const char *folder,
                   struct error *e)
 {
@@ -98,9 +107,7 @@ static int divide(struct labelled *l, const struct dataset *d, const char *fold,
     for (int k = 0; k < l->n; k++) l->role[k] = parts ? (int)d->item[l->index[k]].part + 1 : ROLE_TRAIN;
     if (parts || strcmp(fold, "all") == 0)
         return 0; /* all: as nnU-Net, trained on everything, watched on the same */
-    if (file_join(path, sizeof path, d->path, "splits_final.json", e)) return -1;
-    if (!file_exists(path))
-        nnunet_preprocessed(path, sizeof path, d->path, "splits_final.json"); /* where nnU-Net keeps it */
+    if (split_path(path, d, e)) return -1;
     return file_exists(path) ? splits_read(l->role, l->id, l->n, path, atoi(fold), e)
                              : make_folds(l, d, atoi(fold), folder, e);
 }
@@ -112,6 +119,24 @@ int roles_write(const struct dataset *d, int maps, const char *fold, const char 
     if (!status) status = divide(&l, d, fold, folder, e);
     labelled_free(&l);
     return status;
+}
+
+int roles_is_fold(const char *text)
+{
+    const size_t n = strlen(text);
+    return strcmp(text, "all") == 0 ||
+           (n >= 1 && n <= 3 && strspn(text, "0123456789") == n && (n == 1 || text[0] != '0'));
+}
+
+int roles_beyond(const struct dataset *d, const char *fold)
+{
+    char path[1200];
+    struct error ignored;
+    if (strcmp(fold, "all") == 0 || split_path(path, d, &ignored) || !file_exists(path)) return -1;
+    struct json *j = json_read(path, &ignored);
+    const int folds = j && j->type == JSON_ARRAY && atoi(fold) >= j->count ? j->count : -1;
+    json_free(j);
+    return folds;
 }
 
 int roles_choose(int *role, const struct dataset *d, int maps, const char *fold, struct error *e)

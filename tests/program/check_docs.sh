@@ -207,6 +207,18 @@ if [ "$(git rev-parse --is-shallow-repository 2>/dev/null)" = false ]; then
     ok "$(cat "$work/wrong")" $?
 fi
 
+# What docs/tour.md calls by a name with _ is in the sources.
+if [ -z "$DOCUMENTS" ]; then
+    find tensor io nn fl apps tests -name '*.[ch]' -exec cat {} + >"$work/sources"
+    cat Makefile >>"$work/sources"
+    grep -oE '`[a-z][a-z0-9]*(_[a-z0-9]+)+`' docs/tour.md | tr -d '`' | sort -u |
+        while read -r name; do
+            grep -qwF -- "$name" "$work/sources" || echo "docs/tour.md: nothing is called $name"
+        done >"$work/wrong"
+    [ ! -s "$work/wrong" ]
+    ok "$(cat "$work/wrong")" $?
+fi
+
 # README's rooms are those of check_layers.sh, in its order.
 if [ -z "$DOCUMENTS" ]; then
     for room in tensor io nn fl; do

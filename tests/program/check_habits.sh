@@ -182,6 +182,10 @@ check "train by number" "$nephron" train 7 -o results/Dataset007_One/nnUNetTrain
     --patch 16,16,16 --step 1 --no-mirror --quiet
 check "the split of nnUNet_preprocessed" test -f \
     results/Dataset007_One/nnUNetTrainer__nnUNetPlans__3d_fullres/fold_0/validation/"$(echo "$ids" | tail -1)".nii.gz
+check "a dataset called ., and a fold that its split has not" sh -c \
+    "cd raw/Dataset007_One && $nephron train . -o $work/dotted --fold 1 --epochs 1 --iterations 1 \
+    --base-features 4 --batch 2 --patch 16,16,16 --no-validation --quiet"
+holds "its cases are told to be drawn" "splits_final.json has 1 fold: the cases of fold 1 are drawn" err
 run=results/Dataset007_One/nnUNetTrainer__nnUNetPlans__3d_fullres
 check "predict by number" "$nephron" predict 7 -i one/imagesTr -o byname --step 1 --no-mirror --json volumes.json
 holds "volumes of labels" '"ml"' volumes.json
@@ -399,6 +403,8 @@ holds "it counts" "4 cases, 2 networks," out
 holds "it is told" "1 of 2 folds has no checkpoint_final: checkpoint_best, else checkpoint_latest, counts" err
 check "without it" "$nephron" predict unended -i one/imagesTr -o unended2 --folds 0 --step 1 --no-mirror
 holds "one is left" "4 cases, 1 network," out
+check "it alone" "$nephron" predict unended -i one/imagesTr -o unended3 --folds 1 --step 1 --no-mirror
+holds "it is told too where it is named" "1 of 1 fold has no checkpoint_final" err
 
 # nnU-Net's reader of 2D TIFF is another than that of stacks.
 for form in "2 16_16 NaturalImage2DIO" "3 8_8_4 Tiff3DIO"; do

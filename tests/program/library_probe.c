@@ -67,6 +67,8 @@ static void train(nephron *n, const char *data, int cases)
     }
     refused(nephron_trainer_open(m, d, "{\"ema\": 0.9}", 0) ? 0 : -1, n, "ema is kept by the command train");
     refused(nephron_trainer_open(m, d, "{\"task\": \"classify\"}", 0) ? 0 : -1, n, "options");
+    refused(nephron_data_open(m, data, "05", NULL) ? 0 : -1, n, "fold '05' is not 0, 1 and so on, or all");
+    refused(nephron_data_open(m, data, "7", NULL) ? 0 : -1, n, "there is no fold 7");
     nephron_trainer_free(t);
     nephron_data_free(d);
     nephron_model_free(m);

@@ -79,6 +79,7 @@ static size_t merge_entries(uint64_t *entry, size_t n)
 
 static int drawn_append(struct drawn *d, const uint64_t *entry, size_t n)
 {
+    if (n == 0) return 0; /* a case without foreground draws nothing, and has no entries */
     if (d->count + n > d->room) {
         size_t room = 2 * (d->count + n);
         uint64_t *more = realloc(d->entry, room * sizeof *more);

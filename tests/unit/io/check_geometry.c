@@ -473,13 +473,13 @@ static void check_mask(void)
     float voxel[8] = {1, 2, 3, 4, 5, 6, 7, 8};
     struct volume v = {.size = {2, 2, 2, 1}, .spacing = {1, 1, 1}, .voxel = voxel}, r;
     struct error e = {""};
-    unsigned char *data, *page = NULL;
-    size_t size;
+    unsigned char *data = NULL, *page = NULL;
+    size_t size = 0;
     for (int i = 0; i < 3; i++) v.affine[i][i] = 1;
     CHECK(!volume_write(&v, in_folder("mask.tif"), VOXEL_U8, &e) &&
               !file_read(in_folder("mask.tif"), 0, &data, &size, &e),
           "%s", e.text);
-    page = memmem(data, size, black_is_zero, sizeof black_is_zero);
+    if (data) page = memmem(data, size, black_is_zero, sizeof black_is_zero);
     if (page) page = memmem(page + 1, size - (size_t)(page + 1 - data), black_is_zero, sizeof black_is_zero);
     if (page) page[8] = 4;
     CHECK(page && tiff_parse(&r, data, size, "m", 0, &e) && strstr(e.text, "page 1 is a transparency mask"),

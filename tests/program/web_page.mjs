@@ -1,10 +1,12 @@
-/* web_page.mjs - page.js in node, with elements that only keep what is set and a worker that answers as it is told: what the page does
- * where files that it was given are gone when they are read again. Run by check_web.sh. */
+/* web_page.mjs - page.js in node, with elements that only keep what is set and a worker that answers as it is
+ * told: what the page does where files that it was given are gone when they are read again. Run by
+ * check_web.sh. */
 import { readFileSync } from 'node:fs';
 import vm from 'node:vm';
 
-const element = () => ({ textContent: '', hidden: true, disabled: false, max: 0, value: 0, files: [], removeAttribute() {}, replaceChildren() {},
-  append() {}, classList: { add() {}, remove() {} }, addEventListener() {} });
+const element = () => ({ textContent: '', hidden: true, disabled: false, max: 0, value: 0, files: [],
+  removeAttribute() {}, replaceChildren() {}, append() {}, addEventListener() {},
+  classList: { add() {}, remove() {} } });
 const elements = {}, answers = {}, asked = [];
 class Worker {
   postMessage(m) {
@@ -15,8 +17,11 @@ class Worker {
   terminate() { this.onmessage = null; }
 }
 class Viewer { show() { this.image = 1; } labels() {} range() {} draw() {} }
-const context = vm.createContext({ document: { getElementById: (id) => (elements[id] ??= element()), querySelectorAll: () => [], createElement: element },
-  Worker, Viewer, Blob, MODULES: {}, location: { hash: '' }, performance, Option: class {}, addEventListener() {}, setTimeout,
+const context = vm.createContext({
+  document: { getElementById: (id) => (elements[id] ??= element()), querySelectorAll: () => [],
+    createElement: element },
+  Worker, Viewer, Blob, MODULES: {}, location: { hash: '' }, performance, Option: class {},
+  addEventListener() {}, setTimeout,
   URL: { createObjectURL: () => '', revokeObjectURL() {} } });
 const run = (code) => vm.runInContext(code, context);
 
@@ -38,7 +43,8 @@ async function give() {
   await run("load('image', [{ path: 'a.nii' }])");
   await run("load('model', [{ path: 'm.zip' }])");
 }
-const state = () => [run('Boolean(app.image)'), run('Boolean(app.model)'), run('app.busy'), elements.run.disabled, elements['run-about'].textContent];
+const state = () => [run('Boolean(app.image)'), run('Boolean(app.model)'), run('app.busy'),
+  elements.run.disabled, elements['run-about'].textContent];
 
 /* Cancelled: both are read again. */
 await give();
@@ -54,7 +60,8 @@ run('predict()');
 run('cancel()');
 await run('turn');
 expect('cancelled without the image', state(), [false, true, '', true, 'An image is needed.']);
-expect('what is said of it', elements['image-problem'].textContent, 'a.nii: no such file. Give the image again.');
+expect('what is said of it', elements['image-problem'].textContent,
+  'a.nii: no such file. Give the image again.');
 await give();
 expect('given again', [...state(), elements['image-problem'].textContent], [true, true, '', false, '', '']);
 /* The worker dies of a file, and what was loaded is gone. */

@@ -1,10 +1,11 @@
-/* web_worker.mjs - worker.js in node, with functions in the place of a module's, over a memory of 3 GB whose upper part is given out, as it
- * is after large images: places there are negative numbers in what a module returns. Run by check_web.sh. */
+/* web_worker.mjs - worker.js in node, with functions in the place of a module's, over a memory of 3 GB whose
+ * upper part is given out, as it is after large images: places there are negative numbers in what a module
+ * returns. Run by check_web.sh. */
 import { readFileSync } from 'node:fs';
 import vm from 'node:vm';
 
-const context = vm.createContext({ TextDecoder, TextEncoder, WebAssembly, Blob, Response, performance, crypto: globalThis.crypto,
-  postMessage() {} });
+const context = vm.createContext({ TextDecoder, TextEncoder, WebAssembly, Blob, Response, performance,
+  crypto: globalThis.crypto, postMessage() {} });
 const run = (code) => vm.runInContext(code, context);
 run(readFileSync('apps/web/worker.js', 'utf8'));
 
@@ -36,7 +37,11 @@ context.module = { memory, web_malloc: (n) => put(new Uint8Array(n)), web_free()
   web_image_voxels: () => floats(3, 4),
   web_segment: () => put(Uint8Array.of(7, 8)),
   web_classify: () => floats(0.25, 0.75),
-  web_labels_write(path, map) { put_file(read(path, 6), new Uint8Array(memory.buffer.slice(map >>> 0, (map >>> 0) + 2))); return 0; } };
+  web_labels_write(path, map) {
+    const at = map >>> 0;
+    put_file(read(path, 6), new Uint8Array(memory.buffer.slice(at, at + 2)));
+    return 0;
+  } };
 run('wasm = module');
 context.files = [{ path: 'a.nii', file: new Blob(['x']) }];
 const image = await run('load_image(files)');
@@ -47,8 +52,14 @@ expect('probabilities', run('classify(2)').probabilities, [0.25, 0.75]);
 expect('what is saved', [...run('save(Uint8Array.of(5, 6), "m")').data], [5, 6]);
 expect('a message', run('problem()').message, 'no such thing');
 /* A header and its voxels are one channel, two of them two. */
-for (const [names, wanted] of [[['b.hdr', 'b.img.gz'], 'b.hdr'], [['b.hdr.gz', 'b.img.gz'], 'b.img.gz'], [['b.img', 'b.hdr'], 'b.hdr'],
-  [['b.hdr', 'b.img.gz', 'c.hdr', 'c.img'], 'b.hdr c.hdr'], [['a.img.gz', 'b.hdr', 'b.img.gz'], 'a.img.gz b.hdr'], [['a.nii.gz', 'a.json'], 'a.nii.gz'], [['a_0000.tif', 'a_0001.tif', 'a.json'], 'a_0000.tif a_0001.tif']]) {
+for (const [names, wanted] of [
+  [['b.hdr', 'b.img.gz'], 'b.hdr'],
+  [['b.hdr.gz', 'b.img.gz'], 'b.img.gz'],
+  [['b.img', 'b.hdr'], 'b.hdr'],
+  [['b.hdr', 'b.img.gz', 'c.hdr', 'c.img'], 'b.hdr c.hdr'],
+  [['a.img.gz', 'b.hdr', 'b.img.gz'], 'a.img.gz b.hdr'],
+  [['a.nii.gz', 'a.json'], 'a.nii.gz'],
+  [['a_0000.tif', 'a_0001.tif', 'a.json'], 'a_0000.tif a_0001.tif']]) {
   context.files = names.map((path) => ({ path, file: new Blob(['x']) }));
   await run('load_image(files)');
   expect(`channels of ${names}`, asked.replace(/\/image\d+\//g, '').replace(/\n/g, ' '), wanted);

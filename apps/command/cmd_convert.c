@@ -29,7 +29,8 @@ int cmd_convert(int argc, char **argv)
     struct option_spec spec[] = {
         {OPTION_HEADING("weights")},
         {"fold", 'f', OPTION_TEXT, &fold, "K",
-         "of a folder to one file: the network of this fold (default: the first)", 0, 0, 0},
+         "of a folder to one file: the network of this fold (default: the first trained to its end)", 0, 0,
+         0},
         {"checkpoint", 0, OPTION_TEXT, &checkpoint, "NAME",
          "of a folder to one file: which weights (default: final, else best, else latest)", 0, 0,
          "final|best|latest"},

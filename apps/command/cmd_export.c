@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "apps/base/options.h"
+#include "apps/base/run_notes.h"
 #include "apps/command/commands.h"
 #include "nn/device/device_export.h"
 
@@ -20,13 +21,9 @@ static int export_run(const char *in, const char *out, const char *fold, const c
 {
     struct run r;
     struct device_figures f;
-    char first[1][16];
     if (run_open(&r, in, e)) return -1;
-    if (!fold && run_folds(first, 1, &r, checkpoint) > 0) fold = first[0];
-    struct model *m = fold ? run_model(&r, fold, checkpoint, e) : NULL;
-    int status = m ? device_export(&f, &r, m, out, o, e)
-                   : fold ? -1 : error_set(e, "%s: has no fold_*/checkpoint_%s: is it a trained run?", in,
-                                      checkpoint ? checkpoint : "*");
+    struct model *m = run_one_model(&r, fold, checkpoint, e);
+    int status = m ? device_export(&f, &r, m, out, o, e) : -1;
     if (!status && !quiet) print_figures(&f, out);
     if (m) model_destroy(m);
     run_close(&r);
@@ -39,7 +36,8 @@ int cmd_export(int argc, char **argv)
     int quiet = 0;
     struct device_options o = {.blob = 0};
     struct option_spec spec[] = {
-        {"fold", 'f', OPTION_TEXT, &fold, "K", "the network of this fold (default: the first)", 0, 0, 0},
+        {"fold", 'f', OPTION_TEXT, &fold, "K",
+         "the network of this fold (default: the first trained to its end)", 0, 0, 0},
         {"checkpoint", 0, OPTION_TEXT, &checkpoint, "NAME",
          "which weights (default: final, else best, else latest)", 0, 0, "final|best|latest"},
         {"patch", 0, OPTION_SIZE3, o.patch, "Z,Y,X",

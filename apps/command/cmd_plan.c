@@ -370,6 +370,8 @@ int cmd_plan(int argc, char **argv)
     if (!w.layers && options_given(&operands, "precision"))
         return app_usage("plan", "--precision changes nothing without --layers");
     if (w.dataset_json && !w.fingerprint_in) return app_usage("plan", "--dataset needs --fingerprint");
+    if (w.dataset_json && options_given(&operands, "strict"))
+        return app_usage("plan", "--strict changes nothing with --dataset: no image is read");
     if (w.dataset_json ? read_description(&d, w.dataset_json, &e) : dataset_open(&d, operands.text[0], &e))
         return app_fail(&e);
     w.grids = grid_warnings_check(&grids);

@@ -11,6 +11,7 @@
 #include "apps/command/commands.h"
 #include "apps/command/predict.h"
 #include "apps/base/progress.h"
+#include "apps/base/run_notes.h"
 #include "io/base/csv.h"
 #include "io/formats/image_formats.h"
 #include "io/base/file.h"
@@ -237,22 +238,6 @@ static int segment(struct predict *p, struct model **model, struct error *e)
 
 /* ---- the command --------------------------------------------------------------------------------------- */
 
-/* Folds that have not come to their end are told: nnU-Net would leave them out. */
-static void tell_unfinished(const struct predict *p)
-{
-    char path[1300];
-    int left = 0;
-    for (int i = 0; i < p->fold_count; i++)
-        left += run_checkpoint(path, sizeof path, &p->run, p->folds[i], NULL) &&
-                !run_checkpoint(path, sizeof path, &p->run, p->folds[i], "final");
-    if (left && !p->checkpoint)
-        console_to(stderr,
-                   "nephron: note: %s: %d of %d fold%s %s no checkpoint_final: checkpoint_best, else "
-                   "checkpoint_latest, counts; --folds leaves folds out\n",
-                   p->run_path, left, p->fold_count, p->fold_count == 1 ? "" : "s",
-                   left == 1 ? "has" : "have");
-}
-
 /* "0,1,2" or "all" of --folds, else those that are there. */
 static int choose_folds(struct predict *p, struct error *e)
 {
@@ -263,7 +248,7 @@ static int choose_folds(struct predict *p, struct error *e)
             return error_set(e, "%s: has %d folds, %d can be averaged: --folds names them", p->run_path,
                              there, FOLDS_MAX);
         p->fold_count = there;
-        tell_unfinished(p);
+        run_note_unfinished(&p->run, p->folds, p->fold_count, p->checkpoint, "--folds");
         if (p->fold_count) return 0;
         return error_set(e, "%s: no fold_*/checkpoint_%s.safetensors or .pth: is it a trained run?",
                          p->run_path, p->checkpoint ? p->checkpoint : "*");
@@ -282,7 +267,7 @@ static int choose_folds(struct predict *p, struct error *e)
                 return error_set(e, "--folds %s: fold %s is there twice", p->folds_text, fold);
     }
     if (!p->fold_count) return error_set(e, "--folds: names no fold");
-    tell_unfinished(p);
+    run_note_unfinished(&p->run, p->folds, p->fold_count, p->checkpoint, "--folds");
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apps/base/console.h"
+#include "apps/base/run_notes.h"
 #include "apps/convert/convert.h"
 #include "io/base/file.h"
 #include "io/formats/weights_formats.h"
@@ -267,17 +268,12 @@ static int is_network(const char *path)
 
 /* The network of one fold without what training kept beside it, whoever trained it. */
 int convert_run(const char *in, const char *out, const char *fold, const char *checkpoint,
-                       struct error *e)
+                struct error *e)
 {
     struct run r;
-    char first[1][16];
     if (run_open(&r, in, e)) return -1;
-    if (!fold && run_folds(first, 1, &r, checkpoint) > 0) fold = first[0];
-    struct model *m = fold ? run_model(&r, fold, checkpoint, e) : NULL;
-    int status = m      ? (is_network(out) ? write_onnx(&r, m, out, e) : write_model(m, out, e))
-                 : fold ? -1
-                        : error_set(e, "%s: has no fold_*/checkpoint_%s: is it a trained run?", in,
-                                    checkpoint ? checkpoint : "*");
+    struct model *m = run_one_model(&r, fold, checkpoint, e);
+    int status = !m ? -1 : is_network(out) ? write_onnx(&r, m, out, e) : write_model(m, out, e);
     if (m) model_destroy(m);
     run_close(&r);
     return status;

@@ -153,6 +153,27 @@ ok "a run to ONNX: the file that onnxruntime verified" $?
 refuses 1 "one.safetensors is a file" $nephron convert "$work/one.safetensors" "$work/x.onnx"
 refuses 1 "no checkpoint_best" $nephron convert "$work/run" "$work/x.npz" --fold 0 --checkpoint best
 refuses 2 "are for folders" $nephron convert "$work/one.safetensors" "$work/x.npz" --fold 0
+# One network of a run whose first fold is still trained: the first that has come to its end, and if none has,
+# it is told.
+mkdir "$work/going" && cp $model/plans.json $model/dataset.json "$work/going"
+for k in 0 3; do mkdir "$work/going/fold_$k"; done
+cp $model/fold_0/checkpoint_final.pth "$work/going/fold_0/checkpoint_best.pth"
+cp $model/fold_0/checkpoint_final.pth "$work/going/fold_3/checkpoint_final.pth"
+for out in going.npz going.onnx going_c; do
+    command=convert
+    [ $out = going_c ] && command=export
+    $nephron $command "$work/going" "$work/$out" >"$work/out" 2>&1 && ! grep -q checkpoint_final "$work/out"
+    ok "$command to $out: the fold that is done" $?
+    $nephron $command "$work/going" "$work/0$out" --fold 0 >"$work/out" 2>&1 &&
+        grep -q "1 of 1 fold has no checkpoint_final: .*--fold leaves" "$work/out"
+    ok "$command to $out: of one that is not, it is told" $?
+done
+rm "$work/going/fold_3/checkpoint_final.pth"
+$nephron convert "$work/going" "$work/going.safetensors" >"$work/out" 2>&1 &&
+    grep -q "1 of 1 fold has no checkpoint_final" "$work/out"
+ok "convert, where no fold is done" $?
+refuses 1 "fold_12345678901234567: no checkpoint" $nephron convert "$work/going" "$work/x.npz" \
+    --fold 12345678901234567
 
 # ---- there and back ----------------------------------------------------------------------------------------
 $nephron convert "$work/one.safetensors" "$work/one.npz" >"$work/out" &&

@@ -30,6 +30,7 @@ bytes=$(sed -n 's/.* is of the step.s \([0-9]*\) bytes.*/\1/p' "$work/out")
 [ -n "$bytes" ] && grep -q "\"step_bytes\": $bytes" "$work/layers.json"
 ok "both tell the same bytes of a step" $?
 
+refuses 2 "strict changes nothing with --dataset" $plan --strict
 # ---- other levels and precisions ---------------------------------------------------------------------------
 NEPHRON_ISA=scalar $plan --layers --threads 2 >"$work/scalar"
 grep -q 'level scalar with 2' "$work/scalar" &&

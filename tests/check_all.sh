@@ -78,6 +78,14 @@ for level in avx512 avx2 scalar; do
     done
 done
 
+# Emulated, check_winograd takes minutes alone.
+by_neon=$(echo $unit | tr ' ' '\n' |
+    grep -E 'tensor/check_tensor|kernels/check_(elem|norm|kernels|winograd|pool)')
+emulator=$(command -v qemu-aarch64 || command -v qemu-aarch64-static)
+if have aarch64-linux-gnu-gcc && [ -n "$emulator" ]; then
+    for check in $by_neon; do add "cd build/bits/aarch64 && $emulator ./$check"; done
+else skip aarch64 "aarch64-linux-gnu-gcc or qemu-aarch64(-static) is not installed"; fi
+
 for script in $scripts; do
     case $script in
     *check_memory.sh | *check_writes.sh | *check_kills.sh) ;; # longer below
@@ -122,13 +130,6 @@ by_clang=$(echo $unit | tr ' ' '\n' |
 if have clang; then
     for check in $by_clang; do add "cd build/bits/clang-O2 && ./$check"; done
 else skip clang "clang is not installed"; fi
-by_neon=$(echo $unit | tr ' ' '\n' |
-    grep -E 'tensor/check_tensor|kernels/check_(elem|norm|kernels|winograd|pool)')
-emulator=$(command -v qemu-aarch64 || command -v qemu-aarch64-static)
-if have aarch64-linux-gnu-gcc && [ -n "$emulator" ]; then
-    for check in $by_neon; do add "cd build/bits/aarch64 && $emulator ./$check"; done
-else skip aarch64 "aarch64-linux-gnu-gcc or qemu-aarch64(-static) is not installed"; fi
-
 for compiler in gcc clang; do # the shortest build there is, without the Makefile
     have $compiler || continue
     add "$compiler -O0 -D_GNU_SOURCE -DNEPHRON_VERSION='\"x\"' -I. -ffp-contract=off \$(make -s sources)" \

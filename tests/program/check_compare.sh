@@ -27,6 +27,15 @@ $nephron compare "$work/c.json" "$work/c.json" >"$work/out" && grep -q "4 paired
     grep -q "left out, undefined in both: 1 (pat.4)" "$work/out"
 ok "patients pat.1 to pat.4 are four; one without a Dice is told" $?
 
+# nnU-Net writes backslashes under Windows, and both where a folder was given with slashes.
+sed 's#/x/#C:\\\\runs\\\\one\\\\#g; s#/y/#C:\\\\gt\\\\#g' "$work/c.json" >"$work/win.json"
+sed 's#/x/#d:/runs\\\\two\\\\#g; s#/y/#C:\\\\gt\\\\#g' "$work/c.json" >"$work/mixed.json"
+for other in mixed c; do
+    $nephron compare "$work/win.json" "$work/$other.json" >"$work/out" &&
+        grep -q "4 paired cases" "$work/out" && grep -q "undefined in both: 1 (pat.4)" "$work/out"
+    ok "summary.json of Windows against $other" $?
+done
+
 # ---- five equal differences cannot reach 0.05 --------------------------------------------------------------
 summary Dice c0:1 c1:1 c2:1 c3:0.5 c4:1 only_a:1 >"$work/a.json"
 summary Dice c0:0.5 c1:0.5 c2:0.5 c3:0 c4:0.5 only_b:0 >"$work/b.json"

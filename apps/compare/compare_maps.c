@@ -495,6 +495,9 @@ static int compare_labels(struct measured *r, int *count, struct json *j, const 
         json_add_text(one, "name", r[n].name);
         if (!status && v.n && test_values(&r[n], &v, p, c))
             status = error_set(e, "out of memory for %d cases", v.n);
+        if (!status && !v.n)
+            console_to(stderr, "nephron: note: %s: no case has a %s in both, so that it has no row\n",
+                       r[n].name, c->metric);
         if (!status && v.n) add_measured(one, c, &r[n]);
         if (!status && v.n) raw[n] = c->patients ? r[n].clustered.p : r[n].wilcoxon.p, n++;
         free(v.room);

@@ -448,6 +448,9 @@ $nephron compare "$work/a.json" "$work/b.json" --json "$work/j.json" >"$work/out
 grep -q '^head  ' "$work/out" && grep -q '^whole  ' "$work/out" && grep -q '"name": "tail"' "$work/j.json"
 ok "names of labels and regions" $?
 holds "another name" "label 2 is 'tail' in $work/a.json and 'body' in $work/b.json" "$work/err"
+sed 's/"tail": 2/"tail": 3/; s/"2": {"Dice": 0.[16]}/"3": {"Dice": NaN}/g' "$work/a.json" >"$work/d.json"
+$nephron compare "$work/d.json" "$work/d.json" >"$work/out" 2>"$work/err"
+holds "a label without a value" "tail: no case has a Dice in both" "$work/err"
 $nephron compare "$work/a.json" "$work/c.json" --quiet 2>"$work/err"
 holds "a label that is not everywhere" "label 2 of $work/a.json is not in every case" "$work/err"
 

@@ -37,25 +37,42 @@ static struct row *sort_rows(const struct csv *c, const char *path, struct error
     return row;
 }
 
+struct place {
+    const char *patient;
+    int item;
+};
+
+static int compare_places(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    const int order = strcmp(x->patient, y->patient);
+    return order ? order : x->item - y->item;
+}
+
+/* Patients have their numbers as they come; sorted, of 100000 cases too in no time. */
 static int assign(int *cluster, const struct row *row, int rows, const char *path, const char *const *id,
                   int n, struct error *e)
 {
-    const char **patient = malloc(((size_t)n + 1) * sizeof *patient);
+    struct place *place = malloc(((size_t)n + 1) * sizeof *place);
     int clusters = 0;
-    if (!patient) return error_set(e, "out of memory for %d cases", n);
-    for (int i = 0; clusters >= 0 && i < n; i++) {
+    if (!place) return error_set(e, "out of memory for %d cases", n);
+    for (int i = 0; i < n; i++) {
         const struct row key = {id[i], NULL},
                          *found = bsearch(&key, row, (size_t)rows, sizeof key, compare_rows);
         if (!found || csv_is_missing(found->patient)) {
-            clusters = error_set(e, "%s: no patient for case %s", path, id[i]);
-            break;
+            free(place);
+            return error_set(e, "%s: no patient for case %s", path, id[i]);
         }
-        int k = 0;
-        while (k < clusters && strcmp(patient[k], found->patient)) k++;
-        if (k == clusters) patient[clusters++] = found->patient;
-        cluster[i] = k;
+        place[i] = (struct place){found->patient, i};
     }
-    free(patient);
+    qsort(place, (size_t)n, sizeof *place, compare_places);
+    for (int k = 0; k < n; k++) { /* each gets its patient's first case, */
+        const int same = k && strcmp(place[k - 1].patient, place[k].patient) == 0;
+        cluster[place[k].item] = same ? cluster[place[k - 1].item] : place[k].item;
+    }
+    for (int i = 0; i < n; i++) /* and of that the number */
+        cluster[i] = cluster[i] == i ? clusters++ : cluster[cluster[i]];
+    free(place);
     return clusters;
 }
 

@@ -29,7 +29,9 @@ static int find_columns(struct column_table *c, const struct csv *csv, int need_
         if (c->probability[c->count] < 0) break;
     }
     if (c->count > 2) return 0;
+    const int second = c->count == 2 ? c->probability[1] : -1; /* scikit-learn's two columns */
     if (csv_optional(&c->probability[0], csv, "probability", e)) return -1;
+    if (c->probability[0] < 0) c->probability[0] = second;
     c->count = c->probability[0] >= 0;
     return need_probability && !c->count ? csv_column(csv, "probability", e) : 0;
 }

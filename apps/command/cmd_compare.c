@@ -85,6 +85,8 @@ static int check_usage(const char *command, const struct compare *c, const struc
     if (tables && a->seeds == 1 && options_given(given, "level"))
         return app_usage(command,
                          "--level is for several files of each side; intervals of one area are 95 %%");
+    if (tables && a->seeds == 1 && c->patients && (other = given_among(given, resampled)))
+        return app_usage(command, "--%s is of a bootstrap of cases, and --patients leaves it out", other);
     return 0;
 }
 

@@ -74,7 +74,7 @@ void compare_say_margin(struct json *j, const struct compare *c, const struct to
 
 /* With patients and seeds as random; key of j. */
 void compare_add_seeds(struct json *j, const char *key, const struct seeds_test *t);
-void compare_add_seeds_bootstrap(struct json *j, const char *key, const struct compare *c,
+void compare_add_seeds_bootstrap(struct json *j, const char *key, const struct compare *c, int resamples,
                                  const struct seeds_bootstrap *b);
 /* Sentences, with equivalence and non-inferiority within the margin (member "seeds_margin"); lines of both on
  * the console. units: the cases, or with --patients the patients. */

@@ -378,13 +378,29 @@ static void say_infinite(struct json *j, const struct compare *c, const struct m
                 c->metric, r->infinite[0], r->infinite[1], r->finite, instead);
 }
 
+/* Wilcoxon's test is of ranks: a few large differences among many small ones of the other sign turn the mean
+ * against it. Where values are infinite the mean leaves out the largest, and says nothing of them. */
+static int is_at_odds(const struct compare *c, const struct measured *r, const struct wilcoxon *w)
+{
+    const double mean = r->difference;
+    if (r->finite < r->n || isnan(r->bca[0])) return 0;
+    return w->p < 0.05 ? r->shift.shift * mean < 0 || (w->w_plus - w->w_minus) * mean < 0
+                       : c->level >= 0.95 && (r->bca[0] > 0 || r->bca[1] < 0);
+}
+
 static void say_all(struct json *j, const struct compare *c, const struct measured *r)
 {
     const struct wilcoxon *w = c->patients ? &r->clustered : &r->wilcoxon;
     const double shift = r->shift.shift != 0 ? r->shift.shift : w->w_plus - w->w_minus;
+    const int odd = is_at_odds(c, r, w);
     say_infinite(j, c, r);
     compare_say_difference(j, c, c->metric, c->patients ? "Wilcoxon by patients," : "Wilcoxon", shift, w->p,
-                           r->n, better_of(c), &r->power);
+                           r->n, odd ? 0 : better_of(c), &r->power);
+    if (odd)
+        compare_say(j,
+                    "That is of the ranks (shift %.4g); the mean of A - B is %.4g (bootstrap, %g %% interval "
+                    "%.4g to %.4g). The two do not agree, and none of A and B is called better.",
+                    r->shift.shift, r->difference, 100 * c->level, r->bca[0], r->bca[1]);
     const int few = compare_say_few(j, c->patients ? "patient" : "case", r->units, 0, 0);
     if (r->finite == r->n) compare_say_margin(j, c, &r->tost, &r->noninferiority, few);
     if (c->arm[0].seeds == 1)
@@ -416,7 +432,7 @@ static int compare_seeds(struct json *j, const struct pairing *p, const struct v
         return error_set(e, "out of memory for %d cases", v->n);
     compare_add_seeds(j, "seeds_mixed_model", &mixed);
     compare_add_seeds(j, "seeds_obuchowski_rockette", &rockette);
-    compare_add_seeds_bootstrap(j, "seeds_bootstrap", c, &boot);
+    compare_add_seeds_bootstrap(j, "seeds_bootstrap", c, c->resamples, &boot);
     compare_report_seeds(j, c, c->metric, "mixed model", better_of(c), v->units, &mixed,
                          &boot);
     return 0;
@@ -479,6 +495,9 @@ static int compare_labels(struct measured *r, int *count, struct json *j, const 
         json_add_text(one, "name", r[n].name);
         if (!status && v.n && test_values(&r[n], &v, p, c))
             status = error_set(e, "out of memory for %d cases", v.n);
+        if (!status && !v.n)
+            console_to(stderr, "nephron: note: %s: no case has a %s in both, so that it has no row\n",
+                       r[n].name, c->metric);
         if (!status && v.n) add_measured(one, c, &r[n]);
         if (!status && v.n) raw[n] = c->patients ? r[n].clustered.p : r[n].wilcoxon.p, n++;
         free(v.room);

@@ -228,11 +228,11 @@ void compare_add_seeds(struct json *j, const char *key, const struct seeds_test 
     compare_add_range(o, "ci", t->ci);
 }
 
-void compare_add_seeds_bootstrap(struct json *j, const char *key, const struct compare *c,
+void compare_add_seeds_bootstrap(struct json *j, const char *key, const struct compare *c, int resamples,
                                  const struct seeds_bootstrap *b)
 {
     struct json *o = json_add_object(j, key);
-    json_add_int(o, "resamples", c->resamples);
+    json_add_int(o, "resamples", resamples);
     json_add_number(o, "level", c->level);
     json_add_number(o, "difference", b->difference);
     json_add_number(o, "p", b->p);

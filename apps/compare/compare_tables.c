@@ -127,8 +127,9 @@ static void take_scores(struct tables *t, const struct compare *c)
             for (int s = 0; s < t->seeds; s++) {
                 const struct score *x = scores_find(&t->file[arm][s], t->id[i]);
                 if (width == 1) t->all[arm][(size_t)s * (size_t)t->n + (size_t)i] = x->probability;
-                for (int k = 0; k < width; k++) mean[k] += (x->of ? x->of[k] : x->probability) / t->seeds;
+                for (int k = 0; k < width; k++) mean[k] += x->of ? x->of[k] : x->probability;
             }
+            for (int k = 0; k < width; k++) mean[k] /= t->seeds; /* a sixth, six times, is less than 1 */
             const struct score together = {.probability = mean[0], .of = width > 1 ? mean : NULL};
             t->right[arm][i] = scores_class(&together, t->classes, c->threshold) == t->label[i];
         }
@@ -197,6 +198,9 @@ static int compare_shares(struct json *j, const struct tables *t, const struct c
 
 /* ---- two classes ------------------------------------------------------------------------------------- */
 
+/* Each sorts the cases anew. */
+static int resamples_of_areas(const struct compare *c) { return c->resamples < 2000 ? c->resamples : 2000; }
+
 static void add_delong(struct json *j, const char *key, const struct delong *d)
 {
     struct json *o = json_add_object(j, key);
@@ -225,7 +229,7 @@ static int add_areas(struct json *j, const struct tables *t, const struct delong
         const double auc = arm ? d->auc_b : d->auc_a;
         stats_auc_interval(logit, auc, arm ? d->se_b : d->se_a, units[1], units[0], 0.95);
         if (!t->patient && stats_bootstrap_auc(percentile, bca, t->label, t->mean[arm], t->n,
-                                               c->resamples < 2000 ? c->resamples : 2000, c->seed, 0.95))
+                                               resamples_of_areas(c), c->seed, 0.95))
             return error_set(e, "out of memory for %d cases", t->n);
         struct json *o = json_add_object(j, arm ? "auc_b" : "auc_a");
         json_add_number(o, "auc", auc);
@@ -259,10 +263,10 @@ static int compare_seeds(struct json *j, const struct tables *t, const struct co
     const int *patient = t->patient;
     if (stats_seeds_auc(&r, t->label, t->all[0], t->all[1], t->seeds, t->n, patient, t->clusters) ||
         stats_seeds_bootstrap_auc(&b, t->label, t->all[0], t->all[1], t->seeds, t->n, patient, t->clusters,
-                                  c->resamples < 2000 ? c->resamples : 2000, c->seed, c->level))
+                                  resamples_of_areas(c), c->seed, c->level))
         return error_set(e, "out of memory for %d cases", t->n);
     compare_add_seeds(j, "seeds_obuchowski_rockette", &r);
-    compare_add_seeds_bootstrap(j, "seeds_bootstrap", c, &b);
+    compare_add_seeds_bootstrap(j, "seeds_bootstrap", c, resamples_of_areas(c), &b);
     compare_report_seeds(j, c, "AUC", "Obuchowski-Rockette", 1, t->clusters, &r, &b);
     return 0;
 }

@@ -54,8 +54,8 @@ static void put_other_intervals(struct text *t, const struct study *s, const str
         t, "<details><summary>The same with exact and bootstrap intervals, and a test of "
            "calibration</summary><div class=scroll><table><caption><span>AUC with BCa intervals (2000 "
            "resamples within each class), shares with Clopper and Pearson's; Hosmer-Lemeshow test, ten "
-           "groups of equal size by probability, ten degrees of freedom: a small p says that probabilities "
-           "and frequencies differ</span></caption><tr><th>arm<th>AUC (95 % "
+           "groups of equal size by probability (fewer where many are equal), as many degrees of freedom: a "
+           "small p says that probabilities and frequencies differ</span></caption><tr><th>arm<th>AUC (95 % "
            "CI)<th>accuracy<th>sensitivity<th>specificity<th>χ²<th>p\n");
     for (int a = 0; a < s->classify.arms; a++) {
         const struct arm_classes *arm = &r->arm[a];

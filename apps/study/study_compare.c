@@ -154,7 +154,10 @@ int comparison_areas(struct comparison *c, const int *label, const double *a, co
     c->n = patients;
     c->left_out = 0;
     for (int arm = 0; !status && arm < 2; arm++)
-        for (int k = 0; k < seeds * cases; k++) mean[arm][k % cases] += in[arm][k] / seeds;
+        for (int i = 0; i < cases; i++) { /* the sum first, as of the arm's own area: equal ones stay equal */
+            for (int k = 0; k < seeds; k++) mean[arm][i] += in[arm][(size_t)k * (size_t)cases + (size_t)i];
+            mean[arm][i] /= seeds;
+        }
     if (!status)
         status = stats_delong_clustered(&c->delong, label, mean[0], mean[1], cluster, cases, patients);
     if (!status)

@@ -12,7 +12,8 @@ static double *mean_classes(const struct study_task *t, int arm, int classes)
     const size_t n = (size_t)(t->tests + t->externals) * (size_t)classes;
     double *mean = calloc(n + 1, sizeof *mean);
     for (int k = 0; mean && k < t->seeds; k++)
-        for (size_t i = 0; i < n; i++) mean[i] += t->run[arm][k].of_class[i] / t->seeds;
+        for (size_t i = 0; i < n; i++) mean[i] += t->run[arm][k].of_class[i];
+    for (size_t i = 0; mean && i < n; i++) mean[i] /= t->seeds;
     return mean;
 }
 

@@ -416,7 +416,8 @@ static int classify_arm(struct arm_classes *arm, const struct study *s, const st
     for (int k = 0; k < t->validated; k++) {
         arm->validation[k] = 0;
         for (int seed = 0; seed < t->seeds; seed++)
-            arm->validation[k] += t->run[a][seed].validation[k] / t->seeds;
+            arm->validation[k] += t->run[a][seed].validation[k];
+        arm->validation[k] /= t->seeds;
     }
     arm->piped = t->run[a][0].piped != NULL;
     if (arm->piped) {

@@ -80,6 +80,9 @@ int file_check_folder_place(const char *path, struct error *e);
 int file_join(char *buf, size_t size, const char *dir, const char *name, struct error *e);
 /* The last component of path (points into it). */
 const char *file_name(const char *path);
+/* The same of a path that stands in a file, which another machine may have written: in those of Windows,
+ * which begin with a drive or a backslash or have no slash, backslashes part folders too. */
+const char *file_name_written(const char *path);
 /* The same without slashes behind it, cut to size; of . and .. the folder's own name. */
 void file_own_name(char *buf, size_t size, const char *path);
 int file_has_suffix(const char *path, const char *suffix); /* case-insensitive */

@@ -155,6 +155,14 @@ const char *file_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+const char *file_name_written(const char *path)
+{
+    const char drive = path[0] ? (char)(path[0] | 32) : 0, *slash = strrchr(path, '/');
+    const int windows = (drive >= 'a' && drive <= 'z' && path[1] == ':') || path[0] == '\\' || !slash;
+    const char *back = windows ? strrchr(path, '\\') : NULL;
+    return back && (!slash || back > slash) ? back + 1 : slash ? slash + 1 : path;
+}
+
 void file_own_name(char *buf, size_t size, const char *path)
 {
     size_t end = strlen(path), begin;

@@ -50,8 +50,9 @@ static int add_cases(struct crossval *v, const char *folder, const struct json *
                    *prediction = json_text(cases->item[i], "prediction_file", "");
         if (!*reference || !*prediction)
             return error_set(e, "%s: metric_per_case[%d] lacks reference_file or prediction_file", name, i);
-        if (file_join(p->prediction, sizeof p->prediction, folder, file_name(prediction), e)) return -1;
-        if (ref && file_join(p->reference, sizeof p->reference, ref, file_name(reference), e)) return -1;
+        if (file_join(p->prediction, sizeof p->prediction, folder, file_name_written(prediction), e) ||
+            (ref && file_join(p->reference, sizeof p->reference, ref, file_name_written(reference), e)))
+            return -1;
         if (!ref && snprintf(p->reference, sizeof p->reference, "%s", reference) >= (int)sizeof p->reference)
             return error_set(e, "%s: path is too long", name);
         if (!file_exists(p->reference))

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/base/file.h"
 #include "nn/data/labelmap.h"
 #include "nn/measure/metric.h"
 
@@ -18,7 +19,7 @@ static int case_id(char id[ID_MAX], const struct json *one, struct error *e)
 {
     const char *text = json_text(one, "case", NULL);
     const char *file = json_text(one, "prediction_file", json_text(one, "reference_file", ""));
-    if (!text) return labelmap_case_name(id, file, e);
+    if (!text) return labelmap_case_name(id, file_name_written(file), e);
     if (snprintf(id, ID_MAX, "%s", text) < ID_MAX) return 0;
     return error_set(e, "case %.40s...: the name has more than %d characters", text, ID_MAX - 1);
 }

@@ -278,7 +278,7 @@ int stats_auc_macro_difference(struct delong *d, const int *label, const double 
         d->z = d->se > 0 || isnan(d->se) ? d->difference / d->se : 0;
         d->p = stats_p_floor(2 * stats_normal_cdf(-fabs(d->z)));
         for (int k = 0; k < 2; k++) d->ci[k] = d->difference + (k ? 1 : -1) * 1.959963984540054 * d->se;
-        if (d->se == 0 && d->difference != 0) {
+        if (d->se == 0 && memcmp(a, b, (size_t)n * (size_t)classes * sizeof *a) != 0) {
             const int units = cluster ? clusters : n, of_class = units / occur;
             stats_auc_certain(d, of_class, units - of_class, of_class, units - of_class);
         }

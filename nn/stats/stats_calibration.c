@@ -32,17 +32,24 @@ int stats_hosmer_lemeshow(struct hosmer_lemeshow *r, const int *label, const dou
     for (int i = 0; i < n; i++) f[i] = (struct forecast){probability[i], i, label[i] != 0};
     qsort(f, (size_t)n, sizeof *f, compare_forecasts);
     double sum = 0;
-    for (int g = 0, i = 0; g < groups; g++) { /* the first n mod groups have one case more */
-        const int count = n / groups + (g < n % groups), end = i + count;
+    int made = 0;
+    for (int g = 0, i = 0, next = 0; g < groups; g++) { /* the first n mod groups have one case more */
+        const int first = i;
         double expected = 0, observed = 0;
-        for (; i < end; i++) expected += f[i].probability, observed += f[i].happened;
+        next += n / groups + (g < n % groups);
+        for (; i < n && (i < next || (i > first && f[i].probability == f[i - 1].probability)); i++)
+            expected += f[i].probability, observed += f[i].happened;
+        const int count = i - first;
+        if (!count) continue; /* its cases are as probable as those of the group before, and are there */
+        made++;
         const double d = observed - expected, variance = expected * (1 - expected / count);
         if (d != 0) sum += d * d / variance; /* what was certain and did not happen: infinite */
     }
     free(f);
     if (n < groups || n < STATS_LEAST_FOR_POWER) return 0;
+    r->groups = made;
     r->statistic = sum;
-    r->p = stats_p_floor(stats_chi2_upper(sum, groups));
+    r->p = stats_p_floor(stats_chi2_upper(sum, made));
     return 0;
 }
 

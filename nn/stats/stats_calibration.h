@@ -4,10 +4,12 @@
 
 struct hosmer_lemeshow {
     double statistic, p;
-    int groups; /* and degrees of freedom: the probabilities were not fitted to these cases */
+    int groups; /* that were made, and degrees of freedom: the probabilities were not fitted to these cases */
 };
 /* Hosmer, Lemeshow & Sturdivant 2013: cases in `groups` groups of equal size by rising probability, observed
- * against expected numbers. NaN with fewer cases than groups. Returns -1 when memory is out. */
+ * against expected numbers. Cases of one probability are of one group, the lower one, as in R's hoslem.test:
+ * else their order would decide; where many are equal there are fewer groups. NaN with fewer cases than
+ * groups. Returns -1 when memory is out. */
 int stats_hosmer_lemeshow(struct hosmer_lemeshow *r, const int *label, const double *probability, int n,
                           int groups);
 

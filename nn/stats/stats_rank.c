@@ -322,10 +322,10 @@ static int compare_values(const void *a, const void *b)
 }
 
 /* ways[k][s]: of the ways to choose k of the midranks, those with the (doubled) sum s; exact in double up to
- * C(50, 25) < 2^47. */
+ * C(50, 25) < 2^47, and to 1e-12 for 8 of 1000. */
 static int exact_sums(struct mann_whitney *r, const struct value *v, int n, int k, int sum)
 {
-    const int total = n * (n + 1);
+    const int total = 2 * k * n; /* no sum of k is larger */
     double *ways = calloc((size_t)(k + 1) * (size_t)(total + 1), sizeof *ways), below = 0, above = 0, all = 0;
     if (!ways) return -1;
     ways[0] = 1;
@@ -381,8 +381,9 @@ int stats_mann_whitney(struct mann_whitney *r, const double *a, int n_a, const d
     }
     if (r->n_a && r->n_b) {
         r->u = (double)sum / 2 - r->n_a * (r->n_a + 1.0) / 2;
-        if (n <= WILCOXON_EXACT_MAX) status = exact_sums(r, v, n, r->n_a, (int)sum);
-        else normal_sums(r, ties);
+        const int few = r->n_a < r->n_b ? r->n_a : r->n_b;
+        if (n > WILCOXON_EXACT_MAX && (few > MANN_WHITNEY_FEW || n > MANN_WHITNEY_MAX)) normal_sums(r, ties);
+        else status = exact_sums(r, v, n, few, few == r->n_a ? (int)sum : n * (n + 1) - (int)sum);
     }
     free(v);
     return status;

@@ -49,7 +49,9 @@ struct hodges_lehmann {
 int stats_hodges_lehmann(struct hodges_lehmann *r, const double *a, const double *b, int n, double level);
 
 /* Two independent samples (Mann & Whitney 1947): exact over the ways to divide the midranks that there are
- * (up to 50 values in all), else normal with ties and continuity corrected, as SciPy. */
+ * (up to 50 values in all, or 1000 where one sample has no more than 8: of one beyond sixty p is 2/61, and
+ * 0.094 by the normal approximation), else normal with ties and continuity corrected, as SciPy. */
+enum { MANN_WHITNEY_FEW = 8, MANN_WHITNEY_MAX = 1000 };
 struct mann_whitney {
     double u; /* pairs in which a is larger, ties counting half */
     double p;

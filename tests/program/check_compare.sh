@@ -27,6 +27,15 @@ $nephron compare "$work/c.json" "$work/c.json" >"$work/out" && grep -q "4 paired
     grep -q "left out, undefined in both: 1 (pat.4)" "$work/out"
 ok "patients pat.1 to pat.4 are four; one without a Dice is told" $?
 
+# nnU-Net writes backslashes under Windows, and both where a folder was given with slashes.
+sed 's#/x/#C:\\\\runs\\\\one\\\\#g; s#/y/#C:\\\\gt\\\\#g' "$work/c.json" >"$work/win.json"
+sed 's#/x/#d:/runs\\\\two\\\\#g; s#/y/#C:\\\\gt\\\\#g' "$work/c.json" >"$work/mixed.json"
+for other in mixed c; do
+    $nephron compare "$work/win.json" "$work/$other.json" >"$work/out" &&
+        grep -q "4 paired cases" "$work/out" && grep -q "undefined in both: 1 (pat.4)" "$work/out"
+    ok "summary.json of Windows against $other" $?
+done
+
 # ---- five equal differences cannot reach 0.05 --------------------------------------------------------------
 summary Dice c0:1 c1:1 c2:1 c3:0.5 c4:1 only_a:1 >"$work/a.json"
 summary Dice c0:0.5 c1:0.5 c2:0.5 c3:0 c4:0.5 only_b:0 >"$work/b.json"
@@ -189,6 +198,22 @@ $nephron compare "$work/a1.20.json" "$work/a1.20.json" --margin 0.05 --json "$wo
     ! grep -q "equivalent within" "$work/out"
 ok "twenty cases against themselves are not shown to be equivalent" $?
 
+# Many small gains and a few large losses: the ranks and the mean do not agree, and none is called better.
+# Shown by the ranks (three losses of 30; SciPy's wilcoxon: W 87, p 0.0020), or not (five: W 140, p 0.0577).
+for lost in 3 5; do
+    for arm in a b; do
+        summary Dice $(awk -v lost=$lost -v arm=$arm 'BEGIN { for (i = 0; i < 30; i++) printf "c%d:%.5f ", i,
+            arm == "b" ? 0.8 + i * 7 % 30 / 1500 : i < lost ? 0.05 : 0.812 + i * 7 % 30 / 1500 + i / 1e4 }') \
+            >"$work/odd_$arm.json"
+    done
+    $nephron compare "$work/odd_a.json" "$work/odd_b.json" --json "$work/j.json" >"$work/out" &&
+        [ "$(grep -c "which is better\|which is worse" "$work/out")" -eq 0 ] &&
+        grep -q "The two do not agree, and none of A and B is called better" "$work/j.json"
+    ok "ranks against the mean, $lost losses: $(grep -A 1 "^In short" "$work/out" | tail -n 1)" $?
+done
+grep -q "^- Not shown: that A and B differ in Dice (Wilcoxon p = 0.0577" "$work/out"
+ok "five losses of thirty" $?
+
 # ---- tables of probabilities -------------------------------------------------------------------------------
 table() { # shift
     awk -v shift="$1" \
@@ -211,6 +236,24 @@ $nephron compare "$work/a.csv,$work/a2.csv" "$work/b.csv,$work/b2.csv" --patient
     --json "$work/j.json" >"$work/out" && grep -q '"delong_clustered"' "$work/j.json" &&
     grep -q '"seeds_obuchowski_rockette"' "$work/j.json"
 ok "tables by patients and seeds" $?
+grep -A 1 '"seeds_bootstrap"' "$work/j.json" | grep -q '"resamples": 2000'
+ok "the areas' bootstrap says how many resamples it had" $?
+refuses 2 "--resamples is of a bootstrap of cases" $nephron compare "$work/a.csv" "$work/b.csv" --patients \
+    "$work/patients.csv" --resamples 500
+# Six seeds that all say 0.5 say 0.5, and are positive from 0.5 on as each of them is.
+for k in 1 2 3 4 5 6; do
+    sed '1!s/,[0-9.]*$/,0.5/' "$work/a.csv" | tee "$work/half_a$k.csv" >"$work/half_b$k.csv"
+done
+half() { seq -s, -f "$work/half_$1%g.csv" 6; }
+$nephron compare "$(half a)" "$(half b)" >"$work/out" && grep -q "^sensitivity  1.0000 .* 1.0000 " "$work/out"
+ok "six seeds at the threshold: $(grep "^sensitivity" "$work/out")" $?
+# The two columns of scikit-learn's predict_proba; what is called probability goes before them.
+awk -F, 'NR == 1 { print "case,label,probability_0,probability_1" }
+    NR > 1 { printf "%s,%s,%.6f,%s\n", $1, $2, 1 - $3, $3 }' "$work/a.csv" >"$work/columns.csv"
+$nephron evaluate "$work/a.csv" "$work/columns.csv" --json "$work/j2.json" --quiet &&
+    $nephron evaluate "$work/a.csv" "$work/a.csv" --json "$work/j1.json" --quiet &&
+    cmp "$work/j1.json" "$work/j2.json"
+ok "probability_0 and probability_1 of two classes" $?
 $nephron compare "$work/a.csv" "$work/b.csv" --unpaired --json "$work/j.json" >/dev/null &&
     grep -q '"delong_unpaired"' "$work/j.json"
 ok "tables --unpaired" $?
@@ -268,6 +311,14 @@ $nephron compare "$work/m.csv" "$work/n.csv" --json "$work/j.json" >/dev/null &&
     grep -q '"one_versus_rest"' "$work/j.json" && grep -q '"macro_auc"' "$work/j.json" &&
     ! grep -q '"threshold"' "$work/j.json"
 ok "three classes" $?
+# Two that are perfect and not the same: the interval of the difference is no point, as of two classes.
+for f in m n; do
+    awk -F, -v OFS=, -v high=$([ $f = m ] && echo 0.8 || echo 0.6) 'NR > 1 { for (k = 0; k < 3; k++)
+        $(3 + k) = k == $2 ? high : (1 - high) / 2 } { print }' "$work/$f.csv" >"$work/sure_$f.csv"
+done
+$nephron compare "$work/sure_m.csv" "$work/sure_n.csv" >"$work/out" &&
+    grep -q "^macro AUC .* A - B  0.0000, 95 % interval -0.1[0-9]* to 0.1[0-9]*, .*p = 1.000" "$work/out"
+ok "two perfect tables of three classes: $(grep "^macro AUC .*A - B" "$work/out")" $?
 refuses 1 "has 3 classes, .*a.csv 2" $nephron compare "$work/m.csv" "$work/a.csv"
 refuses 1 "has 3 classes; --margin is for two" $nephron compare "$work/m.csv" "$work/n.csv" --margin 0.1
 # Every case four times under one patient is no more than once; four patients of it are.
@@ -338,6 +389,13 @@ $nephron evaluate "$work/a.csv" "$work/a.csv" --validation "$work/validation.csv
     grep -q "^recalibrated on validation" "$work/out" &&
     grep -q "intervals: Wilson, which count cases; Youden" "$work/out"
 ok "evaluate: recalibration, operating points, prior, patients" $?
+# Names say nothing of calibration: one probability that is right, with the classes apart by name and not.
+for name in "i % 2" 0; do
+    awk "BEGIN { print \"case,label,probability\"; for (i = 0; i < 40; i++)
+        printf \"%d_%02d,%d,0.5\n\", $name, i, i % 2 }" >"$work/named.csv"
+    $nephron evaluate "$work/named.csv" "$work/named.csv" | grep -q "^as given .* 1.000$"
+    ok "Hosmer-Lemeshow of equal probabilities, named by $name" $?
+done
 refuses 1 "case p.0 is in .* too" $nephron evaluate "$work/a.csv" "$work/a.csv" --validation "$work/b.csv"
 refuses 2 "go together" $nephron evaluate "$work/a.csv" "$work/a.csv" --prior-to 0.5
 refuses 2 "--patients is for two tables" $nephron evaluate tests/data/hippocampus/labelsTr \
@@ -390,6 +448,9 @@ $nephron compare "$work/a.json" "$work/b.json" --json "$work/j.json" >"$work/out
 grep -q '^head  ' "$work/out" && grep -q '^whole  ' "$work/out" && grep -q '"name": "tail"' "$work/j.json"
 ok "names of labels and regions" $?
 holds "another name" "label 2 is 'tail' in $work/a.json and 'body' in $work/b.json" "$work/err"
+sed 's/"tail": 2/"tail": 3/; s/"2": {"Dice": 0.[16]}/"3": {"Dice": NaN}/g' "$work/a.json" >"$work/d.json"
+$nephron compare "$work/d.json" "$work/d.json" >"$work/out" 2>"$work/err"
+holds "a label without a value" "tail: no case has a Dice in both" "$work/err"
 $nephron compare "$work/a.json" "$work/c.json" --quiet 2>"$work/err"
 holds "a label that is not everywhere" "label 2 of $work/a.json is not in every case" "$work/err"
 

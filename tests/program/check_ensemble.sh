@@ -52,6 +52,15 @@ refuses 1 "swapped/dataset.json: label Anterior is 2" $nephron best "$work/r4" "
 [ ! -e "$work/x" ] && [ ! -e "$work/no.json" ]
 ok "nothing is written of what is refused" $?
 rm -r "$work/few" "$work/twice" "$work/swapped"
+# A run that nnU-Net trained under Windows.
+cp -r "$work/r6" "$work/windows"
+sed 's#\("[a-z]*_file": "\).*/#\1C:\\\\runs\\\\#' "$work/r6/fold_0/validation/summary.json" \
+    >"$work/windows/fold_0/validation/summary.json"
+grep -q '_file": "C:' "$work/windows/fold_0/validation/summary.json" &&
+    $nephron best "$work/windows" -o "$work/w" --no-ensembles --ref $data/labelsTr >"$work/table3" &&
+    [ "$(grep -c "^[0-9.]*  *$held cases" "$work/table3")" -eq 1 ]
+ok "best of a run whose summary.json has backslashes" $?
+rm -r "$work/windows" "$work/w"
 
 mkdir "$work/images"
 cp $root/tests/data/hippocampus/imagesTr/hippocampus_00[13]_0000.nii.gz "$work/images"

@@ -60,6 +60,16 @@ static void check_mann_whitney(void)
         free(a);
         free(b);
     }
+    /* A few against many, by SciPy's method="exact". */
+    enum { MANY = 200 };
+    const double one[1] = {100}, eight[8] = {3.5, 180.5, 190.5, 150.5, 199.5, 120.5, 170.5, 160.5};
+    double many[MANY];
+    struct mann_whitney r, back;
+    for (int i = 0; i < MANY; i++) many[i] = i;
+    CHECK(stats_mann_whitney(&r, one, 1, many, 60) == 0 && r.exact && fabs(61 * r.p - 2) < 1e-9, "p %g", r.p);
+    CHECK(stats_mann_whitney(&r, eight, 8, many, MANY) == 0 && r.exact &&
+              stats_mann_whitney(&back, many, MANY, eight, 8) == 0 && back.p == r.p, "eight: %g", r.p);
+    CHECK_RELATIVE(r.p, 0.02096390116301757, 1e-10, "eight and two hundred");
 }
 
 static void check_clustered_wilcoxon(void)

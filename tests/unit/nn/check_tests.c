@@ -287,6 +287,24 @@ static void check_calibration(void)
           "certain and wrong");
     CHECK(stats_hosmer_lemeshow(&r, label, right, N - 1, 2) == 0 && isnan(r.statistic) && isnan(r.p),
           "calibration of too few cases");
+    /* Two probabilities of twenty cases each, 7 and 11 positive, in whatever order: two groups, as R's
+     * hoslem.test makes them, (7 - 4)^2 / 3.2 + (11 - 12)^2 / 4.8, and p = exp(-half of it). */
+    for (int order = 0; order < 2; order++) {
+        int of[2 * N];
+        double p[2 * N];
+        for (int i = 0; i < 2 * N; i++) {
+            const int positives = i < N ? 7 : 11, place = i % N;
+            of[i] = order ? place >= N - positives : place < positives;
+            p[i] = i < N ? 0.2 : 0.6;
+        }
+        CHECK(stats_hosmer_lemeshow(&r, of, p, 2 * N, 10) == 0 && r.groups == 2, "%d groups of two values",
+              r.groups);
+        CHECK_RELATIVE(r.statistic, 145.0 / 48, 1e-12, "ties in order %d", order);
+        CHECK_RELATIVE(r.p, 0.2208179513087787, 1e-9, "p of ties in order %d", order);
+        for (int i = 0; i < 2 * N; i++) of[i] = order ? i % 2 : i < N, p[i] = 0.5;
+        CHECK(stats_hosmer_lemeshow(&r, of, p, 2 * N, 10) == 0 && r.groups == 1 && r.p == 1,
+              "one probability that is right, in order %d: p %g", order, r.p);
+    }
     CHECK(stats_chi2_upper(0, 3) == 1 && stats_chi2_upper(INFINITY, 3) == 0 && isnan(stats_chi2_upper(1, 0)),
           "ends of chi-squared");
 }

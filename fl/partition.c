@@ -28,28 +28,31 @@ struct draw {
 
 /* ---- random shares ------------------------------------------------------------------------------------- */
 
-/* Marsaglia and Tsang, ACM TOMS 2000; below 1 by the power of a uniform number. */
-static double draw_gamma(struct rng *rng, double alpha)
+/* Logarithm of a gamma variate: Marsaglia and Tsang, ACM TOMS 2000; below 1 by the power of a uniform number,
+ * which for a small alpha is less than any double. */
+static double draw_log_gamma(struct rng *rng, double alpha)
 {
     if (alpha < 1) {
         double u = rng_double(rng);
-        return draw_gamma(rng, alpha + 1) * vmath_exp_d(vmath_log_d(u > 0 ? u : 1e-300) / alpha);
+        return draw_log_gamma(rng, alpha + 1) + fmax(vmath_log_d(u > 0 ? u : 1e-300) / alpha, -1e300);
     }
     double d = alpha - 1.0 / 3, c = 1 / sqrt(9 * d);
     for (;;) {
         double x = (double)rng_normal(rng), v = 1 + c * x, u = rng_double(rng);
         v = v * v * v;
-        if (v > 0 && u > 0 && vmath_log_d(u) < 0.5 * x * x + d - d * v + d * vmath_log_d(v)) return d * v;
+        if (v > 0 && u > 0 && vmath_log_d(u) < 0.5 * x * x + d - d * v + d * vmath_log_d(v))
+            return vmath_log_d(d * v);
     }
 }
 
-/* Shares of the sites that sum to 1. */
+/* Shares of the sites that sum to 1; the largest is there however small alpha is. */
 static void draw_shares(double *share, int sites, double alpha, uint64_t seed, int stratum)
 {
     struct rng rng = rng_stream(seed, 1, (uint64_t)stratum, RNG_SPLIT);
-    double sum = 0;
-    for (int k = 0; k < sites; k++) sum += share[k] = draw_gamma(&rng, alpha);
-    for (int k = 0; k < sites; k++) share[k] = sum > 0 ? share[k] / sum : 1.0 / sites;
+    double sum = 0, most = -INFINITY;
+    for (int k = 0; k < sites; k++) most = fmax(most, share[k] = draw_log_gamma(&rng, alpha));
+    for (int k = 0; k < sites; k++) sum += share[k] = vmath_exp_d(share[k] - most);
+    for (int k = 0; k < sites; k++) share[k] /= sum;
 }
 
 /* ---- patients ------------------------------------------------------------------------------------------ */

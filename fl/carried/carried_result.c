@@ -53,6 +53,15 @@ struct evaluation {
     double metric, loss;
 };
 
+/* AUC of cases of one class is NaN. */
+static int take_metric(double *metric, const struct json *j, const char *path, struct error *e)
+{
+    const struct json *m = json_get(j, "metric");
+    *metric = NAN;
+    if (m && m->type == JSON_DOUBLE && isnan(m->number)) return 0;
+    return take_number(metric, j, "metric", 0, 1, path, e);
+}
+
 /* What a site's file says of the weights whose message has the hash `base`. */
 static int take_evaluation(struct evaluation *v, const struct json *j, const char *path, const char *base,
                            struct error *e)
@@ -65,7 +74,7 @@ static int take_evaluation(struct evaluation *v, const struct json *j, const cha
         return error_set(e, "%s: is the evaluation of other weights", path);
     v->loss = json_number(j, "loss", NAN);
     return take_integer(&v->cases, j, "validation_cases", 1, INT32_MAX, path, e) ||
-                   take_number(&v->metric, j, "metric", 0, 1, path, e)
+                   take_metric(&v->metric, j, path, e)
                ? -1
                : 0;
 }
@@ -87,9 +96,12 @@ static void put_evaluation(struct evaluations *all, const char *path)
     struct json *j = json_read(path, &why);
     if (j && take_evaluation(&v, j, path, all->base, &why) == 0) {
         csv_quote(name, sizeof name, json_text(j, "site", ""));
-        file_printf(all->f, "%s,%.0f,%.6f,%.6f\n", name, (double)v.cases, v.metric, v.loss);
-        all->sum += (double)v.cases * v.metric;
-        all->cases += (double)v.cases;
+        file_printf(all->f, "%s,%.0f,", name, (double)v.cases);
+        if (isfinite(v.metric)) file_printf(all->f, "%.6f", v.metric);
+        file_printf(all->f, ",");
+        if (isfinite(v.loss)) file_printf(all->f, "%.6f", v.loss);
+        file_printf(all->f, "\n");
+        if (isfinite(v.metric)) all->sum += (double)v.cases * v.metric, all->cases += (double)v.cases;
     } else if (all->left_out++ == 0) {
         const char *text = strstr(why.text, file_name(path));
         snprintf(all->why, sizeof all->why, "%.150s", text ? text : why.text);

@@ -39,7 +39,8 @@ static int aggregate(float *out, struct aggregation *a, struct error *e)
     (void)e;
     for (int k = 0; k < a->updates; k++) {
         const struct contribution *c = &a->update[k];
-        h += q * loss_power(c, q - 1) * (lipschitz * lipschitz * c->distance2) + lipschitz * loss_power(c, q);
+        h += lipschitz * loss_power(c, q);
+        if (q > 0) h += q * loss_power(c, q - 1) * (lipschitz * lipschitz * c->distance2); /* NaN if masked */
     }
     double factor = total / h;
     strategy_each(a, out, total, &factor, move);

@@ -466,6 +466,14 @@ ok "rounds of classification" $bad
 gives 0 "after 2 of 2" $nephron federate --as result -o CL clrun
 [ "$(wc -l <clrun/fold_0/evaluation.csv)" -eq 4 ] && grep -q '^0,global,60,[0-9.]*,[0-9.]*,' CL/rounds.csv
 ok "evaluation at the sites" $?
+# Cases of one class have no AUC: what was measured stands there all the same, as in the simulation's tables.
+cp -r CL oneclass && sed -i 's/"metric": *[0-9.e-]*/"metric": NaN/' oneclass/round_0002/S1.json
+$nephron federate --as result -o oneclass onerun >told
+ok "result with an evaluation of one class" $?
+! grep -q "left out" told && grep -q '^S1,10,,[0-9.]*$' onerun/fold_0/evaluation.csv &&
+    [ "$(grep '^S0' onerun/fold_0/evaluation.csv | cut -d, -f2,3)" = \
+        "$(grep '^global' onerun/fold_0/evaluation.csv | cut -d, -f2,3)" ]
+ok "an evaluation of one class: $(cat told onerun/fold_0/evaluation.csv)" $?
 
 # ---- gradients of single cases -----------------------------------------------------------------------------
 of_cases="--rounds 1 --depth 10 --base 4 --batch 8 --crop 8,8,8 --dp sgd --dp-noise 1"

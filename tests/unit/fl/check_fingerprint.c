@@ -193,6 +193,14 @@ static double spread(const double *v, int n)
     return high - low;
 }
 
+/* Of sites that were filled with one case each, all but as many are at one. */
+static int at_one(const double *n, int sites)
+{
+    double all = 0, most = 0;
+    for (int k = 0; k < sites; k++) all += n[k], most = fmax(most, n[k]);
+    return most >= all - sites;
+}
+
 static void check_partitions(void)
 {
     enum { SITES = 5 };
@@ -222,6 +230,22 @@ static void check_partitions(void)
     CHECK(skew[2] > 3 * skew[1] && skew[1] < 0.25,
           "class skew: stratified %.3f, alpha 100 %.3f, alpha 0.2 %.3f", skew[0], skew[1], skew[2]);
     CHECK(sizes[0] <= 2 && sizes[3] > 100, "sizes differ by %d, with quantity:0.5 by %d", sizes[0], sizes[3]);
+    /* numpy's dirichlet([1e-9] * 5) has one share of 1: of each class, or of all. */
+    static const char *const extreme[] = {"dirichlet:1e-9", "quantity:1e-9"};
+    for (size_t k = 0; k < sizeof extreme / sizeof *extreme; k++)
+        for (uint64_t seed = 1; seed < 4; seed++) {
+            struct sites one;
+            double class[2][SITES];
+            CHECK(partition_draw(&one, extreme[k], SITES, role, &d, NULL, seed, &e) == 0, "%s", e.text);
+            describe(share, count, &one, &d, role);
+            for (int i = 0; i < SITES; i++) {
+                class[1][i] = share[i] * count[i];
+                class[0][i] = count[i] - class[1][i];
+            }
+            CHECK(at_one(class[0], SITES) && at_one(class[1], SITES), "%s, seed %d: a class is shared out",
+                  extreme[k], (int)seed);
+            sites_free(&one);
+        }
     static const char *const bad[] = {
         "dirichlet", "dirichlet:0", "dirichlet:-1", "dirichlet:x", "stratified:1", "skewed", ""};
     struct sites s;

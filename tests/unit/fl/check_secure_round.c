@@ -122,6 +122,14 @@ static void check_strategies(const struct train_options *o, const struct model *
         if (!status) compare(start, &f, SECURE_RANGE, 0, getenv("CHECK_ALL") != NULL);
     }
     CHECK(count == (int)(sizeof refused / sizeof *refused), "%d strategies refused", count);
+    /* q-FedAvg that counts every site the same can be masked; of its updates no distance is known. */
+    struct agreement f = agreement_default(o, NULL, SITES);
+    f.strategy = strategy_find("qfedavg");
+    f.option[0] = 0, f.option[1] = 1;
+    f.secure_range = 8;
+    struct error e = {""};
+    CHECK(secure_check(&f, &e) == 0, "qfedavg, q 0: %s", e.text);
+    compare(start, &f, SECURE_RANGE, 0, 0);
 }
 
 static void check_terms(const struct train_options *o)

@@ -25,7 +25,7 @@ enum { GRID_WARNINGS_MOST = 10 };
 #define OPTION_STRICT(variable)                                                                              \
     {                                                                                                        \
         "strict", 0, OPTION_FLAG, &(variable), NULL,                                                         \
-            "another origin or direction of channels or label map is an error, no warning", 0, 0, 0          \
+            "warnings of the data, as of another origin or direction, are errors", 0, 0, 0                   \
     }
 
 #define GRID_WARNINGS_NONE {.lock = PTHREAD_MUTEX_INITIALIZER}

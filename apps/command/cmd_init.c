@@ -26,17 +26,25 @@ struct init {
 
 /* ---- names --------------------------------------------------------------------------------------------- */
 
+/* A label map with the largest value: it may be the one that is wrong. */
+static const char *largest_in(const struct found *w)
+{
+    return w->item[w->first_with[w->values - 1]].label;
+}
+
 /* Every value up to the largest has to occur: nnU-Net's rule, which a network's outputs rest on. */
 static int check_values(const struct found *w, struct error *e)
 {
+    const int last = w->values - 1;
     if (w->labels[0] && w->values < 2 && !w->classify)
         return error_set(e, "%s: every label map is background alone", w->labels);
     for (int v = 1; v < w->values; v++)
         if (!w->seen_in[v])
             return error_set(e,
-                             "%s: no label map holds the value %d, but some hold %d: values are consecutive "
-                             "from 0; name them with --labels if %d is a structure that happens to be absent",
-                             w->labels, v, w->values - 1, v);
+                             "%s: holds the value %d, as %d of %d cases do, but no label map holds %d: "
+                             "values are consecutive from 0; name them with --labels if %d is a structure "
+                             "that happens to be absent",
+                             largest_in(w), last, w->seen_in[last], w->cases, v, v);
     return 0;
 }
 
@@ -80,9 +88,12 @@ static int take_names(struct init *w, int old, struct error *e)
         if (k < n && strcmp(w->label_name[k], "ignore") == 0)
             return error_set(e, "--labels: 'ignore' is the highest value, so it comes last");
     }
-    if (n + 1 < w->found.values)
-        return error_set(e, "--labels names %d beside the background, the label maps hold values up to %d", n,
-                         w->found.values - 1);
+    const int last = w->found.values - 1;
+    if (n < last)
+        return error_set(e,
+                         "--labels names %d beside the background, but %s holds the value %d, as %d of %d "
+                         "cases do",
+                         n, largest_in(&w->found), last, w->found.seen_in[last], w->found.cases);
     w->found.values = n + 1;
     return 0;
 }
@@ -133,9 +144,10 @@ static int take_channels(struct init *w, const struct dataset *d, const char *pa
 
 static int take_labels(struct init *w, const struct dataset *d, const char *path, struct error *e)
 {
-    if (d->labels < w->found.values)
-        return error_set(e, "%s: names %d labels, the label maps hold values up to %d", path, d->labels,
-                         w->found.values - 1);
+    const int last = w->found.values - 1;
+    if (d->labels <= last)
+        return error_set(e, "%s: names %d labels, but %s holds the value %d, as %d of %d cases do", path,
+                         d->labels, largest_in(&w->found), last, w->found.seen_in[last], w->found.cases);
     for (int v = 0; v < d->labels; v++) snprintf(w->label_name[v], 64, "%s", d->label_name[v]);
     w->found.values = d->labels;
     return 0;

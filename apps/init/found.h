@@ -29,6 +29,7 @@ struct found {
     struct found_case *item;
     int cases, channels, values;
     int seen_in[LABELS_MAX];         /* cases in which a label value occurs */
+    int first_with[LABELS_MAX];      /* the first of them */
     double spacing[2][3], size[2][3]; /* least and largest along x, y, z */
 };
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/console.h"
 #include "apps/init/found.h"
 #include "io/base/file.h"
 #include "io/formats/image_formats.h"
@@ -162,9 +163,31 @@ static int find_label(struct found *w, struct found_case *c, struct error *e)
     if (found && tail) w->plain = 0;
     if (found || w->classify) return 0;
     return error_set(e,
-                     "case %s: no label map %s/%s%s (nor %s_seg%s and the like); images of unlabelled cases "
-                     "belong into imagesTs",
+                     "case %s: no label map %s/%s%s (nor %s_seg%s and the like): a label map is called as "
+                     "its image is; images of unlabelled cases belong into imagesTs",
                      c->id, w->labels, c->id, w->ending, c->id, w->ending);
+}
+
+/* Label maps that no case takes, as train tells them: an image that is missing, or is called otherwise. */
+static int tell_unused(const struct found *w, struct error *e)
+{
+    struct file_list list;
+    struct error text;
+    int unused = 0, first = 0, next = 0;
+    if (!w->labels[0]) return 0;
+    if (file_list(w->labels, &list, e)) return -1;
+    for (int i = 0; i < list.count; i++) {
+        int used = !volume_suffix(list.name[i]);
+        for (int k = 0; !used && k < w->cases; k++, next = (next + 1) % w->cases) /* nearly the same order */
+            used = strcmp(file_name(w->item[next].label), list.name[i]) == 0;
+        if (!used && unused++ == 0) first = i;
+    }
+    error_set(&text, "%s: %d label map%s no image in %s, the first is %s", w->labels, unused,
+              unused == 1 ? " has" : "s have", w->images, unused ? list.name[first] : "");
+    file_list_free(&list);
+    if (unused && w->grids.strict) return error_set(e, "%s", text.text);
+    if (unused) console_to(stderr, "nephron: warning: %s\n", text.text);
+    return 0;
 }
 
 int found_cases(struct found *w, struct error *e)
@@ -178,6 +201,7 @@ int found_cases(struct found *w, struct error *e)
         status = error_set(e, "%s: out of memory for %d files", w->images, list.count);
     for (int i = 0; !status && i < list.count; i++) status = take_image(w, list.name[i], e);
     for (int i = 0; !status && i < w->cases; i++) status = find_label(w, &w->item[i], e);
+    if (!status) status = tell_unused(w, e);
     if (!status && !w->digits && w->classify && !w->labels[0])
         w->plain = 0; /* nothing would say that they lack _0000 */
     file_list_free(&list);

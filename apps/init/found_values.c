@@ -61,7 +61,7 @@ static int look_at_case(struct found *w, int i, uint8_t *seen, struct error *e)
         for (int value = 0; !status && value < LABEL_VALUES; value++) {
             if (!seen[value]) continue;
             if (value >= LABELS_MAX) status = refuse_value(c->label, seen, value, e);
-            else w->seen_in[value]++;
+            else if (!w->seen_in[value]++) w->first_with[value] = i;
             if (!status && value >= w->values) w->values = value + 1;
         }
     }

@@ -26,6 +26,9 @@ says "the background" "from 1 on" "$nephron" init one --overwrite --labels backg
 says "ignore before" "it comes last" "$nephron" init one --overwrite --labels ignore,a
 says "another number of channels" "--channels names 2" "$nephron" init one --overwrite --channels T2,T1
 says "no folder" "no such folder" "$nephron" init nowhere
+mkdir undescribed
+says "no dataset.json" 'undescribed/dataset.json: no such file; `nephron init` writes it' \
+    "$nephron" plan undescribed
 # What an older dataset.json says stays where no option says otherwise; what init does not write is not lost.
 cp -r one old
 cat >old/dataset.json <<EOF
@@ -108,6 +111,23 @@ check "nothing else is laid out" test "$(find late)" = "$(printf 'late\nlate/cli
 same "it is replaced" taken/imagesTr/${first}_0000.nii.gz one/imagesTr/${first}_0000.nii.gz
 rm "own/masks/${first}_seg.nii.gz"
 says "a missing label map" "case $first: no label map" "$nephron" init own -o laid2
+
+# One wrong voxel in one of the label maps, and a label map whose image is missing: the file is named.
+cp -r one slip && gzip -dc "one/labelsTr/$first.nii.gz" >slip.nii
+printf '\007' | dd of=slip.nii bs=1 seek=352 conv=notrunc 2>/dev/null
+gzip -c slip.nii >"slip/labelsTr/$first.nii.gz"
+wrong="slip/labelsTr/$first.nii.gz holds the value 7, as 1 of 4 cases do"
+says "a value by mistake" "beside the background, but $wrong" "$nephron" init slip --overwrite \
+    --labels anterior,posterior
+says "beside an older dataset.json" "names 3 labels, but $wrong" "$nephron" init slip --overwrite
+rm slip/dataset.json
+says "without names" "$first.nii.gz: holds the value 7, as 1 of 4 cases do, but no label map holds 3" \
+    "$nephron" init slip
+cp "one/labelsTr/$first.nii.gz" slip/labelsTr && rm "slip/imagesTr/${first}_0000.nii.gz"
+wrong="slip/labelsTr: 1 label map has no image in slip/imagesTr, the first is $first.nii.gz"
+check "a label map that no image has" "$nephron" init slip
+holds "is told" "$wrong" err
+says "and refused with --strict" "$wrong" "$nephron" init slip --overwrite --strict
 
 # A mask of 0 and 255, and a folder a case: said in words that help.
 mkdir -p grey/images grey/masks nested/case

@@ -12,6 +12,7 @@
 #include "fl/fingerprint/site_fingerprint.h"
 #include "fl/partition.h"
 #include "io/base/file.h"
+#include "io/base/sha256.h"
 #include "nn/data/roles.h"
 #include "nn/folder/pretrained.h"
 #include "nn/planner/plans_json.h"
@@ -313,8 +314,7 @@ static int began_with(const struct training *t, const char *word)
     return found;
 }
 
-/* Whether the file holds the plan of the run. */
-static int same_plan(const struct training *t, const char *path)
+int training_same_plan(const struct training *t, const char *path)
 {
     struct error ignored;
     struct json *j = json_read(path, &ignored);
@@ -330,7 +330,7 @@ int training_check_resumed(const struct training *t, struct error *e)
     if (!a->resume || !folder_has_checkpoint(t->fold_path)) return 0;
     if (a->pretrained && !began_with(t, a->pretrained))
         return error_set(e, "--pretrained %s: %s %s", a->pretrained, t->fold_path, way);
-    if (a->plans_file && t->plan && !began_with(t, a->plans_file) && !same_plan(t, a->plans_file))
+    if (a->plans_file && t->plan && !began_with(t, a->plans_file) && !training_same_plan(t, a->plans_file))
         return error_set(e, "--plans %s: %s %s", a->plans_file, t->fold_path, way);
     return 0;
 }
@@ -402,6 +402,30 @@ int training_load(struct training *t, struct error *e)
     if (!status && t->train.store.cases == 0)
         return error_set(e, "%s: fold %s leaves no training case", t->args.data, t->args.fold);
     return status;
+}
+
+static void hash_piece(void *sha256, const void *data, size_t size)
+{
+    sha256_update(sha256, data, size);
+}
+
+int training_hash_inputs(struct training *t, struct error *e)
+{
+    const struct learner_data *const part[2] = {&t->train, &t->validation};
+    struct sha256 s;
+    unsigned char digest[32];
+    t->inputs_hash[0] = 0;
+    if (!t->reading.previous && !t->train.covariates) return 0;
+    sha256_init(&s);
+    for (int i = 0; t->reading.previous && i < t->dataset.cases; i++)
+        if (t->role[i] && file_pieces(t->reading.previous[i], hash_piece, &s, e)) return -1;
+    for (int k = 0; k < 2; k++)
+        if (part[k]->covariate)
+            sha256_update(&s, part[k]->covariate,
+                          (size_t)part[k]->store.cases * (size_t)part[k]->covariates * sizeof(float));
+    sha256_final(&s, digest);
+    for (int i = 0; i < 32; i++) snprintf(t->inputs_hash + 2 * i, 3, "%02x", digest[i]);
+    return 0;
 }
 
 int training_pretrained(struct model *m, const struct train_options *o, const struct plan *p,

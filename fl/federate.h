@@ -55,6 +55,7 @@ struct federate_options {
     struct pool *pool;
     const char *folder;    /* NULL: nothing is written */
     const char *data_hash; /* of the dataset: compared at resume; NULL: not */
+    const char *inputs_hash; /* of what is read beside it; NULL: nothing is */
     int resume;            /* continue from folder/checkpoint_latest.safetensors where it exists */
     int write_rounds;      /* rounds.csv with a row for each site */
     int checkpoint_every;  /* rounds between checkpoint_latest; the last round always */
@@ -69,6 +70,9 @@ struct federate_events {
     /* Once, when it is certain that the run goes on: the folder is ours, and what is resumed fits. -1 ends
      * it. May be NULL. */
     int (*begins)(void *arg, struct error *e);
+    /* Before checkpoint_final is written: what was measured of an earlier one means nothing from now on. -1
+     * ends the run. May be NULL. */
+    int (*final)(void *arg, struct error *e);
     void (*round_done)(void *arg, const struct round_record *global, int rounds); /* may be NULL */
     void (*site_done)(void *arg, const struct round_record *site,
                       const char *name); /* before round_done; may be NULL */

@@ -120,6 +120,7 @@ static struct json *describe(const struct simulation *s)
     json_add(j, "federation", federation);
     json_add(j, "sites", sites_json(s));
     if (s->o->data_hash) json_add_text(j, "data_sha256", s->o->data_hash);
+    if (s->o->inputs_hash) json_add_text(j, "inputs_sha256", s->o->inputs_hash);
     json_add(j, "history", history_json(&s->history));
     return j;
 }
@@ -180,36 +181,62 @@ int run_files_stop(struct simulation *s, struct error *e)
     return 0;
 }
 
+static int write_final(struct simulation *s, struct error *e)
+{
+    if (s->events && s->events->final && s->events->final(s->events->arg, e)) return -1;
+    return write_checkpoint(s, final_name, 0, e);
+}
+
 int run_files_write(struct simulation *s, int last, struct error *e)
 {
     if (write_tables(s, e)) return -1;
     if (s->best_round == s->task.round && write_checkpoint(s, "checkpoint_best.safetensors", 0, e)) return -1;
     if (!last && s->server.round % s->o->checkpoint_every) return 0;
-    if (last && write_checkpoint(s, final_name, 0, e)) return -1;
+    if (last && write_final(s, e)) return -1;
     return write_latest(s, e);
 }
 
+/* One of fewer rounds is of a shorter training, where patience ends at once what was resumed to be longer. */
 int run_files_final(struct simulation *s, struct error *e)
 {
     char path[1300];
+    struct json *state = NULL;
+    struct error ignored;
     if (file_join(path, sizeof path, s->o->folder, final_name, e)) return -1;
-    return file_exists(path) ? 0 : write_checkpoint(s, final_name, 0, e);
+    const int whole = file_exists(path) && checkpoint_state(path, &state, &ignored) == 0 &&
+                      json_integer(state, "rounds_done", 0) == s->server.round;
+    json_free(state);
+    return whole ? 0 : write_final(s, e);
 }
 
 /* ---- resuming ------------------------------------------------------------------------------------------ */
 
+/* Adds the member to the message where the two differ in it. Returns the mark before the next one. */
+static const char *tell_other(const char *mark, const struct json *theirs, const struct json *mine,
+                              const struct json *member, struct error *e)
+{
+    const struct json *a = json_get(theirs, member->key), *b = json_get(mine, member->key);
+    const size_t n = strlen(e->text);
+    if (json_same(a, b)) return mark;
+    char *one = a ? json_format(a, 0) : NULL, *other = b ? json_format(b, 0) : NULL;
+    snprintf(e->text + n, sizeof e->text - n, "%s %.40s %.200s, asked for %.200s", mark, member->key,
+             one ? one : "none", other ? other : "none");
+    free(one);
+    free(other);
+    return ",";
+}
+
 static int same_json(const char *path, const char *what, const struct json *theirs, struct json *mine,
                      struct error *e)
 {
-    char *ours = json_format(mine, 0), *other = theirs ? json_format(theirs, 0) : NULL;
-    int same = ours && other && strcmp(ours, other) == 0;
-    if (!same)
-        error_set(e, "%s: was trained with other %s: %.400s, asked for %.400s", path, what,
-                  other ? other : "none", ours ? ours : "?");
-    free(ours);
-    free(other);
+    const int status =
+        json_same(theirs, mine) ? 0 : error_set(e, "%s: was trained with other %s", path, what);
+    const char *mark = ":";
+    for (int k = 0; status && k < mine->count; k++) mark = tell_other(mark, theirs, mine, mine->item[k], e);
+    for (int k = 0; status && theirs && theirs->type == JSON_OBJECT && k < theirs->count; k++)
+        if (!json_get(mine, theirs->item[k]->key)) mark = tell_other(mark, theirs, mine, theirs->item[k], e);
     json_free(mine);
-    return same ? 0 : -1;
+    return status;
 }
 
 /* The same names with the same cases, in the same order. */
@@ -259,6 +286,9 @@ static int same_run(const char *path, const struct json *state, const struct sim
     if (s->o->data_hash && (!data || strcmp(data, s->o->data_hash) != 0))
         return error_set(e, "%s: the data have changed: SHA-256 %.16s, when it began %.16s", path,
                          s->o->data_hash, data ? data : "unknown");
+    const char *inputs = json_text(state, "inputs_sha256", NULL); /* older checkpoints have none */
+    if (inputs && s->o->inputs_hash && strcmp(inputs, s->o->inputs_hash) != 0)
+        return error_set(e, "%s: label maps of the previous stage or covariates have changed", path);
     return same_sites(path, json_get(state, "sites"), s, e);
 }
 

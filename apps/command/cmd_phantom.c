@@ -10,6 +10,7 @@
 #include "apps/phantom/render.h"
 #include "apps/base/progress.h"
 #include "io/base/file.h"
+#include "io/base/lock.h"
 #include "io/image/voxels.h"
 #include "io/base/json.h"
 #include "tensor/base/pool.h"
@@ -377,13 +378,19 @@ static int clear_folder(const char *folder, int stopped, struct error *e)
     return status;
 }
 
+static int dataset_is_there(const struct work *w, struct error *e)
+{
+    char path[1024];
+    if (file_join(path, sizeof path, w->out, "dataset.json", e)) return -1;
+    return file_exists(path)
+               ? error_set(e, "%s: there is a dataset already; remove it or choose another folder", path)
+               : 0;
+}
+
 static int make_folders(const struct work *w, struct error *e)
 {
     static const char *const folder[] = {"imagesTr", "labelsTr"};
     char path[1024];
-    if (file_join(path, sizeof path, w->out, "dataset.json", e)) return -1;
-    if (file_exists(path))
-        return error_set(e, "%s: there is a dataset already; remove it or choose another folder", path);
     if (file_join(path, sizeof path, w->out, MARK, e)) return -1;
     const int stopped = file_exists(path);
     for (int i = 0; i < 2; i++)
@@ -408,7 +415,7 @@ static void print_summary(const struct work *w)
 static int make_dataset(struct work *w, int threads, struct error *e)
 {
     char mark[1300];
-    if (make_folders(w, e)) return -1;
+    if (dataset_is_there(w, e) || make_folders(w, e)) return -1;
     struct pool *pool = pool_create(threads);
     if (!pool) return error_set(e, "cannot start %d threads", threads);
     w->assigned = calloc((size_t)w->cases, sizeof *w->assigned);
@@ -467,5 +474,9 @@ int cmd_phantom(int argc, char **argv)
     w.out = operands.text[0];
     w.options.difficulty = (float)w.difficulty;
     phantom_size(&w.options, w.size);
-    return make_dataset(&w, threads, &e) ? app_fail(&e) : 0;
+    /* held, for the mark of a phantom that is being written looks like that of one that was stopped */
+    struct folder_hold hold = FOLDER_FREE;
+    status = dataset_is_there(&w, &e) || folder_hold(&hold, w.out, &e) || make_dataset(&w, threads, &e);
+    folder_release(&hold);
+    return status ? app_fail(&e) : 0;
 }

@@ -80,6 +80,7 @@ int training_manifest(const struct training *t, const struct federate_result *r,
     json_add_int(j, "threads", t->args.threads);
     json_add_text(j, "data", t->args.data);
     json_add_text(j, "data_sha256", t->data_hash);
+    if (*t->inputs_hash) json_add_text(j, "inputs_sha256", t->inputs_hash);
     json_add_text(j, "fold", t->args.fold);
     if (t->plan) json_add_text(j, "configuration", t->args.configuration);
     json_add(j, "training", train_options_json(&t->options));

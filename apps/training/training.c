@@ -171,12 +171,25 @@ static void on_planned(void *arg, size_t step_bytes, double flops, size_t parame
     fflush(stdout);
 }
 
+/* Folds that begin at the same time find no plan, and each makes one. */
+static int check_new_plan(const struct training *t, struct error *e)
+{
+    char path[1300];
+    if (!t->new_plan || t->args.overwrite) return 0;
+    if (file_join(path, sizeof path, t->args.run, "plans.json", e)) return -1;
+    return file_exists(path) && !training_same_plan(t, path)
+               ? error_set(e, "%s: another fold has made another plan meanwhile: begin again, with that one",
+                           path)
+               : 0;
+}
+
 /* After all checks: the maps of an earlier run's weights go, and the postprocessing that was decided on them;
  * and the small files say what is trained. */
 static int write_folder(const struct training *t, struct error *e)
 {
     char path[1300];
     const struct training_arguments *a = &t->args;
+    if (check_new_plan(t, e)) return -1;
     if (!a->resume &&
         (training_forget_maps(t, e) || file_join(path, sizeof path, a->run, "postprocessing.json", e) ||
          file_remove(path, e)))
@@ -197,6 +210,23 @@ static int on_begin(void *arg, struct error *e)
 {
     const struct training *t = ((struct report *)arg)->t;
     return write_folder(t, e) ? -1 : training_manifest(t, NULL, e);
+}
+
+/* What is measured of the final weights, in the fold's folder. */
+static const char *const results[] = {"validation/summary.json", "validation/predictions.csv",
+                                      "test/predictions.csv", "site_results.csv"};
+
+/* What was measured of the final weights, and decided on it, where a resumed training replaces them. */
+static int on_final(void *arg, struct error *e)
+{
+    const struct training *t = ((struct report *)arg)->t;
+    char path[1300];
+    if (!t->args.resume) return 0;
+    if (training_forget_maps(t, e)) return -1;
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++)
+        if (file_join(path, sizeof path, t->fold_path, results[i], e) || file_remove(path, e)) return -1;
+    if (file_join(path, sizeof path, t->args.run, "postprocessing.json", e)) return -1;
+    return file_remove(path, e);
 }
 
 static void on_site(void *arg, const struct round_record *r, const char *name)
@@ -231,14 +261,15 @@ static int on_stop(void *arg)
     return interrupt_signal();
 }
 
-/* How to go on; the exit code says the signal. */
+/* How to go on; the exit code says the signal. RUN alone would be the fold that was begun last, by another
+ * process too. */
 static void tell_stopped(const struct training *t)
 {
     char run[1300];
     console_to(stderr,
-               "nephron: stopped by signal %d; `nephron %s --resume %s` goes on from this step to the same "
-               "weights\n",
-               interrupt_signal(), t->args.command, text_shell(run, sizeof run, t->args.run));
+               "nephron: stopped by signal %d; `nephron %s --resume %s --fold %s` goes on from this step to "
+               "the same weights\n",
+               interrupt_signal(), t->args.command, text_shell(run, sizeof run, t->args.run), t->args.fold);
 }
 
 /* A resumed training that had come to its end: said though the run is a quiet one, or nothing would be. */
@@ -280,6 +311,7 @@ static int run_federation(struct training *t, struct federate_result *result, st
                                  .pool = t->pool,
                                  .folder = t->fold_path,
                                  .data_hash = t->data_hash,
+                                 .inputs_hash = *t->inputs_hash ? t->inputs_hash : NULL,
                                  .resume = t->args.resume,
                                  .write_rounds = t->args.federated,
                                  .checkpoint_every = t->args.checkpoint_every,
@@ -323,6 +355,7 @@ static int run_federation(struct training *t, struct federate_result *result, st
     struct report report = {t, progress_begin(t->args.federated ? "federate" : "train", t->args.quiet), 0};
     struct federate_events events = {.planned = on_planned,
                                      .begins = on_begin,
+                                     .final = on_final,
                                      .site_done = on_site,
                                      .site_failed = on_site_failed,
                                      .round_done = on_round,
@@ -345,10 +378,6 @@ static int run_federation(struct training *t, struct federate_result *result, st
     free(part);
     return status;
 }
-
-/* What is measured of the final weights, in the fold's folder. */
-static const char *const results[] = {"validation/summary.json", "validation/predictions.csv",
-                                      "test/predictions.csv", "site_results.csv"};
 
 /* Results of a training stay where only its weights were removed. */
 static int check_results(const struct training *t, struct error *e)
@@ -412,18 +441,6 @@ static int check_patience(const struct training *t, struct error *e)
                                 t->args.patience, t->args.fold, t->args.data);
 }
 
-/* What was measured of the final weights, and decided on it, where a resumed training has replaced them. */
-static int forget_measured(const struct training *t, struct error *e)
-{
-    char path[1300];
-    if (!t->args.resume || !t->rounds) return 0;
-    if (training_forget_maps(t, e)) return -1;
-    for (size_t i = 0; i < sizeof results / sizeof *results; i++)
-        if (file_join(path, sizeof path, t->fold_path, results[i], e) || file_remove(path, e)) return -1;
-    if (file_join(path, sizeof path, t->args.run, "postprocessing.json", e)) return -1;
-    return file_remove(path, e);
-}
-
 static int run_training(struct training *t, struct error *e)
 {
     const struct learning_task *task;
@@ -438,14 +455,15 @@ static int run_training(struct training *t, struct error *e)
         budget_validation_batches(t->args.validation_batches, t->options.iterations);
     if (learner_check(&t->options, t->plan, e)) return error_prefix(e, "%s", t->args.data);
     if (check_patience(t, e)) return -1;
-    if (training_load(t, e) || dataset_hash(&t->dataset, t->data_hash, e)) return -1;
+    if (training_load(t, e) || dataset_hash(&t->dataset, t->data_hash, e) || training_hash_inputs(t, e))
+        return -1;
     print_cases(t);
     if (fit_covariates(t, e)) return -1;
     if (run_federation(t, &result, e)) return -1;
     if (!serves(t)) return federate_result_free(&result), 0;
     t->stopped = result.stopped;
     if (t->stopped) return federate_result_free(&result), 0;
-    int status = forget_measured(t, e) || training_manifest(t, &result, e) ? -1 : 0;
+    int status = training_manifest(t, &result, e);
     if (result.privacy[0] && !t->args.quiet) printf("privacy: %s\n", result.privacy);
     if (result.rounds < t->options.epochs && !t->args.quiet)
         printf("stopped after %d of %d: the average validation metric was best after %d\n", result.rounds,

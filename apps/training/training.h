@@ -21,6 +21,7 @@ struct training {
     struct dataset dataset;
     struct reading reading;       /* of its cases; previous is owned */
     char data_hash[65];
+    char inputs_hash[65];         /* of what lies beside the dataset; "": nothing is read there */
     struct plans plans;
     const struct plan *plan;      /* segmentation, else NULL */
     int new_plan;                 /* RUN does not hold it yet */
@@ -60,11 +61,15 @@ int training_plan(struct training *t, struct error *e);  /* fills plans, plan; a
  * file's holds. */
 int training_check_plan(const struct training_arguments *a, const struct plans *plans, const struct plan *p,
                         const char *path, const char *way, struct error *e);
+/* Whether the file holds the plan of the run. */
+int training_same_plan(const struct training *t, const char *path);
 /* --plans and --pretrained that a training which is continued did not begin with. */
 int training_check_resumed(const struct training *t, struct error *e);
 int training_previous(struct training *t,
                       struct error *e); /* of a cascade: finds the maps of the first stage */
 int training_load(struct training *t, struct error *e);  /* fills train, validation */
+/* inputs_hash: of the previous stage's maps and the covariates, after training_load. */
+int training_hash_inputs(struct training *t, struct error *e);
 /* --pretrained: reads the file over the drawn weights of m (nn/folder/pretrained.h), and tells of last layers
  * that stay drawn. */
 int training_pretrained(struct model *m, const struct train_options *o, const struct plan *p,

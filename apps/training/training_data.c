@@ -12,6 +12,7 @@
 #include "fl/fingerprint/site_fingerprint.h"
 #include "fl/partition.h"
 #include "io/base/file.h"
+#include "io/base/sha256.h"
 #include "nn/data/roles.h"
 #include "nn/folder/pretrained.h"
 #include "nn/planner/plans_json.h"
@@ -148,23 +149,31 @@ int folder_has_checkpoint(const char *folder)
     return file_is_dir(path) || has_kind(folder, 4);
 }
 
-/* The folder of fold k of RUN, -1: all. 0 where it was not trained, or is the fold that is asked for. */
-static int other_fold(char path[1200], const struct training *t, int k)
+/* Whether `name` in RUN is the folder of another fold that was trained. */
+static int other_fold(char path[1200], const struct training *t, const char *name)
 {
-    char fold[16];
     struct error ignored;
-    if (k < 0) snprintf(fold, sizeof fold, "all");
-    else snprintf(fold, sizeof fold, "%d", k);
-    return strcmp(fold, t->args.fold) != 0 && run_fold_path(path, 1200, t->args.run, fold, &ignored) == 0 &&
-           folder_has_checkpoint(path);
+    return strncmp(name, "fold_", 5) == 0 && roles_is_fold(name + 5) &&
+           strcmp(name + 5, t->args.fold) != 0 &&
+           file_join(path, 1200, t->args.run, name, &ignored) == 0 && folder_has_checkpoint(path);
 }
 
-/* Whether another fold of RUN was trained with the plan that lies there. */
-static int other_fold_trained(const struct training *t)
+/* What lies in a folder, of any number of folds; nothing where there is none. */
+static int list_folder(struct file_list *names, const char *folder, struct error *e)
+{
+    *names = (struct file_list){NULL, 0};
+    return file_is_dir(folder) ? file_list(folder, names, e) : 0;
+}
+
+/* Whether another fold of RUN was trained with the plan that lies there; -1: that cannot be told. */
+static int other_fold_trained(const struct training *t, struct error *e)
 {
     char path[1200];
+    struct file_list names;
     int found = 0;
-    for (int k = -1; k < FOLDS; k++) found |= other_fold(path, t, k);
+    if (list_folder(&names, t->args.run, e)) return -1;
+    for (int i = 0; i < names.count; i++) found |= other_fold(path, t, names.name[i]);
+    file_list_free(&names);
     return found;
 }
 
@@ -191,16 +200,18 @@ static int check_labels(const struct training *t, struct error *e)
 int training_other_folds(const struct training *t, struct error *e)
 {
     char path[1200], manifest[1300];
-    int found = 0;
+    struct file_list names;
+    int found = 0, status = 0;
     if (t->args.resume && folder_has_checkpoint(t->fold_path)) return 0; /* its own checkpoint says more */
-    for (int k = -1; k < FOLDS; k++) {
-        if (!other_fold(path, t, k) || !has_kind(path, 3)) continue; /* nothing to predict with */
+    if (list_folder(&names, t->args.run, e)) return -1;
+    for (int i = 0; !status && i < names.count; i++) {
+        if (!other_fold(path, t, names.name[i]) || !has_kind(path, 3)) continue; /* nothing to predict with */
         found = 1;
-        if (file_join(manifest, sizeof manifest, path, "manifest.json", e) ||
-            run_same_folds(manifest, &t->options, t->args.configuration, e))
-            return -1;
+        status = file_join(manifest, sizeof manifest, path, "manifest.json", e) ||
+                 run_same_folds(manifest, &t->options, t->args.configuration, e);
     }
-    return found ? check_labels(t, e) : 0;
+    file_list_free(&names);
+    return status ? -1 : found ? check_labels(t, e) : 0;
 }
 
 /* Whether the plan's patch along axis k of it is what was asked for, or the next that its strides divide. */
@@ -256,7 +267,8 @@ int training_plan(struct training *t, struct error *e)
         return t->budget.hours > 0 ? error_set(e, "--hours is for segmentation") : 0;
     if (t->budget.hours > 0) ask_budget(t);
     if (file_join(path, sizeof path, t->args.run, "plans.json", e)) return -1;
-    int there = file_exists(path) && (!t->args.overwrite || other_fold_trained(t)), status;
+    int there = file_exists(path), status;
+    if (there && t->args.overwrite && (there = other_fold_trained(t, e)) < 0) return -1;
     if (there && t->args.plans_file && !t->args.resume)
         return error_set(e, "--plans %s: %s holds the plan of this run's other folds; take another RUN",
                          t->args.plans_file, path);
@@ -302,8 +314,7 @@ static int began_with(const struct training *t, const char *word)
     return found;
 }
 
-/* Whether the file holds the plan of the run. */
-static int same_plan(const struct training *t, const char *path)
+int training_same_plan(const struct training *t, const char *path)
 {
     struct error ignored;
     struct json *j = json_read(path, &ignored);
@@ -319,7 +330,7 @@ int training_check_resumed(const struct training *t, struct error *e)
     if (!a->resume || !folder_has_checkpoint(t->fold_path)) return 0;
     if (a->pretrained && !began_with(t, a->pretrained))
         return error_set(e, "--pretrained %s: %s %s", a->pretrained, t->fold_path, way);
-    if (a->plans_file && t->plan && !began_with(t, a->plans_file) && !same_plan(t, a->plans_file))
+    if (a->plans_file && t->plan && !began_with(t, a->plans_file) && !training_same_plan(t, a->plans_file))
         return error_set(e, "--plans %s: %s %s", a->plans_file, t->fold_path, way);
     return 0;
 }
@@ -327,17 +338,21 @@ int training_check_resumed(const struct training *t, struct error *e)
 /* ---- cascade ------------------------------------------------------------------------------------------- */
 
 /* The label map that the first stage gave for case i, by the fold that held it out: made for this
- * configuration from logits, as nnU-Net does, or as it was written; or in a folder of label maps. */
-static int find_previous(char *path, size_t size, const struct training *t, int i)
+ * configuration from logits, as nnU-Net does, or as it was written; or in a folder of label maps. names: what
+ * lies in that run or folder. */
+static int find_previous(char *path, size_t size, const struct training *t, const struct file_list *names,
+                         int i)
 {
-    const char *id = t->dataset.item[i].id, *ending = t->dataset.file_ending;
-    int length = snprintf(path, size, "%s/predicted_next_stage/%s/%s.npz", t->args.previous_stage,
-                          t->plan->configuration, id);
-    if (length > 0 && (size_t)length < size && file_exists(path)) return 1;
-    for (int k = -1; k < FOLDS; k++) {
-        int n =
-            k < 0 ? snprintf(path, size, "%s/%s%s", t->args.previous_stage, id, ending)
-                  : snprintf(path, size, "%s/fold_%d/validation/%s%s", t->args.previous_stage, k, id, ending);
+    const char *id = t->dataset.item[i].id, *ending = t->dataset.file_ending, *stage = t->args.previous_stage;
+    int n = snprintf(path, size, "%s/predicted_next_stage/%s/%s.npz", stage, t->plan->configuration, id);
+    if (n > 0 && (size_t)n < size && file_exists(path)) return 1;
+    n = snprintf(path, size, "%s/%s%s", stage, id, ending);
+    if (n > 0 && (size_t)n < size && file_exists(path)) return 1;
+    for (int k = 0; k < names->count; k++) {
+        const char *fold = names->name[k];
+        if (strncmp(fold, "fold_", 5) != 0 || !roles_is_fold(fold + 5) || strcmp(fold + 5, "all") == 0)
+            continue; /* that of all cases has seen it */
+        n = snprintf(path, size, "%s/%s/validation/%s%s", stage, fold, id, ending);
         if (n > 0 && (size_t)n < size && file_exists(path)) return 1;
     }
     return 0;
@@ -346,7 +361,8 @@ static int find_previous(char *path, size_t size, const struct training *t, int 
 int training_previous(struct training *t, struct error *e)
 {
     struct dataset *d = &t->dataset;
-    int cascade = t->plan && t->plan->previous_labels;
+    struct file_list names;
+    int cascade = t->plan && t->plan->previous_labels, status = 0;
     if (t->args.previous_stage && !cascade)
         return error_set(e, "--previous-stage %s: configuration %s has no previous stage",
                          t->args.previous_stage, t->args.configuration);
@@ -358,14 +374,16 @@ int training_previous(struct training *t, struct error *e)
     struct reading *how = &t->reading;
     how->previous = calloc((size_t)d->cases + 1, sizeof *how->previous);
     if (!how->previous) return error_set(e, "out of memory for %d cases", d->cases);
-    for (int i = 0; i < d->cases; i++)
-        if (t->role[i] && !find_previous(how->previous[i], sizeof how->previous[i], t, i))
-            return error_set(e,
-                             "%s: no label map of case %s, neither %s%s nor in fold_K/validation: train and "
-                             "validate all folds of %s",
-                             t->args.previous_stage, d->item[i].id, d->item[i].id, d->file_ending,
-                             t->plan->previous_stage);
-    return 0;
+    if (list_folder(&names, t->args.previous_stage, e)) return -1;
+    for (int i = 0; !status && i < d->cases; i++)
+        if (t->role[i] && !find_previous(how->previous[i], sizeof how->previous[i], t, &names, i))
+            status = error_set(e,
+                               "%s: no label map of case %s, neither %s%s nor in fold_K/validation: train "
+                               "and validate all folds of %s",
+                               t->args.previous_stage, d->item[i].id, d->item[i].id, d->file_ending,
+                               t->plan->previous_stage);
+    file_list_free(&names);
+    return status;
 }
 
 int training_load(struct training *t, struct error *e)
@@ -384,6 +402,30 @@ int training_load(struct training *t, struct error *e)
     if (!status && t->train.store.cases == 0)
         return error_set(e, "%s: fold %s leaves no training case", t->args.data, t->args.fold);
     return status;
+}
+
+static void hash_piece(void *sha256, const void *data, size_t size)
+{
+    sha256_update(sha256, data, size);
+}
+
+int training_hash_inputs(struct training *t, struct error *e)
+{
+    const struct learner_data *const part[2] = {&t->train, &t->validation};
+    struct sha256 s;
+    unsigned char digest[32];
+    t->inputs_hash[0] = 0;
+    if (!t->reading.previous && !t->train.covariates) return 0;
+    sha256_init(&s);
+    for (int i = 0; t->reading.previous && i < t->dataset.cases; i++)
+        if (t->role[i] && file_pieces(t->reading.previous[i], hash_piece, &s, e)) return -1;
+    for (int k = 0; k < 2; k++)
+        if (part[k]->covariate)
+            sha256_update(&s, part[k]->covariate,
+                          (size_t)part[k]->store.cases * (size_t)part[k]->covariates * sizeof(float));
+    sha256_final(&s, digest);
+    for (int i = 0; i < 32; i++) snprintf(t->inputs_hash + 2 * i, 3, "%02x", digest[i]);
+    return 0;
 }
 
 int training_pretrained(struct model *m, const struct train_options *o, const struct plan *p,

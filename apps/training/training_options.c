@@ -293,13 +293,14 @@ static int stand_at(char *const *at, char *const *word, int n)
     return n == 0;
 }
 
-/* word: the n words of `first`, then those of argv but its name, --resume and the operand. Where `first` has
- * these already they only go to the end, so that the line of a run which is resumed for ever stays short. */
+/* word: the n words of `first`, then those of argv but its name, --resume and the operand; before the "--" of
+ * `first`, where one ends its options. Where `first` has these already they only go to the end, so that the
+ * line of a run which is resumed for ever stays short. */
 static int keep_words(struct training_arguments *a, char **first, int n, int argc, char **argv,
                       const char *operand)
 {
     char **more = malloc(((size_t)argc + 1) * sizeof *more);
-    int added = 0;
+    int added = 0, end = n;
     free(a->word);
     a->words = 0;
     a->word = malloc(((size_t)n + (size_t)argc + 1) * sizeof *a->word);
@@ -308,11 +309,15 @@ static int keep_words(struct training_arguments *a, char **first, int n, int arg
         return -1;
     }
     for (int i = 1; i < argc; i++)
-        if (argv[i] != operand && strcmp(argv[i], "--resume")) more[added++] = argv[i];
-    for (int i = 0; i < n; i++)
-        if (i > 0 && added && i + added <= n && stand_at(first + i, more, added)) i += added - 1;
+        if (argv[i] != operand && strcmp(argv[i], "--resume") &&
+            !(operand && argv[i + 1] == operand && strcmp(argv[i], "--") == 0))
+            more[added++] = argv[i];
+    if (operand && n > 2 && strcmp(first[n - 2], "--") == 0) end = n - 2; /* DATA is behind it, alone */
+    for (int i = 0; i < end; i++)
+        if (i > 0 && added && i + added <= end && stand_at(first + i, more, added)) i += added - 1;
         else a->word[a->words++] = first[i];
     for (int i = 0; i < added; i++) a->word[a->words++] = more[i];
+    for (int i = end; i < n; i++) a->word[a->words++] = first[i];
     free(more);
     return 0;
 }

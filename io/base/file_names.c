@@ -194,7 +194,7 @@ static int list_names(const char *dir, int dotted, struct file_list *list, struc
     struct dirent *entry;
     memset(list, 0, sizeof *list);
     if (!d) return error_set(e, "%s: %s", dir, strerror(errno));
-    while (!status && (entry = readdir(d))) {
+    while (!status && (errno = 0, entry = readdir(d))) {
         const char *name = entry->d_name;
         if (name[0] == '.' && (!dotted || !strcmp(name, ".") || !strcmp(name, ".."))) continue;
         if (list->count == room) {
@@ -210,6 +210,7 @@ static int list_names(const char *dir, int dotted, struct file_list *list, struc
             status = error_set(e, "%s: out of memory", dir);
         else list->count++;
     }
+    if (!status && errno) status = error_set(e, "%s: %s", dir, strerror(errno)); /* not all of its names */
     closedir(d);
     if (status) file_list_free(list);
     else if (list->count) qsort(list->name, (size_t)list->count, sizeof *list->name, compare_names);

@@ -57,6 +57,24 @@ done | sed '1s/^/[/; $s/,$/]/' >splits
 cp -r one seven && cp splits seven/splits_final.json
 check "a split of seven folds" "$nephron" train seven -o folds $train --fold 6
 holds "a split of seven folds" '"fold": "6"' folds/fold_6/manifest.json
+cp folds/plans.json before.json
+refuses 1 "the folds of a run share its plan: take another RUN" "$nephron" train seven -o folds $train \
+    --base-features 8 --overwrite
+same "another plan for fold 0 replaces that of fold 6" before.json folds/plans.json
+
+# Of two folds that begin at once, with no plan there yet, the plan of one is that of both.
+for wait_ms in 010 030 060 100 150; do
+    "$nephron" train one -o at_once $train >/dev/null 2>&1 &
+    pid=$!
+    sleep 0.$wait_ms
+    kill -STOP $pid 2>/dev/null
+    "$nephron" train one -o at_once $train --fold 1 --base-features 8 >/dev/null 2>&1
+    second=$?
+    kill -CONT $pid 2>/dev/null
+    wait $pid
+    ok "two plans, after $wait_ms ms: exit codes $? and $second" $(($? + second != 1))
+    rm -r at_once
+done
 
 # A FILE that is standard output has it alone, with --quiet too; and what is open already is not replaced.
 for name in - /dev/stdout; do
@@ -133,6 +151,18 @@ touch killed/.unfinished_phantom killed/imagesTr/.renal_0000_0000.nii.gz.tmp-nep
 check "a phantom where one was killed" "$nephron" phantom killed --cases 1 --size tiny --threads 1
 [ -z "$(find killed -name '.*' -type f)" ]
 ok "what the killed phantom left: $(find killed -name '.*')" $?
+
+# One that is being written is not one that was killed.
+"$nephron" phantom two --cases 200 --size medium --threads 1 >/dev/null 2>&1 &
+pid=$!
+while [ ! -e two/.unfinished_phantom ] && kill -0 $pid; do sleep 0.01; done
+kill -STOP $pid
+refuses 1 "two: process $pid is at work in this folder" "$nephron" phantom two --cases 1 --size tiny
+kill -9 $pid
+wait $pid 2>/dev/null
+check "a phantom after it" "$nephron" phantom two --cases 1 --size tiny --threads 1
+[ "$(ls -A two/imagesTr | wc -l)" -eq 2 ] && [ ! -e two/.lock ]
+ok "what the phantom that was killed left: $(ls -A two two/imagesTr)" $?
 
 # Options that no other script gives change what they say.
 check "a training" "$nephron" train one -o usual $train --iterations 2

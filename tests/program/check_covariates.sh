@@ -27,6 +27,12 @@ $nephron train "$work/data" -o "$work/plain" $tiny --quiet &&
 ok "without covariates: AUC $(auc "$work/log2")" $?
 $nephron train --resume "$work/run" --quiet
 ok "--resume of a finished run" $?
+# Two ages change places: their mean and deviation stay.
+cp "$work/data/clinical.csv" "$work/ages"
+awk -F, -v OFS=, 'NR == FNR { age[FNR] = $2; next } FNR == 11 { $2 = age[14] } FNR == 14 { $2 = age[11] } 1' \
+    "$work/ages" "$work/ages" >"$work/data/clinical.csv"
+refuses 1 "covariates" $nephron train --resume "$work/run" --quiet
+cp "$work/ages" "$work/data/clinical.csv"
 
 # A folder of images, with masks and a table of its own: the same probabilities.
 $nephron predict "$work/run" -i "$work/data/imagesTr" --masks "$work/data/labelsTr" --covariates \

@@ -155,6 +155,16 @@ full="--configuration 3d_cascade_fullres --plans $work/low/plans.json"
 refuses 1 "needs --previous-stage" $nephron train "$work/plain" -o "$work/x" $cascade $full --overwrite
 $nephron train "$work/plain" -o "$work/casc" $cascade $fast $full --previous-stage "$work/low"
 ok "train 3d_cascade_fullres" $?
+cp -r "$work/low" "$work/low8" && rm -r "$work/low8/predicted_next_stage" &&
+    mv "$work/low8/fold_4" "$work/low8/fold_7"
+$nephron train "$work/plain" -o "$work/casc8" $cascade $fast $full --previous-stage "$work/low8" \
+    --no-validation
+ok "the map of a case that fold 7 held out" $?
+cp -r "$work/low/predicted_next_stage" "$work/low8"
+refuses 1 "label maps of the previous stage.* have changed" $nephron train --resume "$work/casc8" --epochs 2
+rm -r "$work/low8/predicted_next_stage"
+$nephron train --resume "$work/casc8" --epochs 2
+ok "a cascade goes on with the maps that it began with" $?
 next="$work/low/predicted_next_stage/3d_cascade_fullres"
 [ "$(ls "$next" | wc -l)" -eq "$(ls "$work/plain/labelsTr" | wc -l)" ] &&
     $nephron info "$next/hippocampus_001.npz" >/dev/null

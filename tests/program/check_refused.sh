@@ -201,6 +201,19 @@ ok "the command line grows: $(tr -d '\n' <tuned/manifest.json | sed 's/"seed".*/
 tr -d ' \n' <tuned/manifest.json | grep -q '"--threads","2","--quiet"\]'
 ok "and does not end with the last ones" $?
 
+kept "fewer epochs" tuned 1 "trained with other options: epochs 2, asked for 1$" "$nephron" train --resume \
+    tuned --epochs 1
+kept "two options" tuned 1 "options: seed 1, asked for 9, augment 2, asked for 0$" "$nephron" train --resume \
+    tuned --seed 9 --augment 0
+
+# Behind "--" there are no options: those that a resumed run was given stand before it.
+cp -r one ./-one
+check "a name with a dash" "$nephron" train -o dashed $train -- -one
+check "resumed" "$nephron" train --resume dashed --epochs 2
+check "resumed again" "$nephron" train --resume --threads 2 -- dashed
+tr -d ' \n' <dashed/manifest.json | grep -q '"--epochs","2","--threads","2","--","-one"\]'
+ok "its words: $(tr -d '\n' <dashed/manifest.json | sed 's/"seed".*//')" $?
+
 # A training that is made longer has other weights: what was measured of the earlier ones is not theirs.
 cp -r validated longer
 check "a postprocessing" "$nephron" postprocess longer
@@ -213,6 +226,14 @@ ok "what was measured of other weights stays" $?
 [ -z "$(ls longer/fold_0/validation)" ] && [ -n "$(ls validated/fold_0/validation/*.nii.gz)" ]
 ok "label maps of other weights stay: $(ls longer/fold_0/validation)" $?
 refuses 1 "no fold_\*/validation/summary.json" "$nephron" postprocess longer
+# As patience leaves it that ends at once what was to be longer: the final weights are of fewer epochs.
+cp -r longer ended && cp validated/fold_0/checkpoint_final.safetensors ended/fold_0 &&
+    echo '{}' >ended/postprocessing.json
+check "resumed at its end" "$nephron" train --resume ended
+same "final weights of fewer epochs" longer/fold_0/checkpoint_final.safetensors \
+    ended/fold_0/checkpoint_final.safetensors
+test ! -e ended/postprocessing.json
+ok "a postprocessing of other final weights stays" $?
 check "models of its sites" "$nephron" federate one -o personal --sites 2 $tiny --strategy ditto --rounds 1 \
     --local-iterations 1 --fine-tune 1 --no-validation
 models="cross_site.csv fine_tune.csv sites/site_1.own.safetensors sites/site_1.fine_tuned.safetensors"

@@ -43,7 +43,7 @@ for kind in train federate; do
         stopped=$((stopped + 1))
         [ $code -eq $((128 + number)) ]
         ok "$kind: exit code $code after signal $number" $?
-        grep -q "$kind --resume $run" "$work/err"
+        grep -q "$kind --resume $run --fold 0\`" "$work/err"
         ok "$kind: stderr does not say how to go on: $(cat "$work/err")" $?
         [ -z "$(find "$run" -name '*.tmp*')" ]
         ok "$kind: half a file" $?

@@ -148,7 +148,7 @@ int info_pth(const char *path, struct json *j, struct error *e)
         pth_free(&p);
         return -1;
     }
-    const int nnunet = has_network && network.count > 0;
+    const int nnunet = has_network && nnunet_has_unet(&network);
     const struct safetensors *shown = nnunet ? &network : &p.tensors;
     console("%s: PyTorch %s, %d tensors\n", path, nnunet ? "checkpoint of nnU-Net" : "file", p.tensors.count);
     info_print_members(p.values, 100);

@@ -7,15 +7,23 @@
 
 #include "io/base/file.h"
 #include "io/weights/pickle.h"
-#include "nn/train/checkpoint.h"
 #include "nn/folder/run.h"
+#include "nn/network/network_norm.h"
+#include "nn/train/checkpoint.h"
 
 const char *nnunet_tensor_name(const char *name)
 {
     name = checkpoint_plain_name(name);
-    if (strncmp(name, "encoder.", 8) != 0 && strncmp(name, "decoder.", 8) != 0) return NULL;
     if (strncmp(name, "decoder.encoder.", 16) == 0 || strstr(name, ".all_modules.") != NULL) return NULL;
     return name;
+}
+
+int nnunet_has_unet(const struct safetensors *s)
+{
+    for (int i = 0; i < s->count; i++)
+        if (strncmp(s->tensor[i].name, "encoder.", 8) == 0 || strncmp(s->tensor[i].name, "decoder.", 8) == 0)
+            return 1;
+    return 0;
 }
 
 int nnunet_network(struct safetensors *out, const struct pth *p, const char *path, struct error *e)
@@ -118,9 +126,20 @@ int nnunet_turned(int *turned, const char *pkl, struct error *e)
     return 0;
 }
 
-struct json *nnunet_manifest(const struct json *values, const char *folder)
+/* Running averages are of batch norm alone: nnUNetTrainerBN puts it into the place of the plan's norm, and
+ * plans.json says nothing of it. NULL: there are none. */
+static const struct network_norm *norm_of(const struct safetensors *s)
+{
+    int k = 0, averages = 0;
+    for (int i = 0; i < s->count; i++) averages |= file_has_suffix(s->tensor[i].name, ".norm.running_mean");
+    while (averages && network_norms[k] && !network_norms[k]->over_batch) k++;
+    return averages ? network_norms[k] : NULL;
+}
+
+struct json *nnunet_manifest(const struct json *values, const struct safetensors *tensors, const char *folder)
 {
     const struct json *axes = json_get(values, "inference_allowed_mirroring_axes");
+    const struct network_norm *norm = norm_of(tensors);
     struct train_options o = train_options_default(&task_segment);
     struct json *j = json_object();
     int64_t epochs = json_integer(values, "current_epoch", 0);
@@ -134,6 +153,7 @@ struct json *nnunet_manifest(const struct json *values, const char *folder)
     json_add_text(origin, "folder", folder);
     json_add_text(origin, "trainer", json_text(values, "trainer_name", ""));
     json_add_int(origin, "epochs", epochs);
+    if (norm) json_add_text(origin, "norm", norm->name);
     if (axes != NULL) json_add(origin, "inference_allowed_mirroring_axes", json_copy(axes));
     else json_add_null(origin, "inference_allowed_mirroring_axes"); /* nnU-Net's predictor then takes none */
     return j;

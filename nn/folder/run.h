@@ -21,6 +21,8 @@ struct run {
     struct dataset dataset;     /* of dataset.json: channels and labels, no cases */
     struct plans plans;         /* segmentation */
     const struct plan *plan;    /* the configuration's; NULL for classification */
+    const struct network_norm *norm; /* that its weights have in the place of the plan's, which says it too;
+                                        NULL: what plans.json says */
     int mirror[3]; /* axes d, h, w that may be flipped at prediction (inference_allowed_mirroring_axes); else
                       learner_mirrors */
 };

@@ -47,8 +47,13 @@ int nnunet_read(const char *path, struct model *m, struct error *e)
     struct pth p;
     struct safetensors network = {0};
     if (pth_read(&p, path, e)) return -1;
+    const char *trainer = json_text(p.values, "trainer_name", "nnUNetTrainer");
     int status = nnunet_network(&network, &p, path, e);
-    if (!status) status = checkpoint_load(&network, path, m, e);
+    if (!status && checkpoint_load(&network, path, m, e))
+        status = strcmp(trainer, "nnUNetTrainer") == 0
+                     ? -1
+                     : error_prefix(e, "trained by %.100s, whose network may not be that of plans.json",
+                                    trainer);
     safetensors_free(&network);
     pth_free(&p);
     return status;

@@ -203,6 +203,8 @@ static int convert_folds(struct model_folder *m, struct error *e)
     for (int i = 0; i < m->folds * KINDS; i++)
         if (convert_checkpoint(m, m->fold[i / KINDS], i % KINDS, e)) return -1;
     if (copy_file(m, "plans.json", e) || copy_file(m, "dataset.json", e) ||
+        file_join(path, sizeof path, m->in, "postprocessing.json", e) || /* predict applies it */
+        (file_exists(path) && copy_file(m, "postprocessing.json", e)) ||
         file_join(path, sizeof path, m->out, "manifest.json", e))
         return -1;
     return json_write(m->manifest, path, e);

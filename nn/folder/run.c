@@ -257,8 +257,20 @@ static int open_manifest(struct run *r, const struct json *manifest, const char 
     return 0;
 }
 
+static struct json *copy_postprocessing(const struct run *r)
+{
+    char path[1200];
+    struct error ignored; /* what cannot be read is told at the first image */
+    if (r->postprocessing) return json_copy(r->postprocessing);
+    return *r->path && file_join(path, sizeof path, r->path, "postprocessing.json", &ignored) == 0 &&
+                   file_exists(path)
+               ? json_read(path, &ignored)
+               : NULL;
+}
+
 struct json *run_describe(const struct run *r)
 {
+    struct json *postprocessing = copy_postprocessing(r);
     struct json *j = json_object(), *manifest = json_add_object(j, "manifest");
     int flat = r->plan && r->plan->dims == 2;
     json_add(manifest, "training", train_options_json(&r->options));
@@ -270,13 +282,15 @@ struct json *run_describe(const struct run *r)
     if (r->norm) json_add_text(origin, "norm", r->norm->name);
     json_add(j, "dataset", json_copy(r->dataset.json));
     if (r->plan) json_add(j, "plans", json_copy(r->plans.json));
+    if (postprocessing) json_add(j, "postprocessing", postprocessing);
     return whole(j);
 }
 
 int run_parse(struct run *r, const struct json *description, const char *name, struct error *e)
 {
     const struct json *manifest = json_get(description, "manifest"),
-                      *dataset = json_get(description, "dataset"), *plans = json_get(description, "plans");
+                      *dataset = json_get(description, "dataset"), *plans = json_get(description, "plans"),
+                      *postprocessing = json_get(description, "postprocessing");
     memset(r, 0, sizeof *r);
     if (!json_get(manifest, "training") || !dataset)
         return error_set(e, "%s: has no members manifest.training and dataset", name);
@@ -291,6 +305,8 @@ int run_parse(struct run *r, const struct json *description, const char *name, s
         if (!status && choose_plan(r, manifest, e)) status = error_prefix(e, "%s", name);
     }
     if (!status) read_mirroring(r, manifest);
+    if (!status && postprocessing && !(r->postprocessing = json_copy(postprocessing)))
+        status = error_set(e, "%s: out of memory", name);
     if (status) run_close(r);
     return status;
 }
@@ -317,5 +333,6 @@ void run_close(struct run *r)
 {
     plans_free(&r->plans);
     dataset_close(&r->dataset);
+    json_free(r->postprocessing);
     memset(r, 0, sizeof *r);
 }

@@ -94,9 +94,10 @@ static int read_labels(struct label_set *set, const struct json *j, const struct
     return 0;
 }
 
-static int read_steps(struct postprocessing *p, const struct json *j, const struct dataset *d,
-                      struct error *e)
+int postprocess_from_json(struct postprocessing *p, const struct json *j, const struct dataset *d,
+                          struct error *e)
 {
+    memset(p, 0, sizeof *p);
     const struct json *functions = json_get(j, "postprocessing_fns"),
                       *arguments = json_get(j, "postprocessing_kwargs");
     if (!functions || functions->type != JSON_ARRAY || !arguments || arguments->type != JSON_ARRAY ||
@@ -177,7 +178,7 @@ int postprocess_read(struct postprocessing *p, const char *path, const struct da
     memset(p, 0, sizeof *p);
     struct json *j = file_has_suffix(path, ".pkl") ? read_pickle(path, e) : json_read(path, e);
     if (!j) return -1;
-    int status = read_steps(p, j, d, e) ? error_prefix(e, "%s", path) : 0;
+    int status = postprocess_from_json(p, j, d, e) ? error_prefix(e, "%s", path) : 0;
     json_free(j);
     return status;
 }

@@ -519,11 +519,13 @@ static void check_batch_norm(void)
     json_add(j, "manifest", nnunet_manifest(p.values, &p.tensors, "folder"));
     json_add(j, "dataset", json_read("tests/data/golden/nnunet_model/dataset.json", &e));
     json_add(j, "plans", json_read("tests/data/golden/nnunet_model/plans.json", &e));
+    json_add_text(json_add_object(j, "postprocessing"), "of", "the weights");
     CHECK(run_parse(&r, j, "BN", &e) == 0, "%s", e.text);
     CHECK(r.plan->network_norm == &network_norm_batch, "the norm is the trainer's");
     struct json *told = run_describe(&r);
     CHECK(run_parse(&again, told, "described", &e) == 0 && again.plan->network_norm == &network_norm_batch,
           "the norm of a described run: %s", e.text);
+    CHECK(strcmp(json_text(again.postprocessing, "of", ""), "the weights") == 0, "its postprocessing");
     struct model *m = learner_layout(&r.options, r.plan);
     CHECK(nnunet_read(file, m, &e) == 0, "%s", e.text);
     struct plan small = *r.plan;

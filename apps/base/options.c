@@ -88,7 +88,7 @@ static const char *other_name(const struct option_spec *options, const char *wor
         {"learning_rate", "lr"}, {"batch_size", "batch"}, {"patch_size", "patch"}, {"roi_size", "patch"},
         {"max_epochs", "epochs"}, {"f", "fold"}, {"num_rounds", "rounds"},
         {"verify_dataset_integrity", "strict"}, {"save_npz", "probabilities"}, {"pl", "preset"},
-        {"gpu_memory_target", "memory-gb"},
+        {"gpu_memory_target", "memory-gb"}, {"overwrite_target_spacing", "spacing"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i][0], word) == 0 && options_find(options, names[i][1], strlen(names[i][1])))

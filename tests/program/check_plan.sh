@@ -68,7 +68,7 @@ given="$nephron plan --fingerprint $work/given.json --dataset $work/dataset.json
 check "plan --spacing" $given --spacing 1,1.5,1.25 -o "$work/spaced.json"
 tr -d ' \n' <"$work/spaced.json" >"$work/spaced"
 for text in '"transpose_forward":\[1,0,2\]' '"batch_size":13,"patch_size":\[160,160\]' \
-    '"batch_size":2,"patch_size":\[96,160,160\]' '"spacing":\[1.5,1,1.25\]' \
+    '"batch_size":2,"patch_size":\[96,160,160\]' '"spacing":\[1.5,1.0,1.25\]' \
     '"strides":\[\[1,1,1\],\[2,2,2\],\[2,2,2\],\[2,2,2\],\[2,2,2\],\[1,2,2\]\]'; do
     grep -q "$text" "$work/spaced"
     ok "nnU-Net's $text" $?

@@ -83,8 +83,8 @@ static int is_model(const char *name, const char *configuration)
     return last && (!configuration || strcmp(last + 2, configuration) == 0);
 }
 
-/* name: the folder's own, or a configuration, or NULL. Of several of a configuration nnU-Net takes that of its
- * own trainer and plans, where nothing else is said. */
+/* name: the folder's own, or a configuration, or NULL. Of several of a configuration nnU-Net takes that of
+ * its own trainer and plans, where nothing else is said. */
 static int only_model(char *buf, size_t size, const char *dataset, const char *name, struct error *e)
 {
     struct file_list list;

@@ -18,15 +18,19 @@ const char *nnunet_tensor_name(const char *name)
     return name;
 }
 
-int nnunet_has_unet(const struct safetensors *s)
+static int is_unet(const char *name)
 {
-    for (int i = 0; i < s->count; i++)
-        if (strncmp(s->tensor[i].name, "encoder.", 8) == 0 || strncmp(s->tensor[i].name, "decoder.", 8) == 0)
-            return 1;
-    return 0;
+    return strncmp(name, "encoder.", 8) == 0 || strncmp(name, "decoder.", 8) == 0;
 }
 
-int nnunet_network(struct safetensors *out, const struct pth *p, const char *path, struct error *e)
+int nnunet_has_unet(const struct safetensors *s)
+{
+    int found = 0;
+    for (int i = 0; i < s->count; i++) found |= is_unet(s->tensor[i].name);
+    return found;
+}
+
+int nnunet_network(struct safetensors *out, const struct pth *p, int all, const char *path, struct error *e)
 {
     const size_t n = strlen(NNUNET_NETWORK);
     memset(out, 0, sizeof *out);
@@ -36,7 +40,7 @@ int nnunet_network(struct safetensors *out, const struct pth *p, const char *pat
         const struct safetensor *t = &p->tensors.tensor[i];
         if (strncmp(t->name, NNUNET_NETWORK, n) != 0 || t->name[n] != '.') continue;
         const char *name = nnunet_tensor_name(t->name + n + 1);
-        if (name != NULL) safetensors_add(out, name, t->dtype, t->ndim, t->dim, t->data);
+        if (name && (all || is_unet(name))) safetensors_add(out, name, t->dtype, t->ndim, t->dim, t->data);
     }
     if (out->failed) return error_set(e, "%s: out of memory for the names of its tensors", path);
     return 0;
@@ -48,7 +52,7 @@ int nnunet_read(const char *path, struct model *m, struct error *e)
     struct safetensors network = {0};
     if (pth_read(&p, path, e)) return -1;
     const char *trainer = json_text(p.values, "trainer_name", "nnUNetTrainer");
-    int status = nnunet_network(&network, &p, path, e);
+    int status = nnunet_network(&network, &p, 1, path, e);
     if (!status && checkpoint_load(&network, path, m, e))
         status = strcmp(trainer, "nnUNetTrainer") == 0
                      ? -1

@@ -17,8 +17,9 @@
 const char *nnunet_tensor_name(const char *name);
 /* Whether a network with these names has the parts of nnU-Net's, "encoder." or "decoder.". */
 int nnunet_has_unet(const struct safetensors *s);
-/* The network of a checkpoint, as views: out lives no longer than p. */
-int nnunet_network(struct safetensors *out, const struct pth *p, const char *path, struct error *e);
+/* The network of a checkpoint, as views: out lives no longer than p. all: with what the U-Net has not, which
+ * is no part of a network that is predicted with, but does no harm where weights begin from the others. */
+int nnunet_network(struct safetensors *out, const struct pth *p, int all, const char *path, struct error *e);
 /* Reads the network of a .pth into a finished model. */
 int nnunet_read(const char *path, struct model *m, struct error *e);
 /* 0, or -1 with an error where the path is a model folder, one of its folds or one of the files of nnU-Net

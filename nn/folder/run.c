@@ -257,20 +257,18 @@ static int open_manifest(struct run *r, const struct json *manifest, const char 
     return 0;
 }
 
-static struct json *copy_postprocessing(const struct run *r)
+static void add_postprocessing(struct json *j, const struct run *r)
 {
     char path[1200];
-    struct error ignored; /* what cannot be read is told at the first image */
-    if (r->postprocessing) return json_copy(r->postprocessing);
-    return *r->path && file_join(path, sizeof path, r->path, "postprocessing.json", &ignored) == 0 &&
-                   file_exists(path)
-               ? json_read(path, &ignored)
-               : NULL;
+    struct error ignored;
+    const int file = *r->path && !file_join(path, sizeof path, r->path, "postprocessing.json", &ignored) &&
+                     file_exists(path);
+    if (r->postprocessing) json_add(j, "postprocessing", json_copy(r->postprocessing));
+    else if (file) json_add(j, "postprocessing", json_read(path, &ignored));
 }
 
 struct json *run_describe(const struct run *r)
 {
-    struct json *postprocessing = copy_postprocessing(r);
     struct json *j = json_object(), *manifest = json_add_object(j, "manifest");
     int flat = r->plan && r->plan->dims == 2;
     json_add(manifest, "training", train_options_json(&r->options));
@@ -282,7 +280,7 @@ struct json *run_describe(const struct run *r)
     if (r->norm) json_add_text(origin, "norm", r->norm->name);
     json_add(j, "dataset", json_copy(r->dataset.json));
     if (r->plan) json_add(j, "plans", json_copy(r->plans.json));
-    if (postprocessing) json_add(j, "postprocessing", postprocessing);
+    add_postprocessing(j, r);
     return whole(j);
 }
 

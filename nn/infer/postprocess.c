@@ -124,19 +124,22 @@ static int is_list(const struct pickle_value *v)
     return v->type == PICKLE_LIST || v->type == PICKLE_TUPLE;
 }
 
-/* A label, or a list or tuple of such; null for what is none, of which read_labels complains. */
-static void add_labels(struct json *to, const char *key, const struct pickle_value *v, int depth)
+/* A label, or a list or tuple of such; null for what is none, of which read_labels complains. left: values
+ * that may be added yet, for a pickle can hold one of them a million times. */
+static void add_labels(struct json *to, const char *key, const struct pickle_value *v, int depth, int *left)
 {
+    --*left;
     if (v->type == PICKLE_INT) json_add_int(to, key, v->integer);
     else if (!is_list(v) || depth > 2) json_add_null(to, key);
     if (!is_list(v) || depth > 2) return;
     struct json *list = json_add_array(to, key);
-    for (size_t i = 0; i < v->count; i++) add_labels(list, NULL, v->item[i], depth + 1);
+    for (size_t i = 0; i < v->count && *left > 0; i++) add_labels(list, NULL, v->item[i], depth + 1, left);
 }
 
 /* NULL: it is something else. */
 static struct json *json_of_pickle(const struct pickle_value *root)
 {
+    int left = 65536;
     if (!is_list(root) || root->count != 2 || !is_list(root->item[0]) || !is_list(root->item[1])) return NULL;
     struct json *j = json_object(), *functions = json_add_array(j, "postprocessing_fns"),
                 *arguments = json_add_array(j, "postprocessing_kwargs");
@@ -148,10 +151,13 @@ static struct json *json_of_pickle(const struct pickle_value *root)
     for (size_t i = 0; i < root->item[1]->count; i++) {
         const struct pickle_value *of = root->item[1]->item[i];
         struct json *one = json_add_object(arguments, NULL);
-        for (size_t k = 0; of->type == PICKLE_DICT && k < of->count; k += 2)
-            if (of->item[k]->type == PICKLE_STRING) add_labels(one, of->item[k]->text, of->item[k + 1], 0);
+        for (size_t k = 0; of->type == PICKLE_DICT && k < of->count && left > 0; k += 2)
+            if (of->item[k]->type != PICKLE_STRING) --left;
+            else add_labels(one, of->item[k]->text, of->item[k + 1], 0, &left);
     }
-    return j;
+    if (left > 0) return j;
+    json_free(j);
+    return NULL;
 }
 
 static struct json *read_pickle(const char *path, struct error *e)

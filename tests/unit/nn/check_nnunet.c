@@ -542,9 +542,12 @@ static void check_batch_norm(void)
     const float one = 1;
     struct safetensors network;
     safetensors_add(&p.tensors, "network_weights.attention.weight", "F32", 1, &(int64_t){1}, &one);
-    CHECK(nnunet_network(&network, &p, file, &e) == 0, "%s", e.text);
+    CHECK(nnunet_network(&network, &p, 1, file, &e) == 0, "%s", e.text);
     CHECK(checkpoint_load(&network, file, m, &e) != 0 && strstr(e.text, "attention.weight is not part of"),
           "a tensor beside the U-Net: %s", e.text);
+    safetensors_free(&network);
+    CHECK(nnunet_network(&network, &p, 0, file, &e) == 0 && checkpoint_load(&network, file, m, &e) == 0,
+          "weights to begin with: %s", e.text);
     safetensors_free(&network);
     model_destroy(m);
     json_free(told);

@@ -317,6 +317,10 @@ static nephron_model *parse_model(nephron *n, const char *description, const voi
         free(m);
         return NULL;
     }
+    if (!weights) { /* it was decided on those that are not here */
+        json_free(m->run.postprocessing);
+        m->run.postprocessing = NULL;
+    }
     if (parse_weights(m, weights, bytes, &n->e) == 0) return m;
     nephron_model_free(m);
     return NULL;

@@ -21,6 +21,9 @@ static int prepare_segmenter(nephron_model *m)
     int status = *m->run.path ? file_join(path, sizeof path, m->run.path, "postprocessing.json", e) : 0;
     if (!status && *m->run.path && file_exists(path))
         status = postprocess_read(&s->post, path, &m->run.dataset, e);
+    else if (!status && m->run.postprocessing &&
+             postprocess_from_json(&s->post, m->run.postprocessing, &m->run.dataset, e))
+        status = error_prefix(e, "description: postprocessing");
     for (int k = 0; !status && k < m->folds; k++) status = segmenter_add(s, m->model[k], m->n->pool, e);
     if (status) segmenter_free(s);
     return status;

@@ -87,7 +87,8 @@ static const char *other_name(const struct option_spec *options, const char *wor
         {"pretrained_weights", "pretrained"}, {"prev_stage_predictions", "previous-stage"},
         {"learning_rate", "lr"}, {"batch_size", "batch"}, {"patch_size", "patch"}, {"roi_size", "patch"},
         {"max_epochs", "epochs"}, {"f", "fold"}, {"num_rounds", "rounds"},
-        {"verify_dataset_integrity", "strict"},
+        {"verify_dataset_integrity", "strict"}, {"save_npz", "probabilities"}, {"pl", "preset"},
+        {"gpu_memory_target", "memory-gb"}, {"overwrite_target_spacing", "spacing"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i][0], word) == 0 && options_find(options, names[i][1], strlen(names[i][1])))
@@ -102,6 +103,9 @@ static const char *other_place(const char *given)
         return "a configuration is told by --configuration, that of a model by its name, as 4/3d_fullres";
     if (strcmp(given, "-d") == 0 || strcmp(given, "-m") == 0)
         return "the dataset, or the model's folder, stands by itself, without an option";
+    if (strcmp(given, "-tr") == 0 || strcmp(given, "-p") == 0)
+        return "the model of a trainer and of plans is told by its folder's name, as "
+               "4/nnUNetTrainerBN__nnUNetPlans__3d_fullres";
     return NULL;
 }
 

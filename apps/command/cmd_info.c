@@ -124,7 +124,12 @@ static int info_model(const char *path, struct json *j, struct error *e)
         if (spacing > 0) printf("%.5g", spacing);
         else printf("its own"); /* the slices of a 2D plan */
     }
-    printf(" mm\n  mirroring    ");
+    printf(" mm\n");
+    if (r.norm) {
+        printf("  norm          %s, as its tensors tell\n", r.norm->name);
+        json_add_text(j, "norm", r.norm->name);
+    }
+    printf("  mirroring    ");
     for (int a = 0; a < 3; a++)
         if (r.mirror[a]) printf(" %d", a);
     printf("\n  folds        ");

@@ -301,6 +301,18 @@ static int read_description(struct dataset *d, const char *path, struct error *e
     return 0;
 }
 
+/* Three numbers above 0 with commas between. */
+static int parse_spacing(double spacing[3], const char *text)
+{
+    for (int a = 0; a < 3; a++) {
+        const size_t n = strcspn(text, ",");
+        if (options_number(&spacing[a], text, n) || !(spacing[a] > 0) || (text[n] == ',') != (a < 2))
+            return -1;
+        text += n + (a < 2);
+    }
+    return 0;
+}
+
 int cmd_plan(int argc, char **argv)
 {
     struct planning w = {.options = plan_options_default(),
@@ -308,7 +320,7 @@ int cmd_plan(int argc, char **argv)
                          .budget = {.window_step = 0.5, .mirror = 1, .validation_batches = -1}};
     struct grid_warnings grids = GRID_WARNINGS_NONE;
     int width = 0;
-    const char *network = NULL, *preset = NULL, *norm = NULL;
+    const char *network = NULL, *preset = NULL, *norm = NULL, *spacing = NULL;
     char networks[NETWORK_NAMES], presets[NETWORK_NAMES], norms[NETWORK_NORM_NAMES];
     network_norm_names(norms);
     network_names(networks, NETWORKS_THAT_SEGMENT);
@@ -332,6 +344,8 @@ int cmd_plan(int argc, char **argv)
         {"patch", 0, OPTION_SIZE3, o->patch, "Z,Y,X",
          "patch along the image's axes instead of the planned one; padded to what the strides divide", 1,
          PATCH_MAX, 0},
+        {"spacing", 0, OPTION_TEXT, &spacing, "Z,Y,X",
+         "target spacing in mm along the image's axes instead of the planned one", 0, 0, 0},
         {"fingerprint", 0, OPTION_TEXT, &w.fingerprint_in, "FILE",
          "dataset_fingerprint.json instead of reading images", 0, 0, 0},
         {"dataset", 0, OPTION_TEXT, &w.dataset_json, "FILE",
@@ -361,6 +375,8 @@ int cmd_plan(int argc, char **argv)
     if (plan_options_network(o, network, preset, &e)) return app_usage("plan", "%s", e.text);
     o->norm = norm ? network_norm_find(norm) : NULL;
     if (width) o->base_features = width;
+    if (spacing && parse_spacing(o->spacing, spacing))
+        return app_usage("plan", "--spacing is '%s', must be three numbers of mm above 0, Z,Y,X", spacing);
     if (w.threads <= 0) w.threads = machine_processors();
     w.budget.fixed_features = width > 0;
     if (operands.count == 1 && w.dataset_json)

@@ -413,7 +413,7 @@ int cmd_predict(int argc, char **argv)
         {"no-mirror", 0, OPTION_NOFLAG, &p.mirror, NULL,
          "one pass instead of all mirrored ones: up to eight times faster", 0, 0, 0},
         {"postprocessing", 0, OPTION_TEXT, &p.postprocessing, "FILE",
-         "postprocessing.json to apply (default: the run's, where it is)", 0, 0, 0},
+         "postprocessing.json or .pkl to apply (default: the run's .json, where it is)", 0, 0, 0},
         {"no-postprocessing", 0, OPTION_NOFLAG, &p.postprocess, NULL, "label maps as the network gives them",
          0, 0, 0},
         {"probabilities", 0, OPTION_FLAG, &p.probabilities, NULL,

@@ -41,7 +41,7 @@ static int select_tensors(struct safetensors *out, const struct weights *w, cons
         if (name != NULL) safetensors_add(out, name, t->dtype, t->ndim, t->dim, t->data);
     }
     if (safetensors_meta(&w->tensors, SEAL_KEY)) seal_add(out);
-    if (out->count > 0) return 0;
+    if (nnunet ? nnunet_has_unet(out) : out->count > 0) return 0;
     return error_set(e, "%s: no tensors%s%s%s (of %d in the file)", path,
                      nnunet ? " encoder.* or decoder.*" : "", n ? " below " : "", n ? prefix : "",
                      w->tensors.count);
@@ -145,7 +145,7 @@ static int convert_checkpoint(struct model_folder *m, const char *fold, int kind
     if (!status) status = select_tensors(&chosen, &w, NULL, from, e);
     if (!status) status = write_tensors(&chosen, to, e);
     if (!status && m->manifest == NULL) {
-        m->manifest = nnunet_manifest(w.values, m->in);
+        m->manifest = nnunet_manifest(w.values, &w.tensors, m->in);
         json_add_text(m->manifest, "version", NEPHRON_VERSION);
     }
     safetensors_free(&chosen);
@@ -204,6 +204,8 @@ static int convert_folds(struct model_folder *m, struct error *e)
     for (int i = 0; i < m->folds * KINDS; i++)
         if (convert_checkpoint(m, m->fold[i / KINDS], i % KINDS, e)) return -1;
     if (copy_file(m, "plans.json", e) || copy_file(m, "dataset.json", e) ||
+        file_join(path, sizeof path, m->in, "postprocessing.json", e) || /* predict applies it */
+        (file_exists(path) && copy_file(m, "postprocessing.json", e)) ||
         file_join(path, sizeof path, m->out, "manifest.json", e))
         return -1;
     return json_write(m->manifest, path, e);

@@ -143,12 +143,12 @@ int info_pth(const char *path, struct json *j, struct error *e)
     struct safetensors network = {0};
     if (pth_read(&p, path, e)) return -1;
     const int has_network = json_get(p.values, NNUNET_NETWORK) != NULL;
-    if (has_network && nnunet_network(&network, &p, path, e)) {
+    if (has_network && nnunet_network(&network, &p, 1, path, e)) {
         safetensors_free(&network);
         pth_free(&p);
         return -1;
     }
-    const int nnunet = has_network && network.count > 0;
+    const int nnunet = has_network && nnunet_has_unet(&network);
     const struct safetensors *shown = nnunet ? &network : &p.tensors;
     console("%s: PyTorch %s, %d tensors\n", path, nnunet ? "checkpoint of nnU-Net" : "file", p.tensors.count);
     info_print_members(p.values, 100);

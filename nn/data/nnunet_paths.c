@@ -83,16 +83,25 @@ static int is_model(const char *name, const char *configuration)
     return last && (!configuration || strcmp(last + 2, configuration) == 0);
 }
 
-static int only_model(char *buf, size_t size, const char *dataset, const char *configuration, struct error *e)
+/* name: the folder's own, or a configuration, or NULL. Of several of a configuration nnU-Net takes that of
+ * its own trainer and plans, where nothing else is said. */
+static int only_model(char *buf, size_t size, const char *dataset, const char *name, struct error *e)
 {
     struct file_list list;
+    char usual[300];
+    const char *configuration = name;
     int found = -1, status = 0;
+    for (int i = 0; name && i < 2; i++) {
+        const int n = snprintf(usual, sizeof usual, "%s%s", i ? "nnUNetTrainer__nnUNetPlans__" : "", name);
+        if (n >= (int)sizeof usual || file_join(buf, size, dataset, usual, e)) continue;
+        if (is_model(usual, NULL) && file_is_dir(buf)) return 0;
+    }
     if (file_list(dataset, &list, e)) return -1;
     for (int i = 0; !status && i < list.count; i++) {
         if (!is_model(list.name[i], configuration)) continue;
         if (found >= 0)
-            status = error_set(e, "%s: holds %s and %s: name the one, as 4/3d_fullres or by its path",
-                               dataset, list.name[found], list.name[i]);
+            status = error_set(e, "%s: holds %s and %s: name the one, as 4/%s", dataset, list.name[found],
+                               list.name[i], list.name[i]);
         found = i;
     }
     if (!status && found < 0)

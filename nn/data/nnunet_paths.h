@@ -16,7 +16,7 @@
 int nnunet_find_dataset(char *buf, size_t size, const char *text, struct error *e);
 /* A trained model: a path that exists; else below nnUNet_results a folder of that path, or of a dataset named
  * as above the only model folder (TRAINER__PLANS__CONFIGURATION), or with "4/3d_fullres" the one of that
- * configuration. */
+ * configuration (of several that of nnUNetTrainer and nnUNetPlans), or with "4/" and its name that one. */
 int nnunet_find_model(char *buf, size_t size, const char *text, struct error *e);
 /* The file nnUNet_preprocessed/NAME/FILE of the dataset in the folder `dataset` (its last component is NAME),
  * where that is there: returns 1. 0 where it is not. */

@@ -7,18 +7,30 @@
 
 #include "io/base/file.h"
 #include "io/weights/pickle.h"
-#include "nn/train/checkpoint.h"
 #include "nn/folder/run.h"
+#include "nn/network/network_norm.h"
+#include "nn/train/checkpoint.h"
 
 const char *nnunet_tensor_name(const char *name)
 {
     name = checkpoint_plain_name(name);
-    if (strncmp(name, "encoder.", 8) != 0 && strncmp(name, "decoder.", 8) != 0) return NULL;
     if (strncmp(name, "decoder.encoder.", 16) == 0 || strstr(name, ".all_modules.") != NULL) return NULL;
     return name;
 }
 
-int nnunet_network(struct safetensors *out, const struct pth *p, const char *path, struct error *e)
+static int is_unet(const char *name)
+{
+    return strncmp(name, "encoder.", 8) == 0 || strncmp(name, "decoder.", 8) == 0;
+}
+
+int nnunet_has_unet(const struct safetensors *s)
+{
+    int found = 0;
+    for (int i = 0; i < s->count; i++) found |= is_unet(s->tensor[i].name);
+    return found;
+}
+
+int nnunet_network(struct safetensors *out, const struct pth *p, int all, const char *path, struct error *e)
 {
     const size_t n = strlen(NNUNET_NETWORK);
     memset(out, 0, sizeof *out);
@@ -28,7 +40,7 @@ int nnunet_network(struct safetensors *out, const struct pth *p, const char *pat
         const struct safetensor *t = &p->tensors.tensor[i];
         if (strncmp(t->name, NNUNET_NETWORK, n) != 0 || t->name[n] != '.') continue;
         const char *name = nnunet_tensor_name(t->name + n + 1);
-        if (name != NULL) safetensors_add(out, name, t->dtype, t->ndim, t->dim, t->data);
+        if (name && (all || is_unet(name))) safetensors_add(out, name, t->dtype, t->ndim, t->dim, t->data);
     }
     if (out->failed) return error_set(e, "%s: out of memory for the names of its tensors", path);
     return 0;
@@ -39,8 +51,13 @@ int nnunet_read(const char *path, struct model *m, struct error *e)
     struct pth p;
     struct safetensors network = {0};
     if (pth_read(&p, path, e)) return -1;
-    int status = nnunet_network(&network, &p, path, e);
-    if (!status) status = checkpoint_load(&network, path, m, e);
+    const char *trainer = json_text(p.values, "trainer_name", "nnUNetTrainer");
+    int status = nnunet_network(&network, &p, 1, path, e);
+    if (!status && checkpoint_load(&network, path, m, e))
+        status = strcmp(trainer, "nnUNetTrainer") == 0
+                     ? -1
+                     : error_prefix(e, "trained by %.100s, whose network may not be that of plans.json",
+                                    trainer);
     safetensors_free(&network);
     pth_free(&p);
     return status;
@@ -118,9 +135,20 @@ int nnunet_turned(int *turned, const char *pkl, struct error *e)
     return 0;
 }
 
-struct json *nnunet_manifest(const struct json *values, const char *folder)
+/* Running averages are of batch norm alone: nnUNetTrainerBN puts it into the place of the plan's norm, and
+ * plans.json says nothing of it. NULL: there are none. */
+static const struct network_norm *norm_of(const struct safetensors *s)
+{
+    int k = 0, averages = 0;
+    for (int i = 0; i < s->count; i++) averages |= file_has_suffix(s->tensor[i].name, ".norm.running_mean");
+    while (averages && network_norms[k] && !network_norms[k]->over_batch) k++;
+    return averages ? network_norms[k] : NULL;
+}
+
+struct json *nnunet_manifest(const struct json *values, const struct safetensors *tensors, const char *folder)
 {
     const struct json *axes = json_get(values, "inference_allowed_mirroring_axes");
+    const struct network_norm *norm = norm_of(tensors);
     struct train_options o = train_options_default(&task_segment);
     struct json *j = json_object();
     int64_t epochs = json_integer(values, "current_epoch", 0);
@@ -134,6 +162,7 @@ struct json *nnunet_manifest(const struct json *values, const char *folder)
     json_add_text(origin, "folder", folder);
     json_add_text(origin, "trainer", json_text(values, "trainer_name", ""));
     json_add_int(origin, "epochs", epochs);
+    if (norm) json_add_text(origin, "norm", norm->name);
     if (axes != NULL) json_add(origin, "inference_allowed_mirroring_axes", json_copy(axes));
     else json_add_null(origin, "inference_allowed_mirroring_axes"); /* nnU-Net's predictor then takes none */
     return j;

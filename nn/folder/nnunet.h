@@ -13,10 +13,13 @@
 
 /* nnU-Net stores tensors under up to three names. Of a name below network_weights: the name that the network
  * here has, without the wrappers of checkpoint_plain_name, or NULL for a second name of the same tensor
- * (all_modules, decoder.encoder) and what is no part of the U-Net. */
+ * (all_modules, decoder.encoder). */
 const char *nnunet_tensor_name(const char *name);
-/* The network of a checkpoint, as views: out lives no longer than p. */
-int nnunet_network(struct safetensors *out, const struct pth *p, const char *path, struct error *e);
+/* Whether a network with these names has the parts of nnU-Net's, "encoder." or "decoder.". */
+int nnunet_has_unet(const struct safetensors *s);
+/* The network of a checkpoint, as views: out lives no longer than p. all: with what the U-Net has not, which
+ * is no part of a network that is predicted with, but does no harm where weights begin from the others. */
+int nnunet_network(struct safetensors *out, const struct pth *p, int all, const char *path, struct error *e);
 /* Reads the network of a .pth into a finished model. */
 int nnunet_read(const char *path, struct model *m, struct error *e);
 /* 0, or -1 with an error where the path is a model folder, one of its folds or one of the files of nnU-Net
@@ -28,9 +31,11 @@ int nnunet_spare(const char *folder, struct error *e);
  * image, to RAS (NibabelIOWithReorient, SimpleITKIOWithReorient), and not as the image and the label map do.
  * No such file: they do not. */
 int nnunet_turned(int *turned, const char *pkl, struct error *e);
-/* The manifest.json of a run with this checkpoint's values: configuration, training options, and under
- * "converted_from" the folder, trainer and inference_allowed_mirroring_axes (null, none, where it has no such
- * value). */
-struct json *nnunet_manifest(const struct json *values, const char *folder);
+/* The manifest.json of a run with this checkpoint's values and tensors: configuration, training options, and
+ * under "converted_from" the folder, trainer, inference_allowed_mirroring_axes (null, none, where it has no
+ * such value) and, where the network has one, the norm that the trainer has put into the place of the plan's
+ * (nnUNetTrainerBN). */
+struct json *nnunet_manifest(const struct json *values, const struct safetensors *tensors,
+                             const char *folder);
 
 #endif

@@ -48,7 +48,7 @@ static int take_pth(const char *path, struct model *m, int classes, int *drawn, 
     struct pth p;
     struct safetensors network = {0};
     if (pth_read(&p, path, e)) return -1;
-    int status = nnunet_network(&network, &p, path, e);
+    int status = nnunet_network(&network, &p, 0, path, e);
     if (!status) status = take(&network, path, m, classes, drawn, e);
     safetensors_free(&network);
     pth_free(&p);

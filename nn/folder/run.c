@@ -169,13 +169,27 @@ struct model *run_model(const struct run *r, const char *fold, const char *check
 
 /* ---- opening ------------------------------------------------------------------------------------------- */
 
-static int open_segmentation(struct run *r, struct error *e)
+/* The configuration of the plans that were read, with the norm that nnU-Net's trainer has chosen. */
+static int choose_plan(struct run *r, const struct json *manifest, struct error *e)
+{
+    const char *norm = json_text(json_get(manifest, "converted_from"), "norm", NULL);
+    r->norm = norm ? network_norm_find(norm) : NULL;
+    if (norm && !r->norm) return error_set(e, "converted_from.norm is '%.80s', which there is not", norm);
+    for (int i = 0; norm && i < r->plans.count; i++) {
+        struct plan *p = &r->plans.plan[i];
+        p->network_norm = r->norm;
+        p->norm_groups = network_norm_groups(r->norm, p->features, p->stages);
+    }
+    r->plan = plans_find(&r->plans, r->configuration, e);
+    return r->plan ? learner_check(&r->options, r->plan, e) : -1;
+}
+
+static int open_segmentation(struct run *r, const struct json *manifest, struct error *e)
 {
     char path[1200];
     if (file_join(path, sizeof path, r->path, "plans.json", e) || plans_read(&r->plans, path, &r->dataset, e))
         return -1;
-    r->plan = plans_find(&r->plans, r->configuration, e);
-    return r->plan && !learner_check(&r->options, r->plan, e) ? 0 : error_prefix(e, "%s", path);
+    return choose_plan(r, manifest, e) ? error_prefix(e, "%s", path) : 0;
 }
 
 /* null: none; a list: these; no such member: those of the training. nnU-Net counts the axes of a 2D network
@@ -222,7 +236,7 @@ static struct json *read_manifest(const struct run *r, char *name, size_t size, 
     }
     struct pth p;
     if (pth_read(&p, name, e)) return NULL;
-    struct json *j = whole(nnunet_manifest(p.values, r->path));
+    struct json *j = whole(nnunet_manifest(p.values, &p.tensors, r->path));
     if (!j) error_set(e, "%s: out of memory", name);
     pth_free(&p);
     return j;
@@ -238,9 +252,19 @@ static int open_manifest(struct run *r, const struct json *manifest, const char 
     snprintf(r->previous_stage, sizeof r->previous_stage, "%s", json_text(manifest, "previous_stage", ""));
     if (file_join(path, sizeof path, r->path, "dataset.json", e) || dataset_read_header(&r->dataset, path, e))
         return -1;
-    if (r->options.task->planned && open_segmentation(r, e)) return -1;
+    if (r->options.task->planned && open_segmentation(r, manifest, e)) return -1;
     read_mirroring(r, manifest);
     return 0;
+}
+
+static void add_postprocessing(struct json *j, const struct run *r)
+{
+    char path[1200];
+    struct error ignored;
+    const int file = *r->path && !file_join(path, sizeof path, r->path, "postprocessing.json", &ignored) &&
+                     file_exists(path);
+    if (r->postprocessing) json_add(j, "postprocessing", json_copy(r->postprocessing));
+    else if (file) json_add(j, "postprocessing", json_read(path, &ignored));
 }
 
 struct json *run_describe(const struct run *r)
@@ -249,19 +273,22 @@ struct json *run_describe(const struct run *r)
     int flat = r->plan && r->plan->dims == 2;
     json_add(manifest, "training", train_options_json(&r->options));
     json_add_text(manifest, "configuration", r->configuration);
-    struct json *axes =
-        json_add_array(json_add_object(manifest, "converted_from"), "inference_allowed_mirroring_axes");
+    struct json *origin = json_add_object(manifest, "converted_from"),
+                *axes = json_add_array(origin, "inference_allowed_mirroring_axes");
     for (int a = flat; a < 3; a++)
         if (r->mirror[a]) json_add_int(axes, NULL, a - flat);
+    if (r->norm) json_add_text(origin, "norm", r->norm->name);
     json_add(j, "dataset", json_copy(r->dataset.json));
     if (r->plan) json_add(j, "plans", json_copy(r->plans.json));
+    add_postprocessing(j, r);
     return whole(j);
 }
 
 int run_parse(struct run *r, const struct json *description, const char *name, struct error *e)
 {
     const struct json *manifest = json_get(description, "manifest"),
-                      *dataset = json_get(description, "dataset"), *plans = json_get(description, "plans");
+                      *dataset = json_get(description, "dataset"), *plans = json_get(description, "plans"),
+                      *postprocessing = json_get(description, "postprocessing");
     memset(r, 0, sizeof *r);
     if (!json_get(manifest, "training") || !dataset)
         return error_set(e, "%s: has no members manifest.training and dataset", name);
@@ -273,11 +300,11 @@ int run_parse(struct run *r, const struct json *description, const char *name, s
     if (!status && r->options.task->planned) {
         status = plans ? plans_from_json(&r->plans, plans, &r->dataset, name, e)
                        : error_set(e, "%s: has no member plans", name);
-        r->plan = status ? NULL : plans_find(&r->plans, r->configuration, e);
-        if (!r->plan || learner_check(&r->options, r->plan, e))
-            status = status ? status : error_prefix(e, "%s", name);
+        if (!status && choose_plan(r, manifest, e)) status = error_prefix(e, "%s", name);
     }
     if (!status) read_mirroring(r, manifest);
+    if (!status && postprocessing && !(r->postprocessing = json_copy(postprocessing)))
+        status = error_set(e, "%s: out of memory", name);
     if (status) run_close(r);
     return status;
 }
@@ -304,5 +331,6 @@ void run_close(struct run *r)
 {
     plans_free(&r->plans);
     dataset_close(&r->dataset);
+    json_free(r->postprocessing);
     memset(r, 0, sizeof *r);
 }

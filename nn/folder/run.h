@@ -21,6 +21,9 @@ struct run {
     struct dataset dataset;     /* of dataset.json: channels and labels, no cases */
     struct plans plans;         /* segmentation */
     const struct plan *plan;    /* the configuration's; NULL for classification */
+    const struct network_norm *norm; /* that its weights have in the place of the plan's, which says it too;
+                                        NULL: what plans.json says */
+    struct json *postprocessing; /* of a description; that of a folder is its postprocessing.json. Or NULL */
     int mirror[3]; /* axes d, h, w that may be flipped at prediction (inference_allowed_mirroring_axes); else
                       learner_mirrors */
 };
@@ -28,7 +31,7 @@ struct run {
 int run_open(struct run *r, const char *path, struct error *e);
 void run_close(struct run *r);
 /* A run without a folder: {"manifest": {"training", "configuration", ...}, "dataset": dataset.json, "plans":
- * plans.json}. */
+ * plans.json, "postprocessing": postprocessing.json where it is}. */
 struct json *run_describe(const struct run *r); /* NULL when memory is out */
 int run_parse(struct run *r, const struct json *description, const char *name, struct error *e);
 /* The file of a fold's weights, "RUN/fold_K/checkpoint_KIND.safetensors", else ".pth"; kind NULL: final, else

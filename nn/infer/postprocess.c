@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/base/file.h"
+#include "io/weights/pickle.h"
 #include "nn/data/components.h"
 #include "nn/plan/outputs.h"
 
@@ -92,9 +94,10 @@ static int read_labels(struct label_set *set, const struct json *j, const struct
     return 0;
 }
 
-static int read_steps(struct postprocessing *p, const struct json *j, const struct dataset *d,
-                      struct error *e)
+int postprocess_from_json(struct postprocessing *p, const struct json *j, const struct dataset *d,
+                          struct error *e)
 {
+    memset(p, 0, sizeof *p);
     const struct json *functions = json_get(j, "postprocessing_fns"),
                       *arguments = json_get(j, "postprocessing_kwargs");
     if (!functions || functions->type != JSON_ARRAY || !arguments || arguments->type != JSON_ARRAY ||
@@ -114,12 +117,74 @@ static int read_steps(struct postprocessing *p, const struct json *j, const stru
     return 0;
 }
 
+/* ---- postprocessing.pkl: nnU-Net's (functions, keyword arguments), as the .json beside says it --------- */
+
+static int is_list(const struct pickle_value *v)
+{
+    return v->type == PICKLE_LIST || v->type == PICKLE_TUPLE;
+}
+
+/* A label, or a list or tuple of such; null for what is none, of which read_labels complains. left: values
+ * that may be added yet, for a pickle can hold one of them a million times. */
+static void add_labels(struct json *to, const char *key, const struct pickle_value *v, int depth, int *left)
+{
+    --*left;
+    if (v->type == PICKLE_INT) json_add_int(to, key, v->integer);
+    else if (!is_list(v) || depth > 2) json_add_null(to, key);
+    if (!is_list(v) || depth > 2) return;
+    struct json *list = json_add_array(to, key);
+    for (size_t i = 0; i < v->count && *left > 0; i++) add_labels(list, NULL, v->item[i], depth + 1, left);
+}
+
+/* NULL: it is something else. */
+static struct json *json_of_pickle(const struct pickle_value *root)
+{
+    int left = 65536;
+    if (!is_list(root) || root->count != 2 || !is_list(root->item[0]) || !is_list(root->item[1])) return NULL;
+    struct json *j = json_object(), *functions = json_add_array(j, "postprocessing_fns"),
+                *arguments = json_add_array(j, "postprocessing_kwargs");
+    for (size_t i = 0; i < root->item[0]->count; i++) {
+        const struct pickle_value *f = root->item[0]->item[i];
+        const char *name = f->type == PICKLE_GLOBAL ? strrchr(f->text, '.') : NULL;
+        json_add_text(functions, NULL, name ? name + 1 : "");
+    }
+    for (size_t i = 0; i < root->item[1]->count; i++) {
+        const struct pickle_value *of = root->item[1]->item[i];
+        struct json *one = json_add_object(arguments, NULL);
+        for (size_t k = 0; of->type == PICKLE_DICT && k < of->count && left > 0; k += 2)
+            if (of->item[k]->type != PICKLE_STRING) --left;
+            else add_labels(one, of->item[k]->text, of->item[k + 1], 0, &left);
+    }
+    if (left > 0) return j;
+    json_free(j);
+    return NULL;
+}
+
+static struct json *read_pickle(const char *path, struct error *e)
+{
+    unsigned char *data;
+    size_t size;
+    struct pickle p;
+    if (file_read(path, 1 << 24, &data, &size, e)) return NULL;
+    int status = pickle_parse(&p, data, size, e);
+    free(data);
+    if (status) return error_prefix(e, "%s", path), NULL;
+    struct json *j = json_of_pickle(p.root);
+    pickle_free(&p);
+    if (!j || json_failed(j)) {
+        error_set(e, j ? "%s: out of memory" : "%s: is no postprocessing.pkl of nnU-Net", path);
+        json_free(j);
+        return NULL;
+    }
+    return j;
+}
+
 int postprocess_read(struct postprocessing *p, const char *path, const struct dataset *d, struct error *e)
 {
     memset(p, 0, sizeof *p);
-    struct json *j = json_read(path, e);
+    struct json *j = file_has_suffix(path, ".pkl") ? read_pickle(path, e) : json_read(path, e);
     if (!j) return -1;
-    int status = read_steps(p, j, d, e) ? error_prefix(e, "%s", path) : 0;
+    int status = postprocess_from_json(p, j, d, e) ? error_prefix(e, "%s", path) : 0;
     json_free(j);
     return status;
 }

@@ -23,6 +23,9 @@ size_t postprocess_bytes(size_t voxels);
 int postprocess_apply(const struct postprocessing *p, uint8_t *label, const int size[3]);
 /* Members "postprocessing_fns" and "postprocessing_kwargs" of postprocessing.json, as nnU-Net writes them. */
 void postprocess_to_json(struct json *j, const struct postprocessing *p, const struct dataset *d);
+int postprocess_from_json(struct postprocessing *p, const struct json *j, const struct dataset *d,
+                          struct error *e);
+/* postprocessing.json, or nnU-Net's postprocessing.pkl, of which nothing is executed. */
 int postprocess_read(struct postprocessing *p, const char *path, const struct dataset *d, struct error *e);
 
 #endif

@@ -309,10 +309,12 @@ struct facts { /* of the dataset at the full resolution, transposed */
     int labels, training;
 };
 
-static void facts_find(struct facts *k, const struct fingerprint *f, const struct dataset *d, double *scratch)
+static void facts_find(struct facts *k, const struct fingerprint *f, const struct dataset *d,
+                       const struct plan_options *options, double *scratch)
 {
     double target[3];
-    target_spacing(target, f, scratch);
+    if (options->spacing[0] > 0) memcpy(target, options->spacing, sizeof target);
+    else target_spacing(target, f, scratch);
     int worst = 0;
     for (int a = 1; a < 3; a++)
         if (target[a] > target[worst]) worst = a;
@@ -419,7 +421,7 @@ int plans_make(struct plans *p, const struct fingerprint *f, const struct datase
     double *scratch = malloc((size_t)f->cases * sizeof *scratch), spacing[3], shape[3];
     if (!scratch) return error_set(e, "plan: no memory for %d cases", f->cases);
     struct facts k;
-    facts_find(&k, f, d, scratch);
+    facts_find(&k, f, d, o, scratch);
     for (int a = 0; a < 3; a++) {
         for (int i = 0; i < f->cases; i++) scratch[i] = f->spacing[i][k.transpose[a]];
         spacing[a] = median(scratch, f->cases);

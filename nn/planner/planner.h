@@ -15,6 +15,8 @@ struct plan_options {
     const struct network_norm *norm; /* NULL: the network's own */
     int base_features;           /* 32; fewer for small machines */
     int batch;                   /* 0: planned */
+    double spacing[3]; /* 0: planned; target in mm along d, h, w of the image, for plans_make alone: nnU-Net's
+                          overwrite_target_spacing */
     int patch[3]; /* 0: planned; along d, h, w (z, y, x) of the image: plans_make puts it into the order of
                      the plan, plan_topology takes it as it is */
 };

@@ -135,6 +135,9 @@ refuses 1 "7 is no foreground label" $nephron predict "$work/run" -i "$work/imag
 sed 's/remove_all/exec/' "$work/pp.json" >"$work/ppx.json"
 refuses 1 "known is only" $nephron predict "$work/run" -i "$work/images" -o "$work/none" --no-mirror \
     --postprocessing "$work/ppx.json"
+cp -r $model "$work/decided" && cp "$work/pp.json" "$work/decided/postprocessing.json"
+check "convert a model folder with its postprocessing" $nephron convert "$work/decided" "$work/decided_run"
+same "which predict applies then, too" "$work/decided_run/postprocessing.json" "$work/pp.json"
 rm "$work/run/postprocessing.json"
 
 # ---- one network of a run ----------------------------------------------------------------------------------

@@ -55,6 +55,29 @@ $plan --precision fp8 2>"$work/err"
 [ $? -eq 2 ] && grep -q "must be one of" "$work/err"
 ok "an unknown precision" $?
 
+# ---- a target spacing that is given ------------------------------------------------------------------------
+# What nnU-Net 2.8.1 plans of this fingerprint with overwrite_target_spacing [1, 1.5, 1.25]: the axis of the
+# coarsest one comes first.
+echo '{"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1}, "numTraining": 3,
+    "file_ending": ".nii.gz"}' >"$work/dataset.json"
+echo '{"spacings": [[0.8, 0.8, 3.0], [0.7, 0.7, 5.0], [0.9, 0.9, 2.5]],
+    "shapes_after_crop": [[200, 180, 60], [190, 210, 48], [220, 200, 70]],
+    "median_relative_size_after_cropping": 1.0, "foreground_intensity_properties_per_channel": {"0": {
+    "max": 300.0, "mean": 90.0, "median": 80.0, "min": 1.0, "percentile_00_5": 10.0,
+    "percentile_99_5": 200.0, "std": 40.0}}}' >"$work/given.json"
+given="$nephron plan --fingerprint $work/given.json --dataset $work/dataset.json --quiet"
+check "plan --spacing" $given --spacing 1,1.5,1.25 -o "$work/spaced.json"
+tr -d ' \n' <"$work/spaced.json" >"$work/spaced"
+for text in '"transpose_forward":\[1,0,2\]' '"batch_size":13,"patch_size":\[160,160\]' \
+    '"batch_size":2,"patch_size":\[96,160,160\]' '"spacing":\[1.5,1.0,1.25\]' \
+    '"strides":\[\[1,1,1\],\[2,2,2\],\[2,2,2\],\[2,2,2\],\[2,2,2\],\[1,2,2\]\]'; do
+    grep -q "$text" "$work/spaced"
+    ok "nnU-Net's $text" $?
+done
+for text in 1,2 1,2,3,4 1,2,0 1,2,x 1,,2 ""; do
+    refuses 2 "must be three numbers" $given --spacing "$text"
+done
+
 # ---- threads -----------------------------------------------------------------------------------------------
 # The fingerprint takes those that are asked for, and is the same by one where no other can be started.
 some_cases "$work/few" 'NR <= 4'

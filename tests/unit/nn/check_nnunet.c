@@ -14,12 +14,15 @@
 #include "io/base/file.h"
 #include "io/weights/safetensors.h"
 #include "nn/folder/nnunet.h"
+#include "nn/folder/run.h"
+#include "nn/infer/sliding.h"
 #include "nn/optimize/optimizer.h"
 #include "nn/optimize/schedule.h"
 #include "nn/prepare/preprocess.h"
 #include "nn/prepare/previous.c"
 #include "nn/batch/sampler.h"
 #include "nn/network/network.h"
+#include "nn/train/checkpoint.h"
 #include "tensor/base/cpu.h"
 #include "tests/unit/lcg.h"
 
@@ -487,7 +490,7 @@ static void check_mirroring(void)
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         struct error e = {{0}};
         struct json *values = json_parse(known[i].values, strlen(known[i].values), &e),
-                    *j = nnunet_manifest(values, "folder");
+                    *j = nnunet_manifest(values, &(struct safetensors){0}, "folder");
         const struct json *axes =
             json_get(json_get(j, "converted_from"), "inference_allowed_mirroring_axes");
         CHECK(axes && (axes->type == JSON_NULL ? -1 : axes->count) == known[i].axes, "axes of %s",
@@ -497,8 +500,67 @@ static void check_mirroring(void)
     }
 }
 
+/* ---- a trainer that builds another network -------------------------------------------------------------- */
+
+/* nnUNetTrainerBN: batch norm in the place of the plan's instance norm, which its tensors alone tell
+ * (tests/golden/make_trainers.py). The logits are those of nnU-Net's own network. */
+static void check_batch_norm(void)
+{
+    const char *file = "tests/data/golden/trainers/nnUNetTrainerBN.pth";
+    struct error e = {{0}};
+    struct pth p;
+    struct run r, again;
+    struct safetensors want;
+    struct predictor net;
+    CHECK(pth_read(&p, file, &e) == 0 &&
+              safetensors_read(&want, "tests/data/golden/trainers/nnUNetTrainerBN.safetensors", &e) == 0,
+          "%s", e.text);
+    struct json *j = json_object();
+    json_add(j, "manifest", nnunet_manifest(p.values, &p.tensors, "folder"));
+    json_add(j, "dataset", json_read("tests/data/golden/nnunet_model/dataset.json", &e));
+    json_add(j, "plans", json_read("tests/data/golden/nnunet_model/plans.json", &e));
+    json_add_text(json_add_object(j, "postprocessing"), "of", "the weights");
+    CHECK(run_parse(&r, j, "BN", &e) == 0, "%s", e.text);
+    CHECK(r.plan->network_norm == &network_norm_batch, "the norm is the trainer's");
+    struct json *told = run_describe(&r);
+    CHECK(run_parse(&again, told, "described", &e) == 0 && again.plan->network_norm == &network_norm_batch,
+          "the norm of a described run: %s", e.text);
+    CHECK(strcmp(json_text(again.postprocessing, "of", ""), "the weights") == 0, "its postprocessing");
+    struct model *m = learner_layout(&r.options, r.plan);
+    CHECK(nnunet_read(file, m, &e) == 0, "%s", e.text);
+    struct plan small = *r.plan;
+    const struct safetensor *image = safetensors_find(&want, "image"),
+                            *logits = safetensors_find(&want, "logits");
+    for (int a = 0; a < 3; a++) small.patch[a] = (int)image->dim[a + 1];
+    CHECK(predictor_create(&net, m, &small, 0, NULL, &e) == 0, "%s", e.text);
+    memcpy(net.image->data, image->data, image->bytes);
+    graph_forward(net.graph);
+    for (size_t i = 0; i < logits->bytes / sizeof(float); i++)
+        CHECK_NEAR(tensor_f32(net.logits)[i], safetensors_value(logits, i), 1e-5, "logit %zu", i);
+    predictor_destroy(&net);
+    /* What the network has no place for is told by its name, as PyTorch tells it. */
+    const float one = 1;
+    struct safetensors network;
+    safetensors_add(&p.tensors, "network_weights.attention.weight", "F32", 1, &(int64_t){1}, &one);
+    CHECK(nnunet_network(&network, &p, 1, file, &e) == 0, "%s", e.text);
+    CHECK(checkpoint_load(&network, file, m, &e) != 0 && strstr(e.text, "attention.weight is not part of"),
+          "a tensor beside the U-Net: %s", e.text);
+    safetensors_free(&network);
+    CHECK(nnunet_network(&network, &p, 0, file, &e) == 0 && checkpoint_load(&network, file, m, &e) == 0,
+          "weights to begin with: %s", e.text);
+    safetensors_free(&network);
+    model_destroy(m);
+    json_free(told);
+    json_free(j);
+    run_close(&again);
+    run_close(&r);
+    safetensors_free(&want);
+    pth_free(&p);
+}
+
 int main(void)
 {
+    check_batch_norm();
     check_large_components();
     check_mirroring();
     struct error e = {{0}};

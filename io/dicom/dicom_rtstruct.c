@@ -31,6 +31,7 @@ static const int step_x[4] = {1, 0, -1, 0}, step_y[4] = {0, 1, 0, -1};
 struct outlines {
     const uint16_t *slice;
     int value, width, height;
+    int top, bottom; /* rows that are looked at: from top to before bottom */
     struct node *node;
     int nodes, room;
     int *first; /* a node of each loop: the topmost one, and there the leftmost */
@@ -43,7 +44,7 @@ struct outlines {
 
 static int inside(const struct outlines *o, int x, int y)
 {
-    return x >= 0 && y >= 0 && x < o->width && y < o->height &&
+    return x >= 0 && y >= o->top && x < o->width && y < o->bottom &&
            o->slice[(size_t)y * (size_t)o->width + (size_t)x] == o->value;
 }
 
@@ -126,7 +127,7 @@ static void join_hole(struct outlines *o, int hole)
     o->node[above].next = hole;
 }
 
-/* All loops of a slice, in the order of their topmost corners; holes joined. The loops that are left are the
+/* All loops of the rows, in the order of their topmost corners; holes joined. The loops that are left are the
  * outlines. */
 static void find_outlines(struct outlines *o)
 {
@@ -135,7 +136,7 @@ static void find_outlines(struct outlines *o)
     memset(o->used, 0, corners);
     memset(o->at, 0, corners * sizeof *o->at);
     o->nodes = o->loops = 0;
-    for (int y = 0; y <= o->height && !o->failed; y++)
+    for (int y = o->top; y <= o->bottom && !o->failed; y++)
         for (int x = 0; x <= o->width && !o->failed; x++) {
             if (is_edge(o, x, y, 0) && !(o->used[corner(o, x, y)] & 1)) {
                 walk(o, x, y, 0); /* an outer one: its topmost edge runs right */
@@ -194,6 +195,26 @@ static void put_contour(struct text *contours, const struct outlines *o, int fir
     dicom_put_item(contours, &item);
 }
 
+/* The contours of rows of a slice: of both halves where one of the whole would be longer than its element may
+ * be, so that an area is several that touch. A single row has rectangles alone, which never are. */
+static void put_rows(struct text *contours, struct outlines *o, const struct dicom_reference *r, int z,
+                     int top, int bottom)
+{
+    struct text part = {0};
+    int too_long = 0;
+    o->top = top;
+    o->bottom = bottom;
+    find_outlines(o);
+    for (int k = 0; k < o->loops && !o->failed; k++) put_contour(&part, o, o->first[k], r, z, &too_long);
+    if (too_long && bottom - top > 1) {
+        put_rows(contours, o, r, z, top, top + (bottom - top) / 2);
+        put_rows(contours, o, r, z, top + (bottom - top) / 2, bottom);
+    } else {
+        text_append(contours, &part);
+    }
+    free(part.data);
+}
+
 /* The contours of a label in all slices. */
 static int put_contours(struct text *contours, const uint16_t *map, int value,
                         const struct dicom_reference *r, struct error *e)
@@ -202,7 +223,6 @@ static int put_contours(struct text *contours, const uint16_t *map, int value,
     size_t plane = (size_t)g->size[0] * (size_t)g->size[1],
            corners = ((size_t)g->size[0] + 1) * ((size_t)g->size[1] + 1);
     struct outlines o = {.value = value, .width = (int)g->size[0], .height = (int)g->size[1]};
-    int too_long = 0;
     o.used = malloc(corners);
     o.at = malloc(corners * sizeof *o.at);
     o.failed = !o.used || !o.at;
@@ -211,19 +231,13 @@ static int put_contours(struct text *contours, const uint16_t *map, int value,
         o.slice = map + (size_t)z * plane;
         while (i < plane && o.slice[i] != value) i++;
         if (i == plane) continue;
-        find_outlines(&o);
-        for (int k = 0; k < o.loops && !o.failed; k++) put_contour(contours, &o, o.first[k], r, z, &too_long);
+        put_rows(contours, &o, r, z, 0, o.height);
     }
     free(o.used);
     free(o.at);
     free(o.node);
     free(o.first);
-    if (o.failed) return error_set(e, "out of memory for contours");
-    return too_long ? error_set(e,
-                                "a contour of label %d is too long for a DICOM element (64 kB): write a "
-                                "segmentation (--as seg)",
-                                value)
-                    : 0;
+    return o.failed ? error_set(e, "out of memory for contours") : 0;
 }
 
 /* ---- the object ---------------------------------------------------------------------------------------- */

@@ -32,15 +32,18 @@ static const struct {
 } types[] = {{"UCHAR", VOXEL_U8},      {"CHAR", VOXEL_I8},   {"USHORT", VOXEL_U16},
              {"SHORT", VOXEL_I16},     {"UINT", VOXEL_U32},  {"INT", VOXEL_I32},
              {"ULONG", VOXEL_U32},     {"LONG", VOXEL_I32},  {"ULONG_LONG", VOXEL_U64},
-             {"LONG_LONG", VOXEL_I64}, {"FLOAT", VOXEL_F32}, {"DOUBLE", VOXEL_F64}};
+             {"LONG_LONG", VOXEL_I64}, {"FLOAT", VOXEL_F32}, {"DOUBLE", VOXEL_F64}, {"ASCII_CHAR", VOXEL_I8}};
 enum { TYPES = sizeof types / sizeof *types };
 
 /* ---- fields -------------------------------------------------------------------------------------------- */
 
 static int set_type(struct meta *h, struct volume *v, const char *value, struct error *e)
 {
+    size_t n = strlen(value);
+    if (n > 6 && strcmp(value + n - 6, "_ARRAY") == 0) n -= 6; /* older: of components */
     for (int i = 0; i < TYPES; i++)
-        if (strncmp(value, "MET_", 4) == 0 && strcmp(value + 4, types[i].name) == 0) {
+        if (strncmp(value, "MET_", 4) == 0 && n == 4 + strlen(types[i].name) &&
+            strncmp(value + 4, types[i].name, n - 4) == 0) {
             v->type = types[i].type;
             h->has_type = 1;
             return 0;

@@ -282,7 +282,7 @@ static void set_geometry(struct volume *v, struct header *h)
     }
     if (h->dim[0] == 2) volume_set_flat(v);
     v->step_unit = h->units & 0x38;
-    if (v->size[3] > 1 && isfinite(h->pixdim[4]) && h->pixdim[4] > 0 &&
+    if (v->size[3] > 1 && h->dim[4] > 1 && isfinite(h->pixdim[4]) && h->pixdim[4] > 0 &&
         (v->step_unit || h->pixdim[4] != 1)) { /* 1 of no unit is what writers put there for nothing */
         v->step = h->pixdim[4];
     }
@@ -300,12 +300,12 @@ static int set_size(struct volume *v, struct header *h, const char *name, struct
         int64_t n = h->dim[i];
         if (n < 1 && !(n == 0 && i > 3)) return error_set(e, "%s: dim[%d] is %lld", name, i, (long long)n);
         if (n == 0) n = 1;
-        if (i > 4 && n != 1)
+        if (i > 4 && n != 1 && (i > 5 || v->size[3] > 1)) /* dim[5]: the components of a voxel */
             return error_set(e, "%s: dim[%d] is %lld: more than four dimensions", name, i, (long long)n);
         if ((uint64_t)n > ((uint64_t)1 << 40) / total)
             return error_set(e, "%s: dim asks for more than 2^40 voxels", name);
         total *= (uint64_t)n;
-        if (i <= 4) v->size[i - 1] = n;
+        if (i <= 4 || n > 1) v->size[i < 4 ? i - 1 : 3] = n;
     }
     return volume_check_limit(v, e) ? error_prefix(e, "%s: dim", name) : 0;
 }

@@ -25,7 +25,7 @@ struct nrrd {
     double direction[AXES][4], spacing[AXES], min[AXES], max[AXES], origin[4];
     char axis_unit[AXES][16], space_unit[AXES][16]; /* those that are not millimetres */
     int directed[AXES], placed[AXES]; /* has a direction; is an axis of space by its kind */
-    int nodes;                    /* centerings: the samples are at the ends of the axes */
+    int node[AXES];               /* centering: the samples are at the ends of the axis */
     int placed_origin;            /* a space origin was there */
     int plain_space;              /* 1 + which of plain_spaces; 0: a space of the patient, or none */
     const char *quantised;        /* the field that says that values were scaled */
@@ -233,7 +233,7 @@ static int set_words(struct nrrd *h, const char *value, int kinds, struct error 
     for (int i = 0; i < h->axes; i++) {
         at += strspn(at, " \t\"");
         size_t n = strcspn(at, " \t\"");
-        if (!kinds) h->nodes |= n == 4 && strncasecmp(at, "node", 4) == 0;
+        if (!kinds) h->node[i] = n == 4 && strncasecmp(at, "node", 4) == 0;
         int place = n == 0;
         for (int k = 0; k < 4; k++) place |= n == strlen(of_place[k]) && strncasecmp(at, of_place[k], n) == 0;
         if (kinds) h->placed[i] = place;
@@ -331,7 +331,7 @@ static int other_axis(const struct nrrd *h, int *other, struct error *e)
  * negative one runs the other way. */
 static double axis_spacing(const struct nrrd *h, int i)
 {
-    const double steps = (double)h->size[i] - h->nodes, across = (h->max[i] - h->min[i]) / steps;
+    const double steps = (double)h->size[i] - h->node[i], across = (h->max[i] - h->min[i]) / steps;
     if (h->spacing[i] != 0 && isfinite(h->spacing[i])) return h->spacing[i];
     return across != 0 && isfinite(across) ? across : 0;
 }
@@ -358,7 +358,7 @@ static void set_step(struct volume *v, const struct nrrd *h, int other)
 static int set_geometry(struct volume *v, const struct nrrd *h, int other, struct error *e)
 {
     double column[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, origin[3] = {0};
-    int k = 0, directed = 0;
+    int k = 0, directed = 0, mins = 0;
     for (int i = 0; i < h->axes; i++) {
         if (i == other) continue;
         const double told = axis_spacing(h, i), s = told != 0 ? told : 1;
@@ -368,7 +368,7 @@ static int set_geometry(struct volume *v, const struct nrrd *h, int other, struc
             volume_assume(v, "spacing of axis mins and maxs along axis %d, where ITK takes 1 mm", i);
         for (int c = 0; c < 3; c++)
             column[k][c] = !h->directed[i] ? (c == k ? s : 0) : h->direction[i][c];
-        if (!h->has_space && isfinite(h->min[i])) origin[k] = h->min[i] + (h->nodes ? 0 : s / 2);
+        if (!h->has_space && isfinite(h->min[i])) origin[k] = h->min[i] + (h->node[i] ? 0 : s / 2), mins++;
         directed += h->directed[i];
         k++;
     }
@@ -378,9 +378,7 @@ static int set_geometry(struct volume *v, const struct nrrd *h, int other, struc
         if (n[0] != 0 || n[1] != 0 || n[2] != 0) memcpy(column[2], n, sizeof n);
     }
     if (!directed) volume_assume(v, "axes along x, y and z: no space directions");
-    if (h->has_space ? !h->placed_origin
-                     : k == 3 && !(isfinite(h->min[0]) && isfinite(h->min[1]) && isfinite(h->min[2])))
-        volume_assume(v, "place 0");
+    if (h->has_space ? !h->placed_origin : k == 3 && mins < 3) volume_assume(v, "place 0");
     if (h->plain_space)
         volume_assume(v, "x to the left, y to the back, z to the head: the space is '%s'",
                       plain_spaces[h->plain_space - 1]);
@@ -464,7 +462,7 @@ static int parse(struct volume *v, const unsigned char *data, size_t size, const
     const char *at = (const char *)data, *end = at + size, *line;
     size_t length;
     int other = -1;
-    for (int i = 0; i < AXES; i++) h.min[i] = NAN;
+    for (int i = 0; i < AXES; i++) h.min[i] = h.max[i] = NAN;
     if (!image_line(&line, &length, &at, end) || length < 8 || memcmp(line, "NRRD000", 7) || line[7] < '1' ||
         line[7] > '5')
         return error_set(e, "does not start with NRRD0001 to NRRD0005");

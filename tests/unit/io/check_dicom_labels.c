@@ -289,6 +289,62 @@ static void check_frames(struct dicom_reference *r)
     free(data);
 }
 
+enum { LONG = 80, POINTS_MAX = 12000 };
+
+/* Fills the next contour's data, from *at on, and tells how many points it has; 0 where there is no other. */
+static int fill_long(int *map, const unsigned char *data, size_t size, size_t *at)
+{
+    static const unsigned char tag[6] = {6, 0x30, 0x50, 0, 'D', 'S'};
+    static double x[POINTS_MAX], y[POINTS_MAX];
+    int n = 0;
+    while (*at + 8 < size && memcmp(data + *at, tag, sizeof tag) != 0) ++*at;
+    if (*at + 8 >= size) return 0;
+    char *next = (char *)data + *at + 8, *stop = next + (data[*at + 6] | (size_t)data[*at + 7] << 8);
+    for (; next < stop && n < POINTS_MAX; n++, next++) {
+        x[n] = strtod(next, &next) - 100.1234;
+        y[n] = strtod(next + 1, &next) + 50.4321;
+        CHECK(strtod(next + 1, &next) == 7, "point %d", n);
+    }
+    for (int v = 0; v < LONG; v++)
+        for (int u = 0; u < LONG; u++) {
+            int crossings = 0;
+            for (int k = 0; k < n; k++) crossings += (y[k] <= v) != (y[(k + 1) % n] <= v) && x[k] > u;
+            map[v * LONG + u] += crossings % 2;
+        }
+    *at = (size_t)((unsigned char *)stop - data);
+    return n;
+}
+
+/* An area whose outline has more bytes than an element may, for its holes: several areas that touch. */
+static void check_long_contour(void)
+{
+    static const struct dicom_label label = {1, "liver"};
+    static uint16_t map[LONG * LONG];
+    static int filled[LONG * LONG];
+    struct dicom_image_uid image = {.class_uid = "1.2", .instance_uid = "1.2.3"};
+    struct dicom_reference r = {
+        .series_uid = "1.2.4",
+        .study_uid = "1.2.5",
+        .frame_of_reference = "1.2.6",
+        .geometry = {.size = {LONG, LONG, 1, 1},
+                     .spacing = {1, 1, 1},
+                     .affine = {{-1, 0, 0, -100.1234}, {0, -1, 0, 50.4321}, {0, 0, 1, 7}}},
+        .image = &image};
+    struct error e = {""};
+    unsigned char *data = NULL;
+    size_t size = 0, at = 0;
+    int contours = 0, points = 0, wrong = 0;
+    for (int i = 0; i < LONG * LONG; i++) map[i] = !(i % LONG % 2 && i / LONG % 2 && i % LONG < LONG - 1);
+    int status = dicom_rtstruct_write(in_folder("rt.dcm"), map, &label, 1, &r, "test", "20200102", "030405",
+                                      &e);
+    CHECK(!status && !file_read(in_folder("rt.dcm"), 0, &data, &size, &e), "%s", e.text);
+    for (int n; data && (n = fill_long(filled, data, size, &at)) > 0; contours++) points += n;
+    for (int i = 0; i < LONG * LONG; i++) wrong += filled[i] != map[i];
+    CHECK(contours > 1 && points > 4 * (LONG / 2 - 1) * (LONG / 2 - 1) && !wrong,
+          "%d contours of %d points, %d voxels differ", contours, points, wrong);
+    free(data);
+}
+
 static void refuse(const struct volume *labels, const struct dicom_reference *r, const char *says)
 {
     struct error e = {""};
@@ -348,6 +404,7 @@ int main(void)
         check_several(&r);
         check_frames(&r);
         check_long_name();
+        check_long_contour();
         dicom_reference_free(&r);
         check_tilted();
     }

@@ -258,6 +258,75 @@ static void check_nrrd_steps(void)
     }
 }
 
+/* The first end of an axis alone is no length; an axis has a centring of its own. The numbers are
+ * SimpleITK 2.5's, but for the place without a spacing, which it takes as 0. */
+static void check_axis_ends(void)
+{
+    static const struct {
+        const char *fields;
+        double spacing, place[3]; /* LPS */
+        int placed;
+    } files[] = {{"dimension: 3\nsizes: 3 1 4\naxis mins: 5 5 -3\n", 1, {5.5, 5.5, -2.5}, 1},
+                 {"dimension: 3\nsizes: 3 1 4\nspacings: 2.3 2.3 2.3\ncenterings: cell node cell\n"
+                  "axis mins: -3 5 0\n",
+                  2.3, {-1.85, 5, 1.15}, 1},
+                 {"dimension: 4\nsizes: 1 3 1 4\nkinds: list domain domain domain\nspacings: nan 2 2 2\n"
+                  "axis mins: nan -3 5 0\n",
+                  2, {-2, 6, 1}, 1},
+                 {"dimension: 4\nsizes: 1 3 1 4\nkinds: list domain domain domain\nspacings: nan 2 2 2\n"
+                  "axis mins: nan -3 5 nan\n",
+                  2, {-2, 6, 0}, 0}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char text[400];
+        struct volume v = {0};
+        struct error e = {""};
+        snprintf(text, sizeof text, "NRRD0004\ntype: uchar\n%sencoding: raw\n\nabcdefghijkl",
+                 files[i].fields);
+        CHECK(!file_write(in_folder("ends.nrrd"), text, strlen(text), &e) &&
+                  !volume_read(&v, in_folder("ends.nrrd"), &e),
+              "%s", e.text);
+        for (int k = 0; k < 3; k++) {
+            const double sign = k < 2 ? -1 : 1;
+            CHECK(v.spacing[k] == files[i].spacing && v.affine[k][k] == sign * files[i].spacing,
+                  "file %zu, axis %d: spacing %g, step %g", i, k, v.spacing[k], v.affine[k][k]);
+            CHECK(fabs(v.affine[k][3] - sign * files[i].place[k]) < 1e-12, "file %zu, axis %d: place %g", i,
+                  k, v.affine[k][3]);
+        }
+        CHECK((strstr(v.assumed, "place 0") == NULL) == files[i].placed && !strstr(v.assumed, "maxs"), "%s",
+              v.assumed);
+        volume_free(&v);
+    }
+}
+
+/* The components of a voxel, which SimpleITK writes into dim[5], are volumes; five dimensions are none. */
+static void check_components(void)
+{
+    static const unsigned char dims[3][6] = {{5, 2, 1, 1, 1, 3}, {5, 2, 1, 1, 3, 1}, {5, 2, 1, 1, 3, 2}};
+    float voxel[6] = {1, 2, 3, 4, 5, 6};
+    struct volume v = {.size = {2, 1, 1, 3}, .spacing = {1, 1, 1}, .step = 2, .voxel = voxel};
+    struct error e = {""};
+    unsigned char *data;
+    size_t size;
+    for (int i = 0; i < 3; i++) v.affine[i][i] = 1;
+    CHECK(!volume_write(&v, in_folder("parts.nii"), VOXEL_F32, &e) &&
+              !file_read(in_folder("parts.nii"), 0, &data, &size, &e),
+          "%s", e.text);
+    for (int i = 0; i < 3; i++) {
+        struct volume r = {0};
+        for (int k = 0; k < 6; k++) bytes_set(data + 40 + 2 * k, dims[i][k], 2, 0);
+        const int status = nifti_parse(&r, data, size, NULL, 0, "parts", 0, &e);
+        if (i == 2) {
+            CHECK(status && strstr(e.text, "dim[5] is 2: more than four dimensions"), "%s", e.text);
+            continue;
+        }
+        CHECK(!status, "%s", e.text);
+        CHECK(r.size[3] == 3 && r.size[2] == 1 && r.voxel[5] == 6, "%lld volumes", (long long)r.size[3]);
+        CHECK(r.step == (i ? 2 : 0), "step %g: components have none", r.step);
+        volume_free(&r);
+    }
+    free(data);
+}
+
 /* In text too: 2^53 + 1 would be read as 2^53. */
 static void check_long_text(void)
 {
@@ -499,6 +568,8 @@ int main(void)
     check_twice();
     check_refused();
     check_nrrd_steps();
+    check_axis_ends();
+    check_components();
     check_long_text();
     check_matrices();
     check_slopes();

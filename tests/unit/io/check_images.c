@@ -457,6 +457,10 @@ static void check_other_files(void)
                      "= LOCAL\nxxabcd"},
         {"begin.mha", "NDims = 3\nDimSize = 2 1 2\nHeaderSize = 92\nElementType = MET_UCHAR\nElementDataFile "
                       "= LOCAL\nxxabcd"},
+        {"array.mha",
+         "NDims = 3\nDimSize = 2 1 2\nElementType = MET_UCHAR_ARRAY\nElementDataFile = LOCAL\nabcd"},
+        {"letter.mha",
+         "NDims = 3\nDimSize = 2 1 2\nElementType = MET_ASCII_CHAR\nElementDataFile = LOCAL\nabcd"},
         {"text.mha", "ObjectType = Image\nNDims = 3\nDimSize = 2 1 2\nBinaryData = False\nElementType = "
                      "MET_UCHAR\nElementDataFile = LOCAL\n97 98\n99 100\n"}};
     for (int i = 0; i < 3; i++)

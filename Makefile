@@ -83,8 +83,8 @@ IO_DICOM = io/dicom/dicom.o io/dicom/dicom_order.o io/dicom/dicom_pixels.o io/di
 	io/dicom/dicom_rtstruct.o io/dicom/dicom_seg.o io/dicom/dicom_series.o io/dicom/dicom_slices.o \
 	io/dicom/dicom_write.o
 IO_WEIGHTS = io/weights/npy.o io/weights/npz_weights.o io/weights/onnx.o io/weights/onnx_summary.o \
-	io/weights/pickle.o io/weights/pth.o io/weights/pth_tensors.o io/weights/safetensors.o \
-	io/weights/seal.o io/weights/weights_format.o
+	io/weights/pickle.o io/weights/pth.o io/weights/pth_legacy.o io/weights/pth_tensors.o \
+	io/weights/safetensors.o io/weights/seal.o io/weights/weights_format.o
 IO_FORMATS = io/formats/image_formats.o io/formats/weights_formats.o
 NN_DATA = nn/data/components.o nn/data/covariates.o nn/data/crop.o nn/data/dataset.o nn/data/dataset_json.o \
 	nn/data/labelmap.o nn/data/nnunet_paths.o nn/data/previous_map.o \

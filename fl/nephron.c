@@ -204,6 +204,28 @@ static int check_option(const struct json *given, const struct json *all, const 
     return error_set(e, "options: there is no option '%s'", given->key);
 }
 
+/* Members of given over those of all; of an object ("resnet") each of its members, so that the others stay.
+ * inner: all is such an object, which has no names but its own. */
+static int merge_members(struct json *all, const struct json *given, const struct own_option *own, int inner,
+                         struct error *e)
+{
+    for (int k = 0; k < given->count; k++) {
+        const struct json *one = given->item[k];
+        struct json *standard = json_get(all, one->key);
+        if (inner && !standard)
+            return error_set(e, "options: there is no option '%s' in '%s'", one->key, given->key);
+        if (check_option(one, all, own, e)) return -1;
+        if (!standard || standard->type != JSON_OBJECT) json_add(all, one->key, json_copy(one));
+        else if (merge_members(standard, one, NULL, 1, e)) return -1;
+    }
+    return 0;
+}
+
+int nephron_same_network(const struct train_options *o, const struct train_options *own, struct error *e)
+{
+    return run_same_network("options", o, "", own, "", "it is what the model was made with", e);
+}
+
 int nephron_merge_options(struct train_options *o, const char *text, const struct own_option *own,
                           struct json **whole, struct error *e)
 {
@@ -216,10 +238,7 @@ int nephron_merge_options(struct train_options *o, const char *text, const struc
     if (method) train_options_use(o, method);
     struct json *all = train_options_json(o);
     int status = given->type == JSON_OBJECT && all ? 0 : error_set(e, "options: is not a JSON object");
-    for (int k = 0; !status && k < given->count; k++) {
-        status = check_option(given->item[k], all, own, e);
-        if (!status) json_add(all, given->item[k]->key, json_copy(given->item[k]));
-    }
+    if (!status) status = merge_members(all, given, own, 0, e);
     if (!status && json_failed(all))
         status = error_set(e, "options: out of memory"); /* what was lost would be a default */
     if (!status) status = train_options_from_json(o, all, "options", e);

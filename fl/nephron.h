@@ -81,8 +81,9 @@ NEPHRON_EXPORT int nephron_labels_write(const nephron_image *like, const char *p
 NEPHRON_EXPORT nephron_model *nephron_model_load(nephron *n, const char *folder, const char *fold);
 /* A new network for a dataset as `nephron train` plans and initialises it. options: JSON as for
  * nephron_trainer_open, and "task" ("segment" or "classify"), of segmentation also "configuration",
- * "network", "preset", "base_features", "memory_gb" and "patch" [z, y, x]; NULL: all defaults. A name that is
- * none of these is an error. */
+ * "network", "preset", "base_features", "memory_gb" and "patch" [z, y, x]; NULL: all defaults. Of an object
+ * ("resnet": {"depth": 10}) what it does not name keeps its default. A name that is none of these is an
+ * error; covariates come with the mean and variance of the training cases. */
 NEPHRON_EXPORT nephron_model *nephron_model_create(nephron *n, const char *dataset, const char *options);
 /* From memory: description is what nephron_model_describe gave, weights a .safetensors file's bytes; NULL and
  * 0 bytes: the first weights that training begins with, to be set by nephron_weights_set or by a task of a
@@ -138,8 +139,9 @@ NEPHRON_EXPORT int nephron_data_add(nephron_data *d, const nephron_image *i, con
 NEPHRON_EXPORT int nephron_data_cases(const nephron_data *d, int *validation);
 NEPHRON_EXPORT void nephron_data_free(nephron_data *d);
 /* options: JSON with any of the members of "training" in a manifest.json (epochs, iterations, batch,
- * learning_rate, optimizer, loss, precision, seed, augment ...) over the model's own; NULL: those. client:
- * the key of the random numbers, 0 for centralised training. The model's weights are trained in place. */
+ * learning_rate, optimizer, loss, precision, seed, augment ...) over the model's own, of the same network;
+ * NULL: those. client: the key of the random numbers, 0 for centralised training. The model's weights are
+ * trained in place. */
 NEPHRON_EXPORT nephron_trainer *nephron_trainer_open(nephron_model *m, nephron_data *d, const char *options,
                                                      uint32_t client);
 /* Bytes of a step: all that is used until the trainer is freed. */
@@ -176,7 +178,8 @@ NEPHRON_EXPORT size_t nephron_task_count(const nephron_server *s);
 NEPHRON_EXPORT int nephron_server_begin(nephron_server *s, float *task, size_t count, int *round);
 /* At a site: trains from the task, on the data of t, and fills weights and numbers. t was opened for the
  * server's network, batch, precision, optimizer, loss and augmentation; the schedule is the server's, and the
- * random numbers are those of the site's key (nephron_site_key), whatever t was opened with. state: file of
+ * random numbers are those of the site's key (nephron_site_key), whatever t was opened with; nephron_train
+ * goes on with its own. t keeps the state of one federation: another strategy is refused. state: file of
  * what stays at the site between rounds, or NULL where t does. After local training that failed (a loss that
  * is not finite) the state is read again from the file; where t has it, it begins anew, with fresh
  * moments. */

@@ -121,6 +121,7 @@ static nephron_server *open_server(nephron_model *m, const char *options, int si
     struct json *given = NULL;
     struct train_options o = m->run.options;
     int status = nephron_merge_options(&o, options, server_option, &given, e);
+    if (!status) status = nephron_same_network(&o, &m->run.options, e);
     s->federation = agreement_default(&o, m->run.plan, sites);
     if (!status) status = set_strategy(&s->federation, given, e);
     json_free(given);
@@ -356,6 +357,14 @@ static int forget_state(nephron_trainer *t)
     return -1;
 }
 
+/* What the state was made for, the file of one says itself (f->hash). */
+static int same_state(const nephron_trainer *t, const struct agreement *f)
+{
+    const struct optimizer *o = &t->state.optimizer;
+    return t->strategy == f->strategy && o->settings.momentum == f->train.momentum &&
+           o->settings.weight_decay == f->train.weight_decay && o->clip == f->train.clip;
+}
+
 /* The state of the round before: from the file where there is one, else as it lies in the trainer, or new. */
 static int take_state(nephron_trainer *t, const struct agreement *f, const char *site, const char *path,
                       struct error *e)
@@ -363,12 +372,16 @@ static int take_state(nephron_trainer *t, const struct agreement *f, const char 
     if (!*t->state.name) {
         if (site_state_init(&t->state, site, f, t->learner.model, e)) return -1;
         snprintf(t->state.name, sizeof t->state.name, "%s", site);
+        t->strategy = f->strategy;
         if (path && file_exists(path) && site_state_read(&t->state, NULL, f, t->learner.model, path, e))
             return forget_state(t);
     }
-    return strcmp(t->state.name, site)
-               ? error_set(e, "the trainer is site %s, asked to be %s", t->state.name, site)
-               : 0;
+    if (strcmp(t->state.name, site))
+        return error_set(e, "the trainer is site %s, asked to be %s", t->state.name, site);
+    return same_state(t, f) ? 0
+                            : error_set(e, "nephron_client_update: the trainer keeps the state of a "
+                                           "federation of another strategy, momentum, weight_decay or clip: "
+                                           "open another trainer");
 }
 
 /* A task is laid out as the server's model. */
@@ -379,7 +392,8 @@ static int check_layout(const struct model *own, const struct model *global, str
     return same ? 0 : error_set(e, "nephron_client_update: the trainer's network is not the server's");
 }
 
-/* The server's schedule replaces the trainer's; what the trainer was built for must be the server's too. */
+/* The server's schedule replaces the trainer's for the round; what the trainer was built for must be the
+ * server's too. */
 static int take_schedule(nephron_trainer *t, const struct agreement *f, struct error *e)
 {
     const struct train_options *own = &t->options, *all = &f->train;
@@ -394,11 +408,13 @@ static int take_schedule(nephron_trainer *t, const struct agreement *f, struct e
                  {"augment", own->augment != all->augment},
                  {"crop", memcmp(own->crop, all->crop, sizeof own->crop) != 0},
                  {"class_weighting", own->class_weighting != all->class_weighting},
+                 {"dropout", own->classifier.dropout != all->classifier.dropout},
                  {"covariates", !covariates_same(&own->covariates, &all->covariates)}};
     for (size_t k = 0; k < sizeof fixed / sizeof *fixed; k++)
         if (fixed[k].differs)
             return error_set(e, "nephron_client_update: %s is not the same in the trainer and in the server",
                              fixed[k].name);
+    if (run_same_network("nephron_client_update", all, "", own, "", "this is the trainer's", e)) return -1;
     t->options = *all;
     t->options.ema = 0;
     return 0;
@@ -455,5 +471,12 @@ int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *sit
 {
     fenv_t before;
     if (!t || nephron_enter(t->n, &before)) return -1;
-    return nephron_leave(&before, client_round(t, s, site, state, task, round, weights, numbers));
+    const struct train_options own = t->options;
+    const uint32_t client = t->learner.client;
+    t->learner.order.cases = 0; /* shuffled anew: the server's seed may be another */
+    const int status = client_round(t, s, site, state, task, round, weights, numbers);
+    t->options = own; /* nephron_train and _validate go on with these */
+    t->learner.client = client;
+    t->learner.order.cases = 0;
+    return nephron_leave(&before, status);
 }

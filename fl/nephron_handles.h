@@ -43,8 +43,8 @@ struct nephron_trainer {
     struct nephron_data *data;
     struct train_options options;
     struct learner learner;
-    int open;
     struct site_state state; /* of nephron_client_update; name "" before */
+    const struct strategy *strategy; /* whose vectors it keeps */
 };
 
 struct nephron_server {
@@ -80,6 +80,8 @@ struct own_option {
  * JSON (NULL for none). */
 int nephron_merge_options(struct train_options *o, const char *text, const struct own_option *own,
                           struct json **whole, struct error *e);
+/* Whether options are still of the network that own are of: a model's weights have one layout. */
+int nephron_same_network(const struct train_options *o, const struct train_options *own, struct error *e);
 /* A sample of one's own: preprocessing works in place. */
 int nephron_copy_image(struct sample *s, const nephron_image *i, struct error *e);
 /* The only fold's model; NULL with a message where there are several. */

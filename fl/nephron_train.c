@@ -182,8 +182,7 @@ static nephron_trainer *open_trainer(nephron_model *m, nephron_data *d, const ch
     int status = nephron_merge_options(&t->options, options, NULL, NULL, e);
     if (!status && t->options.ema > 0)
         status = error_set(e, "options: ema is kept by the command train alone");
-    if (!status && t->options.task != m->run.options.task)
-        status = error_set(e, "options: task differs from the model's");
+    if (!status) status = nephron_same_network(&t->options, &m->run.options, e);
     if (!status) status = create_learner(t, one, client, e);
     if (!status) return t;
     free(t);

@@ -370,18 +370,23 @@ static int step(struct machine *m, unsigned char opcode)
     case 'G': return push_float(m);
     case 'X': return push_text(m, PICKLE_STRING, 4);   /* BINUNICODE */
     case 0x8c: return push_text(m, PICKLE_STRING, 1);  /* SHORT_BINUNICODE */
-    case 'U': return push_text(m, PICKLE_STRING, 1);   /* SHORT_BINSTRING */
+    case 'U': return push_text(m, PICKLE_STRING, 1);   /* SHORT_BINSTRING, of Python 2 */
+    case 'T': return push_text(m, PICKLE_STRING, 4);   /* BINSTRING */
     case 'B': return push_text(m, PICKLE_BYTES, 4);    /* BINBYTES */
     case 'C': return push_text(m, PICKLE_BYTES, 1);    /* SHORT_BINBYTES */
+    case 0x96: return push_text(m, PICKLE_BYTES, 8);   /* BYTEARRAY8 */
     case '}': return push_simple(m, PICKLE_DICT, 0);
-    case ']': return push_simple(m, PICKLE_LIST, 0);
+    case ']':
+    case 0x8f: return push_simple(m, PICKLE_LIST, 0);  /* a set: its items as those of a list */
     case ')': return make_tuple(m, 0);
     case 0x85: return make_tuple(m, 1);
     case 0x86: return make_tuple(m, 2);
     case 0x87: return make_tuple(m, 3);
-    case 't': return op_tuple(m);
+    case 't':
+    case 0x91: return op_tuple(m); /* FROZENSET */
     case 'a': return add_items(m, 1, PICKLE_LIST);
-    case 'e': return op_items(m, PICKLE_LIST);
+    case 'e':
+    case 0x90: return op_items(m, PICKLE_LIST); /* ADDITEMS */
     case 's': return add_items(m, 2, PICKLE_DICT);
     case 'u': return op_items(m, PICKLE_DICT);
     case 'c': return op_global(m);
@@ -410,6 +415,7 @@ static int run(struct machine *m)
         }
         if (m->count != 1 || m->marks != 0) return fail(m, "more or less than one value at the end");
         m->out->root = m->stack[0];
+        m->out->size = m->at;
         return 0;
     }
     return error_set(m->e, "the pickle does not end");

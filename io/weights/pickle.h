@@ -21,7 +21,7 @@ enum pickle_type {
     PICKLE_BYTES, /* text, length; UTF-8, perhaps with zero bytes inside */
     PICKLE_GLOBAL, /* text: "module.name", a class or function */
     PICKLE_TUPLE,
-    PICKLE_LIST, /* item[count] */
+    PICKLE_LIST, /* item[count]; of a set too */
     PICKLE_DICT, /* item[2i] is a key, item[2i + 1] its value */
     PICKLE_CALL, /* callee(arguments), perhaps with state and item[count] */
     PICKLE_PERSISTENT /* something outside the pickle: arguments name it */
@@ -44,6 +44,7 @@ struct pickle {
     struct pickle_value *root;
     struct pickle_value *all;
     size_t values;
+    size_t size; /* bytes up to its end; others may follow */
 };
 
 /* At most 4 million values; the error names the byte. Nothing points into data afterwards. */

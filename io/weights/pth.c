@@ -137,8 +137,8 @@ static int emit_list(struct walk *w, struct pickle_value **item, size_t count)
     return 0;
 }
 
-/* Keys that are no strings as Python prints them. */
-static const char *key_text(char buf[TEXT_NUMBER], const struct pickle_value *v)
+/* Keys that are no strings as Python prints them; tuples and others by their place. */
+static const char *key_text(char buf[TEXT_NUMBER], const struct pickle_value *v, size_t place)
 {
     switch (v->type) {
     case PICKLE_STRING: return v->text;
@@ -147,7 +147,7 @@ static const char *key_text(char buf[TEXT_NUMBER], const struct pickle_value *v)
     case PICKLE_BOOL: return v->integer ? "True" : "False";
     case PICKLE_NONE: return "None";
     case PICKLE_GLOBAL: return v->text;
-    default: return NULL;
+    default: snprintf(buf, TEXT_NUMBER, "key %zu", place); return buf;
     }
 }
 
@@ -174,11 +174,7 @@ static int emit_dict(struct walk *w, struct pickle_value **item, size_t count)
     text_puts(&w->json, "{");
     for (size_t i = 0; i < count; i += 2) {
         char buf[TEXT_NUMBER];
-        const char *key = key_text(buf, item[i]);
-        if (key == NULL)
-            return error_set(w->e, "data.pkl: a dict in '%.200s' has a key that is neither text nor a number",
-                             w->path);
-        if (emit_member(w, key, item[i + 1], &first)) return -1;
+        if (emit_member(w, key_text(buf, item[i], i / 2), item[i + 1], &first)) return -1;
     }
     text_puts(&w->json, "}");
     return 0;
@@ -254,15 +250,34 @@ static int check_unique(const struct safetensors *s, struct error *e)
     return twice != NULL ? error_set(e, "two tensors are named '%.200s'", twice) : 0;
 }
 
-static int check_byte_order(const struct walk *w, const char *archive, size_t prefix)
+static int check_byte_order(struct walk *w, const char *archive, size_t prefix)
 {
     for (int i = 0; i < w->zip.count; i++) {
         const struct zip_entry *z = &w->zip.entry[i];
         if (strncmp(z->name, archive, prefix) != 0 || strcmp(z->name + prefix, "byteorder") != 0) continue;
-        if (z->size != 6 || z->method != 0 || memcmp(z->data, "little", 6) != 0)
-            return error_set(w->e, "byteorder is not little");
+        w->big = z->size == 3 && z->method == 0 && memcmp(z->data, "big", 3) == 0;
+        if (!w->big && (z->size != 6 || z->method != 0 || memcmp(z->data, "little", 6) != 0))
+            return error_set(w->e, "byteorder is neither little nor big");
     }
     return 0;
+}
+
+/* torch.serialization.set_crc32_options(False) leaves all of them 0: nothing to hold the bytes against. */
+static void take_no_crc(struct zip *z)
+{
+    for (int i = 0; i < z->count; i++)
+        if (z->entry[i].crc != 0 || z->entry[i].method != 0) return;
+    for (int i = 0; i < z->count; i++) z->entry[i].crc = crc32_update(0, z->entry[i].data, z->entry[i].size);
+}
+
+static int walk_values(struct walk *w, const struct pickle *values, size_t size)
+{
+    w->budget = 64 * (uint64_t)values->size + 65536;
+    w->copies = 4 * (uint64_t)size + (1 << 24);
+    int status = emit(w, values->root);
+    if (!status && w->out->tensors.failed)
+        status = error_set(w->e, "out of memory for the names of its tensors");
+    return status ? status : check_unique(&w->out->tensors, w->e);
 }
 
 static int walk_archive(struct walk *w, size_t size)
@@ -280,23 +295,26 @@ static int walk_archive(struct walk *w, size_t size)
     int status = pickle_parse(&pickle, text, length, w->e);
     free(text);
     if (status) return error_prefix(w->e, "data.pkl");
-    w->budget = 64 * (uint64_t)length + 65536;
-    w->copies = 4 * (uint64_t)size + (1 << 24);
-    status = emit(w, pickle.root);
-    if (!status && w->out->tensors.failed)
-        status = error_set(w->e, "out of memory for the names of its tensors");
-    if (!status) status = check_unique(&w->out->tensors, w->e);
+    status = walk_values(w, &pickle, size);
     pickle_free(&pickle);
+    return status;
+}
+
+static int walk_legacy(struct walk *w, const unsigned char *data, size_t size)
+{
+    struct pickle values;
+    if (pth_legacy_open(w, &values, data, size)) return -1;
+    const int status = walk_values(w, &values, size);
+    pickle_free(&values);
     return status;
 }
 
 static int parse(struct walk *w, const unsigned char *data, size_t size)
 {
-    static const unsigned char before_1_6[] = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
-    if (size >= sizeof before_1_6 - 1 && memcmp(data, before_1_6, sizeof before_1_6 - 1) == 0)
-        return error_set(w->e, "in the format of PyTorch before 1.6: load it and save it again");
-    if (zip_open(&w->zip, data, size, "archive", w->e)) return -1;
-    int status = walk_archive(w, size);
+    const int legacy = pth_is_legacy(data, size);
+    if (!legacy && zip_open(&w->zip, data, size, "archive", w->e)) return -1;
+    if (!legacy) take_no_crc(&w->zip);
+    int status = legacy ? walk_legacy(w, data, size) : walk_archive(w, size);
     if (!status && w->json.failed) status = error_set(w->e, "out of memory for its values");
     if (!status) {
         w->out->values = json_parse(w->json.data, w->json.size, w->e);

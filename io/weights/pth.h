@@ -1,9 +1,9 @@
-/* pth.h - PyTorch's .pth and .pt files (torch.save since version 1.6): tensors and plain values. Executes
- * nothing.
+/* pth.h - PyTorch's .pth and .pt files: tensors and plain values. Executes nothing.
  *
- * The file is a zip archive: NAME/data.pkl, a pickle (io/weights/pickle.h) of nested dicts, and NAME/data/K,
- * the bytes of storage K. A tensor is a call of torch._utils._rebuild_tensor_v2 in the pickle: storage,
- * offset, shape, strides. Calls that are not known here are kept as data, whatever they name.
+ * What torch.save writes since version 1.6 (pth_legacy.c has the form before it) is a zip archive:
+ * NAME/data.pkl, a pickle (io/weights/pickle.h) of nested dicts, and NAME/data/K, the bytes of storage K. A
+ * tensor is a call of torch._utils._rebuild_tensor_v2 in the pickle: storage, offset, shape, strides. Calls
+ * that are not known here are kept as data, whatever they name.
  */
 #ifndef IO_PTH_H
 #define IO_PTH_H

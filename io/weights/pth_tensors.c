@@ -32,6 +32,17 @@ int pth_find_pickle(const struct zip *z, size_t *prefix, struct error *e)
     return found >= 0 ? found : error_set(e, "no entry data.pkl, so this is no file that torch.save wrote");
 }
 
+void pth_sort_storages(struct walk *w)
+{
+    qsort(w->storage, (size_t)w->storages, sizeof *w->storage, compare_storages);
+}
+
+struct storage *pth_find_storage(const struct walk *w, const char *key)
+{
+    const struct storage wanted = {.key = key};
+    return bsearch(&wanted, w->storage, (size_t)w->storages, sizeof wanted, compare_storages);
+}
+
 int pth_list_storages(struct walk *w, const char *archive, size_t prefix)
 {
     w->storage = malloc(((size_t)w->zip.count + 1) * sizeof *w->storage);
@@ -39,9 +50,9 @@ int pth_list_storages(struct walk *w, const char *archive, size_t prefix)
     for (int i = 0; i < w->zip.count; i++) {
         const char *name = w->zip.entry[i].name;
         if (strncmp(name, archive, prefix) == 0 && strncmp(name + prefix, "data/", 5) == 0)
-            w->storage[w->storages++] = (struct storage){name + prefix + 5, i, NULL};
+            w->storage[w->storages++] = (struct storage){name + prefix + 5, i, NULL, w->zip.entry[i].size};
     }
-    qsort(w->storage, (size_t)w->storages, sizeof *w->storage, compare_storages);
+    pth_sort_storages(w);
     for (int i = 1; i < w->storages; i++)
         if (compare_storages(&w->storage[i - 1], &w->storage[i]) == 0)
             return error_set(w->e, "has two entries data/%.40s", w->storage[i].key);
@@ -71,10 +82,10 @@ int pth_check_claim(const struct zip_entry *z, size_t limit, struct error *e)
 
 static int load_storage(struct walk *w, struct storage *s)
 {
-    const struct zip_entry *z = &w->zip.entry[s->entry];
     unsigned char *data;
     size_t size;
     if (s->data != NULL) return 0;
+    const struct zip_entry *z = &w->zip.entry[s->entry];
     if (z->method == 0) { /* as torch.save writes it: used where it lies */
         if (crc32_update(0, z->data, z->size) != z->crc)
             return error_set(w->e, "%.200s: damaged (the CRC differs)", z->name);
@@ -95,11 +106,31 @@ int pth_is_global(const struct pickle_value *v, const char *name)
     return v != NULL && v->type == PICKLE_GLOBAL && strcmp(v->text, name) == 0;
 }
 
+static int rebuilds(const struct pickle_value *callee)
+{
+    return pth_is_global(callee, "torch._utils._rebuild_tensor") || /* before 0.4: four arguments */
+           pth_is_global(callee, "torch._utils._rebuild_tensor_v2") ||
+           pth_is_global(callee, "torch._utils._rebuild_tensor_v3");
+}
+
+/* (tensor, requires_grad, hooks), and perhaps attributes of its own. */
+static int is_parameter(const struct pickle_value *v)
+{
+    return pth_is_global(v->callee, "torch._utils._rebuild_parameter") ||
+           pth_is_global(v->callee, "torch._utils._rebuild_parameter_with_state");
+}
+
+/* A tensor of a class of its own, or with attributes: (what rebuilds it, class, arguments, attributes). */
+static int has_class(const struct pickle_value *v)
+{
+    const struct pickle_value *a = v->arguments;
+    return pth_is_global(v->callee, "torch._tensor._rebuild_from_type_v2") && a->count >= 3 &&
+           rebuilds(a->item[0]) && a->item[2]->type == PICKLE_TUPLE;
+}
+
 int pth_is_tensor(const struct pickle_value *v)
 {
-    return v->type == PICKLE_CALL && (pth_is_global(v->callee, "torch._utils._rebuild_tensor_v2") ||
-                                      pth_is_global(v->callee, "torch._utils._rebuild_tensor_v3") ||
-                                      pth_is_global(v->callee, "torch._utils._rebuild_parameter"));
+    return v->type == PICKLE_CALL && (rebuilds(v->callee) || is_parameter(v) || has_class(v));
 }
 
 static const char *find_dtype(const struct pickle_value *v)
@@ -119,6 +150,13 @@ static const char *find_dtype(const struct pickle_value *v)
     return NULL;
 }
 
+size_t pth_element_bytes(const struct pickle_value *type)
+{
+    const char *dtype = find_dtype(type);
+    if (pth_is_global(type, "torch.storage.UntypedStorage")) return 1;
+    return dtype != NULL ? safetensors_dtype_bytes(dtype) : 0;
+}
+
 struct view {
     const char *dtype;
     size_t element;        /* bytes */
@@ -128,14 +166,15 @@ struct view {
     int ndim;
 };
 
-/* ('storage', type, key, location, numel); `dtype` is given where the type is UntypedStorage and numel counts
- * bytes. */
+/* ('storage', type, key, location, numel), and None behind it in the form before 1.6; `dtype` is given where
+ * the type is UntypedStorage and numel counts bytes. */
 static int read_storage(struct walk *w, struct view *t, const struct pickle_value *v,
                         const struct pickle_value *dtype)
 {
     const struct pickle_value *id = v->type == PICKLE_PERSISTENT ? v->arguments : NULL;
-    if (id == NULL || id->type != PICKLE_TUPLE || id->count != 5 || id->item[2]->type != PICKLE_STRING ||
-        id->item[4]->type != PICKLE_INT)
+    if (id == NULL || id->type != PICKLE_TUPLE || id->count < 5 || id->count > 6 ||
+        id->item[2]->type != PICKLE_STRING || id->item[4]->type != PICKLE_INT ||
+        (id->count == 6 && id->item[5]->type != PICKLE_NONE))
         return error_set(w->e, "its storage is not described as torch.save does");
     const struct pickle_value *type = dtype != NULL ? dtype : id->item[1];
     t->dtype = find_dtype(type);
@@ -143,15 +182,15 @@ static int read_storage(struct walk *w, struct view *t, const struct pickle_valu
         return error_set(w->e, "element type %.100s is not supported",
                          type->type == PICKLE_GLOBAL ? type->text : "(none)");
     t->element = safetensors_dtype_bytes(t->dtype);
-    struct storage key = {.key = id->item[2]->text};
-    t->storage = bsearch(&key, w->storage, (size_t)w->storages, sizeof key, compare_storages);
-    if (t->storage == NULL) return error_set(w->e, "its storage data/%.40s is not in the archive", key.key);
-    size_t size = w->zip.entry[t->storage->entry].size;
+    const char *key = id->item[2]->text;
+    t->storage = pth_find_storage(w, key);
+    if (t->storage == NULL) return error_set(w->e, "its storage data/%.40s is not in the archive", key);
+    size_t size = t->storage->size;
     int64_t numel = id->item[4]->integer;
     t->elements = size / t->element;
     if (size % t->element != 0 || numel < 0 || (uint64_t)numel != (dtype != NULL ? size : t->elements))
         return error_set(w->e, "its storage data/%.40s has %zu bytes, not those of %lld elements of %s",
-                         key.key, size, (long long)numel, t->dtype);
+                         key, size, (long long)numel, t->dtype);
     return load_storage(w, t->storage);
 }
 
@@ -201,6 +240,23 @@ static int is_contiguous(const struct view *t)
     return 1;
 }
 
+/* Elements between the two byte orders. */
+static void swap_bytes(unsigned char *p, size_t size, size_t width)
+{
+    for (unsigned char *end = p + size; p < end; p += width)
+        for (size_t i = 0; i < width / 2; i++) {
+            const unsigned char low = p[i];
+            p[i] = p[width - 1 - i];
+            p[width - 1 - i] = low;
+        }
+}
+
+/* Whether the storages have the machine's own byte order. */
+static int own_order(const struct walk *w)
+{
+    return bytes_host_is_little() == !w->big;
+}
+
 static unsigned char *copy_view(struct walk *w, const struct view *t, uint64_t count)
 {
     int64_t index[DIMS_MAX] = {0};
@@ -222,23 +278,25 @@ static unsigned char *copy_view(struct walk *w, const struct view *t, uint64_t c
             index[i] = 0;
         }
     }
-    bytes_little(out, out, (size_t)bytes, t->dtype[0] == 'C' ? t->element / 2 : t->element);
+    if (!own_order(w)) swap_bytes(out, (size_t)bytes, t->dtype[0] == 'C' ? t->element / 2 : t->element);
     return keep_block(w, out) ? NULL : out;
 }
 
 static int read_view(struct walk *w, struct view *t, const struct pickle_value *v)
 {
-    while (pth_is_global(v->callee, "torch._utils._rebuild_parameter")) { /* (tensor, requires_grad, hooks) */
+    while (is_parameter(v)) {
         if (v->arguments->count < 1 || !pth_is_tensor(v->arguments->item[0]))
             return error_set(w->e, "a parameter without a tensor");
         v = v->arguments->item[0];
     }
-    int untyped = pth_is_global(v->callee, "torch._utils._rebuild_tensor_v3"); /* (..., dtype) */
-    struct pickle_value **argument = v->arguments->item;
-    if (v->arguments->count < (untyped ? 7u : 6u))
-        return error_set(w->e, "a tensor with %zu arguments", v->arguments->count);
+    const struct pickle_value *callee = has_class(v) ? v->arguments->item[0] : v->callee,
+                              *arguments = has_class(v) ? v->arguments->item[2] : v->arguments;
+    int untyped = pth_is_global(callee, "torch._utils._rebuild_tensor_v3"); /* (..., dtype) */
+    struct pickle_value **argument = arguments->item;
+    if (arguments->count < (untyped ? 7u : 4u))
+        return error_set(w->e, "a tensor with %zu arguments", arguments->count);
     const size_t bits = untyped ? 7 : 6; /* {"neg": True} or {"conj": True}: still to be done to the values */
-    if (v->arguments->count > bits && argument[bits]->count > 0)
+    if (arguments->count > bits && argument[bits]->count > 0)
         return error_set(w->e, "its values are saved to be negated or conjugated: save resolve_neg() of it");
     t->ndim = argument[2]->type == PICKLE_TUPLE && argument[2]->count <= DIMS_MAX ? (int)argument[2]->count
                                                                                   : 0;
@@ -260,7 +318,7 @@ int pth_add_tensor(struct walk *w, const struct pickle_value *v)
     const char *name = w->path_length > 0 ? w->path : "tensor";
     if (read_view(w, &t, v) || check_view(w, &t, &count)) return error_prefix(w->e, "%.200s", name);
     if (count == 0) data = t.storage->data;
-    else if (is_contiguous(&t) && bytes_host_is_little())
+    else if (is_contiguous(&t) && own_order(w))
         data = t.storage->data + (size_t)t.offset * t.element;
     else data = copy_view(w, &t, count);
     if (data == NULL) return error_prefix(w->e, "%.200s", name);

@@ -14,6 +14,7 @@ struct storage {
     const char *key;           /* the entry's name behind "NAME/data/" */
     int entry;
     const unsigned char *data; /* NULL until first used: then unpacked, its CRC checked */
+    size_t size;               /* bytes */
 };
 
 struct walk {
@@ -27,6 +28,7 @@ struct walk {
     int depth;
     uint64_t budget;           /* bytes of values and names still allowed */
     uint64_t copies;           /* bytes of rearranged tensors still allowed */
+    int big;                   /* the storages' numbers have their most significant byte first */
     struct error *e;
 };
 
@@ -34,11 +36,21 @@ struct walk {
 int pth_find_pickle(const struct zip *z, size_t *prefix, struct error *e);
 /* Into w->storage: the entries NAME/data/KEY, in the order of their keys. */
 int pth_list_storages(struct walk *w, const char *archive, size_t prefix);
+/* Sorts them by their keys, for pth_find_storage (NULL: none of that key). */
+void pth_sort_storages(struct walk *w);
+struct storage *pth_find_storage(const struct walk *w, const char *key);
+/* Bytes of an element of a storage of this type, 0 of types that there are not here. */
+size_t pth_element_bytes(const struct pickle_value *type);
 /* No more than limit, and no more than its packed bytes can become. */
 int pth_check_claim(const struct zip_entry *z, size_t limit, struct error *e);
 int pth_is_global(const struct pickle_value *v, const char *name);
 int pth_is_tensor(const struct pickle_value *v);
 /* The tensor at the walk's path, into w->out. */
 int pth_add_tensor(struct walk *w, const struct pickle_value *v);
+
+/* pth_legacy.c: whether the file is of the form before PyTorch 1.6, which has no archive; its values (to be
+ * freed after the walk, which finds the storages' keys in them), and its storages into w. */
+int pth_is_legacy(const unsigned char *data, size_t size);
+int pth_legacy_open(struct walk *w, struct pickle *values, const unsigned char *data, size_t size);
 
 #endif

@@ -97,6 +97,14 @@ struct batching {
     size_t voxels, scratch_count;
 };
 
+/* Whether example j is centred on foreground: as nnU-Net's round(batch * (1 - share)) of the decimal that the
+ * float was made of. 0.3 is a little more as a float, and half of 5 * 0.7 = 3.5 would go down. */
+static int is_forced(const struct batch_spec *b, int j)
+{
+    const double share = rint((double)b->oversample * 1e6) / 1e6;
+    return j >= (int)rint(b->batch * (1 - share));
+}
+
 static void example_job(void *arg, int j, int thread)
 {
     const struct batching *w = arg;
@@ -105,8 +113,7 @@ static void example_job(void *arg, int j, int thread)
     struct rng choice = rng_stream(b->seed, b->client, stream, RNG_SAMPLE),
                change = rng_stream(b->seed, b->client, stream, RNG_AUGMENT);
     int i = (int)rng_below(&choice, (uint32_t)w->c->cases), centre[3];
-    int forced = j >= (int)rint((double)b->batch * (1 - (double)b->oversample));
-    draw_centre(centre, w->c, i, b, forced, &choice);
+    draw_centre(centre, w->c, i, b, is_forced(b, j), &choice);
     augment_patch(w->image + (size_t)j * w->voxels * (size_t)w->channels, w->label + (size_t)j * w->voxels,
                   &w->c->prepared[i], centre, b->patch, b->augment, &change,
                   w->scratch + (size_t)(w->by_thread ? thread : j) * w->scratch_count);

@@ -167,7 +167,8 @@ static void put_header(struct text *t, const struct export *x)
         t, "#define NETWORK_INPUTS %zu /* floats of a patch */\n#define NETWORK_OUTPUTS %zu /* logits */\n",
         shape_count(x->in), shape_count(x->out));
     text_printf(t, "#define NETWORK_RESULT_BYTES %zu /* %s */\n\n", f->result_bytes, x->form->result);
-    text_puts(t, "extern const float network_weights[NETWORK_WEIGHTS];\n\n"
+    text_puts(t, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
+                 "extern const float network_weights[NETWORK_WEIGHTS];\n\n"
                  "/* 0 if these are the weights that were exported, else -1. */\n"
                  "int network_check(const float *weights);\n"
                  "/* Where the voxels go; their place is not used again until the next run. The block is "
@@ -179,7 +180,8 @@ static void put_header(struct text *t, const struct export *x)
                  "/* Logits [d][h][w][class] (of a classifier [class]), valid until the next run. */\n"
                  "const float *network_output(const void *block);\n"
                  "/* NETWORK_RESULT_BYTES: labels [d][h][w], or probabilities. */\n"
-                 "void network_result(void *result, const void *block);\n\n#endif\n");
+                 "void network_result(void *result, const void *block);\n\n"
+                 "#ifdef __cplusplus\n}\n#endif\n#endif\n");
 }
 
 static void put_probabilities(struct text *t, const struct export *x)

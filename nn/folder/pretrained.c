@@ -43,12 +43,26 @@ static int take(const struct safetensors *s, const char *path, struct model *m, 
     return status;
 }
 
+/* What model.state_dict() gave, saved as it is or as member "state_dict" (PyTorch Lightning, MedicalNet). */
+static int plain_network(struct safetensors *out, const struct pth *p, const char *path, struct error *e)
+{
+    static const char member[] = "state_dict.";
+    const size_t n = json_get(p->values, "state_dict") ? sizeof member - 1 : 0;
+    for (int i = 0; i < p->tensors.count; i++) {
+        const struct safetensor *t = &p->tensors.tensor[i];
+        if (strncmp(t->name, member, n) == 0)
+            safetensors_add(out, t->name + n, t->dtype, t->ndim, t->dim, t->data);
+    }
+    return out->failed ? error_set(e, "%s: out of memory for the names of its tensors", path) : 0;
+}
+
 static int take_pth(const char *path, struct model *m, int classes, int *drawn, struct error *e)
 {
     struct pth p;
     struct safetensors network = {0};
     if (pth_read(&p, path, e)) return -1;
-    int status = nnunet_network(&network, &p, 0, path, e);
+    int status = json_get(p.values, NNUNET_NETWORK) ? nnunet_network(&network, &p, 0, path, e)
+                                                    : plain_network(&network, &p, path, e);
     if (!status) status = take(&network, path, m, classes, drawn, e);
     safetensors_free(&network);
     pth_free(&p);

@@ -76,10 +76,23 @@ static void shared_text(char text[SHARED_TEXT], int field, const struct train_op
     if (field == 4) covariates_list(text, &o->covariates);
 }
 
+int run_same_network(const char *name, const struct train_options *theirs, const char *their_configuration,
+                     const struct train_options *o, const char *configuration, const char *why,
+                     struct error *e)
+{
+    char mine[SHARED_TEXT], other[SHARED_TEXT];
+    for (int k = 0; k < SHARED; k++) {
+        shared_text(mine, k, o, configuration);
+        shared_text(other, k, theirs, their_configuration);
+        if (strcmp(mine, other) != 0)
+            return error_set(e, "%s: %s is '%.300s', not '%.300s': %s", name, shared[k], other, mine, why);
+    }
+    return 0;
+}
+
 int run_same_folds(const char *manifest, const struct train_options *o, const char *configuration,
                    struct error *e)
 {
-    char mine[SHARED_TEXT], theirs[SHARED_TEXT];
     struct train_options other;
     if (!file_exists(manifest)) return 0;
     struct json *j = json_read(manifest, e);
@@ -87,15 +100,10 @@ int run_same_folds(const char *manifest, const struct train_options *o, const ch
     int status = json_get(j, "training")
                      ? train_options_from_json(&other, json_get(j, "training"), manifest, e)
                      : error_set(e, "%s: has no member \"training\"", manifest);
-    for (int k = 0; !status && k < SHARED; k++) {
-        shared_text(mine, k, o, configuration);
-        shared_text(theirs, k, &other, json_text(j, "configuration", "3d_fullres"));
-        if (strcmp(mine, theirs) != 0)
-            status = error_set(e,
-                               "%s: %s is '%.300s', not '%.300s': the folds of a run, which are predicted "
-                               "together, have the same",
-                               manifest, shared[k], theirs, mine);
-    }
+    if (!status)
+        status = run_same_network(manifest, &other, json_text(j, "configuration", "3d_fullres"), o,
+                                  configuration,
+                                  "the folds of a run, which are predicted together, have the same", e);
     json_free(j);
     return status;
 }

@@ -53,8 +53,13 @@ const char *run_intensities(const struct run *r);
 int run_is_folder(const char *folder);
 /* Nothing, or the error that the folder is a run, which label maps with their plans.json would spoil. */
 int run_spare(const char *folder, struct error *e);
-/* Whether a fold's manifest.json, where it is, says the same of what the folds of a run share: task and
- * configuration, of a classifier the network, the crop and the covariates. */
+/* Whether two options are of one network, as far as a run tells it once: task and configuration, of a
+ * classifier the network, the crop and the covariates. Else an error that begins with name and ends with
+ * why. */
+int run_same_network(const char *name, const struct train_options *theirs, const char *their_configuration,
+                     const struct train_options *o, const char *configuration, const char *why,
+                     struct error *e);
+/* Whether a fold's manifest.json, where it is, says the same of that, which the folds of a run share. */
 int run_same_folds(const char *manifest, const struct train_options *o, const char *configuration,
                    struct error *e);
 /* "fold_K" below the run. */

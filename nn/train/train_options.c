@@ -1,5 +1,6 @@
 /* train_options.c - the options of a training: their defaults, and what a manifest or a message says of
  * them. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,8 +62,13 @@ static int take_covariates(struct train_options *o, const struct json *list, con
         return error_set(e, "%s: training.covariates has %d objects with %d names", name, list->count,
                          c.count);
     for (int k = 0; k < c.count; k++) {
-        c.mean[k] = json_number(list->item[k], "mean", 0);
-        c.variance[k] = json_number(list->item[k], "variance", 1);
+        c.mean[k] = json_number(list->item[k], "mean", NAN);
+        c.variance[k] = json_number(list->item[k], "variance", NAN);
+        if (!isfinite(c.mean[k]) || isnan(c.variance[k]))
+            return error_set(e,
+                             "%s: training.covariates: '%s' is without the mean and the variance of the "
+                             "training cases' values",
+                             name, c.name[k]);
         if (!(c.variance[k] > 0))
             return error_set(e, "%s: training.covariates: variance of '%s' is %g, not above 0", name,
                              c.name[k], c.variance[k]);

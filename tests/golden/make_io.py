@@ -4,6 +4,8 @@ Run from the root of the repository, with numpy, safetensors and torch installed
     python tests/golden/make_io.py
 It writes tests/data/golden/io_*. Element i of every array is a small known function of i (see tests/unit/io/check_arrays.c).
 """
+import sys
+
 import numpy as np
 import torch
 from safetensors.torch import save_file
@@ -70,9 +72,44 @@ def torch_file():
             "nested": [[torch.ones(2), {"deep": torch.zeros(1)}], 5]}
 
 
+def leaves(value):
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for v in value.values() if isinstance(value, dict) else value:
+            yield from leaves(v)
+
+
+def save_elsewhere(path):
+    """What torch.save writes on a machine of the other byte order; torch.load here gives the same tensors."""
+    value, seen = torch_file(), set()
+    for t in leaves(value):
+        if t.untyped_storage().data_ptr() not in seen:
+            t.untyped_storage().byteswap(t.dtype)
+        seen.add(t.untyped_storage().data_ptr())
+    sys.byteorder = "big"
+    torch.save(value, path)
+    sys.byteorder = "little"
+    for a, b in zip(leaves(torch_file()), leaves(torch.load(path, weights_only=False)), strict=True):
+        if a.dtype not in (torch.uint16, torch.uint32, torch.uint64):  # whose untyped storages torch.load does not turn
+            assert a.dtype == b.dtype and a.tolist() == b.tolist(), a.dtype
+
+
+def odd_file():
+    """Without checksums; tensors with attributes, and values that have no place in JSON."""
+    attributed, parameter = torch.arange(3.0), torch.nn.Parameter(torch.arange(2.0))
+    attributed.note, parameter.note = "of a tensor", "of a parameter"
+    return {"attributed": attributed, "parameter": parameter, "set": {1}, "frozen": frozenset([2]), "bytes": bytearray(b"xyz"),
+            "tuples": {(1, 2): 3, (4, 5): torch.ones(1)}}
+
+
 np.savez(FOLDER + "stored.npz", **arrays())
 np.savez_compressed(FOLDER + "deflated.npz", **arrays())
 np.save(FOLDER + "saved.npy", np.arange(10, dtype=np.int32).reshape(5, 2))
 save_file(tensors(), FOLDER + "types.safetensors", {"format": "pt", "note": "quotes \" and \u00e9"})
 torch.save(torch_file(), FOLDER + "torch.pth")
 torch.save(torch_file(), FOLDER + "torch4.pth", pickle_protocol=4)
+torch.save(torch_file(), FOLDER + "torch_old.pth", _use_new_zipfile_serialization=False)
+save_elsewhere(FOLDER + "torch_big.pth")
+torch.serialization.set_crc32_options(False)
+torch.save(odd_file(), FOLDER + "torch_odd.pth", pickle_protocol=5)

@@ -36,6 +36,9 @@ for name, net in (("compiled", compiled), ("parallel_compiled", torch.nn.DataPar
     one["network_weights"] = net.state_dict()
     print(name, next(iter(one["network_weights"])))
     torch.save(one, "tests/data/golden/wrapped/%s.pth" % name)
+# As others save a network: the state_dict alone, here of DataParallel, by a PyTorch before 1.6.
+torch.save({"epoch": 3, "state_dict": {"module." + k: t for k, t in network().state_dict().items()}},
+           "tests/data/golden/wrapped/state_dict.pth", _use_new_zipfile_serialization=False)
 
 # Version 1: nnUNetTrainerV2.initialize_network, NetworkTrainer.save_checkpoint, nnUNetTrainer.save_checkpoint's .pkl.
 torch.manual_seed(1)

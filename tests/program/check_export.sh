@@ -59,6 +59,28 @@ if $CC $strict -fstack-usage -c "$work/u/network.c" -o "$work/frames.o" 2>/dev/n
     ! awk '$2 > 256 { print; found = 1 } END { exit !found }' "$work/frames.su"
     ok "the stack does not grow with the network" $?
 fi
+# A program in C++ has the network beside it, compiled as C.
+if have "${CXX:-g++}"; then
+    cat >"$work/main.cpp" <<'END'
+#include <cstdio>
+#include "network.h"
+alignas(64) static unsigned char block[NETWORK_BLOCK_BYTES];
+static unsigned char result[NETWORK_RESULT_BYTES];
+int main()
+{
+    if (fread(network_input(block), sizeof(float), NETWORK_INPUTS, stdin) != NETWORK_INPUTS) return 1;
+    if (network_check(network_weights)) return 2;
+    network_run(block, network_weights);
+    network_result(result, block);
+    return fwrite(result, 1, sizeof result, stdout) != sizeof result;
+}
+END
+    ${CXX:-g++} -Wall -Wextra -pedantic -Werror -I"$work/u" -c "$work/main.cpp" -o "$work/main.o" &&
+        $CC $strict -c "$work/u/weights.S" -o "$work/weights.o" -Wa,-I"$work/u" &&
+        ${CXX:-g++} "$work/main.o" "$work/network.o" "$work/weights.o" "$work/kernels.o" -o "$work/cpp" &&
+        "$work/cpp" <"$work/u/sample.input" | cmp -s - "$work/u/sample.result"
+    ok "a program in C++ calls it" $?
+fi
 # As docs/export.md has it, for weights.bin.
 line=$(sed -n 's|^    cc \(.* device/\*\.S .*\)$|\1|p' docs/export.md)
 mkdir "$work/page" && cp -r "$work/u" "$work/page/device" && (cd "$work/page" && eval "$CC $line") &&

@@ -26,7 +26,7 @@ done
 $nephron convert "$work/plain.safetensors" "$work/packed.npz" >/dev/null
 first=$golden/nnunet_model/fold_0/checkpoint_final.pth
 for file in "$work/plain.safetensors" $golden/wrapped/compiled.safetensors "$work/packed.npz" \
-    $golden/wrapped/parallel_compiled.pth $first; do
+    $golden/wrapped/parallel_compiled.pth $golden/wrapped/state_dict.pth $first; do
     name=$(basename "$file" | tr . _)
     check "train from $name" $nephron train $data -o "$work/run_$name" --plans \
         $golden/nnunet_model/plans.json --configuration 3d_small \

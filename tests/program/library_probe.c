@@ -386,6 +386,103 @@ static uint64_t momentum(nephron *n, const char *data, int shared)
     return hash;
 }
 
+/* A trainer that was at a site of one federation: of another one it keeps no state, and its own steps are
+ * what they are without. */
+static void second_use(nephron *n, nephron_model *m, nephron_data *d)
+{
+    double numbers[NEPHRON_NUMBERS];
+    uint64_t hash[2];
+    int round;
+    nephron_model *all = nephron_model_parse(n, nephron_model_describe(m), NULL, 0);
+    nephron_server *s = nephron_server_open(all, "{\"learning_rate\": 0.5, \"seed\": 9}", 2);
+    const size_t count = nephron_weights_count(m);
+    float *first = (float *)malloc(count * sizeof *first),
+          *weights = (float *)malloc(count * sizeof *weights),
+          *task = (float *)malloc(2 * count * sizeof *task);
+    nephron_trainer *t[2];
+    nephron_weights_get(m, first, count);
+    check(nephron_server_begin(s, task, count, &round) == 0, "a round", n);
+    for (int k = 0; k < 2; k++) {
+        t[k] = nephron_trainer_open(m, d, NULL, nephron_site_key("a", 2));
+        check(!k || nephron_client_update(t[k], s, "a", NULL, task, round, weights, numbers) == 0,
+              "an update before steps", n);
+        check(nephron_weights_set(m, first, count) == 0 && nephron_train(t[k], 0, 1, NULL) == 0, "a step", n);
+        hash[k] = nephron_weights_hash(m);
+    }
+    check(hash[0] == hash[1], "a step after an update is another one", NULL);
+    nephron_server_free(s);
+    s = nephron_server_open(all, "{\"strategy\": {\"name\": \"scaffold\"}}", 2);
+    check(nephron_task_count(s) == 2 * count && nephron_server_begin(s, task, 2 * count, &round) == 0 &&
+              nephron_client_update(t[0], s, "b", NULL, task, round, weights, numbers) == 0 &&
+              nephron_server_add(s, "b", weights, count, numbers) == 0 && nephron_server_end(s) == 0 &&
+              nephron_server_begin(s, task, 2 * count, &round) == 0 && round == 1,
+          "a round of scaffold", n);
+    refused(nephron_client_update(t[1], s, "a", NULL, task, round, weights, numbers), n,
+            "another strategy, momentum, weight_decay or clip");
+    nephron_server_free(s), nephron_trainer_free(t[0]), nephron_trainer_free(t[1]);
+    nephron_data_free(d), nephron_model_free(m), nephron_model_free(all);
+    free(first), free(weights), free(task);
+}
+
+/* Cases of a small classifier, all different. */
+static void add_cases(nephron *n, nephron_data *d, int cases)
+{
+    const int size[3] = {8, 8, 8};
+    const double spacing[3] = {1, 1, 1};
+    float voxels[512];
+    for (int k = 0; k < cases; k++) {
+        for (int i = 0; i < 512; i++) voxels[i] = (float)(i * i % (11 + k)) / 16;
+        nephron_image *i = nephron_image_wrap(n, voxels, size, 1, spacing);
+        check(nephron_data_add(d, i, NULL, k % 2, 0) == 0, "a case", n);
+        nephron_image_free(i);
+    }
+}
+
+static void second_uses(nephron *n, const char *data, const char *arrays)
+{
+    nephron_model *m = nephron_model_create(n, data, options),
+                  *c = nephron_model_create(n, arrays,
+                                            "{\"task\": \"classify\", \"crop\": [8, 8, 8], \"batch\": 2, "
+                                            "\"optimizer\": \"sgd\", \"learning_rate\": 0.01, "
+                                            "\"iterations\": 3, "
+                                            "\"resnet\": {\"depth\": 10, \"base\": 4}}");
+    second_use(n, m, nephron_data_open(m, data, "0", NULL));
+    nephron_data *d = nephron_data_create(c);
+    add_cases(n, d, 8);
+    second_use(n, c, d);
+}
+
+/* Options of a trainer or a server are those of the model's network; of an object what it names changes. */
+static void other_network(nephron *n, const char *data)
+{
+    static const char *const wrong[][2] = {
+        {"{\"resnet\": {\"depth\": 18}}", "resnet of depth 18, base 4"},
+        {"{\"resnet\": {\"base\": 8}}", "resnet of depth 10, base 8"},
+        {"{\"resnet\": {\"classes\": 3}}", "3 classes"},
+        {"{\"resnet\": {\"norm\": \"group\"}}", "norm group"},
+        {"{\"resnet\": {\"dropuot\": 0.5}}", "no option 'dropuot' in 'resnet'"},
+        {"{\"resnet\": {\"depth\": \"18\"}}", "'depth' is not a whole number"},
+        {"{\"crop\": [9, 8, 8]}", "training.crop is '9,8,8', not '8,8,8'"},
+        {"{\"covariates\": [{\"name\": \"age\"}]}", "'age' is without the mean"},
+        {"{\"covariates\": [{\"name\": \"age\", \"mean\": 60, \"variance\": 100}]}",
+         "training.covariates is 'age', not ''"}};
+    int channels = 0, classes = 0;
+    nephron_model *m = nephron_model_create(n, data,
+                                            "{\"task\": \"classify\", \"crop\": [8, 8, 8], "
+                                            "\"resnet\": {\"depth\": 10, \"base\": 4}}");
+    check(nephron_model_info(m, &channels, &classes, NULL) == 0 && channels == 1 && classes == 2,
+          "a network of other depth has the dataset's channels and classes", n);
+    nephron_data *d = nephron_data_create(m);
+    add_cases(n, d, 2);
+    for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
+        refused(nephron_trainer_open(m, d, wrong[k][0], 0) ? 0 : -1, n, wrong[k][1]);
+        refused(nephron_server_open(m, wrong[k][0], 2) ? 0 : -1, n, wrong[k][1]);
+    }
+    nephron_trainer *t = nephron_trainer_open(m, d, "{\"batch\": 2, \"resnet\": {\"dropout\": 0.5}}", 0);
+    check(t && nephron_train(t, 0, 1, NULL) == 0, "dropout alone", n);
+    nephron_trainer_free(t), nephron_data_free(d), nephron_model_free(m);
+}
+
 static void aggregate(nephron *n)
 {
     const float a[3] = {1, 2, 3}, b[3] = {3, 2, 1}, c[3] = {100, 2, 5};
@@ -434,6 +531,8 @@ int main(int argc, char **argv)
         aggregate(n);
         mixed(n, argv[1]);
         classify(n, "tests/data/adrenalmnist3d/adrenalmnist3d.npz");
+        other_network(n, "tests/data/adrenalmnist3d/adrenalmnist3d.npz");
+        second_uses(n, argv[1], "tests/data/adrenalmnist3d/adrenalmnist3d.npz");
         failed_update(n, argv[1], NULL);
         failed_update(n, argv[1], argv[4]);
         check(momentum(n, argv[1], 0) == momentum(n, argv[1], 1),

@@ -365,6 +365,9 @@ static void check_json(void)
     json_add_number(json_at(list, 1), "variance", -1);
     CHECK(train_options_from_json(&read, j, "x", &e) && strstr(e.text, "variance of 'marker' is -1"), "%s",
           e.text);
+    json_remove(json_at(list, 1), "variance");
+    CHECK(train_options_from_json(&read, j, "x", &e) && strstr(e.text, "'marker' is without the mean"), "%s",
+          e.text);
     json_add_number(json_at(list, 1), "variance", 1);
     json_add_text(json_at(list, 1), "name", "marker,sex");
     CHECK(train_options_from_json(&read, j, "x", &e) && strstr(e.text, "2 objects with 3 names"), "%s",

@@ -438,6 +438,26 @@ static void check_oversampling(void)
     free_store(&t);
 }
 
+/* Python's round(batch * (1 - share)), nnU-Net's rule, also where that is halfway between two numbers. */
+static void check_forced_share(void)
+{
+    static const struct {
+        int batch;
+        float share;
+        int first;
+    } cases[] = {{2, 0.33f, 1}, {9, 0.33f, 6}, {12, 0.33f, 8}, {50, 0.33f, 34}, {150, 0.33f, 100},
+                 {5, 0.3f, 4}, {25, 0.3f, 18}, {15, 0.1f, 14}, {5, 0.9f, 0}, {10, 0.35f, 6},
+                 {30, 0.45f, 16}, {10, 0.05f, 10}, {1, 0.5f, 0}, {3, 0.5f, 2}, {7, 0, 7},
+                 {7, 1, 0}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        const struct batch_spec b = {.batch = cases[k].batch, .oversample = cases[k].share};
+        int first = 0;
+        while (first < b.batch && !is_forced(&b, first)) first++;
+        CHECK(first == cases[k].first, "%d of a batch of %d with %g are drawn freely, not %d", first, b.batch,
+              (double)b.oversample, cases[k].first);
+    }
+}
+
 /* A forced patch lies around the voxel drawn, but begins inside the case; above it may reach out. */
 static void check_forced_centres(void)
 {
@@ -552,6 +572,7 @@ int main(void)
     check_options();
     check_bounds();
     check_oversampling();
+    check_forced_share();
     check_many_threads();
     check_forced_centres();
     check_ignored();

@@ -63,8 +63,8 @@ static struct option_spec *add_data(struct option_spec *s, struct training_argum
     ADD("checkpoint-every", 0, OPTION_INT, &a->checkpoint_every, "N",
         "epochs or rounds between checkpoints (1)", 1, 1e6, 0);
     ADD("pretrained", 0, OPTION_TEXT, &a->pretrained, "FILE",
-        "initial weights: a checkpoint, .safetensors, .npz, or a .pth (nnU-Net's, or a state_dict); last layers "
-        "of other classes stay drawn", 0, 0, 0);
+        "initial weights: a checkpoint, .safetensors, .npz, or a .pth (nnU-Net's, or a state_dict); last "
+        "layers of other classes stay drawn", 0, 0, 0);
     return s;
 }
 

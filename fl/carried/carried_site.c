@@ -224,7 +224,8 @@ static int write_own(struct site_work *w, char told[256], struct error *e)
     const int status = checkpoint_write(path, &own, NULL, 0, NULL, e);
     free(own.data);
     const size_t n = strlen(told);
-    if (snprintf(told + n, 256 - n, "; its own weights: %s", path) >= (int)(256 - n)) /* half a path is none */
+    /* half a path is none */
+    if (snprintf(told + n, 256 - n, "; its own weights: %s", path) >= (int)(256 - n))
         snprintf(told + n, 256 - n, "; its own weights: sites/%s of its state", file_name(path));
     return status;
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "apps/base/options.h"
-#include "apps/base/run_notes.h"
+#include "apps/training/run_notes.h"
 #include "apps/command/commands.h"
 #include "nn/device/device_export.h"
 

@@ -11,7 +11,7 @@
 #include "apps/command/commands.h"
 #include "apps/command/predict.h"
 #include "apps/base/progress.h"
-#include "apps/base/run_notes.h"
+#include "apps/training/run_notes.h"
 #include "io/base/csv.h"
 #include "io/formats/image_formats.h"
 #include "io/base/file.h"

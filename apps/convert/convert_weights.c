@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "apps/base/console.h"
-#include "apps/base/run_notes.h"
+#include "apps/training/run_notes.h"
 #include "apps/convert/convert.h"
 #include "io/base/file.h"
 #include "io/formats/weights_formats.h"

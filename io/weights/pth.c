@@ -12,6 +12,7 @@
 #include "io/pack/gzip.h"
 #include "io/weights/npy.h"
 #include "io/weights/pickle.h"
+#include "io/weights/pth_legacy.h"
 #include "io/weights/pth_tensors.h"
 #include "io/base/text.h"
 #include "io/pack/zip.h"

@@ -2,11 +2,12 @@
  * but pickles one after another (a magic number, the protocol, the writing machine, the values, the storages'
  * keys), and behind them, in the order of the keys, each storage: its elements' number in 64 bits and their
  * bytes, little-endian whatever the machine. */
+#include "io/weights/pth_legacy.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/base/bytes.h"
-#include "io/weights/pth_tensors.h"
 
 enum { BEFORE_VALUES = 3 };
 

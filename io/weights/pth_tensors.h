@@ -48,9 +48,4 @@ int pth_is_tensor(const struct pickle_value *v);
 /* The tensor at the walk's path, into w->out. */
 int pth_add_tensor(struct walk *w, const struct pickle_value *v);
 
-/* pth_legacy.c: whether the file is of the form before PyTorch 1.6, which has no archive; its values (to be
- * freed after the walk, which finds the storages' keys in them), and its storages into w. */
-int pth_is_legacy(const unsigned char *data, size_t size);
-int pth_legacy_open(struct walk *w, struct pickle *values, const unsigned char *data, size_t size);
-
 #endif

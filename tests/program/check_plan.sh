@@ -30,7 +30,6 @@ bytes=$(sed -n 's/.* is of the step.s \([0-9]*\) bytes.*/\1/p' "$work/out")
 [ -n "$bytes" ] && grep -q "\"step_bytes\": $bytes" "$work/layers.json"
 ok "both tell the same bytes of a step" $?
 
-refuses 2 "strict changes nothing with --dataset" $plan --strict
 # ---- other levels and precisions ---------------------------------------------------------------------------
 NEPHRON_ISA=scalar $plan --layers --threads 2 >"$work/scalar"
 grep -q 'level scalar with 2' "$work/scalar" &&
@@ -74,9 +73,10 @@ for text in '"transpose_forward":\[1,0,2\]' '"batch_size":13,"patch_size":\[160,
     grep -q "$text" "$work/spaced"
     ok "nnU-Net's $text" $?
 done
-for text in 1,2 1,2,3,4 1,2,0 1,2,x 1,,2 ""; do
+for text in 1,2 1,2,3,4 1,2,0 1,2,x 1,,2; do
     refuses 2 "must be three numbers" $given --spacing "$text"
 done
+refuses 2 "strict changes nothing with --dataset" $given --strict
 
 # ---- threads -----------------------------------------------------------------------------------------------
 # The fingerprint takes those that are asked for, and is the same by one where no other can be started.

@@ -1,5 +1,5 @@
 /* run_notes.c - what a command tells of the run that it reads. */
-#include "apps/base/run_notes.h"
+#include "apps/training/run_notes.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -73,7 +73,7 @@ for text in '"transpose_forward":\[1,0,2\]' '"batch_size":13,"patch_size":\[160,
     grep -q "$text" "$work/spaced"
     ok "nnU-Net's $text" $?
 done
-for text in 1,2 1,2,3,4 1,2,0 1,2,x 1,,2 ""; do
+for text in 1,2 1,2,3,4 1,2,0 1,2,x 1,,2; do
     refuses 2 "must be three numbers" $given --spacing "$text"
 done
 

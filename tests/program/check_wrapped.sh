@@ -53,7 +53,8 @@ mkdir -p "$batch/fold_0"
 cp $golden/nnunet_model/plans.json $golden/nnunet_model/dataset.json "$batch"
 cp $golden/trainers/nnUNetTrainerBN.pth "$batch/fold_0/checkpoint_final.pth"
 image=$data/imagesTr/hippocampus_001_0000.nii.gz
-check "predict with batch norm" $nephron predict "$batch" -i $image -o "$work/bn.nii.gz" --step 1 --no-mirror -q
+check "predict with batch norm" $nephron predict "$batch" -i $image -o "$work/bn.nii.gz" --step 1 \
+    --no-mirror -q
 check "info of its folder" $nephron info "$batch"
 holds "the norm is told" "norm          batch" "$work/out"
 check "convert it" $nephron convert "$batch" "$work/bn_run"
@@ -98,7 +99,8 @@ refuses 1 "name the one, as 4/nnUNetTrainer_5epochs__nnUNetPlans__3d_small" $nep
 cat >"$work/pp.json" <<EOF
 {"postprocessing_fns": ["remove_all_but_largest_component_from_segmentation",
   "remove_all_but_largest_component_from_segmentation", "remove_all_but_largest_component_from_segmentation"],
- "postprocessing_kwargs": [{"labels_or_regions": [1, 2]}, {"labels_or_regions": 2}, {"labels_or_regions": [1, 2]}]}
+ "postprocessing_kwargs": [{"labels_or_regions": [1, 2]}, {"labels_or_regions": 2},
+  {"labels_or_regions": [1, 2]}]}
 EOF
 for kind in json pkl; do
     file=$work/pp.json

@@ -500,7 +500,7 @@ static void check_mirroring(void)
     }
 }
 
-/* ---- a trainer that builds another network -------------------------------------------------------------- */
+/* ---- a trainer that builds another network ------------------------------------------------------------- */
 
 /* nnUNetTrainerBN: batch norm in the place of the plan's instance norm, which its tensors alone tell
  * (tests/golden/make_trainers.py). The logits are those of nnU-Net's own network. */

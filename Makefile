@@ -150,7 +150,8 @@ APPS_BASE = apps/base/columns.o apps/base/console.o apps/base/dataset_warnings.o
 	apps/base/result_tables.o apps/base/scores.o apps/base/upright.o
 APPS_TRAINING = apps/training/budget.o apps/training/federation_options.o apps/training/federation_steps.o \
 	apps/training/manifest.o apps/training/overlay.o apps/training/predictions.o \
-	apps/training/run_notes.o apps/training/training.o apps/training/training_data.o apps/training/training_options.o \
+	apps/training/run_notes.o \
+	apps/training/training.o apps/training/training_data.o apps/training/training_options.o \
 	apps/training/validation.o
 APPS_BENCH = apps/bench/bench_kernels.o apps/bench/bench_networks.o apps/bench/bench_scaling.o \
 	apps/bench/bench_subject.o

@@ -239,6 +239,7 @@ async function predict() {
 }
 
 function cancel() {
+  if (app.busy !== 'run') return; /* it has just ended */
   app.busy = 'restart';
   refresh();
   /* restart rejects what waits: predict() then ends */

@@ -248,7 +248,7 @@ static int choose_folds(struct predict *p, struct error *e)
             return error_set(e, "%s: has %d folds, %d can be averaged: --folds names them", p->run_path,
                              there, FOLDS_MAX);
         p->fold_count = there;
-        run_note_unfinished(&p->run, p->folds, p->fold_count, p->checkpoint, "--folds");
+        run_note_unfinished(&p->run, p->folds, p->fold_count, p->checkpoint);
         if (p->fold_count) return 0;
         return error_set(e, "%s: no fold_*/checkpoint_%s.safetensors or .pth: is it a trained run?",
                          p->run_path, p->checkpoint ? p->checkpoint : "*");
@@ -267,7 +267,7 @@ static int choose_folds(struct predict *p, struct error *e)
                 return error_set(e, "--folds %s: fold %s is there twice", p->folds_text, fold);
     }
     if (!p->fold_count) return error_set(e, "--folds: names no fold");
-    run_note_unfinished(&p->run, p->folds, p->fold_count, p->checkpoint, "--folds");
+    run_note_unfinished(&p->run, p->folds, p->fold_count, p->checkpoint);
     return 0;
 }
 

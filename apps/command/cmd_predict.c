@@ -186,7 +186,6 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     if (!status) status = announce_peak(&announced, p, &s, &cases, model, e);
     if (!status) status = check_previous(previous, p, e);
     if (!status) status = predict_record_begin(p, model, &s.post, e);
-    if (!status && !p->to_file) status = file_mkdirs(p->out, e);
     if (!status) status = predict_record_write(p, e);
     if (!status && previous[0]) status = run_previous(p, previous, e);
     if (!status && !p->quiet) {
@@ -339,6 +338,7 @@ static int run_previous(struct predict *p, const char *dir, struct error *e)
 static int run_predict(struct predict *p, struct error *e)
 {
     struct model *model[FOLDS_MAX] = {NULL};
+    p->hold = (struct folder_hold)FOLDER_FREE;
     if (run_open(&p->run, p->run_path, e)) return -1;
     p->run.options.bf16 = strcmp(p->precision, "bf16") == 0;
     int status = choose_folds(p, e);
@@ -353,6 +353,7 @@ static int run_predict(struct predict *p, struct error *e)
     for (int k = 0; k < p->fold_count; k++)
         if (model[k]) model_destroy(model[k]);
     run_close(&p->run);
+    folder_release(&p->hold);
     return status;
 }
 

@@ -467,6 +467,8 @@ int cmd_predict(int argc, char **argv)
     p.to_file = format != NULL;
     if (format && !format->write)
         return app_usage(argv[0], "-o %s: %s files are read, not written", p.out, format->name);
+    if (!resume && !p.to_file && options_check_kept(argv, argc, p.out, "prediction.json", &e))
+        console_to(stderr, "nephron: note: %s\n", e.text);
     if (p.threads <= 0) p.threads = machine_processors();
     p.pool = pool_create(p.threads);
     if (!p.pool) status = error_set(&e, "cannot start %d threads", p.threads);

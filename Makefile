@@ -228,7 +228,8 @@ SCRIPTS = tests/bits/check_bits.sh tests/check_layers.sh tests/check_structs.sh 
 	tests/program/check_cases_io.sh tests/program/check_compare.sh tests/program/check_convert.sh \
 	tests/program/check_covariates.sh tests/program/check_docs.sh tests/program/check_ensemble.sh \
 	tests/program/check_export.sh tests/program/check_habits.sh tests/program/check_hospitals.sh \
-	tests/program/check_image_data.sh tests/program/check_info.sh tests/program/check_kills.sh \
+	tests/program/check_image_data.sh tests/program/check_info.sh tests/program/check_killed_runs.sh \
+	tests/program/check_kills.sh \
 	tests/program/check_library.sh \
 	tests/program/check_library_calls.sh tests/program/check_memory.sh tests/program/check_memory_io.sh \
 	tests/program/check_names.sh tests/program/check_network_choice.sh tests/program/check_nnunet.sh \

@@ -453,9 +453,11 @@ static int run_rounds(struct simulation *s, struct error *e)
     if (o->peers && o->peers->rank) return follow_rounds(s, e);
     /* What an earlier run left goes only here, where this one is certain to begin: one that is refused leaves
      * it. */
+    if (!o->resume && s->events && s->events->replaces && s->events->replaces(s->events->arg, e)) return -1;
     if (o->folder && !o->resume && run_files_clear(o->folder, s->store.folder[0] != 0, e)) return -1;
     if (o->folder && o->resume && run_files_resume(s, e)) return -1;
     if (s->events && s->events->begins && s->events->begins(s->events->arg, e)) return -1;
+    if (o->folder && o->resume && run_files_mend(s, e)) return -1;
     if (o->folder && o->resume && !is_over(s, s->server.round) && site_models_forget(s, e)) return -1;
     if (s->unvalidated && finish_round(s, e)) return -1;
     while (!s->stopped && !is_over(s, s->server.round)) {

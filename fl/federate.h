@@ -58,7 +58,7 @@ struct federate_options {
     const char *inputs_hash; /* of what is read beside it; NULL: nothing is */
     int resume;            /* continue from folder/checkpoint_latest.safetensors where it exists */
     int write_rounds;      /* rounds.csv with a row for each site */
-    int checkpoint_every;  /* rounds between checkpoint_latest; the last round always */
+    int checkpoint_every;  /* rounds between checkpoint_latest; the best and the last round always */
     int patience; /* stop after so many rounds without a better moving average of the validation metric; 0:
                      never */
 };
@@ -67,6 +67,9 @@ struct federate_events {
     /* Before the first round: bytes of a step and of a validation (learner_bytes), forward FLOP of a step,
      * parameters, workers. May be NULL. */
     void (*planned)(void *arg, size_t step_bytes, double flops, size_t parameters, int workers);
+    /* Once, before what an earlier run left in the folder goes: what tells of that run has to go first. Not
+     * of a run that is resumed. -1 ends it. May be NULL. */
+    int (*replaces)(void *arg, struct error *e);
     /* Once, when it is certain that the run goes on: the folder is ours, and what is resumed fits. -1 ends
      * it. May be NULL. */
     int (*begins)(void *arg, struct error *e);
@@ -77,7 +80,7 @@ struct federate_events {
     void (*site_done)(void *arg, const struct round_record *site,
                       const char *name); /* before round_done; may be NULL */
     void (*site_failed)(void *arg, int round, const char *name,
-                        const char *why); /* left out of the round; may be NULL */
+                        const char *why); /* left out of the round; -1: of fine-tuning; may be NULL */
     void (*step_done)(void *arg, double done, double of,
                       double loss); /* iterations; called by one thread; may be NULL */
     /* Asked by any thread after each step, before each site and each batch of a round's validation: not 0

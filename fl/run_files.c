@@ -1,9 +1,10 @@
 /* run_files.c - the files of a federated run, so that it can be killed at any moment and continued to the
  * same bits.
  *
- * Order of writing after a round: the tables, the server's vectors, the best, the final and last the latest
- * checkpoint. A run that is killed before the latest is written repeats the round; what it finds from then on
- * is replaced by equal files.
+ * Order of writing after a round: the tables, the server's vectors, the latest checkpoint, the final and the
+ * best. A run that is killed before the latest is written repeats the round, and its tables are put back
+ * until then; one that is killed behind it has the final and the best in the latest. So no checkpoint is of a
+ * round that the latest does not know.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -22,6 +23,7 @@
 #include "nn/train/checkpoint.h"
 
 static const char latest_name[] = "checkpoint_latest.safetensors",
+                  best_name[] = "checkpoint_best.safetensors",
                   final_name[] = "checkpoint_final.safetensors";
 
 /* ---- who and what -------------------------------------------------------------------------------------- */
@@ -189,24 +191,41 @@ static int write_final(struct simulation *s, struct error *e)
 
 int run_files_write(struct simulation *s, int last, struct error *e)
 {
+    const int best = s->best_round == s->task.round;
     if (write_tables(s, e)) return -1;
-    if (s->best_round == s->task.round && write_checkpoint(s, "checkpoint_best.safetensors", 0, e)) return -1;
-    if (!last && s->server.round % s->o->checkpoint_every) return 0;
-    if (last && write_final(s, e)) return -1;
-    return write_latest(s, e);
+    if (!last && !best && s->server.round % s->o->checkpoint_every) return 0;
+    return write_latest(s, e) || (last && write_final(s, e)) || (best && write_checkpoint(s, best_name, 0, e))
+               ? -1
+               : 0;
+}
+
+/* Whether the file is of so many rounds. */
+static int is_of_rounds(const struct simulation *s, const char *name, int rounds)
+{
+    char path[1300];
+    struct json *state = NULL;
+    struct error ignored;
+    const int is = file_join(path, sizeof path, s->o->folder, name, &ignored) == 0 && file_exists(path) &&
+                   checkpoint_state(path, &state, &ignored) == 0 &&
+                   json_integer(state, "rounds_done", 0) == rounds;
+    json_free(state);
+    return is;
 }
 
 /* One of fewer rounds is of a shorter training, where patience ends at once what was resumed to be longer. */
 int run_files_final(struct simulation *s, struct error *e)
 {
-    char path[1300];
-    struct json *state = NULL;
-    struct error ignored;
-    if (file_join(path, sizeof path, s->o->folder, final_name, e)) return -1;
-    const int whole = file_exists(path) && checkpoint_state(path, &state, &ignored) == 0 &&
-                      json_integer(state, "rounds_done", 0) == s->server.round;
-    json_free(state);
-    return whole ? 0 : write_final(s, e);
+    return is_of_rounds(s, final_name, s->server.round) ? 0 : write_final(s, e);
+}
+
+int run_files_mend(struct simulation *s, struct error *e)
+{
+    const int rounds = s->server.round;
+    if (rounds == 0) return 0;
+    if (s->best_round == rounds - 1 && !is_of_rounds(s, best_name, rounds) &&
+        write_checkpoint(s, best_name, 0, e))
+        return -1;
+    return write_tables(s, e);
 }
 
 /* ---- resuming ------------------------------------------------------------------------------------------ */

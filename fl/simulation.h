@@ -86,6 +86,9 @@ int run_files_write(struct simulation *s, int last, struct error *e);
 int run_files_stop(struct simulation *s, struct error *e);
 /* Reads checkpoint_latest where it is there; server.round is then the round that comes. */
 int run_files_resume(struct simulation *s, struct error *e);
+/* Of a run that is resumed: checkpoint_best where it was killed before it was written, and the tables as
+ * checkpoint_latest knows them, where it was killed in a later round. */
+int run_files_mend(struct simulation *s, struct error *e);
 /* Writes checkpoint_final where it is missing: of a run that was killed between its last two files. */
 int run_files_final(struct simulation *s, struct error *e);
 

@@ -37,6 +37,13 @@ static int measure(struct validation *v, struct simulation *s, const float *weig
                             (o->validation_batches + o->clients - 1) / o->clients, e);
 }
 
+/* Empty where there is none. */
+static void put_number(struct file_out *f, double v)
+{
+    if (isfinite(v)) file_printf(f, ",%.6f", v);
+    else file_printf(f, ",");
+}
+
 static int put_row(struct file_out *f, struct simulation *s, const char *model, const char *of,
                    const float *weights, struct error *e)
 {
@@ -47,9 +54,10 @@ static int put_row(struct file_out *f, struct simulation *s, const char *model, 
         if (measure(&v, s, weights, k, e)) return -1;
         if (isnan(v.loss)) continue;
         csv_quote(name[1], sizeof name[1], s->o->client[k].name);
-        file_printf(f, "%s,%s,%s,", model, name[0], name[1]);
-        if (isfinite(v.metric)) file_printf(f, "%.6f", v.metric);
-        file_printf(f, ",%.6f\n", v.loss);
+        file_printf(f, "%s,%s,%s", model, name[0], name[1]);
+        put_number(f, v.metric);
+        put_number(f, v.loss);
+        file_printf(f, "\n");
     }
     return 0;
 }
@@ -153,7 +161,7 @@ static int write_cross_site(struct simulation *s, float *own, struct error *e)
 /* ---- fine-tuning --------------------------------------------------------------------------------------- */
 
 /* A fresh optimiser, the rate from a tenth of the first down to nothing; batches go on where the rounds
- * ended. */
+ * ended. 1 with a message where the site's training diverged. */
 static int fine_tune(struct simulation *s, int k, struct error *e)
 {
     struct learner *l = &s->worker[0].learner;
@@ -170,31 +178,40 @@ static int fine_tune(struct simulation *s, int k, struct error *e)
     l->optimizer = &fresh;
     for (int i = 0; !status && i < s->o->fine_tune; i++) {
         double loss = learner_backward(l, before + (uint64_t)i);
-        if (!isfinite(loss))
-            status = error_set(e, "fine-tuning at site %s: the loss became %g", s->o->client[k].name, loss);
-        else
-            learner_update(l, 0.1f * learner_lr(&o, (uint64_t)i));
+        if (!isfinite(loss)) status = error_set(e, "the loss became %g at local step %d", loss, i + 1);
+        else learner_update(l, 0.1f * learner_lr(&o, (uint64_t)i));
     }
+    for (size_t i = 0; !status && i < l->model->count; i++)
+        if (!isfinite(l->model->data[i]))
+            status = error_set(e, "weights became %g", (double)l->model->data[i]);
     l->optimizer = kept;
     optimizer_free(&fresh);
-    return status;
+    return status ? 1 : 0;
 }
 
+/* A site whose training diverges is named and has no weights and no metric of its own; the others go on. */
 static int tune_site(struct file_out *f, struct simulation *s, int k, float *own, struct error *e)
 {
-    char name[2 * SITE_NAME_MAX + 4];
-    struct validation before, after;
-    if (s->o->client[k].data.store.cases == 0) return 0;
-    if (fine_tune(s, k, e)) return -1;
-    memcpy(own, s->worker[0].learner.model->data, s->global->count * sizeof *own);
-    if (write_weights(s, k, "fine_tuned", own, e) || measure(&before, s, s->global->data, k, e) ||
-        measure(&after, s, own, k, e))
-        return -1;
-    csv_quote(name, sizeof name, s->o->client[k].name);
-    file_printf(f, "%s,%d,%d,", name, s->o->client[k].data.store.cases, s->o->fine_tune);
-    if (isfinite(before.metric)) file_printf(f, "%.6f", before.metric);
-    file_printf(f, ",");
-    if (isfinite(after.metric)) file_printf(f, "%.6f", after.metric);
+    const struct federate_client *c = &s->o->client[k];
+    char name[2 * SITE_NAME_MAX + 4], path[1400];
+    struct validation before, after = {.metric = NAN};
+    if (c->data.store.cases == 0) return 0;
+    const int diverged = fine_tune(s, k, e);
+    if (diverged < 0) return -1;
+    if (diverged) {
+        if (s->events && s->events->site_failed)
+            s->events->site_failed(s->events->arg, -1, c->name, e->text);
+        site_store_path(path, &s->store, k, "fine_tuned"); /* of an earlier fine-tuning */
+        if (file_remove(path, e)) return -1;
+    } else {
+        memcpy(own, s->worker[0].learner.model->data, s->global->count * sizeof *own);
+        if (write_weights(s, k, "fine_tuned", own, e) || measure(&after, s, own, k, e)) return -1;
+    }
+    if (measure(&before, s, s->global->data, k, e)) return -1;
+    csv_quote(name, sizeof name, c->name);
+    file_printf(f, "%s,%d,%d", name, c->data.store.cases, s->o->fine_tune);
+    put_number(f, before.metric);
+    put_number(f, after.metric);
     file_printf(f, "\n");
     return 0;
 }

@@ -144,6 +144,18 @@ static int is_choice(const char *choices, const char *text)
     return 0;
 }
 
+int options_check_kept(char *const *word, int words, const char *out, const char *file, struct error *e)
+{
+    const size_t length = strlen(out); /* it is the word, or ends it, as of --output=OUT */
+    for (int i = 0; i < words; i++) {
+        const size_t n = strlen(word[i]);
+        if (!text_is_utf8(word[i]) && (n < length || word[i] + (n - length) != out))
+            return error_set(e, "%s: is not UTF-8, as %s is, which keeps it for --resume: give it another "
+                                "name, or a link to it", word[i], file);
+    }
+    return 0;
+}
+
 int options_number(double *v, const char *text, size_t size)
 {
     const char *end = text + size;

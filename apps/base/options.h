@@ -81,6 +81,9 @@ int options_given(const struct operands *o, const char *name);
 /* What is read by the command line, or describes a folder, and would be replaced by a file of that path,
  * which may be one of the operands; NULL where nothing would. OPTION_OUTPUT is checked so by itself. */
 const char *options_replaced(const char *path, const struct operands *o);
+/* The words of a command line are kept in `file`, which is JSON, for --resume to find: 0, or -1 with a
+ * message where one is not UTF-8. Only `out`, which --resume is given, may be so. */
+int options_check_kept(char *const *word, int words, const char *out, const char *file, struct error *e);
 /* A number as tables have it (text_parse_double), finite, blanks before it passed over: 0, or -1. */
 int options_number(double *v, const char *text, size_t size);
 

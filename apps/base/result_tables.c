@@ -31,9 +31,9 @@ void evaluation_print(const struct evaluation *ev)
     columns_add(&c, "missed");
     for (int k = 1; k <= ev->labels; k++) add_row(&c, ev, k);
     columns_print(&c);
-    printf("NSD at %g mm, boundary IoU at %g mm, volume: error; missed: cases with one surface missing, "
-           "which HD95 and ASSD leave out and `penalised`\n"
-           "counts with the image's diagonal.\n",
+    printf("NSD at %g mm, boundary IoU at %g mm, volume: error; missed: cases with one\n"
+           "surface missing, which HD95 and ASSD leave out and `penalised` counts with the\n"
+           "image's diagonal.\n",
            ev->limits.tolerance, ev->limits.boundary);
 }
 

@@ -14,6 +14,7 @@
 #include "apps/base/progress.h"
 #include "apps/base/result_tables.h"
 #include "io/base/file.h"
+#include "io/base/lock.h"
 #include "io/base/text.h"
 #include "tensor/graph/machine.h"
 
@@ -78,7 +79,8 @@ static int add_ensembled(struct evaluation *ev, const struct best *v, const stru
         file_join(path, sizeof path, folder, file_name(a->prediction), e))
         return -1;
     const struct ensemble_case one = {.id = id, .folder = {first, second}, .folders = 2};
-    if (ensemble_run(&one, d, NULL, path, NULL, NULL, e)) return -1;
+    if (ensemble_run(&one, d, NULL, path, NULL, NULL, e))
+        return error_set(e, "%s (or --no-ensembles compares the runs alone)", e->text);
     const struct grid_check grids = {.rule = GRIDS_AS_NNUNET}; /* told when the runs were trained */
     struct labelmap ref, pred;
     if (labelmap_read_pair(&ref, &pred, a->reference, path, &h->index, &grids, e)) return -1;
@@ -224,18 +226,9 @@ static int finish(struct best *v, const struct candidate *c, struct error *e)
     return status;
 }
 
-static int find_best(struct best *v, const char *const *path, struct error *e)
+/* OUT receives what is made of the runs and of their ensembles. */
+static int compare_all(struct best *v, struct error *e)
 {
-    for (int k = 0; k < v->runs; k++) {
-        if (run_open(&v->run[k], path[k], e)) return -1;
-        if (!v->run[k].plan) return error_set(e, "%s: is no segmentation run", path[k]);
-    }
-    if (run_is_folder(v->out)) /* predict would apply what was decided for another run, or for two */
-        return error_set(e, "-o %s: is a run, whose postprocessing.json would be lost: give another folder",
-                         v->out);
-    if (file_check_folder_place(v->out, e) || dataset_spare(v->out, e) || take_cases(v, e) ||
-        file_mkdirs(v->out, e))
-        return -1;
     for (int a = 0; a < v->runs; a++)
         if (add_candidate(v, a, -1, e)) return -1;
     for (int a = 0; v->ensembles && a < v->runs; a++)
@@ -246,6 +239,23 @@ static int find_best(struct best *v, const char *const *path, struct error *e)
     for (int i = 1; i < v->candidates; i++)
         if (v->candidate[i].dice > best->dice) best = &v->candidate[i];
     return finish(v, best, e);
+}
+
+static int find_best(struct best *v, const char *const *path, struct error *e)
+{
+    for (int k = 0; k < v->runs; k++) {
+        if (run_open(&v->run[k], path[k], e)) return -1;
+        if (!v->run[k].plan) return error_set(e, "%s: is no segmentation run", path[k]);
+    }
+    if (run_is_folder(v->out)) /* predict would apply what was decided for another run, or for two */
+        return error_set(e, "-o %s: is a run, whose postprocessing.json would be lost: give another folder",
+                         v->out);
+    if (file_check_folder_place(v->out, e) || dataset_spare(v->out, e) || take_cases(v, e)) return -1;
+    struct folder_hold hold;
+    if (folder_hold(&hold, v->out, e)) return -1;
+    const int status = compare_all(v, e);
+    folder_release(&hold);
+    return status;
 }
 
 int cmd_best(int argc, char **argv)

@@ -12,6 +12,7 @@
 #include "apps/base/progress.h"
 #include "io/base/file.h"
 #include "io/base/json.h"
+#include "io/base/lock.h"
 
 struct ensemble {
     const char *out, *dataset_path, *postprocessing;
@@ -65,11 +66,12 @@ static int run_case(const struct ensemble *v, const char *name, struct error *e)
     return ensemble_run(&c, &v->dataset, &v->post, path, v->probabilities ? npz : NULL, NULL, e);
 }
 
-/* OUT, before anything is written there: made, and without the files that are to come. */
-static int take_folder(const struct ensemble *v, const struct file_list *files, struct error *e)
+/* OUT, before anything is written there: made and held, and without the files that are to come. */
+static int take_folder(struct folder_hold *hold, const struct ensemble *v, const struct file_list *files,
+                       struct error *e)
 {
     char id[ID_MAX], path[1400], npz[1400];
-    if (file_mkdirs(v->out, e)) return -1;
+    if (folder_hold(hold, v->out, e)) return -1;
     for (int i = 0; i < files->count; i++) {
         if (!file_has_suffix(files->name[i], ".npz")) continue;
         if (output_paths(id, path, npz, v, files->name[i], e)) return -1;
@@ -83,9 +85,10 @@ static int take_folder(const struct ensemble *v, const struct file_list *files, 
 static int run_cases(struct ensemble *v, struct error *e)
 {
     struct file_list files;
+    struct folder_hold hold = FOLDER_FREE;
     int done = 0, total = 0;
     if (file_list(v->c.folder[0], &files, e)) return -1;
-    int status = check_folders(v, &files, e) || take_folder(v, &files, e) ? -1 : 0;
+    int status = check_folders(v, &files, e) || take_folder(&hold, v, &files, e) ? -1 : 0;
     for (int i = 0; i < files.count; i++) total += file_has_suffix(files.name[i], ".npz");
     if (!status && !total)
         status = error_set(e, "%s: no CASE.npz with probabilities (predict --probabilities writes them)",
@@ -98,6 +101,7 @@ static int run_cases(struct ensemble *v, struct error *e)
     }
     progress_end(&bar);
     file_list_free(&files);
+    folder_release(&hold);
     if (!status && !v->quiet)
         console("%s: %d label maps from %d predictions each\n", v->out, done, v->c.folders);
     return status;

@@ -45,7 +45,9 @@ static const char *purpose_of(const struct json *j)
     return NULL;
 }
 
-static int print_json(const char *path, int width, struct json *out, struct error *e)
+/* checkpoints: of a run; or NULL. */
+static int print_json(const char *path, int width, const struct json *checkpoints, struct json *out,
+                      struct error *e)
 {
     static const char *const kind[] = {"null", "boolean", "number", "number", "text", "list", "object"};
     struct json *j = json_read(path, e);
@@ -55,7 +57,7 @@ static int print_json(const char *path, int width, struct json *out, struct erro
     if (j->type == JSON_OBJECT || j->type == JSON_ARRAY) printf(" of %d", j->count);
     printf("\n");
     if (purpose) json_add_text(out, "purpose", purpose);
-    info_print_members(j, width);
+    info_print_members(j, width, "checkpoint", checkpoints);
     json_add_text(out, "kind", "JSON");
     json_add(out, "content", json_copy(j));
     json_free(j);
@@ -82,18 +84,17 @@ static int info_run(const char *path, const char *manifest, struct json *j, stru
 {
     char dir[1200];
     struct file_list folds, files;
-    if (print_json(manifest, 100, j, e) || file_list(path, &folds, e)) return -1;
-    json_add_text(j, "kind", "run");
-    struct json *checkpoints = json_add_array(j, "checkpoints");
+    if (file_list(path, &folds, e)) return -1;
+    struct json *checkpoints = json_array();
     for (int i = 0; i < folds.count; i++) {
         if (strncmp(folds.name[i], "fold_", 5) != 0) continue;
         if (file_join(dir, sizeof dir, path, folds.name[i], e) || file_list(dir, &files, e)) {
             file_list_free(&folds);
+            json_free(checkpoints);
             return -1;
         }
         for (int k = 0; k < files.count; k++)
             if (file_has_suffix(files.name[k], ".safetensors")) {
-                printf("  checkpoint                   %s/%s\n", folds.name[i], files.name[k]);
                 char name[600];
                 snprintf(name, sizeof name, "%.250s/%.300s", folds.name[i], files.name[k]);
                 json_add_text(checkpoints, NULL, name);
@@ -101,7 +102,11 @@ static int info_run(const char *path, const char *manifest, struct json *j, stru
         file_list_free(&files);
     }
     file_list_free(&folds);
-    return 0;
+    if (json_failed(checkpoints)) console_lose();
+    const int status = print_json(manifest, 100, checkpoints, j, e);
+    json_add_text(j, "kind", "run");
+    json_add(j, "checkpoints", checkpoints);
+    return status;
 }
 
 /* A model folder of nnU-Net: what predict would take from it. */
@@ -150,7 +155,7 @@ static int info_results(int *found, const char *path, struct json *j, struct err
         if (file_join(name, sizeof name, path, record[i], e)) return -1;
         *found = file_exists(name);
     }
-    return *found ? print_json(name, 100, j, e) : 0;
+    return *found ? print_json(name, 100, NULL, j, e) : 0;
 }
 
 static int info_folder(const char *path, const char *series, struct json *j, struct error *e)
@@ -180,7 +185,7 @@ static int info_folder(const char *path, const char *series, struct json *j, str
 
 static int info_json(const char *path, struct json *j, struct error *e)
 {
-    return print_json(path, 60, j, e);
+    return print_json(path, 60, NULL, j, e);
 }
 
 /* Files that are told by their names; all others are images, which are told by their content. */

@@ -186,7 +186,6 @@ static int segment(struct predict *p, struct model **model, struct error *e)
     if (!status) status = announce_peak(&announced, p, &s, &cases, model, e);
     if (!status) status = check_previous(previous, p, e);
     if (!status) status = predict_record_begin(p, model, &s.post, e);
-    if (!status && !p->to_file) status = file_mkdirs(p->out, e);
     if (!status) status = predict_record_write(p, e);
     if (!status && previous[0]) status = run_previous(p, previous, e);
     if (!status && !p->quiet) {
@@ -248,7 +247,7 @@ static int choose_folds(struct predict *p, struct error *e)
             return error_set(e, "%s: has %d folds, %d can be averaged: --folds names them", p->run_path,
                              there, FOLDS_MAX);
         p->fold_count = there;
-        run_note_unfinished(&p->run, p->folds, p->fold_count, p->checkpoint, "--folds");
+        run_note_unfinished(&p->run, p->folds, p->fold_count, p->checkpoint);
         if (p->fold_count) return 0;
         return error_set(e, "%s: no fold_*/checkpoint_%s.safetensors or .pth: is it a trained run?",
                          p->run_path, p->checkpoint ? p->checkpoint : "*");
@@ -267,7 +266,7 @@ static int choose_folds(struct predict *p, struct error *e)
                 return error_set(e, "--folds %s: fold %s is there twice", p->folds_text, fold);
     }
     if (!p->fold_count) return error_set(e, "--folds: names no fold");
-    run_note_unfinished(&p->run, p->folds, p->fold_count, p->checkpoint, "--folds");
+    run_note_unfinished(&p->run, p->folds, p->fold_count, p->checkpoint);
     return 0;
 }
 
@@ -339,6 +338,7 @@ static int run_previous(struct predict *p, const char *dir, struct error *e)
 static int run_predict(struct predict *p, struct error *e)
 {
     struct model *model[FOLDS_MAX] = {NULL};
+    p->hold = (struct folder_hold)FOLDER_FREE;
     if (run_open(&p->run, p->run_path, e)) return -1;
     p->run.options.bf16 = strcmp(p->precision, "bf16") == 0;
     int status = choose_folds(p, e);
@@ -353,6 +353,7 @@ static int run_predict(struct predict *p, struct error *e)
     for (int k = 0; k < p->fold_count; k++)
         if (model[k]) model_destroy(model[k]);
     run_close(&p->run);
+    folder_release(&p->hold);
     return status;
 }
 
@@ -466,6 +467,8 @@ int cmd_predict(int argc, char **argv)
     p.to_file = format != NULL;
     if (format && !format->write)
         return app_usage(argv[0], "-o %s: %s files are read, not written", p.out, format->name);
+    if (!resume && !p.to_file && options_check_kept(argv, argc, p.out, "prediction.json", &e))
+        console_to(stderr, "nephron: note: %s\n", e.text);
     if (p.threads <= 0) p.threads = machine_processors();
     p.pool = pool_create(p.threads);
     if (!p.pool) status = error_set(&e, "cannot start %d threads", p.threads);

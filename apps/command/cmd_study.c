@@ -268,6 +268,7 @@ static int run_study(struct study *s, struct error *e)
     if (!s->data && s->estimate) return 0;
     if (s->estimate) return work(s, e);
     struct folder_hold hold;
+    if (!s->resume && options_check_kept(s->word, s->words, s->out, "protocol.json", e)) return -1;
     if (dataset_spare(s->out, e) || folder_hold(&hold, s->out, e)) return -1;
     const int status = work(s, e);
     folder_release(&hold);

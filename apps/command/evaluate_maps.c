@@ -295,8 +295,8 @@ static int report(struct work *v, struct error *e)
 {
     if (!v->o->quiet) {
         evaluation_print(&v->result);
-        printf("%d case%s. Dice is NaN where a label is in neither map; means leave out NaN and infinite "
-               "values.\n",
+        printf("%d case%s. Dice is NaN where a label is in neither map; means leave out NaN and\n"
+               "infinite values.\n",
                v->pairs, v->pairs > 1 ? "s" : "");
         print_left_out(v);
     }

@@ -5,6 +5,7 @@
 
 #include "apps/base/grid_warnings.h"
 #include "apps/command/predict_cases.h"
+#include "io/base/lock.h"
 #include "nn/infer/segmenter.h"
 
 struct predict {
@@ -25,6 +26,7 @@ struct predict {
     int fold_count;
     char previous[1300]; /* of a cascade: folder of the first stage's label maps */
     int stopped; /* by a signal, between two cases */
+    struct folder_hold hold; /* of OUT, which two predictions at once would mix up */
 };
 
 int predict_load_images(struct sample *s, const struct predict *p, const struct image_case *c,
@@ -37,10 +39,10 @@ int predict_check_folder(const struct predict *p, const char *const *names, stru
 /* OUT/predictions.csv. */
 int predict_classify(struct predict *p, struct model **model, struct error *e);
 
-/* p->record before the first case: run, hash of the weights of each fold, options, the steps of
- * postprocessing (NULL: a classification has none). Where a prediction is resumed, the cases of its file are
- * taken over, and other weights or steps are an error. Once the folder is there, predict_record_write writes
- * it. */
+/* Makes the folder OUT and holds it until p->hold is released, and p->record before the first case: run, hash
+ * of the weights of each fold, options, the steps of postprocessing (NULL: a classification has none). Where
+ * a prediction is resumed, the cases of its file are taken over, and other weights or steps are an error.
+ * predict_record_write writes it. */
 int predict_record_begin(struct predict *p, struct model **model, const struct postprocessing *post,
                          struct error *e);
 /* Volumes of a case that is done: label [voxels] are indices. -1 when memory is out. */

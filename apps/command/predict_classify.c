@@ -147,7 +147,6 @@ int predict_classify(struct predict *p, struct model **model, struct error *e)
         p, model, NULL, e); /* before anything is replaced: other weights are an error at --resume */
     if (!status)
         status = from_dataset ? load_dataset_cases(p, &d, &data, e) : load_folder_cases(p, &images, &data, e);
-    if (!status) status = file_mkdirs(p->out, e);
     if (!status) status = predict_record_write(p, e);
     struct predictions r = {0};
     if (!status) predict_tell_missing(p, &data);

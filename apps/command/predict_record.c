@@ -92,13 +92,13 @@ static int same_member(const struct predict *p, const struct json *old, const ch
                            path, what, p->run_path);
 }
 
-/* p->record as it stands before the first case; a prediction that was stopped must have had the same weights
- * and the same postprocessing. */
+/* A prediction that was stopped must have had the same weights and the same postprocessing. */
 int predict_record_begin(struct predict *p, struct model **model, const struct postprocessing *post,
                          struct error *e)
 {
     char path[1300], hash[20];
     const size_t below = strlen(p->run.path) + 1;
+    if (!p->to_file && folder_hold(&p->hold, p->out, e)) return -1;
     struct json *j = json_object(), *old = NULL, *weights;
     json_add_text(j, "program", "nephron");
     json_add_text(j, "version", NEPHRON_VERSION);

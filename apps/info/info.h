@@ -17,8 +17,9 @@ void info_add_numbers(struct json *j, const char *key, const double *v, int coun
 int info_image(const char *path, const char *series, struct json *j, struct error *e);
 
 /* ---- info_arrays.c: weights and arrays ---- */
-/* The members of an object, a line each, cut at `width` characters. */
-void info_print_members(const struct json *j, int width);
+/* The members of an object, a line each, cut at `width` characters; then `key` with each text of the list,
+ * which may be NULL. */
+void info_print_members(const struct json *j, int width, const char *key, const struct json *list);
 void info_print_classes(const struct dataset *d, struct json *out);
 int info_safetensors(const char *path, struct json *j, struct error *e);
 int info_pth(const char *path, struct json *j, struct error *e);

@@ -17,8 +17,7 @@
 #include "nn/data/dataset.h"
 #include "nn/folder/nnunet.h"
 
-/* Members of an object, shortened to width. */
-void info_print_members(const struct json *j, int width)
+void info_print_members(const struct json *j, int width, const char *key, const struct json *list)
 {
     struct column_table c = columns_begin(2, "ll");
     for (int i = 0; j->type == JSON_OBJECT && i < j->count; i++) {
@@ -28,6 +27,10 @@ void info_print_members(const struct json *j, int width)
         if (!text) console_lose();
         columns_add_cut(&c, width, text ? text : "");
         free(text);
+    }
+    for (int i = 0; list && i < list->count; i++) {
+        columns_add(&c, "%s", key);
+        columns_add(&c, "%s", list->item[i]->string);
     }
     columns_print(&c);
 }
@@ -151,7 +154,7 @@ int info_pth(const char *path, struct json *j, struct error *e)
     const int nnunet = has_network && nnunet_has_unet(&network);
     const struct safetensors *shown = nnunet ? &network : &p.tensors;
     console("%s: PyTorch %s, %d tensors\n", path, nnunet ? "checkpoint of nnU-Net" : "file", p.tensors.count);
-    info_print_members(p.values, 100);
+    info_print_members(p.values, 100, NULL, NULL);
     if (nnunet) printf("  parameters    %.0f of the network\n", count_values(shown, ""));
     json_add_text(j, "kind", nnunet ? "checkpoint of nnU-Net" : "PyTorch");
     if (nnunet) json_add_number(j, "parameters", count_values(shown, ""));

@@ -4,12 +4,12 @@
 
 #include "nn/folder/run.h"
 
-/* Folds that have not come to their end: nnU-Net would leave them out. Nothing where a checkpoint (not NULL)
- * was asked for. `option` names the option that chooses folds, as "--folds". */
-void run_note_unfinished(const struct run *r, char fold[][16], int folds, const char *checkpoint,
-                         const char *option);
+/* For predict, which averages folds: those that have not come to their end, which nnU-Net would leave out.
+ * Nothing where a checkpoint (not NULL) was asked for. */
+void run_note_unfinished(const struct run *r, char fold[][16], int folds, const char *checkpoint);
 /* The weights of one fold, for a file of one network: that of `fold`, or where it is NULL of the first fold
- * that has come to its end, else of the first that is there, which is told. The caller frees the model. */
+ * that has come to its end, else of the first that is there. One that has not come to its end is told, unless
+ * a checkpoint was asked for. The caller frees the model. */
 struct model *run_one_model(const struct run *r, const char *fold, const char *checkpoint, struct error *e);
 
 #endif

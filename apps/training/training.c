@@ -183,13 +183,13 @@ static int check_new_plan(const struct training *t, struct error *e)
                : 0;
 }
 
-/* After all checks: the maps of an earlier run's weights go, and the postprocessing that was decided on them;
- * and the small files say what is trained. */
+/* After all checks: the small files say what is trained, first the manifest, which tells whose the others
+ * are; the maps of an earlier run's weights go, and the postprocessing that was decided on them. */
 static int write_folder(const struct training *t, struct error *e)
 {
     char path[1300];
     const struct training_arguments *a = &t->args;
-    if (check_new_plan(t, e)) return -1;
+    if (check_new_plan(t, e) || training_manifest(t, NULL, e)) return -1;
     if (!a->resume &&
         (training_forget_maps(t, e) || file_join(path, sizeof path, a->run, "postprocessing.json", e) ||
          file_remove(path, e)))
@@ -204,12 +204,16 @@ static int write_folder(const struct training *t, struct error *e)
     return write_dataset_json(t, e);
 }
 
+static int on_replace(void *arg, struct error *e)
+{
+    return training_forget_run(((struct report *)arg)->t, e);
+}
+
 /* A run or a resume that is refused leaves the folder as it was; of several processes, it is rank 0 that
  * begins. */
 static int on_begin(void *arg, struct error *e)
 {
-    const struct training *t = ((struct report *)arg)->t;
-    return write_folder(t, e) ? -1 : training_manifest(t, NULL, e);
+    return write_folder(((struct report *)arg)->t, e);
 }
 
 /* What is measured of the final weights, in the fold's folder. */
@@ -252,7 +256,8 @@ static void on_site_failed(void *arg, int round, const char *name, const char *w
 {
     struct report *r = arg;
     progress_clear(&r->bar);
-    console_to(stderr, "round %d: site %s is left out: %s\n", round + 1, name, why);
+    if (round < 0) console_to(stderr, "fine-tuning: site %s is left out: %s\n", name, why);
+    else console_to(stderr, "round %d: site %s is left out: %s\n", round + 1, name, why);
 }
 
 static int on_stop(void *arg)
@@ -354,6 +359,7 @@ static int run_federation(struct training *t, struct federate_result *result, st
     }
     struct report report = {t, progress_begin(t->args.federated ? "federate" : "train", t->args.quiet), 0};
     struct federate_events events = {.planned = on_planned,
+                                     .replaces = on_replace,
                                      .begins = on_begin,
                                      .final = on_final,
                                      .site_done = on_site,

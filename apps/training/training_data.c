@@ -295,6 +295,40 @@ int training_plan(struct training *t, struct error *e)
     return t->budget.hours > 0 ? obey_budget(t, t->args.plans_file || there, e) : 0;
 }
 
+/* The manifest of another fold that was trained; NULL where there is none that can be read. */
+static struct json *other_manifest(const struct training *t, struct error *e)
+{
+    char path[1200], manifest[1300];
+    struct file_list names;
+    struct json *j = NULL;
+    if (list_folder(&names, t->args.run, e)) return NULL;
+    for (int i = 0; !j && i < names.count; i++)
+        if (other_fold(path, t, names.name[i]) &&
+            file_join(manifest, sizeof manifest, path, "manifest.json", e) == 0 && file_exists(manifest))
+            j = json_read(manifest, e);
+    file_list_free(&names);
+    return j;
+}
+
+int training_forget_run(const struct training *t, struct error *e)
+{
+    char path[1300];
+    struct error ignored;
+    if (!t->args.overwrite) return 0;
+    if (file_join(path, sizeof path, t->fold_path, "manifest.json", e) || file_remove(path, e) ||
+        file_join(path, sizeof path, t->args.run, "manifest.json", e))
+        return -1;
+    struct json *there = file_exists(path) ? json_read(path, &ignored) : NULL;
+    const int of_another = there && strcmp(json_text(there, "fold", ""), t->args.fold) != 0;
+    struct json *other = of_another ? NULL : other_manifest(t, &ignored);
+    int status = of_another ? 0 : other ? json_write(other, path, e) : file_remove(path, e);
+    json_free(there);
+    json_free(other);
+    if (!status && t->new_plan)
+        status = file_join(path, sizeof path, t->args.run, "plans.json", e) ? -1 : file_remove(path, e);
+    return status;
+}
+
 /* Whether the command line in the fold's manifest.json has the word, or ends with it behind "=". */
 static int began_with(const struct training *t, const char *word)
 {

@@ -14,28 +14,36 @@
 #include "nn/folder/run.h"
 #include "tensor/base/check.h"
 
-static const char details[] =
-    "DATA is an nnU-Net dataset (dataset.json, imagesTr, labelsTr; labels.csv for classification) or a "
-    "MedMNIST .npz.\n"
-    "RUN receives plans.json, dataset.json, manifest.json and fold_K/ with checkpoints (safetensors), "
-    "progress.csv,\n"
-    "progress.svg and validation/. A hash of the weights is printed after every epoch or round: same seed, "
+#define FILES                                                                                                \
+    "DATA is an nnU-Net dataset (dataset.json, imagesTr, labelsTr; labels.csv for classification) or a "     \
+    "MedMNIST .npz.\n"                                                                                       \
+    "RUN receives plans.json, dataset.json, manifest.json and fold_K/ with checkpoints (safetensors), "      \
+    "progress.csv,\n"                                                                                        \
+    "progress.svg and validation/. A hash of the weights is printed after every epoch or round: same seed, " \
     "same data,\nsame bits, for any number of threads and on every instruction set.\n"
-    "A cascade is two runs: --configuration 3d_lowres for each of the folds 0 to 4, then\n"
-    "--configuration 3d_cascade_fullres with --previous-stage: each case's map is of the fold that held it "
-    "out,\nresampled as nnU-Net does it (RUN/predicted_next_stage).\n\n"
-    "  nephron train Dataset004_Hippocampus -o run --epochs 20 --iterations 50\n"
-    "  nephron train --resume run                      as it was begun, from its latest checkpoint\n"
-    "  nephron federate Dataset004_Hippocampus -o run_fl --sites sites.csv --rounds 20 --local-iterations "
-    "50\n  nephron federate Dataset004_Hippocampus -o run_sc --sites 5 --partition quantity:0.5 --strategy "
-    "scaffold --optimizer sgd\n"
-    "Between machines the same steps go over a folder FED (docs/hospitals.md); exit code 3: nothing to do "
-    "yet.\n  nephron federate DATA --as fingerprint A -o FED            at each site\n"
-    "  nephron federate --as init -o FED --rounds 20              at the server\n"
-    "  nephron federate DATA --as site A -o FED                   at each site, then\n"
-    "  nephron federate --as aggregate -o FED                     at the server, for each round; at last\n"
-    "  nephron federate --as result -o FED RUN\n"
-    "  nephron train adrenalmnist3d.npz -o run_adrenal --task classify --epochs 20";
+
+static const char train_details[] =
+    FILES "A cascade is two runs: --configuration 3d_lowres for each of the folds 0 to 4, then\n"
+          "--configuration 3d_cascade_fullres with --previous-stage: each case's map is of the fold that "
+          "held it out,\nresampled as nnU-Net does it (RUN/predicted_next_stage).\n\n"
+          "  nephron train Dataset004_Hippocampus -o run --epochs 20 --iterations 50\n"
+          "  nephron train --resume run                      as it was begun, from its latest checkpoint\n"
+          "  nephron train adrenalmnist3d.npz -o run_adrenal --task classify --epochs 20";
+
+static const char federate_details[] =
+    FILES "\n  nephron federate Dataset004_Hippocampus -o run_fl --sites sites.csv --rounds 20 "
+          "--local-iterations 50\n"
+          "  nephron federate --resume run_fl                as it was begun, from its latest checkpoint\n"
+          "  nephron federate Dataset004_Hippocampus -o run_sc --sites 5 --partition quantity:0.5 --strategy "
+          "scaffold --optimizer sgd\n"
+          "Between machines the same steps go over a folder FED (docs/hospitals.md); exit code 3: nothing to "
+          "do yet.\n"
+          "  nephron federate DATA --as fingerprint A -o FED            at each site\n"
+          "  nephron federate --as init -o FED --rounds 20              at the server\n"
+          "  nephron federate DATA --as site A -o FED                   at each site, then\n"
+          "  nephron federate --as aggregate -o FED                     at the server, for each round; at "
+          "last\n"
+          "  nephron federate --as result -o FED RUN";
 
 /* ---- the tables ---------------------------------------------------------------------------------------- */
 
@@ -52,7 +60,9 @@ static struct option_spec *add_data(struct option_spec *s, struct training_argum
     ADD("norm", 0, OPTION_TEXT, &a->norm, "NAME",
         "between layers (default: the network's own)", 0, 0, a->norms);
     ADD("fold", 0, OPTION_TEXT, &a->fold, "K|all",
-        "fold of nnU-Net's five, or of those of splits_final.json (default 0; with --as all); or all cases",
+        a->federated ? "fold of nnU-Net's five, or of those of splits_final.json (default 0; with --as: all);"
+                       " or all cases"
+                     : "fold of nnU-Net's five, or of those of splits_final.json (default 0); or all cases",
         0, 0, 0);
     ADD("patients", 0, OPTION_TEXT, &a->patients_file, "FILE",
         "case,patient: a patient's cases stay together (default: DATA/patients.csv)", 0, 0, 0);
@@ -61,7 +71,7 @@ static struct option_spec *add_data(struct option_spec *s, struct training_argum
     ADD("overwrite", 0, OPTION_FLAG, &a->overwrite, NULL, "replace a fold that is already there", 0, 0, 0);
     *s++ = (struct option_spec)OPTION_STRICT(a->strict);
     ADD("checkpoint-every", 0, OPTION_INT, &a->checkpoint_every, "N",
-        "epochs or rounds between checkpoints (1)", 1, 1e6, 0);
+        "epochs or rounds between checkpoints (1); a better one is kept at once", 1, 1e6, 0);
     ADD("pretrained", 0, OPTION_TEXT, &a->pretrained, "FILE",
         "initial weights: a checkpoint, .safetensors, .npz, or a .pth (nnU-Net's, or a state_dict); last "
         "layers of other classes stay drawn", 0, 0, 0);
@@ -252,18 +262,18 @@ static int parse_line(struct training_arguments *a, int argc, char **argv, int *
     static const char *const usage[] = {"train DATA -o RUN [OPTIONS]",
                                         "federate DATA -o RUN --sites FILE.csv|N [OPTIONS]"};
     struct option_spec spec[160];
-    char federated[sizeof details + 3000];
+    char federated[sizeof federate_details + 3000];
     struct option_spec *s = add_data(spec, a);
     s = a->federated ? federation_options_add(s, &a->federation, &a->sites_text, &a->epochs, &a->iterations)
                      : add_schedule(s, a);
     add_end(add_classification(add_segmentation(add_optimisation(s, a), a), a), a);
-    const int n = snprintf(federated, sizeof federated, "%s\n\n", details);
+    const int n = snprintf(federated, sizeof federated, "%s\n\n", federate_details);
     federation_strategies_told(federated + n, sizeof federated - (size_t)n);
     struct command_help help = {
         usage[a->federated],
         a->federated ? "Trains one model over several sites: local training, central weight aggregation"
                      : "Trains a segmentation (U-Net) or classification (ResNet) model",
-        a->federated ? federated : details, spec};
+        a->federated ? federated : train_details, spec};
     struct operands operands;
     if (!options_parse(&operands, argc, argv, &help, a->federated ? 0 : 1, a->federated ? 2 : 1, status))
         return 0;
@@ -362,7 +372,8 @@ static int parse_resumed(struct training_arguments *a, int argc, char **argv, in
     const char *run = a->data;
     if (find_manifest(path, run, a->fold, &e)) return *status = app_fail(&e), 0;
     if (!file_exists(path)) {
-        error_set(&e, "%s: is not there: no training was begun in %s", path, run);
+        error_set(&e, "%s: is not there: no training was begun in %s, or it was killed as it began: give "
+                      "DATA -o %s and its options", path, run, run);
         return *status = app_fail(&e), 0;
     }
     if (!(a->kept = json_read(path, &e))) return *status = app_fail(&e), 0;
@@ -434,6 +445,8 @@ static int parse_all(struct training_arguments *a, int argc, char **argv, int fe
     if (a->resume && a->overwrite)
         return app_usage(a->command, "--resume goes on with what --overwrite replaces: give one of them"), 0;
     if (!a->run) return app_usage(a->command, a->federation.as ? "needs -o FED" : "needs -o RUN"), 0;
+    if (!a->resume && !a->federation.as && options_check_kept(a->word, a->words, a->run, "manifest.json", &e))
+        return *status = app_fail(&e), 0;
     if (!a->fold) a->fold = a->federation.as ? "all" : "0";
     if (a->federated && !a->federation.as && !a->sites_text)
         return app_usage(a->command, "needs --sites FILE.csv or --sites N"), 0;

@@ -140,12 +140,10 @@ int history_from_json(struct history *h, const struct json *j, int rounds, int s
     return error_set(e, "%s: the history has %d rounds, %d are done", name, round, rounds);
 }
 
-static void put_number(struct file_out *f, double v)
+static void put_number(struct file_out *f, int digits, double v)
 {
-    if (isfinite(v))
-        file_printf(f, ",%.9g", v);
-    else
-        file_printf(f, ",");
+    if (isfinite(v)) file_printf(f, ",%.*g", digits, v);
+    else file_printf(f, ",");
 }
 
 static void put_seconds(struct file_out *f, double v)
@@ -235,10 +233,10 @@ int history_write_progress(const struct history *h, const char *folder, const ch
         const struct round_record *r = &h->record[i];
         if (r->site >= 0) continue;
         file_printf(f, "%d", r->round);
-        put_number(f, r->lr);
-        put_number(f, r->loss);
-        put_number(f, r->validation_loss);
-        put_number(f, r->metric);
+        put_number(f, 9, r->lr);
+        put_number(f, 9, r->loss);
+        put_number(f, 9, r->validation_loss);
+        put_number(f, 9, r->metric);
         put_seconds(f, r->seconds);
         file_printf(f, ",%016" PRIx64 "\n", r->hash);
     }
@@ -248,10 +246,8 @@ int history_write_progress(const struct history *h, const char *folder, const ch
 
 static void put_privacy(struct file_out *f, const struct round_record *r)
 {
-    if (is_private(r))
-        file_printf(f, ",%.6g,%.6g", r->epsilon, r->clip);
-    else
-        file_printf(f, ",,");
+    put_number(f, 6, is_private(r) ? r->epsilon : NAN);
+    put_number(f, 6, is_private(r) ? r->clip : NAN);
 }
 
 int history_write_rounds(const struct history *h, const char *folder, const char *const *names,
@@ -272,13 +268,13 @@ int history_write_rounds(const struct history *h, const char *folder, const char
         char site[2 * SITE_NAME_MAX + 4];
         csv_quote(site, sizeof site, r->site < 0 ? "global" : names[r->site]);
         file_printf(f, "%d,%s,%.0f", r->round, site, r->examples);
-        put_number(f, r->loss);
-        put_number(f, r->metric);
+        put_number(f, 9, r->loss);
+        put_number(f, 9, r->metric);
         put_seconds(f, r->seconds);
         file_printf(f, ",%.0f", r->bytes);
-        put_number(f, r->metric_local);
-        put_number(f, r->norm);
-        put_number(f, r->cosine);
+        put_number(f, 9, r->metric_local);
+        put_number(f, 9, r->norm);
+        put_number(f, 9, r->cosine);
         if (private) put_privacy(f, r);
         if (r->site < 0)
             file_printf(f, ",%016" PRIx64 "\n", r->hash);
@@ -293,7 +289,9 @@ static void write_pair(struct file_out *f, int round, const char *site, const ch
     char a[2 * SITE_NAME_MAX + 4], b[2 * SITE_NAME_MAX + 4];
     csv_quote(a, sizeof a, site);
     csv_quote(b, sizeof b, other);
-    file_printf(f, "%d,%s,%s,%.6f\n", round, a, b, cosine);
+    file_printf(f, "%d,%s,%s,", round, a, b);
+    if (isfinite(cosine)) file_printf(f, "%.6f", cosine); /* an update of norm 0 has none */
+    file_printf(f, "\n");
 }
 
 /* The lines of earlier rounds: a round that is repeated after a kill stands once. */
@@ -307,22 +305,22 @@ static void keep_rounds(struct file_out *f, const char *old, int round)
     }
 }
 
-/* round,site,other,cosine of the last round, added to what there is. */
 int history_write_similarity(const struct server *v, int round, const char *folder, struct error *e)
 {
     char path[1300];
     unsigned char *old = NULL;
     size_t size = 0;
-    if (!v->cosine || v->updates < 2) return 0;
+    const int updates = v->cosine ? v->updates : 0, more = updates > 1;
     if (file_join(path, sizeof path, folder, "similarity.csv", e)) return -1;
+    if (!file_exists(path) && !more) return 0;
     if (file_exists(path) && file_read(path, 0, &old, &size, e)) return -1;
     struct file_out *f = file_create(path, e);
     if (!f) return free(old), -1;
     file_printf(f, "round,site,other,cosine\n");
-    if (size) keep_rounds(f, (const char *)old, round);
-    for (int i = 0; i < v->updates; i++)
+    if (size) keep_rounds(f, (const char *)old, more ? round : round + 1);
+    for (int i = 0; i < updates; i++)
         for (int k = 0; k < i; k++)
-            write_pair(f, round, v->update[i].site, v->update[k].site, v->cosine[i * v->updates + k]);
+            write_pair(f, round, v->update[i].site, v->update[k].site, v->cosine[i * updates + k]);
     free(old);
     return file_commit(f, e);
 }

@@ -11,7 +11,8 @@ struct round_record {
     int round, site;
     double examples, loss, metric, validation_loss, lr, seconds, bytes;
     double metric_local; /* of the site's own weights after its training, on its validation cases */
-    double norm, cosine; /* ||w_k - w||; mean cosine between its displacement and the others' */
+    /* ||w_k - w||, over running statistics too; mean cosine between its displacement and the others' */
+    double norm, cosine;
     uint64_t hash;       /* of the global weights after the round; global rows only */
     double epsilon, clip; /* spent until then, and the round's norm: struct privacy_terms; clip 0: without */
 };
@@ -44,7 +45,8 @@ int history_write_rounds(const struct history *h, const char *folder, const char
                          struct error *e);
 
 /* folder/similarity.csv: round,site,other,cosine of the round that the server ended; rows of earlier rounds
- * stay. Nothing where there are fewer than two updates, or too many to compare. */
+ * stay, of later ones go. No new rows where there are fewer than two updates, or too many to compare; an
+ * empty cosine with an update of norm 0. */
 int history_write_similarity(const struct server *s, int round, const char *folder, struct error *e);
 
 #endif

@@ -309,6 +309,7 @@ void server_measure(const struct server *s, const char *site, double *norm, doub
 {
     struct server_update key;
     double sum = 0;
+    int others = 0;
     *norm = *cosine = NAN;
     *bytes = 0;
     snprintf(key.site, sizeof key.site, "%s", site);
@@ -318,8 +319,11 @@ void server_measure(const struct server *s, const char *site, double *norm, doub
     ptrdiff_t i = u - s->update;
     *norm = u->norm;
     *bytes = u->bytes;
-    for (int k = 0; s->cosine && k < s->updates; k++) sum += k == i ? 0 : s->cosine[i * s->updates + k];
-    if (s->cosine && s->updates > 1) *cosine = sum / (s->updates - 1);
+    for (int k = 0; s->cosine && k < s->updates; k++) {
+        const double one = s->cosine[i * s->updates + k];
+        if (k != i && isfinite(one)) sum += one, others++; /* an update of norm 0 has no direction */
+    }
+    if (others) *cosine = sum / others;
 }
 
 /* The sum of the updates gets the noise of central privacy, once a round. */

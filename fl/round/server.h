@@ -64,9 +64,9 @@ int server_take_mean(struct server *s, const float *mean, double weight, struct 
 /* Aggregates. On an error (fewer than the minimum; weights that are not finite) global, slots and round stay
  * as they were. */
 int server_end(struct server *s, struct error *e);
-/* Of the round that was ended: ||w_k - w|| of a site; the mean cosine between its displacement and the
- * others' (NaN: there are none, or too many); bytes: of its values as they were sent. After server_end,
- * updates are in the order of names. */
+/* Of the round that was ended: ||w_k - w|| of a site, running statistics of batch norm included; the mean
+ * cosine between its displacement and the others' that are not 0 (NaN: there are none, or too many); bytes:
+ * of its values as they were sent. After server_end, updates are in the order of names. */
 void server_measure(const struct server *s, const char *site, double *norm, double *cosine, double *bytes);
 
 #endif

@@ -2,6 +2,9 @@
  * over the sites. Source: Krum and Multi-Krum, Blanchard et al., NeurIPS 2017; Bulyan, El Mhamdi et al., ICML
  * 2018; coordinate-wise median and trimmed mean, Yin et al., ICML 2018; geometric median, Pillutla et al.,
  * IEEE TSP 2022.
+ *
+ * All of it is over every value of an update, running statistics of batch norm included: in distances these
+ * may outweigh the trained weights, as they are as large as the activations.
  */
 #ifndef FL_ROBUST_H
 #define FL_ROBUST_H

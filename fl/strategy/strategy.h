@@ -8,7 +8,8 @@
  * update enters each sum.
  *   - robust ones (`sums` == 0) need all updates at once: rows of a mapping that the system may keep on disk.
  * Running statistics of batch norm are no gradients: every linear strategy averages them (with the variance
- * between the sites, or plainly), whatever it does to the trained weights.
+ * between the sites, or plainly), whatever it does to the trained weights. Robust ones take them as weights
+ * among the others.
  *
  * Options are numbers: --NAME-OPTION on the command line, "strategy_options" in messages and manifests.
  */

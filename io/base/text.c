@@ -120,6 +120,14 @@ int text_utf8_length(const char *p, const char *end)
     return n;
 }
 
+int text_is_utf8(const char *s)
+{
+    const char *end = s + strlen(s);
+    int n = 1;
+    for (; s < end && n > 0; s += n) n = text_utf8_length(s, end);
+    return n > 0;
+}
+
 static int compare_names(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);

@@ -19,6 +19,7 @@ int text_parse_double(double *v, const char *text, size_t size);
 /* Bytes (1 to 4) of the UTF-8 character at p; 0 if it is not valid: cut off, overlong, a surrogate, beyond
  * U+10FFFF. */
 int text_utf8_length(const char *p, const char *end);
+int text_is_utf8(const char *s); /* all of it */
 
 /* Sorts the names; returns one that is there twice, or NULL. */
 const char *text_repeated(const char **name, int count);

@@ -385,18 +385,10 @@ static void put_tensor(struct text *t, const struct safetensor *v, uint64_t offs
                 (unsigned long long)(offset + v->bytes));
 }
 
-static int is_utf8(const char *s)
-{
-    const char *end = s + strlen(s);
-    int n = 1;
-    for (; s < end && n > 0; s += n) n = text_utf8_length(s, end);
-    return n > 0;
-}
-
 static int check_names(const struct safetensors *s, const char *path, struct error *e)
 {
     for (int i = 0; i < s->count; i++)
-        if (strcmp(s->tensor[i].name, "__metadata__") == 0 || !is_utf8(s->tensor[i].name))
+        if (strcmp(s->tensor[i].name, "__metadata__") == 0 || !text_is_utf8(s->tensor[i].name))
             return error_set(e, "%s: a tensor cannot be named '%.200s'", path, s->tensor[i].name);
     const char **names = malloc(((size_t)s->count + 1) * sizeof *names), *twice;
     if (names == NULL) return error_set(e, "%s: out of memory", path);

@@ -216,6 +216,12 @@ label. AUC on all validation cases after the last round:
 |---|---|---|
 $(for s in fedavg median krum; do echo "| $s | $(last clean-$s global) | $(last poison-$s global) |"; done)
 
+The running means and variances of a batch norm are among what a robust strategy sees: its distances are over
+all values of an update, its medians and means over each. So are \`update_norm\` and \`cosine\` of
+\`rounds.csv\`, and the table \`similarity.csv\`. These statistics are as large as the activations are, so
+in a network with batch norm (the classifier's own) they may weigh more in a distance than the trained
+weights; \`--norm group\` or \`--norm instance\` has none.
+
 ## Central privacy
 
 Twenty sites of AdrenalMNIST3D, \`--dp central --dp-clip 0.5\`, delta 1e-5; epsilon is of a whole site,

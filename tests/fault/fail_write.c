@@ -1,8 +1,8 @@
 /* fail_write.c - preloaded into a program, fails its write number FAIL_AT (a full disk, or a broken one: in
  * turn ENOSPC and EIO), and writes to the file FAIL_COUNT how many there were. Writes are what changes the
  * disk: fwrite and fsync of files (not of the terminal), rename, mkdir, ftruncate, posix_fallocate.
- * FAIL_ONLY=rename,fsync counts only calls of these names, and FAIL_KILL is SIGKILL instead of a failure. For
- * glibc:
+ * FAIL_ONLY=rename,fsync counts only calls of these names (and unlink, which counts where it is named alone),
+ * and FAIL_KILL is SIGKILL instead of a failure. For glibc:
  *
  *     cc -shared -fPIC -I. -o fail_write.so tests/fault/fail_write.c -ldl -pthread
  *     FAIL_AT=7 LD_PRELOAD=./fail_write.so ./nephron info image.nii.gz
@@ -85,6 +85,14 @@ int rename(const char *from, const char *to)
         abort();
     }
     return next.call(from, to);
+}
+
+/* A full disk does not hinder it: it fails, or kills, only where FAIL_ONLY names it. */
+int unlink(const char *path)
+{
+    const char *only = getenv("FAIL_ONLY");
+    NEXT(int (*call)(const char *), "unlink");
+    return only && strstr(only, "unlink") && fails("unlink") ? -1 : next.call(path);
 }
 
 int mkdir(const char *path, mode_t mode)

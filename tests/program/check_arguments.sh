@@ -200,6 +200,9 @@ changes detectable_difference "compare a.csv b.csv" --power 0.95
 changes resamples "compare maps.json maps.json" --resamples 200
 
 # Help tells what each strategy does.
+"$nephron" train --help >out
+! grep -qe "--as\|--sites\|nephron federate" out
+ok "train --help tells of federations: $(grep -e "--as\|--sites\|nephron federate" out)" $?
 "$nephron" federate --help >out
 holds "federate --help" "fedprox     FedAvg whose sites are pulled to the global weights (Li 2020)" out
 for name in $("$nephron" federate --help=list | sed -n 's/^--strategy	\([^	]*\).*/\1/p' | tr '|' ' '); do

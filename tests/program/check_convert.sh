@@ -168,13 +168,13 @@ for out in going.npz going.onnx going_c; do
     $nephron $command "$work/going" "$work/$out" >"$work/out" 2>&1 && ! grep -q checkpoint_final "$work/out"
     ok "$command to $out: the fold that is done" $?
     $nephron $command "$work/going" "$work/0$out" --fold 0 >"$work/out" 2>&1 &&
-        grep -q "1 of 1 fold has no checkpoint_final: .*--fold leaves" "$work/out"
+        grep -q "fold_0: has no checkpoint_final, so checkpoint_best.pth is taken; --fold K" "$work/out"
     ok "$command to $out: of one that is not, it is told" $?
 done
 rm "$work/going/fold_3/checkpoint_final.pth"
 $nephron convert "$work/going" "$work/going.safetensors" >"$work/out" 2>&1 &&
-    grep -q "1 of 1 fold has no checkpoint_final" "$work/out"
-ok "convert, where no fold is done" $?
+    grep -q "fold_0: has no checkpoint_final, so checkpoint_best.pth is taken\$" "$work/out"
+ok "convert, where the only fold is not done" $?
 refuses 1 "fold_12345678901234567: no checkpoint" $nephron convert "$work/going" "$work/x.npz" \
     --fold 12345678901234567
 

@@ -125,7 +125,8 @@ refuses 1 "no CASE.npz" $nephron ensemble "$work/images" "$work/images" -o "$wor
     $data/dataset.json --quiet
 refuses 1 "no such run folder" $nephron best "$work/none" -o "$work/x"
 rm "$work/r6/fold_0/validation/"*.npz
-refuses 1 ".npz" $nephron best "$work/r4" "$work/r6" -o "$work/x" --quiet
+refuses 1 ".npz: no such file; .*--probabilities (or --no-ensembles compares" $nephron best "$work/r4" \
+    "$work/r6" -o "$work/x" --quiet
 # Output k of one prediction is output k of the other, and the folders to combine stay as they are.
 refuses 1 "is one of the folders to combine" $nephron ensemble "$work/p4" "$work/p4" -o "$work/p4" --quiet
 cp -r "$work/p4" "$work/other"

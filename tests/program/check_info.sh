@@ -24,6 +24,11 @@ $nephron plan $data -o "$work/plans.json" >/dev/null
 $nephron evaluate $data/labelsTr/hippocampus_001.nii.gz "$work/maps/hippocampus_001.nii.gz" \
     --dataset $data/dataset.json -o "$work/summary.json" --quiet
 told "manifest of a run" "$work/run"
+# In one table, whose second column begins at one place.
+places=$(sed 1d "$work/out" | sed 's/^\(  [a-z_0-9]*  *\).*/\1/' | awk '{ print length($0) }' | sort -u)
+[ "$(echo "$places" | wc -l)" -eq 1 ] &&
+    grep -q "^  checkpoint  *fold_0/checkpoint_final.safetensors" "$work/out"
+ok "the rows of a run are one table, not at $places" $?
 told "manifest of a run" "$work/run/manifest.json"
 told "plans, JSON" "$work/run/plans.json"
 told "plans, JSON" "$work/plans.json"

@@ -107,4 +107,25 @@ while IFS= read -r table; do
 done <"$work/tables"
 [ -s "$work/tables" ]
 ok "no table was written" $?
+
+# ---- what a JSON cannot hold -------------------------------------------------------------------------------
+# A command line is kept in JSON for --resume: a folder whose name is not UTF-8 is refused before a training.
+latin="$work/n$(printf '\351')e"
+some_cases "$latin" 'NR <= 4'
+for command in "train $latin -o $work/run1" "federate $latin --sites 2 -o $work/run1" \
+    "study --data $latin -o $work/run1"; do
+    refuses 1 'n.xe9e: is not UTF-8, as [a-z]*.json is' $nephron $command --quiet
+    [ ! -e "$work/run1" ]
+    ok "a refused $command leaves a folder" $?
+done
+ln -s "$latin" "$work/linked"
+$nephron train "$work/linked" -o "$latin.run" --base-features 4 --patch 8,8,8 --batch 1 --epochs 1 \
+    --iterations 1 --fold all --no-validation --threads 1 --quiet
+ok "a link to it, and a run of such a name" $?
+$nephron train --resume "$latin.run" --epochs 2 --quiet
+ok "--resume of such a run" $?
+$nephron predict "$latin.run" -i "$latin/imagesTr" -o "$work/maps2" --step 1 --no-mirror --quiet 2>"$work/err"
+[ $? -eq 0 ] && grep -q "note: .*n.xe9e.* is not UTF-8, as prediction.json is" "$work/err"
+ok "predict tells that --resume will not find it: $(cat "$work/err")" $?
+
 finish

@@ -371,7 +371,7 @@ refuses 1 "cut.safetensors" $nephron info "$work/cut.safetensors"
 rm -f "$work/ref/hippocampus_003.nii.gz"; cp $data/labelsTr/hippocampus_001.nii.gz \
     "$work/ref/hippocampus_003.nii.gz"
 refuses 1 "hippocampus_003" $nephron evaluate "$work/ref" "$work/p" --quiet
-refuses 1 "checkpoint_best.safetensors: File too large" sh -c \
+refuses 1 "checkpoint_latest.safetensors: File too large" sh -c \
     "ulimit -f 16; exec $nephron train $cases -o $work/full $small"
 [ -z "$(find "$work/full" -name '*.tmp-*')" ]
 ok "half a file is left" $?

@@ -36,6 +36,34 @@ static void count_failure(void *arg, int round, const char *name, const char *wh
     CHECK(strcmp(name, "site_2") == 0 && strstr(why, "loss became"), "failed site %s: %s", name, why);
 }
 
+/* A site that diverges is left out of the fine-tuning, and named; the others have their rows and weights. */
+static void check_fine_tuning(struct federate_client *c, const struct federate_events *events, int *failures)
+{
+    char folder[64], path[160];
+    unsigned char *table;
+    size_t size;
+    struct error e = {""};
+    strcpy(folder, "/tmp/nephron_check_XXXXXX");
+    CHECK(mkdtemp(folder) != NULL, "mkdtemp");
+    struct federate_options o = options(c, CLIENTS, folder);
+    o.fine_tune = 2;
+    *failures = 0;
+    CHECK(run(&o, &e, events) != 0, "fine-tuning with a site that diverges: %s", e.text);
+    CHECK(*failures == ROUNDS + 1, "%d failures of %d rounds and the fine-tuning", *failures, ROUNDS);
+    snprintf(path, sizeof path, "%s/fine_tune.csv", folder);
+    if (file_read(path, 0, &table, &size, &e) == 0) {
+        CHECK(strstr((char *)table, "site_0,6,2,,\nsite_1,4,2,,\nsite_2,4,2,,\n"), "%s", (char *)table);
+        free(table);
+    } else {
+        CHECK(0, "%s", e.text);
+    }
+    for (int k = 0; k < CLIENTS; k++) {
+        snprintf(path, sizeof path, "%s/sites/site_%d.fine_tuned.safetensors", folder, k);
+        CHECK(file_exists(path) == (k != 2), "fine-tuned weights of site %d", k);
+    }
+    remove_folder(folder);
+}
+
 static void check_sites(struct learner_data *data)
 {
     struct error e = {""};
@@ -63,6 +91,7 @@ static void check_sites(struct learner_data *data)
     failures = 0;
     CHECK(run(&o, &e, &events) == 0 && strstr(e.text, "1 of 3 sites failed") && strstr(e.text, "site_2"),
           "minimum 3: %s", e.text);
+    check_fine_tuning(c, &events, &failures);
     o = options(&c[2], 1, NULL);
     CHECK(run(&o, &e, NULL) == 0 && strstr(e.text, "loss"), "a single site of NaN: %s", e.text);
     for (int i = 10; i < CASES; i++) data->store.prepared[i].image[0] = kept[i];

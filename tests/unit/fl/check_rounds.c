@@ -502,6 +502,43 @@ static void check_samples(const struct train_options *o)
           "2 passes over 10 cases in batches of 3 are %d iterations", local_iterations(&f, 10));
 }
 
+/* An update of norm 0 has no direction: empty cells, and the mean cosine of the others is that of the rest. A
+ * round that is written again stands once. */
+static void check_similarity(const struct agreement *f, const struct model *start)
+{
+    static const char *const site[] = {"A", "B", "C"};
+    char path[80], rows[120];
+    double norm, cosine[SITES], bytes;
+    unsigned char *text = NULL;
+    size_t size;
+    struct error e = {""};
+    struct server v;
+    struct task t;
+    struct model *m = model_clone(start);
+    CHECK(server_init(&v, f, m, NULL, folder, &e) == 0 && server_begin(&v, &t, &e) == 0, "%s", e.text);
+    for (int k = 0; k < 3; k++) {
+        struct update u;
+        make_update(&u, m, site[k], 0, k);
+        if (k == 1) memcpy(u.values, m->data, m->count * sizeof *u.values);
+        CHECK(server_add(&v, &u, &e) == 0, "%s", e.text);
+        update_free(&u);
+    }
+    CHECK(server_end(&v, &e) == 0, "%s", e.text);
+    for (int k = 0; k < 3; k++) server_measure(&v, site[k], &norm, &cosine[k], &bytes);
+    CHECK(isfinite(cosine[0]) && isnan(cosine[1]) && cosine[2] == cosine[0],
+          "mean cosines with an update of norm 0: %g %g %g", cosine[0], cosine[1], cosine[2]);
+    for (int turn = 0; turn < 2; turn++)
+        CHECK(history_write_similarity(&v, 0, folder, &e) == 0, "%s", e.text);
+    snprintf(path, sizeof path, "%s/similarity.csv", folder);
+    snprintf(rows, sizeof rows, "round,site,other,cosine\n0,B,A,\n0,C,A,%.6f\n0,C,B,\n", cosine[0]);
+    CHECK(file_read(path, 0, &text, &size, &e) == 0 && strcmp((char *)text, rows) == 0, "%s, want %s",
+          text ? (char *)text : e.text, rows);
+    free(text);
+    remove(path);
+    server_free(&v);
+    model_destroy(m);
+}
+
 int main(void)
 {
     struct train_options o = small_options(5, 2);
@@ -519,6 +556,7 @@ int main(void)
     check_minimum(&o, m);
     check_steps(&o);
     check_samples(&o);
+    check_similarity(&f, m);
     model_destroy(m);
     remove_folder(folder);
     return check_done("check_rounds");

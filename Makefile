@@ -198,8 +198,8 @@ CHECKS_IO = tests/unit/io/check_arrays tests/unit/io/check_dicom tests/unit/io/c
 	tests/unit/io/check_geometry tests/unit/io/check_grids tests/unit/io/check_image_formats \
 	tests/unit/io/check_images tests/unit/io/check_io tests/unit/io/check_json tests/unit/io/check_pack \
 	tests/unit/io/check_pth tests/unit/io/check_weights_formats
-CHECKS_NN = tests/unit/nn/check_baselines tests/unit/nn/check_checkpoints tests/unit/nn/check_covariates \
-	tests/unit/nn/check_data \
+CHECKS_NN = tests/unit/nn/check_auc tests/unit/nn/check_baselines tests/unit/nn/check_checkpoints \
+	tests/unit/nn/check_covariates tests/unit/nn/check_data \
 	tests/unit/nn/check_device tests/unit/nn/check_ensemble tests/unit/nn/check_learning \
 	tests/unit/nn/check_metric_table tests/unit/nn/check_metrics tests/unit/nn/check_network_shapes \
 	tests/unit/nn/check_networks \

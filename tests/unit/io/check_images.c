@@ -86,6 +86,10 @@ static void check_golden_pictures(void)
               v.voxel[21] == 31 && v.voxel[2] == 20,
           "palette: %s", e.text);
     volume_free(&v);
+    CHECK(volume_read_choice(&v, NULL, in_golden("palette.png"), NULL, VOLUME_WHOLE, &e) == 0 &&
+              v.size[3] == 1 && v.voxel[1] == 3 && v.voxel[2] == 2 && strstr(v.assumed, "palette"),
+          "a palette's numbers: %s", e.text);
+    volume_free(&v);
     CHECK(volume_read(&v, in_golden("lzw.tif"), &e) == 0 && v.spacing[0] == 0.5 && v.spacing[1] == 1.25 &&
               v.spacing[2] == 3,
           "lzw.json is the spacing: %s", e.text);

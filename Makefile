@@ -110,7 +110,8 @@ NN_BATCH = nn/batch/augment.o nn/batch/deform.o nn/batch/intensity.o nn/batch/sa
 NN_TRAIN = nn/train/checkpoint.o nn/train/classifier.o nn/train/classify.o nn/train/learner_data.o \
 	nn/train/task.o nn/train/task_classify.o nn/train/task_segment.o nn/train/train.o \
 	nn/train/train_covariates.o nn/train/train_options.o
-NN_FOLDER = nn/folder/nnunet.o nn/folder/onnx_export.o nn/folder/pretrained.o nn/folder/run.o
+NN_FOLDER = nn/folder/nnunet.o nn/folder/nnunet_properties.o nn/folder/onnx_export.o \
+	nn/folder/pretrained.o nn/folder/run.o
 NN_INFER = nn/infer/crossval.o nn/infer/ensemble.o nn/infer/infer.o nn/infer/postprocess.o \
 	nn/infer/segmenter.o nn/infer/sliding.o
 NN_DEVICE = nn/device/device_export.o nn/device/device_kernels.o nn/device/device_program.o
@@ -198,8 +199,8 @@ CHECKS_IO = tests/unit/io/check_arrays tests/unit/io/check_dicom tests/unit/io/c
 	tests/unit/io/check_geometry tests/unit/io/check_grids tests/unit/io/check_image_formats \
 	tests/unit/io/check_images tests/unit/io/check_io tests/unit/io/check_json tests/unit/io/check_pack \
 	tests/unit/io/check_pth tests/unit/io/check_weights_formats
-CHECKS_NN = tests/unit/nn/check_baselines tests/unit/nn/check_checkpoints tests/unit/nn/check_covariates \
-	tests/unit/nn/check_data \
+CHECKS_NN = tests/unit/nn/check_auc tests/unit/nn/check_baselines tests/unit/nn/check_checkpoints \
+	tests/unit/nn/check_covariates tests/unit/nn/check_data \
 	tests/unit/nn/check_device tests/unit/nn/check_ensemble tests/unit/nn/check_learning \
 	tests/unit/nn/check_metric_table tests/unit/nn/check_metrics tests/unit/nn/check_network_shapes \
 	tests/unit/nn/check_networks \

@@ -109,17 +109,11 @@ static int classify(nephron_model *m, const nephron_image *i, float *probabiliti
     struct train_options all = m->run.options;
     const struct train_options *o = &all;
     struct prepared s;
-    float one[LABELS_MAX];
     struct learner_data d = {.store = {.cases = 1, .prepared = &s}};
     all.bf16 = 0;
     if (classify_prepare(&s, &i->sample, o->crop, !run_of_arrays(&m->run), e)) return -1;
-    int status = 0;
-    for (int k = 0; k < o->classifier.classes; k++) probabilities[k] = 0;
-    for (int f = 0; !status && f < m->folds; f++) {
-        status = learner_classify(one, m->model[f], o, &d, m->n->pool, NULL, NULL, e);
-        for (int k = 0; !status && k < o->classifier.classes; k++)
-            probabilities[k] += one[k] / (float)m->folds;
-    }
+    const int status =
+        learner_classify_mean(probabilities, m->model, m->folds, o, &d, m->n->pool, NULL, NULL, e);
     prepared_free(&s);
     return status;
 }

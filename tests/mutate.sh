@@ -18,14 +18,14 @@ trap 'rm -rf "$tmp"' EXIT
 
 # Files and the checks that are about them.
 cat >"$tmp/pairs" <<'END'
-nn/stats/stats_auc.c tests/unit/nn/check_stats tests/unit/nn/check_tests
+nn/stats/stats_auc.c tests/unit/nn/check_stats tests/unit/nn/check_tests tests/unit/nn/check_auc
 nn/stats/stats_auc_delong.c tests/unit/nn/check_stats tests/unit/nn/check_tests
-nn/stats/stats_auc_interval.c tests/unit/nn/check_stats tests/unit/nn/check_tests tests/unit/apps/check_study
+nn/stats/stats_auc_interval.c tests/unit/nn/check_stats tests/unit/nn/check_auc tests/unit/apps/check_study
 nn/stats/stats_bootstrap.c tests/unit/nn/check_stats tests/unit/nn/check_tests
 nn/stats/stats_paired.c tests/unit/nn/check_stats tests/unit/nn/check_tests
 nn/stats/stats_rank.c tests/unit/nn/check_stats tests/unit/nn/check_tests
 nn/stats/stats_proportion.c tests/unit/nn/check_stats tests/unit/nn/check_tests
-nn/stats/stats_calibration.c tests/unit/nn/check_stats tests/unit/nn/check_tests
+nn/stats/stats_calibration.c tests/unit/nn/check_stats tests/unit/nn/check_tests tests/unit/nn/check_auc
 nn/stats/stats_distributions.c tests/unit/nn/check_stats tests/unit/nn/check_tests
 nn/measure/surface.c tests/unit/nn/check_metrics
 nn/measure/overlap.c tests/unit/nn/check_metrics

@@ -70,12 +70,17 @@ static int run_case(const struct ensemble *v, const char *name, struct error *e)
 static int take_folder(struct folder_hold *hold, const struct ensemble *v, const struct file_list *files,
                        struct error *e)
 {
-    char id[ID_MAX], path[1400], npz[1400];
+    char id[ID_MAX], path[1400], npz[1400], pkl[1500];
     if (folder_hold(hold, v->out, e)) return -1;
     for (int i = 0; i < files->count; i++) {
         if (!file_has_suffix(files->name[i], ".npz")) continue;
         if (output_paths(id, path, npz, v, files->name[i], e)) return -1;
-        const char *there = file_exists(path) ? path : v->probabilities && file_exists(npz) ? npz : NULL;
+        snprintf(pkl, sizeof pkl, "%.*s.pkl", (int)(strlen(npz) - 4), npz);
+        const char *there = file_exists(path)    ? path
+                            : !v->probabilities  ? NULL
+                            : file_exists(npz)   ? npz
+                            : file_exists(pkl)   ? pkl
+                                                 : NULL;
         if (!v->overwrite && there)
             return error_set(e, "%s: is there already; --overwrite replaces it", there);
     }
@@ -185,8 +190,8 @@ int cmd_ensemble(int argc, char **argv)
          "dataset.json with the labels (default: of the first folder)", 0, 0, 0},
         {"postprocessing", 0, OPTION_TEXT, &v.postprocessing, "FILE",
          "postprocessing.json or .pkl to apply", 0, 0, 0},
-        {"probabilities", 0, OPTION_FLAG, &v.probabilities, NULL, "also CASE.npz with the mean probabilities",
-         0, 0, 0},
+        {"probabilities", 0, OPTION_FLAG, &v.probabilities, NULL,
+         "also CASE.npz with the mean probabilities, and its CASE.pkl", 0, 0, 0},
         {"overwrite", 0, OPTION_FLAG, &v.overwrite, NULL, "replace files that are in OUT", 0, 0, 0},
         OPTION_QUIET(v.quiet),
         {0}};

@@ -51,6 +51,14 @@ static int output_paths(char path[1300], char npz[1300], const struct predict *p
     return a >= 1300 || b >= 1300 ? error_set(e, "%s: path is too long", p->out) : 0;
 }
 
+/* The probabilities' place, and that of nnU-Net's properties beside them. */
+static int check_probabilities(const struct predict *p, const char *npz, struct error *e)
+{
+    char pkl[1400];
+    snprintf(pkl, sizeof pkl, "%.*s.pkl", (int)(strlen(npz) - 4), npz);
+    return predict_check_file(p, npz, e) || predict_check_file(p, pkl, e) ? -1 : 0;
+}
+
 /* Nothing but our own predictions is written over: no image, and no file that may be somebody's work. */
 static int check_outputs(const struct predict *p, const struct image_cases *cases, struct error *e)
 {
@@ -65,8 +73,7 @@ static int check_outputs(const struct predict *p, const struct image_cases *case
         for (int k = 0; file_exists(path) && cases->item[i].path[k][0]; k++)
             if (file_is_same(cases->item[i].path[k], path))
                 return error_set(e, "%s: is an image to predict, the label map would replace it", path);
-        if (!ours &&
-            (predict_check_file(p, path, e) || (p->probabilities && predict_check_file(p, npz, e))))
+        if (!ours && (predict_check_file(p, path, e) || (p->probabilities && check_probabilities(p, npz, e))))
             return -1;
     }
     for (int k = 0; !p->to_file && k < p->inputs.count; k++)
@@ -418,7 +425,7 @@ int cmd_predict(int argc, char **argv)
         {"no-postprocessing", 0, OPTION_NOFLAG, &p.postprocess, NULL, "label maps as the network gives them",
          0, 0, 0},
         {"probabilities", 0, OPTION_FLAG, &p.probabilities, NULL,
-         "also CASE.npz with the class probabilities", 0, 0, 0},
+         "also CASE.npz with the class probabilities, and CASE.pkl for nnUNetv2_ensemble", 0, 0, 0},
         {"previous-stage", 0, OPTION_TEXT, &p.previous_stage, "DIR",
          "3d_cascade_fullres: run of 3d_lowres, predicted first, or its label maps (default: as trained)", 0,
          0, 0},

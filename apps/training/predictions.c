@@ -34,15 +34,7 @@ int predictions_run(struct predictions *p, struct model *const *model, int model
                     const struct train_options *o, const struct learner_data *d, struct pool *pool,
                     int (*stop)(void *), struct error *e)
 {
-    size_t n = (size_t)p->cases * (size_t)p->classes;
-    float *one = malloc((n + 1) * sizeof *one);
-    int status = one ? 0 : error_set(e, "out of memory for %d predictions", p->cases);
-    for (int k = 0; !status && k < models; k++) {
-        status = learner_classify(one, model[k], o, d, pool, stop, NULL, e);
-        for (size_t i = 0; !status && i < n; i++) p->probability[i] += one[i] / (float)models;
-    }
-    free(one);
-    return status;
+    return learner_classify_mean(p->probability, model, models, o, d, pool, stop, NULL, e);
 }
 
 static int labels_known(const struct predictions *p)

@@ -169,7 +169,7 @@ static struct option_spec *add_end(struct option_spec *s, struct training_argume
     ADD("step", 0, OPTION_NUMBER, &a->step, "X", "window step (0.5)", 0.05, 1, 0);
     ADD("no-mirror", 0, OPTION_NOFLAG, &a->mirror, NULL, "no mirroring", 0, 0, 0);
     ADD("probabilities", 0, OPTION_FLAG, &a->probabilities, NULL,
-        "keep CASE.npz, for ensembles (nephron best)", 0, 0, 0);
+        "keep CASE.npz and CASE.pkl, for ensembles (nephron best)", 0, 0, 0);
     ADD("pictures", 0, OPTION_INT, &a->pictures, "N", "overlays of the N best and N worst cases (3)", 0, 1000,
         0);
     ADD(OPTION_HEADING("common"));

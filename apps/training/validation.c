@@ -71,7 +71,7 @@ int training_forget_maps(const struct training *t, struct error *e)
     if (!t->plan) return 0;
     int status = file_join(folder, sizeof folder, t->fold_path, "validation", e) ||
                          remove_maps(t, folder, t->dataset.file_ending, e) ||
-                         remove_maps(t, folder, ".npz", e) ||
+                         remove_maps(t, folder, ".npz", e) || remove_maps(t, folder, ".pkl", e) ||
                          file_join(next, sizeof next, t->args.run, "predicted_next_stage", e)
                      ? -1
                      : 0;

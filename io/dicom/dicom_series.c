@@ -164,7 +164,10 @@ static int decode_file(struct volume *v, const struct dicom_series *s, const str
     int status = dicom_pixels_open(&p, &f, e);
     if (!status) {
         if (s->segments && p.bits != 1)
-            status = error_set(e, "%s: a fractional segmentation is not supported", sf->path);
+            status = error_set(e,
+                               "%s: Bits Allocated is %d: a fractional segmentation, whose voxels are shares "
+                               "or probabilities and no labels: save a binary one, of a threshold",
+                               sf->path, p.bits);
         if (p.rows != sf->rows || p.columns != sf->columns || p.frames != sf->slices)
             status = error_set(e, "%s: changed while it was read", sf->path);
         for (int k = 0; k < sf->slices && !status; k++)

@@ -47,6 +47,14 @@ struct names {
     int count;
 };
 
+/* Whether all of s->parts are there: a further name would be passed over. */
+static int is_full(const struct names *n, const struct image_source *s)
+{
+    const int full = s->parts && n->count >= s->parts;
+    if (full && s->followed) *s->followed = 1;
+    return full;
+}
+
 static int add_name(struct names *n, const char *name, size_t length, struct error *e)
 {
     if (n->count == FILES_MAX) return error_set(e, "names more than %d data files", FILES_MAX);
@@ -65,25 +73,51 @@ static void free_names(struct names *n)
     free(n->name);
 }
 
-/* "NAME%03d.raw FIRST LAST STEP", expanded by hand: a format from a file is never given to printf. */
-static int add_pattern(struct names *n, const char *files, struct error *e)
+/* "NAME%03d.raw FIRST LAST STEP": the number between two texts, and what stands behind them. */
+struct pattern {
+    const char *behind;
+    int before, width, zero, behind_length, numbers, known; /* known: the number is a %d */
+    double number[4];
+};
+
+/* 0 where there is no '%'. Numbers are the last words: names may have spaces. */
+static int find_pattern(struct pattern *p, const char *files)
 {
-    const char *space = strchr(files, ' '), *percent = strchr(files, '%'), *after = percent + 1;
-    double range[4];
-    int zero = *after == '0', width = 0, count = image_numbers(range, 4, space);
-    while (*after >= '0' && *after <= '9' && width < 100) width = 10 * width + *after++ - '0';
-    if (*after != 'd' || after > space || width > 20 || count < 3)
-        return error_set(e, "data files '%.100s' are no pattern NAME%%03d.raw FIRST LAST STEP", files);
-    for (int i = 0; i < 3; i++)
-        if (!(fabs(range[i]) < 1e9) || range[i] != floor(range[i]))
-            return error_set(e, "data files '%.100s': %g is no whole number", files, range[i]);
-    long first = (long)range[0], last = (long)range[1], step = (long)range[2];
-    if (step == 0 || (last - first) / step < 0) return error_set(e, "data files '%.100s' are none", files);
-    for (long k = first; step > 0 ? k <= last : k >= last; k += step) {
+    const char *percent = strchr(files, '%'), *space = percent;
+    if (!percent) return 0;
+    const char *at = percent + 1;
+    *p = (struct pattern){.before = (int)(percent - files), .zero = *at == '0'};
+    while (*at >= '0' && *at <= '9' && p->width < 100) p->width = 10 * p->width + *at++ - '0';
+    p->known = *at == 'd' && p->width <= 20;
+    while (p->numbers < 1 && (space = strchr(space + 1, ' ')) != NULL)
+        p->numbers = image_numbers(p->number, 4, space);
+    if (p->numbers < 1) p->numbers = 0;
+    p->behind = p->known ? at + 1 : at;
+    p->behind_length = space ? (int)(space - p->behind) : (int)strlen(p->behind);
+    return 1;
+}
+
+/* The names of a pattern, expanded by hand: a format from a file is never given to printf. Numbers that are
+ * not there follow from how many files there are, as MetaIO has it (metaImage.cxx): from 1; to as many; a
+ * step of (LAST - FIRST) / files, and where that is 0, by which MetaIO divides, of 1. */
+static int add_pattern(struct names *n, const struct image_source *s, const struct pattern *p,
+                       struct error *e)
+{
+    for (int i = 0; i < p->numbers; i++)
+        if (!(fabs(p->number[i]) < 1e9) || p->number[i] != floor(p->number[i]))
+            return error_set(e, "data files '%.100s': %g is no whole number", s->files, p->number[i]);
+    const int64_t first = p->numbers > 0 ? (int64_t)p->number[0] : 1,
+                  last = p->numbers > 1 ? (int64_t)p->number[1] : first + s->parts - 1,
+                  even = p->numbers == 2 ? (last - first) / s->parts : 1,
+                  step = p->numbers > 2 ? (int64_t)p->number[2] : even ? even : 1;
+    if (step == 0 || (last - first) / step < 0)
+        return error_set(e, "data files '%.100s' are none", s->files);
+    for (int64_t k = first; (step > 0 ? k <= last : k >= last) && !is_full(n, s); k += step) {
         char name[1200];
-        int length = snprintf(name, sizeof name, zero ? "%.*s%0*ld%.*s" : "%.*s%*ld%.*s",
-                              (int)(percent - files), files, width, k, (int)(space - after - 1), after + 1);
-        if (length >= (int)sizeof name) return error_set(e, "data files '%.100s': name is too long", files);
+        int length = snprintf(name, sizeof name, p->zero ? "%.*s%0*lld%.*s" : "%.*s%*lld%.*s", p->before,
+                              s->files, p->width, (long long)k, p->behind_length, p->behind);
+        if (length >= (int)sizeof name)
+            return error_set(e, "data files '%.100s': name is too long", s->files);
         if (add_name(n, name, (size_t)length, e)) return -1;
     }
     return 0;
@@ -91,18 +125,28 @@ static int add_pattern(struct names *n, const char *files, struct error *e)
 
 static int find_names(struct names *n, const struct image_source *s, struct error *e)
 {
-    const char *space = strchr(s->files, ' '), *percent = strchr(s->files, '%'), *line, *at = s->list;
+    struct pattern p;
+    const char *line, *at = s->list;
     size_t length;
-    double ignored[4];
+    int status = 0;
     memset(n, 0, sizeof *n);
     if (strncmp(s->files, "LIST", 4) == 0 && (s->files[4] == 0 || s->files[4] == ' ')) {
-        while (image_line(&line, &length, &at, s->list_end))
-            if (length && add_name(n, line, length, e)) return -1;
-        return n->count ? 0 : error_set(e, "data files: LIST, and no name follows");
+        while (!status && image_line(&line, &length, &at, s->list_end)) {
+            while (length && (line[length - 1] == ' ' || line[length - 1] == '\t')) length--;
+            if (length && !is_full(n, s)) status = add_name(n, line, length, e);
+        }
+        if (!status && !n->count) status = error_set(e, "data files: LIST, and no name follows");
+    } else if (find_pattern(&p, s->files) && (p.numbers >= 3 || (s->parts && p.known))) {
+        status = p.known ? add_pattern(n, s, &p, e)
+                         : error_set(e, "data files '%.100s' are no pattern NAME%%03d.raw FIRST LAST STEP",
+                                     s->files);
+    } else {
+        return add_name(n, s->files, strlen(s->files), e);
     }
-    if (percent && space > percent && image_numbers(ignored, 4, space) >= 3)
-        return add_pattern(n, s->files, e);
-    return add_name(n, s->files, strlen(s->files), e);
+    if (!status && n->count < s->parts)
+        status = error_set(e, "names %d data files, and the header's sizes ask for %lld", n->count,
+                           (long long)s->parts);
+    return status;
 }
 
 /* Relative to the header's folder; a pipe or a device would not end. */

@@ -19,6 +19,8 @@ struct image_source {
     const char *header;          /* path of the header: for messages, and the folder of the other files */
     const char *files; /* NULL: the voxels are `data`. Else a name, "LIST", or a pattern "name%03d.raw FIRST
                           LAST STEP" */
+    int64_t parts;     /* files that a list or a pattern stands for: further names are not read, fewer are an
+                          error. 0: as many as are named, three numbers or more behind the pattern */
     const char *list, *list_end; /* the lines of a LIST */
     const unsigned char *data;
     size_t size;

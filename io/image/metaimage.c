@@ -196,6 +196,19 @@ static int set_geometry(struct volume *v, const struct meta *h, struct error *e)
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
+/* Files of a list or a pattern, as MetaIO counts them: one for each step along the last axis, or for each of
+ * those that "LIST N" leaves to them. */
+static int64_t count_files(const struct meta *h)
+{
+    double axes = h->axes - 1, given;
+    int64_t files = 1;
+    if (strncmp(h->files, "LIST ", 5) == 0 && image_numbers(&given, 1, h->files + 5) == 1 && given >= 1 &&
+        given <= h->axes)
+        axes = floor(given);
+    for (int k = (int)axes; k < h->axes; k++) files *= (int64_t)h->size[k];
+    return files;
+}
+
 static int parse(struct volume *v, const unsigned char *data, size_t size, const char *path, int what,
                  struct error *e)
 {
@@ -220,6 +233,7 @@ static int parse(struct volume *v, const unsigned char *data, size_t size, const
         return error_set(e, "HeaderSize is %lld with CompressedData in another file", (long long)h.skip);
     struct image_source s = {.header = path,
                              .files = local ? NULL : h.files,
+                             .parts = count_files(&h),
                              .list = at,
                              .list_end = end,
                              .data = data + begin,

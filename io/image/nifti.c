@@ -122,12 +122,12 @@ static int find_type(enum voxel_type *type, const struct header *h, const char *
                              voxel_type_name(*type), 8 * voxel_type_bytes(*type));
         return 0;
     }
-    const char *what = h->datatype == 128 || h->datatype == 2304                         ? " (RGB)"
-                       : h->datatype == 32 || h->datatype == 1792 || h->datatype == 2048 ? " (complex)"
-                       : h->datatype == 1536                                             ? " (128-bit float)"
-                       : h->datatype == 1                                                ? " (binary)"
-                                                                                         : "";
-    return error_set(e, "%s: datatype %d%s is not supported", name, h->datatype, what);
+    const int d = h->datatype;
+    const char *what = d == 128 || d == 2304               ? " (RGB: save each colour alone)"
+                       : d == 32 || d == 1792 || d == 2048 ? " (complex: save magnitudes)"
+                       : d == 1536                         ? " (128-bit float)"
+                       : d == 1                            ? " (binary)" : "";
+    return error_set(e, "%s: datatype %d%s is not supported", name, d, what);
 }
 
 /* ---- geometry ------------------------------------------------------------------------------------------ */

@@ -17,6 +17,7 @@ struct png {
     int bits, colour, interlaced, samples; /* samples: of a pixel in the file */
     const unsigned char *palette;
     int colours;
+    int numbers;    /* of a label map: the palette's numbers are the values, not its colours */
     int64_t frames; /* of an animation, which has more than one */
     unsigned char *packed; /* the IDAT chunks in one */
     size_t packed_size;
@@ -158,12 +159,12 @@ static int put_pass(float *voxel, const struct png *p, const unsigned char *rows
             float *to = voxel + (size_t)(s->y + y * s->dy) * (size_t)p->width + (size_t)(s->x + x * s->dx);
             for (int k = 0; k < p->samples; k++) {
                 int v = sample_at(row, (size_t)x * (size_t)p->samples + (size_t)k, p->bits);
-                if (p->colour != PALETTE) {
+                if (p->colour == PALETTE && v >= p->colours)
+                    return error_set(e, "pixel (%lld, %lld) has colour %d of %d", (long long)x, (long long)y,
+                                     v, p->colours);
+                if (p->colour != PALETTE || p->numbers) {
                     to[(size_t)k * plane] = scale * (float)v;
                 } else {
-                    if (v >= p->colours)
-                        return error_set(e, "pixel (%lld, %lld) has colour %d of %d", (long long)x,
-                                         (long long)y, v, p->colours);
                     for (int c = 0; c < 3; c++) to[(size_t)c * plane] = p->palette[3 * v + c];
                 }
             }
@@ -199,10 +200,12 @@ static int parse(struct volume *v, struct png *p, const unsigned char *data, siz
 {
     if (read_chunks(p, data, size, e)) return -1;
     v->type = p->bits == 16 ? VOXEL_U16 : VOXEL_U8;
+    p->numbers = p->colour == PALETTE && what & VOLUME_WHOLE;
     snprintf(v->format, sizeof v->format, "PNG");
-    if (volume_set_natural(v, p->width, p->height, 1, p->colour == PALETTE ? 3 : p->samples, "IHDR", e))
-        return -1;
+    const int channels = p->colour == PALETTE && !p->numbers ? 3 : p->samples;
+    if (volume_set_natural(v, p->width, p->height, 1, channels, "IHDR", e)) return -1;
     volume_assume(v, "spacing 1 mm, place 0");
+    if (p->numbers) volume_assume(v, "values as stored: numbers of a palette's colours");
     if (p->frames > 1)
         volume_assume(v, "the picture that is shown alone: the %lld frames of an animation are not read",
                       (long long)p->frames);

@@ -2,8 +2,9 @@
  *
  * Read are all colour types, depths and interlacing. Voxels are what the usual viewers of Python give: depths
  * of 2 and 4 bits grow to 0..255, one bit is 0 or 1, a palette becomes red, green and blue; but 16 bits stay
- * 16 in every colour type, and alpha is a channel. The image is flat: spacing 1 x 1, which is told as
- * assumed, as is that the frames of an animation are not read.
+ * 16 in every colour type, and alpha is a channel. In a label map (VOLUME_WHOLE) the numbers of a palette are
+ * the labels. The image is flat: spacing 1 x 1, which is told as assumed, as is that the frames of an
+ * animation are not read.
  */
 #ifndef IO_PNG_VOLUME_H
 #define IO_PNG_VOLUME_H

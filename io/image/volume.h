@@ -43,7 +43,8 @@ struct volume {
 enum {
     VOLUME_HEADER = 1, /* no voxels */
     VOLUME_EXACT = 2, /* also those that float32 cannot hold (integers beyond 2^24, float64) */
-    /* label maps: whole numbers from 0 to 65535 as such, where the file has unscaled integers */
+    /* label maps: whole numbers from 0 to 65535 as such, where the file has unscaled integers; a palette's
+       numbers, not its colours */
     VOLUME_WHOLE = 4
 };
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "io/base/file.h"
-#include "io/weights/pickle.h"
 #include "nn/folder/run.h"
 #include "nn/network/network_norm.h"
 #include "nn/train/checkpoint.h"
@@ -107,32 +106,6 @@ int nnunet_spare(const char *folder, struct error *e)
     char path[1400];
     if (!find_trained(path, folder)) return 0;
     return error_set(e, "%s: nnU-Net has trained this model folder: give another RUN", path);
-}
-
-static int has_key(const struct pickle_value *dict, const char *key)
-{
-    for (size_t i = 0; dict->type == PICKLE_DICT && i < dict->count; i += 2)
-        if (dict->item[i]->type == PICKLE_STRING && strcmp(dict->item[i]->text, key) == 0) return 1;
-    return 0;
-}
-
-int nnunet_turned(int *turned, const char *pkl, struct error *e)
-{
-    unsigned char *data;
-    size_t size;
-    struct pickle p;
-    *turned = 0;
-    if (!file_exists(pkl)) return 0;
-    if (file_read(pkl, 0, &data, &size, e)) return -1;
-    int status = pickle_parse(&p, data, size, e);
-    free(data);
-    if (status) return error_prefix(e, "%s", pkl);
-    /* the geometry is one member, "nibabel_stuff" or "sitk_stuff" */
-    for (size_t i = 1; p.root->type == PICKLE_DICT && i < p.root->count; i += 2)
-        *turned |= has_key(p.root->item[i], "reoriented_affine") ||
-                   has_key(p.root->item[i], "original_orientation");
-    pickle_free(&p);
-    return 0;
 }
 
 /* Running averages are of batch norm alone: nnUNetTrainerBN puts it into the place of the plan's norm, and

@@ -5,6 +5,7 @@
 #ifndef NN_NNUNET_H
 #define NN_NNUNET_H
 
+#include "io/image/volume.h"
 #include "io/weights/pth.h"
 #include "tensor/graph/graph.h"
 
@@ -31,6 +32,9 @@ int nnunet_spare(const char *folder, struct error *e);
  * image, to RAS (NibabelIOWithReorient, SimpleITKIOWithReorient), and not as the image and the label map do.
  * No such file: they do not. */
 int nnunet_turned(int *turned, const char *pkl, struct error *e);
+/* Such a .pkl, of pickle protocol 2, for nnU-Net's ensemble: what the writer of any of its readers takes from
+ * it. v: the geometry of the label map; turned: the probabilities lie in RAS. */
+int nnunet_properties_write(const char *path, const struct volume *v, int turned, struct error *e);
 /* The manifest.json of a run with this checkpoint's values and tensors: configuration, training options, and
  * under "converted_from" the folder, trainer, inference_allowed_mirroring_axes (null, none, where it has no
  * such value) and, where the network has one, the norm that the trainer has put into the place of the plan's

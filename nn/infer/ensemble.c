@@ -39,6 +39,14 @@ struct lie {
     int order[3], flip[3];
 };
 
+/* turned: to RAS, by nnU-Net's reader; v: the label map's geometry. */
+static struct lie lie_of(const struct volume *v, int turned)
+{
+    struct lie l = {.size = {v->size[2], v->size[1], v->size[0]}, .order = {0, 1, 2}};
+    if (turned) orientation_to_ras(l.order, l.flip, v->affine);
+    return l;
+}
+
 /* Where entry i of the array belongs in one that lies as the label map does. */
 static size_t place_of(const struct lie *l, size_t i)
 {
@@ -52,14 +60,12 @@ static size_t place_of(const struct lie *l, size_t i)
     return i / voxels * voxels + (size_t)((at[0] * l->size[1] + at[1]) * l->size[2] + at[2]);
 }
 
-/* exclusive: one of the outputs holds, as with softmax; regions overlap. turned: to RAS, by nnU-Net's
- * reader. */
+/* exclusive: one of the outputs holds, as with softmax; regions overlap. turned: see lie_of. */
 static int add_probabilities(float *sum, const char *path, int turned, int outputs, int exclusive,
                              const struct volume *v, struct error *e)
 {
     struct npz z;
-    struct lie l = {.size = {v->size[2], v->size[1], v->size[0]}, .order = {0, 1, 2}};
-    if (turned) orientation_to_ras(l.order, l.flip, v->affine);
+    const struct lie l = lie_of(v, turned);
     const int64_t want[4] = {outputs, l.size[l.order[0]], l.size[l.order[1]], l.size[l.order[2]]};
     if (!file_exists(path))
         return error_set(e, "%s: no such file; train and predict keep it with --probabilities", path);
@@ -115,25 +121,42 @@ static int check_grid(const struct ensemble_case *c, const struct volume *v, int
     return volume_read_header(&other, path, e) || grids_check(NULL, v, first, &other, path, e) ? -1 : 0;
 }
 
-int probabilities_write(const char *path, float *probabilities, int outputs, const int size[3],
-                        struct error *e)
+/* Each output's array, which lies as the label map, to how the turned one lies; in its place. */
+static int turn(float *probabilities, int outputs, const struct lie *l)
 {
+    const size_t voxels = (size_t)(l->size[0] * l->size[1] * l->size[2]);
+    float *one = malloc(voxels * sizeof *one);
+    for (int k = 0; one && k < outputs; k++) {
+        float *at = probabilities + (size_t)k * voxels;
+        memcpy(one, at, voxels * sizeof *one);
+        for (size_t i = 0; i < voxels; i++) at[i] = one[place_of(l, i)];
+    }
+    free(one);
+    return one ? 0 : -1;
+}
+
+int probabilities_write(const char *path, float *probabilities, int outputs, const struct volume *v,
+                        int turned, struct error *e)
+{
+    const struct lie l = lie_of(v, turned);
     struct npy a = {.name = "probabilities",
                     .kind = 'f',
                     .bytes = 4,
                     .ndim = 4,
-                    .dim = {outputs, size[0], size[1], size[2]},
+                    .dim = {outputs, l.size[l.order[0]], l.size[l.order[1]], l.size[l.order[2]]},
                     .data = probabilities};
     struct npz z = {&a, 1};
     char pkl[1400];
-    struct error ignored; /* what cannot be read tells nothing */
-    int turned;
-    if (npz_write(&z, path, 6, e)) return -1; /* the old array stays, and with it what tells of it */
-    if (snprintf(pkl, sizeof pkl, "%.*s.pkl", (int)(strlen(path) - 4), path) < (int)sizeof pkl &&
-        nnunet_turned(&turned, pkl, &ignored) == 0 && turned && remove(pkl))
-        return error_set(e, "%s: cannot be removed: it tells how the %s that was replaced lay", pkl,
-                         file_name(path));
-    return 0;
+    struct error ignored;
+    int before;
+    if (snprintf(pkl, sizeof pkl, "%.*s.pkl", (int)(strlen(path) - 4), path) >= (int)sizeof pkl)
+        return error_set(e, "%s: path is too long", path);
+    if (turned && turn(probabilities, outputs, &l))
+        return error_set(e, "%s: out of memory for %lld voxels", path,
+                         (long long)(l.size[0] * l.size[1] * l.size[2]));
+    /* An array that lies in another way never stands beside the new .pkl, also where writing ends midway. */
+    if ((nnunet_turned(&before, pkl, &ignored) || before != turned) && file_remove(path, e)) return -1;
+    return nnunet_properties_write(pkl, v, turned, e) || npz_write(&z, path, 6, e) ? -1 : 0;
 }
 
 /* v: the geometry of the first prediction. */
@@ -145,17 +168,17 @@ static int combine(const struct ensemble_case *c, const struct volume *v, float 
     const int outputs = d->regions ? d->regions : d->labels,
               size[3] = {(int)v->size[2], (int)v->size[1], (int)v->size[0]};
     char from[1400], pkl[1400];
-    int turned;
+    int turned[ENSEMBLE_MAX];
     for (int k = 0; k < c->folders; k++)
         if (check_grid(c, v, k, d->file_ending, e) || beside(from, c->folder[k], c->id, ".npz", e) ||
-            beside(pkl, c->folder[k], c->id, ".pkl", e) || nnunet_turned(&turned, pkl, e) ||
-            add_probabilities(mean, from, turned, outputs, !d->regions, v, e))
+            beside(pkl, c->folder[k], c->id, ".pkl", e) || nnunet_turned(&turned[k], pkl, e) ||
+            add_probabilities(mean, from, turned[k], outputs, !d->regions, v, e))
             return -1;
     for (size_t i = 0; i < voxels * (size_t)outputs; i++) mean[i] /= (float)c->folders;
     for (size_t i = 0; i < voxels; i++) map[i] = label_of(d, mean + i, voxels);
     if (post && postprocess_apply(post, map, size))
         return error_set(e, "%s: out of memory for postprocessing", path);
-    if (npz_path && probabilities_write(npz_path, mean, outputs, size, e)) return -1;
+    if (npz_path && probabilities_write(npz_path, mean, outputs, v, turned[0], e)) return -1;
     return labelmap_write(path, map, v, d, e);
 }
 

@@ -21,9 +21,10 @@ struct ensemble_case {
  * (malloc'ed), size[3] and spacing[3] as d, h, w. */
 int ensemble_run(const struct ensemble_case *c, const struct dataset *d, const struct postprocessing *post,
                  const char *path, const char *npz_path, uint8_t **label, struct error *e);
-/* CASE.npz of "probabilities" [outputs][d][h][w], which lie as the label map does. A CASE.pkl that tells that
- * nnU-Net's reader turned them is of those that were there before: it is removed. */
-int probabilities_write(const char *path, float *probabilities, int outputs, const int size[3],
-                        struct error *e);
+/* CASE.npz of "probabilities" [outputs][d][h][w], and CASE.pkl (nnunet_properties_write). The array given
+ * lies as the label map of the geometry v; turned: it is turned to RAS in its place and written so, as
+ * nnU-Net does with a reader that turns its images. */
+int probabilities_write(const char *path, float *probabilities, int outputs, const struct volume *v,
+                        int turned, struct error *e);
 
 #endif

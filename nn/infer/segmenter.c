@@ -46,7 +46,7 @@ int segmenter_run(struct segmenter *s, struct sample *raw, const char *path, con
     if (!status) status = volume_write(&v, path, VOXEL_U8, e);
     volume_free(&v);
     if (!status && npz_path)
-        status = probabilities_write(npz_path, probabilities, s->plan->classes, raw->size, e);
+        status = probabilities_write(npz_path, probabilities, s->plan->classes, &v, s->plan->to_ras, e);
     free(probabilities);
     if (status) free(map);
     else if (label) *label = map;

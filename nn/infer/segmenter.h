@@ -22,8 +22,8 @@ struct segmenter {
 /* Adds a network (its model must outlive the segmenter). */
 int segmenter_add(struct segmenter *s, struct model *m, struct pool *pool, struct error *e);
 void segmenter_free(struct segmenter *s);
-/* Segments a raw case and writes the label map to path; npz_path: NULL, or receives "probabilities"
- * [classes][d][h][w]; next: infer.h. The case is preprocessed in place and its image freed. *label, where
+/* Segments a raw case and writes the label map to path; npz_path: NULL, or receives the probabilities
+ * (probabilities_write); next: infer.h. The case is preprocessed in place and its image freed. *label, where
  * label is not NULL, receives the map of label indices (malloc'ed). */
 int segmenter_run(struct segmenter *s, struct sample *raw, const char *path, const char *npz_path,
                   struct infer_next *next, uint8_t **label, struct error *e);

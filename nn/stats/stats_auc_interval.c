@@ -77,30 +77,64 @@ static void leave_one_out(double *jackknife, const int *label, const double *pla
                                 : (auc * pairs - placement[i] * p) / (p * (q - 1));
 }
 
+/* The place of each score among all: equal ones share the first. sorted: [n] of room. */
+static void rank_scores(int *rank, double *sorted, const double *score, int n)
+{
+    memcpy(sorted, score, (size_t)n * sizeof *score);
+    stats_sort(sorted, n);
+    for (int i = 0; i < n; i++) {
+        int low = 0, high = n - 1;
+        while (low < high) {
+            const int middle = low + (high - low) / 2;
+            if (sorted[middle] < score[i]) low = middle + 1;
+            else high = middle;
+        }
+        rank[i] = low;
+    }
+}
+
+/* The area of a resample, from how often each rank was drawn among the positives and the negatives: as
+ * stats_auc sums it, which sorts them. */
+static double area_of_counts(const int *positive, const int *negative, int n, int positives)
+{
+    const double negatives = n - positives;
+    double auc = 0, before = 0; /* negatives of lower ranks */
+    for (int rank = 0; rank < n; rank++) {
+        const double below = positive[rank] ? (before + (double)negative[rank] / 2) / negatives : 0;
+        for (int k = 0; k < positive[rank]; k++) auc += below;
+        before += negative[rank];
+    }
+    return auc / positives;
+}
+
 int stats_bootstrap_auc(double percentile[2], double bca[2], const int *label, const double *score, int n,
                         int resamples, uint64_t seed, double level)
 {
     double *work = malloc((4 * (size_t)n + (size_t)resamples + 1) * sizeof *work);
-    int *class = malloc(((size_t)n + 1) * sizeof *class);
+    int *class = malloc((4 * (size_t)n + 1) * sizeof *class);
     if (!work || !class) {
         free(work);
         free(class);
         return -1;
     }
-    double *placement = work + n, *jackknife = placement + n, *drawn = jackknife + n, *resampled = drawn + n;
+    double *placement = work + n, *jackknife = placement + n, *sorted = jackknife + n,
+           *resampled = sorted + n;
+    int *rank = class + n, *drawn[2] = {rank + n, rank + 2 * n}; /* negatives and positives of each rank */
     const int positives = by_class(class, work, label, score, n);
     const double auc = stats_auc_placements(placement, class, work, n);
     percentile[0] = percentile[1] = bca[0] = bca[1] = NAN;
     if (positives >= STATS_LEAST_OF_CLASS && n - positives >= STATS_LEAST_OF_CLASS && isfinite(auc)) {
         leave_one_out(jackknife, class, placement, auc, n, positives);
+        rank_scores(rank, sorted, work, n);
         for (int b = 0; b < resamples; b++) {
             struct rng rng = rng_stream(seed, 1, (uint64_t)b, RNG_BOOTSTRAP);
+            memset(drawn[0], 0, 2 * (size_t)n * sizeof *drawn[0]);
             for (int i = 0; i < n; i++) {
                 const int first = i < positives ? 0 : positives,
                           count = i < positives ? positives : n - positives;
-                drawn[i] = work[first + (int)rng_below(&rng, (uint32_t)count)];
+                drawn[i < positives][rank[first + (int)rng_below(&rng, (uint32_t)count)]]++;
             }
-            resampled[b] = stats_auc(class, drawn, n);
+            resampled[b] = area_of_counts(drawn[1], drawn[0], n, positives);
         }
         stats_bootstrap_intervals(percentile, bca, auc, resampled, resamples, jackknife, n, level);
         if (resampled[0] == resampled[resamples - 1]) { /* all alike (sorted now): no resample shows what

@@ -138,18 +138,40 @@ void stats_recalibrate(double *probability, int n, const struct recalibration *r
 
 /* ---- operating points -------------------------------------------------------------------------------- */
 
-/* Sensitivity and specificity at a threshold, NaN without the class. */
-static void rates(double *sensitivity, double *specificity, const int *label, const double *probability,
-                  int n, double threshold)
+/* The probabilities of either class in ascending order, and how many. */
+struct sorted {
+    double *of[2];
+    int count[2];
+};
+
+/* -1 when memory is out, or a class is empty; of[0] is to be freed in any case. */
+static int sort_classes(struct sorted *s, const int *label, const double *probability, int n)
 {
-    int count[2] = {0, 0}, right[2] = {0, 0};
-    for (int i = 0; i < n; i++) {
-        const int class = label[i] != 0;
-        count[class]++;
-        right[class] += (probability[i] >= threshold) == class;
+    *s = (struct sorted){.of = {malloc(((size_t)n + 1) * sizeof *s->of[0])}};
+    if (!s->of[0]) return -1;
+    for (int i = 0; i < n; i++)
+        if (label[i] == 0) s->of[0][s->count[0]++] = probability[i];
+    s->of[1] = s->of[0] + s->count[0];
+    for (int i = 0; i < n; i++)
+        if (label[i] != 0) s->of[1][s->count[1]++] = probability[i];
+    for (int class = 0; class < 2; class ++) stats_sort(s->of[class], s->count[class]);
+    return s->count[0] && s->count[1] ? 0 : -1;
+}
+
+/* The next higher one of the probabilities that occur, from -INFINITY on, and how many of either class lie
+ * below it. 0 at the end. */
+static int next_threshold(double *threshold, int below[2], const struct sorted *s)
+{
+    double next = INFINITY;
+    int found = 0;
+    for (int class = 0; class < 2; class ++) {
+        while (below[class] < s->count[class] && s->of[class][below[class]] <= *threshold) below[class]++;
+        if (below[class] == s->count[class] || !(s->of[class][below[class]] <= next)) continue;
+        next = s->of[class][below[class]];
+        found = 1;
     }
-    *sensitivity = count[1] ? (double)right[1] / count[1] : NAN;
-    *specificity = count[0] ? (double)right[0] / count[0] : NAN;
+    *threshold = next;
+    return found;
 }
 
 /* Halfway from a probability that occurs to the next lower one. */
@@ -163,26 +185,30 @@ static double lowered(double threshold, const double *probability, int n)
 
 double stats_threshold_youden(const int *label, const double *probability, int n)
 {
-    double best = -INFINITY, threshold = NAN;
-    for (int i = 0; i < n; i++) {
-        double sensitivity, specificity;
-        rates(&sensitivity, &specificity, label, probability, n, probability[i]);
-        const double youden = sensitivity + specificity - 1;
-        if (!(youden > best || (youden == best && probability[i] < threshold))) continue;
-        best = youden;
-        threshold = probability[i];
-    }
+    struct sorted s;
+    double best = -INFINITY, at = -INFINITY, threshold = NAN;
+    int below[2] = {0, 0};
+    if (!sort_classes(&s, label, probability, n))
+        while (next_threshold(&at, below, &s)) {
+            const double sensitivity = (double)(s.count[1] - below[1]) / s.count[1],
+                         specificity = (double)below[0] / s.count[0],
+                         youden = sensitivity + specificity - 1;
+            if (youden <= best) continue;
+            best = youden;
+            threshold = at;
+        }
+    free(s.of[0]);
     return isnan(threshold) ? NAN : lowered(threshold, probability, n);
 }
 
 double stats_threshold_sensitivity(const int *label, const double *probability, int n, double wanted)
 {
-    double threshold = NAN;
-    for (int i = 0; i < n; i++) {
-        double sensitivity, specificity;
-        rates(&sensitivity, &specificity, label, probability, n, probability[i]);
-        if (!isnan(specificity) && sensitivity >= wanted && !(probability[i] <= threshold))
-            threshold = probability[i];
-    }
+    struct sorted s;
+    double at = -INFINITY, threshold = NAN;
+    int below[2] = {0, 0};
+    if (!sort_classes(&s, label, probability, n))
+        while (next_threshold(&at, below, &s) && (double)(s.count[1] - below[1]) / s.count[1] >= wanted)
+            threshold = at;
+    free(s.of[0]);
     return isnan(threshold) ? NAN : lowered(threshold, probability, n);
 }

@@ -33,7 +33,8 @@ void stats_recalibrate(double *probability, int n, const struct recalibration *r
 /* Thresholds, positive from there on, chosen on validation cases. Youden 1950: the largest sensitivity +
  * specificity - 1; of equal ones the lowest threshold (the higher sensitivity). Fixed sensitivity: the
  * highest threshold with at least that sensitivity. NaN without both classes. The threshold lies halfway to
- * the next lower probability that occurs, so that a case a rounding away stays on its side. */
+ * the next lower probability that occurs, so that a case a rounding away stays on its side. NaN also where
+ * memory is out. */
 double stats_threshold_youden(const int *label, const double *probability, int n);
 double stats_threshold_sensitivity(const int *label, const double *probability, int n, double sensitivity);
 

@@ -2,6 +2,7 @@
 #include "nn/train/classifier.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tensor/ops/ops.h"
@@ -87,5 +88,21 @@ int learner_classify(float *probability, struct model *m, const struct train_opt
                                "the network's output of case %zu of %d is not finite: its weights or this "
                                "case's values are too large",
                                i / classes + 1, n);
+    return status;
+}
+
+int learner_classify_mean(float *probability, struct model *const *model, int models,
+                          const struct train_options *o, const struct learner_data *d, struct pool *pool,
+                          int (*stop)(void *), void *arg, struct error *e)
+{
+    const size_t n = (size_t)d->store.cases * (size_t)o->classifier.classes;
+    double *sum = calloc(n + 1, sizeof *sum);
+    int status = sum ? 0 : error_set(e, "out of memory for %d predictions", d->store.cases);
+    for (int k = 0; !status && k < models; k++) {
+        status = learner_classify(probability, model[k], o, d, pool, stop, arg, e);
+        for (size_t i = 0; !status && i < n; i++) sum[i] += (double)probability[i];
+    }
+    for (size_t i = 0; !status && i < n; i++) probability[i] = (float)(sum[i] / models);
+    free(sum);
     return status;
 }

@@ -26,5 +26,10 @@ int classifier_run(float *probability, const struct classifier *c, const struct 
 int learner_classify(float *probability, struct model *m, const struct train_options *o,
                      const struct learner_data *d, struct pool *pool, int (*stop)(void *), void *arg,
                      struct error *e);
+/* Their mean over several models, summed in double and rounded once: the mean of equal ones is what each
+ * says. */
+int learner_classify_mean(float *probability, struct model *const *model, int models,
+                          const struct train_options *o, const struct learner_data *d, struct pool *pool,
+                          int (*stop)(void *), void *arg, struct error *e);
 
 #endif

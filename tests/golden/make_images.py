@@ -4,6 +4,7 @@ of RGB slices. Every image holds value(x, y, z) = (7 x + 31 y + 101 z) % 120 in 
 import json
 import math
 import os
+import tempfile
 
 import nibabel
 import nrrd
@@ -86,3 +87,15 @@ with open(f"{slices}/dataset.json", "w") as f:
     json.dump({"name": "HippocampusSlices", "description": "slices of 10 cases of tests/data/hippocampus, changed: cut out and scaled to 8 bits",
                "licence": "CC-BY-SA 4.0", "channel_names": {"0": "R", "1": "G", "2": "B"},
                "labels": {"background": 0, "Anterior": 1, "Posterior": 2}, "numTraining": len(cases), "file_ending": ".png"}, f, indent=4)
+
+# What check_images.c expects of MetaImage's lists and patterns is what SimpleITK reads. Most pairs of numbers behind a pattern divide
+# by zero in it, and of "LIST 3" it reads nothing.
+with tempfile.TemporaryDirectory() as folder:
+    for name, content in (("part1", b"ab"), ("part2", b"cd"), ("part3", b"cd"), ("part4", b"ef"), ("a part1", b"ab"), ("a part2", b"cd")):
+        with open(f"{folder}/{name}.raw", "wb") as f:
+            f.write(content)
+    for files in ("part%01d.raw", "part%d.raw 1", "part%d.raw 1 5", "part%d.raw 1 4 1", "a part%d.raw 1 2 1", "LIST 1\npart1.raw\npart2.raw",
+                  "LIST\npart1.raw\npart2.raw", "LIST 2\npart1.raw \npart2.raw\npart3.raw\npart4.raw"):
+        with open(f"{folder}/case.mhd", "w") as f:
+            f.write(f"NDims = 3\nDimSize = 2 1 2\nElementType = MET_UCHAR\nElementDataFile = {files}\n")
+        assert sitk.GetArrayFromImage(sitk.ReadImage(f"{folder}/case.mhd")).tobytes() == b"abcd", files

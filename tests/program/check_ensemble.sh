@@ -80,6 +80,16 @@ ok "the ensemble of a prediction with itself is that prediction" $?
 $nephron ensemble "$work/e" "$work/e" -o "$work/again" --dataset $data/dataset.json --quiet &&
     cmp -s "$work/again/hippocampus_003.nii.gz" "$work/e/hippocampus_003.nii.gz"
 ok "an ensemble of ensembles" $?
+# What nnUNetv2_ensemble needs beside them (check_ensemble.c has its numbers).
+[ -s "$work/p4/hippocampus_001.pkl" ] && [ -s "$work/e/hippocampus_003.pkl" ] &&
+    [ "$(ls "$work/r4/fold_0/validation/"*.pkl | wc -l)" -eq $held ] && [ ! -e "$work/f/hippocampus_001.pkl" ]
+ok "a CASE.pkl beside each CASE.npz" $?
+mkdir "$work/theirs"
+echo theirs >"$work/theirs/hippocampus_001.pkl"
+refuses 1 "theirs/hippocampus_001.pkl: is there already" $nephron predict "$work/r4" -i "$work/images" \
+    -o "$work/theirs" --probabilities --quiet
+refuses 1 "theirs/hippocampus_001.pkl: is there already" $nephron ensemble "$work/p4" "$work/p6" \
+    -o "$work/theirs" --probabilities --quiet
 $nephron ensemble "$work/p4" "$work/p6" -o "$work/post" --postprocessing "$work/best/postprocessing.json" \
     --quiet
 ok "ensemble --postprocessing" $?

@@ -246,6 +246,34 @@ static void check_several(const struct dicom_reference *r)
     if (!status) volume_free(&v);
 }
 
+/* One of shares of a voxel, eight bits each: made of a binary one, whose bits are enough for one row. */
+static void check_fractional(const struct dicom_reference *r)
+{
+    static const struct {
+        unsigned char tag[2];
+        int value;
+    } changed[] = {{{0x10, 0x00}, 1}, {{0x00, 0x01}, 8}, {{0x01, 0x01}, 8}, {{0x02, 0x01}, 7}};
+    static const struct dicom_label label = {1, "liver"};
+    static uint16_t map[VOXELS] = {1};
+    struct error e = {""};
+    struct volume v;
+    unsigned char *data;
+    size_t size;
+    CHECK(!dicom_seg_write(in_folder("shares"), map, &label, 1, r, "test 1", "20200102", "030405", &e) &&
+              !file_read(in_folder("shares"), 0, &data, &size, &e),
+          "%s", e.text);
+    for (int k = 0; k < 4; k++)
+        for (size_t i = 0; i + 10 < size; i++) {
+            const unsigned char head[6] = {0x28, 0, changed[k].tag[0], changed[k].tag[1], 'U', 'S'};
+            if (memcmp(data + i, head, 6) == 0) data[i + 8] = (unsigned char)changed[k].value;
+        }
+    CHECK(!file_write(in_folder("shares"), data, size, &e), "%s", e.text);
+    free(data);
+    CHECK(dicom_read(&v, in_folder("shares"), 0, &e) && strstr(e.text, "shares: Bits Allocated is 8") &&
+              strstr(e.text, "fractional"),
+          "a fractional segmentation: %s", e.text);
+}
+
 /* Of a name longer than 64 bytes whole characters remain. */
 static void check_long_name(void)
 {
@@ -402,6 +430,7 @@ int main(void)
         check_maps(&r);
         check_grids(&r);
         check_several(&r);
+        check_fractional(&r);
         check_frames(&r);
         check_long_name();
         check_long_contour();

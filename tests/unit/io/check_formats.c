@@ -111,8 +111,8 @@ static void check_nifti_headers(void)
     TRY(put16(data + 42, 32767), -1, "cut off");
     TRY((put16(data + 40, 7), put16(data + 50, 32767), put16(data + 52, 32767)), -1, "more than four");
     TRY((put16(data + 42, 32767), put16(data + 44, 32767), put16(data + 46, 32767)), -1, "");
-    TRY(put16(data + 70, 128), -1, "RGB");
-    TRY(put16(data + 70, 1792), -1, "complex");
+    TRY(put16(data + 70, 128), -1, "datatype 128 (RGB: save each");
+    TRY(put16(data + 70, 1792), -1, "datatype 1792 (complex: save");
     TRY(put16(data + 70, 1536), -1, "128-bit");
     TRY(put16(data + 70, 3), -1, "datatype 3");
     TRY(put16(data + 72, 8), -1, "bitpix is 8");

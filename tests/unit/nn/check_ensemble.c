@@ -1,6 +1,7 @@
 /* check_ensemble.c - label maps from the mean of probabilities: known answers for labels and regions, arrays
- * that nnU-Net's readers have turned, and files that do not fit. And nnU-Net's postprocessing rule on label
- * maps with islands, whose outcome is known. */
+ * that nnU-Net's readers have turned, and files that do not fit. The properties beside them against those of
+ * nnU-Net's readers (tests/golden/make_properties.py). And nnU-Net's postprocessing rule on label maps with
+ * islands, whose outcome is known. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,10 +10,12 @@
 
 #include "nn/infer/crossval.h"
 #include "nn/infer/ensemble.h"
+#include "nn/folder/nnunet.h"
 #include "io/base/file.h"
 #include "io/weights/npy.h"
+#include "io/weights/pickle.h"
 #include "io/formats/image_formats.h"
-#include "tests/unit/expect.h"
+#include "tests/unit/nn/golden_json.h"
 
 static char work[64] = "/tmp/check_ensemble_XXXXXX";
 
@@ -129,7 +132,7 @@ static void check_turned_file(const struct dataset *d, const int order[3], int f
     uint8_t want[TURNED], *label = NULL;
     struct error e = {""};
     struct npz z;
-    int extent[3];
+    int extent[3], turned;
     for (int k = 0; k < 3; k++) {
         extent[k] = size[order[k]];
         v.size[2 - k] = extent[k];
@@ -160,9 +163,8 @@ static void check_turned_file(const struct dataset *d, const int order[3], int f
     CHECK(file_write(in_work("out.pkl"), pickle[reader], sizeof pickle[0], &e) == 0, "%s", e.text);
     CHECK(ensemble_run(&c, d, NULL, out, npz, &label, &e) == 0, "order %d%d%d, flips %d: %s", order[0],
           order[1], order[2], flips, e.text);
-    CHECK(file_exists(in_work("out.pkl")) == (reader == NOT_TURNED),
-          "a .pkl that tells %s of turning, beside probabilities that lie as the label map",
-          reader == NOT_TURNED ? "nothing" : "still");
+    CHECK(nnunet_turned(&turned, in_work("out.pkl"), &e) == 0 && turned == 0,
+          "the first folder's probabilities are not turned, so the mean is not: %s", e.text);
     CHECK(label && memcmp(label, want, sizeof want) == 0, "order %d%d%d, flips %d: labels lie elsewhere",
           order[0], order[1], order[2], flips);
     free(label);
@@ -172,6 +174,24 @@ static void check_turned_file(const struct dataset *d, const int order[3], int f
         CHECK(npy_value(mean, (size_t)i) == (double)lying[i], "order %d%d%d, flips %d: the mean's entry %d",
               order[0], order[1], order[2], flips, i);
     npz_free(&z);
+    if (reader == NOT_TURNED) return;
+    /* The turned one first: the mean lies in RAS, and its .pkl says so; an old array that lies in another way
+     * is gone before. */
+    c.folder[0] = b;
+    c.folder[1] = a;
+    CHECK(volume_write(&v, in_work("b/case.nii.gz"), VOXEL_U8, &e) == 0 &&
+              ensemble_run(&c, d, NULL, out, npz, NULL, &e) == 0 && npz_read(&z, npz, &e) == 0 &&
+              nnunet_turned(&turned, in_work("out.pkl"), &e) == 0 && turned == 1,
+          "order %d%d%d, flips %d, turned first: %s", order[0], order[1], order[2], flips, e.text);
+    mean = npz_find(&z, "probabilities");
+    for (int k = 0; mean && k < 3; k++)
+        CHECK(mean->dim[1 + k] == size[k], "order %d%d%d: axis %d of the turned mean", order[0], order[1],
+              order[2], k);
+    for (int i = 0; mean && i < LABELS * TURNED; i++)
+        CHECK(npy_value(mean, (size_t)i) == (double)ras[i],
+              "order %d%d%d, flips %d: the turned mean's entry %d", order[0], order[1], order[2], flips, i);
+    npz_free(&z);
+    unlink(in_work("b/case.nii.gz"));
 }
 
 /* Every order and direction of a file's axes. */
@@ -186,6 +206,72 @@ static void check_turned(const struct dataset *d)
     check_refused(d, "b/case.pkl: ");
     static const char *const made[] = {"a/case.npz", "a/case.nii.gz", "b/case.npz", "b/case.pkl", "out.pkl"};
     for (int i = 0; i < 5; i++) unlink(in_work(made[i]));
+}
+
+/* ---- the properties beside probabilities --------------------------------------------------------------- */
+
+static const struct pickle_value *member(const struct pickle_value *dict, const char *key)
+{
+    for (size_t i = 0; dict && dict->type == PICKLE_DICT && i < dict->count; i += 2)
+        if (strcmp(dict->item[i]->text, key) == 0) return dict->item[i + 1];
+    return NULL;
+}
+
+/* The numbers of nested tuples, at most 16 of them; how many there are. */
+static int flatten(double out[16], int n, const struct pickle_value *v)
+{
+    if (v->type == PICKLE_FLOAT && n < 16) out[n++] = v->number;
+    for (size_t i = 0; i < v->count; i++) n = flatten(out, n, v->item[i]);
+    return n;
+}
+
+/* Every member that nnU-Net's readers give is there, with their value. */
+static void check_members(const struct pickle_value *got, const struct json *want, const char *what)
+{
+    for (int i = 0; i < want->count; i++) {
+        const struct json *w = want->item[i];
+        const struct pickle_value *g = member(got, w->key);
+        double number[16];
+        CHECK(g != NULL, "%s: no member %s", what, w->key);
+        if (g && w->type == JSON_OBJECT) check_members(g, w, what);
+        else if (g && w->type == JSON_STRING)
+            CHECK(g->type == PICKLE_STRING && strcmp(g->text, w->string) == 0, "%s: %s is %s, not %s", what,
+                  w->key, g->text, w->string);
+        else if (g) {
+            CHECK(flatten(number, 0, g) == w->count, "%s: %s has not %d numbers", what, w->key, w->count);
+            for (int k = 0; k < w->count && k < 16; k++)
+                CHECK_NEAR(number[k], number_at(w, k), 2e-5, "%s: %s[%d]", what, w->key, k);
+        }
+    }
+}
+
+static void check_properties(void)
+{
+    for (int i = 0; i < golden->count; i++)
+        for (int turned = 0; turned < 2; turned++) {
+            const struct json *g = golden->item[i], *want = json_get(g, turned ? "turned" : "as_it_lies");
+            struct volume v = {.size = {1, 1, 1, 1}, .flat = (int)json_integer(g, "flat", 0)};
+            struct error e = {""};
+            struct pickle p = {0};
+            unsigned char *data = NULL;
+            size_t size = 0;
+            char what[40];
+            if (!want) continue; /* flat ones are not turned */
+            for (int k = 0; k < 3; k++) {
+                v.size[k] = (int64_t)number_at(json_get(g, "size"), k);
+                v.spacing[k] = number_at(json_get(g, "spacing"), k);
+            }
+            for (int k = 0; k < 12; k++) v.affine[k / 4][k % 4] = number_at(json_get(g, "affine"), k);
+            snprintf(what, sizeof what, "properties %d%s", i, turned ? ", turned" : "");
+            CHECK(nnunet_properties_write(in_work("p.pkl"), &v, turned, &e) == 0 &&
+                      file_read(in_work("p.pkl"), 0, &data, &size, &e) == 0 &&
+                      pickle_parse(&p, data, size, &e) == 0 && p.size == size,
+                  "%s: %s", what, e.text);
+            if (p.root) check_members(p.root, want, what);
+            pickle_free(&p);
+            free(data);
+        }
+    unlink(in_work("p.pkl"));
 }
 
 /* ---- nnU-Net's rule ------------------------------------------------------------------------------------ */
@@ -263,7 +349,9 @@ int main(void)
                         .region = region,
                         .ignore_label = -1,
                         .file_ending = ".nii.gz"};
-    if (!mkdtemp(work)) return 1;
+    if (!mkdtemp(work) || !read_golden("tests/data/golden/properties.json")) return 1;
+    check_properties();
+    json_free(golden);
     CHECK(file_mkdirs(in_work("a"), &e) == 0 && file_mkdirs(in_work("b"), &e) == 0, "%s", e.text);
     check_turned(&d);
     write_map("a/case.nii.gz", 0.5);
@@ -300,9 +388,9 @@ int main(void)
     check_refused(&d, "a/case.nii.gz");
 
     check_rules(&d);
-    static const char *const made[] = {"a/case.npz", "b/case.npz", "b/case.nii.gz", "out.nii.gz",
-                                       "out.npz"};
-    for (int i = 0; i < 5; i++) unlink(in_work(made[i]));
+    static const char *const made[] = {"a/case.npz",  "b/case.npz", "b/case.nii.gz",
+                                       "out.nii.gz", "out.npz",    "out.pkl"};
+    for (int i = 0; i < 6; i++) unlink(in_work(made[i]));
     rmdir(in_work("a"));
     rmdir(in_work("b"));
     rmdir(work);

@@ -309,65 +309,6 @@ static void check_calibration(void)
           "ends of chi-squared");
 }
 
-static void check_bootstrap_auc(void)
-{
-    const struct json *all = json_get(golden, "bootstrap_auc");
-    double ci[2][2], again[2][2];
-    for (int i = 0; i < all->count; i++) {
-        int n, *label = integers(all->item[i], "label");
-        double *score = numbers(all->item[i], "score", &n);
-        stats_bootstrap_auc(ci[0], ci[1], label, score, n, 20000, 1, 0.95);
-        for (int side = 0; side < 2; side++) {
-            CHECK_NEAR(ci[0][side], number_at(json_get(all->item[i], "percentile"), side), 0.006,
-                       "percentile of AUC %d", i);
-            CHECK_NEAR(ci[1][side], number_at(json_get(all->item[i], "bca"), side), 0.006, "BCa of AUC %d",
-                       i);
-        }
-        stats_bootstrap_auc(ci[0], ci[1], label, score, n, 500, 1, 0.95);
-        for (int k = 0; k < n; k++) score[k] = 3 * score[k] - 1, label[k] = label[k] ? 2 : 0;
-        stats_bootstrap_auc(again[0], again[1], label, score, n, 500, 1, 0.95);
-        CHECK(memcmp(ci, again, sizeof ci) == 0, "only the order of the scores counts");
-        free(label);
-        free(score);
-    }
-    const int one_class[3] = {1, 1, 1};
-    const double score[3] = {1, 2, 3};
-    stats_bootstrap_auc(ci[0], ci[1], one_class, score, 3, 10, 1, 0.95);
-    CHECK(isnan(ci[0][0]) && isnan(ci[1][1]), "one class");
-}
-
-/* Leaving out each case by hand against the intervals' jackknife: the acceleration is in them, so that equal
- * intervals mean equal jackknives. */
-static void check_jackknife_auc(void)
-{
-    enum { N = 17, RESAMPLES = 200 };
-    for (int trial = 0; trial < 50; trial++) {
-        struct rng rng = rng_stream(12, 0, (uint64_t)trial, RNG_TEST);
-        int label[N], fewer[N];
-        double score[N], some[N], jackknife[N], resampled[RESAMPLES], drawn[N], ci[2][2], want[2][2];
-        for (int i = 0; i < N; i++) {
-            label[i] = i < 6; /* sorted by class, as the bootstrap draws */
-            score[i] = (double)rng_below(&rng, 9) + label[i];
-        }
-        for (int i = 0; i < N; i++) {
-            int n = 0;
-            for (int k = 0; k < N; k++)
-                if (k != i) fewer[n] = label[k], some[n++] = score[k];
-            jackknife[i] = stats_auc(fewer, some, n);
-        }
-        for (int b = 0; b < RESAMPLES; b++) {
-            struct rng r = rng_stream(5, 1, (uint64_t)b, RNG_BOOTSTRAP);
-            for (int i = 0; i < N; i++) drawn[i] = score[i < 6 ? rng_below(&r, 6) : 6 + rng_below(&r, N - 6)];
-            resampled[b] = stats_auc(label, drawn, N);
-        }
-        stats_bootstrap_intervals(want[0], want[1], stats_auc(label, score, N), resampled, RESAMPLES,
-                                  jackknife, N, 0.95);
-        stats_bootstrap_auc(ci[0], ci[1], label, score, N, RESAMPLES, 5, 0.95);
-        for (int k = 0; k < 4; k++)
-            CHECK_NEAR(ci[k / 2][k % 2], want[k / 2][k % 2], 1e-12, "trial %d, bound %d", trial, k);
-    }
-}
-
 static void check_holm(void)
 {
     const double p[6] = {0.01, 0.04, NAN, 0.03, 0.005, 0.6}, want[6] = {0.04, 0.09, NAN, 0.09, 0.025, 0.6};
@@ -577,8 +518,6 @@ int main(void)
     check_bootstrap();
     check_coverage();
     check_calibration();
-    check_bootstrap_auc();
-    check_jackknife_auc();
     check_holm();
     check_paired();
     check_selected_averages();

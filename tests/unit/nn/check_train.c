@@ -251,6 +251,13 @@ static void test_classification(void)
     CHECK(learner_classify(probability, m, &o, &d, NULL, NULL, NULL, &e) == 0, "%s", e.text);
     for (int i = 0; i < CLASS_CASES; i++)
         CHECK_NEAR(probability[2 * i] + probability[2 * i + 1], 1, 1e-6, "probabilities of case %d", i);
+    struct model *same[16]; /* folds that agree: their mean is what each says, and decides as each does */
+    float mean[CLASS_CASES * 2];
+    for (int k = 0; k < 16; k++) same[k] = m;
+    for (int k = 1; k <= 16; k++)
+        CHECK(learner_classify_mean(mean, same, k, &o, &d, NULL, NULL, NULL, &e) == 0 &&
+                  memcmp(mean, probability, sizeof mean) == 0,
+              "the mean of %d equal models is another: %s", k, e.text);
     const struct param *fc = model_find(m, "fc.weight");
     for (size_t i = 0; i < fc->count; i++) m->data[fc->offset + i] = 3e38f;
     CHECK(learner_classify(probability, m, &o, &d, NULL, NULL, NULL, &e) == -1 &&

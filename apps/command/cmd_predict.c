@@ -341,8 +341,9 @@ static int run_previous(struct predict *p, const char *dir, struct error *e)
 static int check_channels(const struct predict *p, struct error *e)
 {
     static const char *const place[] = {"dataset.json", "../dataset.json"};
+    const int inputs = run_of_arrays(&p->run) ? 0 : p->inputs.count; /* of those predict_classify says more */
     int status = 0;
-    for (int k = 0; k < p->inputs.count; k++)
+    for (int k = 0; k < inputs; k++)
         for (int i = 0; !status && i < 2; i++) {
             char path[1300];
             struct dataset d;

@@ -116,6 +116,18 @@ network never sees" "$nephron" train folds -o one_class --task classify $tiny --
 says "a fold that trains one class, --strict" "no training case of class 1" "$nephron" train folds -o none \
     --task classify $tiny --fold 1 --strict
 
+# An age that two tables tell differently is none; volume is of the label maps, whatever a table has.
+cp -r bare tables
+awk -F, -v OFS=, 'NR == 1 { print $0, "age,volume" } NR > 1 { print $0, 40 + NR, NR }' bare/labels.csv \
+    >tables/labels.csv
+awk -F, -v OFS=, '{ print $1, $3 }' tables/labels.csv >tables/clinical.csv
+check "one age in two tables" "$nephron" train tables -o ages --task classify $tiny --covariates age
+sed -i.bak '5s/,.*/,7/' tables/clinical.csv
+refuses 1 "clinical.csv: line 5: age of case hippocampus_.* is 7, but 45 in a table before it" "$nephron" \
+    train tables -o none --task classify $tiny --covariates age
+refuses 1 "'volume': no training case has a value; it is that of the cases' label maps" "$nephron" train \
+    tables -o none --task classify $tiny --covariates volume
+
 # Three classes: how many are right is printed; init says what comes next.
 cp -r bare three && awk -F, -v OFS=, 'NR > 1 { $2 = NR % 3 } 1' bare/labels.csv >three/labels.csv
 check "three classes" "$nephron" train three -o run3 --task classify $tiny

@@ -226,7 +226,8 @@ CHECKS = $(CHECKS_KERNELS) $(CHECKS_TENSOR) $(CHECKS_IO) $(CHECKS_NN) $(CHECKS_F
 SCRIPTS = tests/bits/check_bits.sh tests/check_layers.sh tests/check_structs.sh tests/check_tour.sh \
 	tests/program/check_arguments.sh \
 	tests/program/check_book.sh tests/program/check_carried.sh tests/program/check_carried_kills.sh \
-	tests/program/check_cases_io.sh tests/program/check_compare.sh tests/program/check_convert.sh \
+	tests/program/check_cases_io.sh tests/program/check_classification.sh tests/program/check_compare.sh \
+	tests/program/check_convert.sh \
 	tests/program/check_covariates.sh tests/program/check_docs.sh tests/program/check_ensemble.sh \
 	tests/program/check_export.sh tests/program/check_habits.sh tests/program/check_hospitals.sh \
 	tests/program/check_image_data.sh tests/program/check_info.sh tests/program/check_killed_runs.sh \

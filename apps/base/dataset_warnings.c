@@ -6,12 +6,61 @@
 #include "apps/base/console.h"
 #include "io/base/file.h"
 #include "nn/data/labelmap.h"
+#include "nn/train/classify.h"
 
-static int tell(const char *text, int strict, struct error *e)
+int warning_tell(const char *text, int strict, struct error *e)
 {
     if (strict) return error_set(e, "%s", text);
     console_to(stderr, "nephron: warning: %s\n", text);
     return 0;
+}
+
+/* Cases of a class. */
+static int count_class(const struct learner_data *d, int class)
+{
+    int n = 0;
+    for (int i = 0; i < d->store.cases; i++) n += d->target[i] == class;
+    return n;
+}
+
+int dataset_warn_fold(const struct dataset *d, const char *fold, const struct learner_data *train,
+                      const struct learner_data *validation, int classes, int strict, struct error *e)
+{
+    struct error text;
+    for (int k = 0; k < classes; k++) {
+        if (count_class(train, k)) continue;
+        error_set(&text, "%s: fold %s has no training case of class %d, which the network never sees",
+                  d->path, fold, k);
+        if (warning_tell(text.text, strict, e)) return -1;
+    }
+    for (int k = 0; validation->store.cases && classes == 2 && k < classes; k++) {
+        if (count_class(validation, k)) continue;
+        error_set(&text, "%s: fold %s holds no case of class %d out, so that there is no AUC", d->path, fold,
+                  k);
+        if (warning_tell(text.text, strict, e)) return -1;
+    }
+    return 0;
+}
+
+int dataset_warn_masks(const struct dataset *d, const struct learner_data *train,
+                       const struct learner_data *validation, int strict, struct error *e)
+{
+    const struct learner_data *const part[] = {train, validation};
+    const char *name = NULL;
+    struct error text;
+    int masked = 0, cases = 0;
+    for (int k = 0; k < 2; k++) {
+        int first;
+        masked += classify_masked(&first, part[k]);
+        cases += part[k]->store.cases;
+        if (first >= 0 && !name) name = d->item[part[k]->store.index[first]].id;
+    }
+    if (!masked || masked == cases) return 0;
+    error_set(&text,
+              "%s/labelsTr: %d of %d cases have no mask, or an empty one: the network sees all of their "
+              "image, and of the others what lies around the mask; the first is %s",
+              d->path, cases - masked, cases, name);
+    return warning_tell(text.text, strict, e);
 }
 
 /* Label maps that belong to no case; the first one's name goes into first. */
@@ -39,23 +88,22 @@ int dataset_warn_classes(const struct dataset *d, int strict, struct error *e)
     const char *first = NULL;
     struct error text;
     int left = 0;
-    if (!d->json) return 0;
     for (int k = 0; k < d->classes; k++) {
         int any = 0;
         for (int i = 0; i < d->cases && !any; i++) any = d->item[i].target == k;
         if (!any)
             return error_set(e,
-                             "%s/labels.csv: no case has label %d, and the highest is %d: classes are "
-                             "numbered from 0",
-                             d->path, k, d->classes - 1);
+                             "%s%s: no case has label %d, and the highest is %d: classes are numbered from 0",
+                             d->path, d->json ? "/labels.csv" : "", k, d->classes - 1);
     }
+    if (!d->json) return 0;
     for (int i = 0; i < d->cases; i++)
         if (d->item[i].target < 0 && left++ == 0) first = d->item[i].id;
     if (!left) return 0;
     error_set(&text, "%s/labels.csv: %d case%s of imagesTr %s no row and %s left out, the first is %s",
               d->path, left, left == 1 ? "" : "s", left == 1 ? "has" : "have", left == 1 ? "is" : "are",
               first);
-    return tell(text.text, strict, e);
+    return warning_tell(text.text, strict, e);
 }
 
 int dataset_warn(const struct dataset *d, int strict, struct error *e)
@@ -68,20 +116,20 @@ int dataset_warn(const struct dataset *d, int strict, struct error *e)
     if (number && number->type != JSON_INT) {
         error_set(&text, "%s/dataset.json: numTraining is no whole number; imagesTr has %d cases", d->path,
                   d->cases);
-        if (tell(text.text, strict, e)) return -1;
+        if (warning_tell(text.text, strict, e)) return -1;
     }
     if (told != d->cases) {
         error_set(&text,
                   "%s/dataset.json: numTraining is %lld, imagesTr has %d cases; the planner counts with "
                   "numTraining, as nnU-Net's",
                   d->path, (long long)told, d->cases);
-        if (tell(text.text, strict, e)) return -1;
+        if (warning_tell(text.text, strict, e)) return -1;
     }
     const int lost = without_image(first, d, e);
     if (lost <= 0) return lost;
     error_set(&text, "%s/labelsTr: %d label map%s no image in imagesTr, the first is %s", d->path, lost,
               lost == 1 ? " has" : "s have", first);
-    return tell(text.text, strict, e);
+    return warning_tell(text.text, strict, e);
 }
 
 /* Value of the label of that name in d, -1 where there is none. */
@@ -90,6 +138,31 @@ static int value_named(const struct dataset *d, const char *name)
     for (int k = 0; k < d->labels; k++)
         if (strcmp(d->label_name[k], name) == 0) return k;
     return -1;
+}
+
+static int channel_named(const struct dataset *d, const char *name)
+{
+    for (int c = 0; c < d->channels; c++)
+        if (strcmp(d->channel_name[c], name) == 0) return c;
+    return -1;
+}
+
+int dataset_same_channels(const struct dataset *d, const struct dataset *other, const char *name, int strict,
+                          struct error *e)
+{
+    struct error text;
+    int different = -1;
+    for (int c = 0; c < d->channels && d->channels == other->channels; c++) {
+        const int there = channel_named(other, d->channel_name[c]);
+        if (there >= 0 && there != c && strcmp(d->channel_name[c], other->channel_name[c]))
+            return error_set(e, "%s: channel %s is %d, in %s it is %d", name, d->channel_name[c], there,
+                             d->path, c);
+        if (there < 0 && different < 0) different = c;
+    }
+    if (different < 0) return 0;
+    error_set(&text, "%s: channel %d is called %s, in %s %s", name, different,
+              other->channel_name[different], d->path, d->channel_name[different]);
+    return warning_tell(text.text, strict, e);
 }
 
 int dataset_same_labels(const struct dataset *d, const struct dataset *other, struct error *e)

@@ -7,7 +7,8 @@
 #include <string.h>
 
 struct column_table {
-    int id, label, probability[SCORE_CLASSES_MAX], count; /* -1: absent */
+    int id, label, probability[SCORE_CLASSES_MAX], count, other; /* other: of class 0, beside that of 1 alone;
+                                                                    -1: absent */
 };
 
 static int compare_ids(const void *a, const void *b)
@@ -22,6 +23,7 @@ static int find_columns(struct column_table *c, const struct csv *csv, int need_
     if (c->id < 0) return -1;
     if (csv_optional(&c->label, csv, "label", e)) return -1;
     if (need_label && c->label < 0) return csv_column(csv, "label", e);
+    c->other = -1;
     for (c->count = 0; c->count < SCORE_CLASSES_MAX; c->count++) {
         char name[32];
         snprintf(name, sizeof name, "probability_%d", c->count);
@@ -29,9 +31,12 @@ static int find_columns(struct column_table *c, const struct csv *csv, int need_
         if (c->probability[c->count] < 0) break;
     }
     if (c->count > 2) return 0;
-    const int second = c->count == 2 ? c->probability[1] : -1; /* scikit-learn's two columns */
+    const int both = c->count == 2, first = c->probability[0]; /* scikit-learn's two columns */
     if (csv_optional(&c->probability[0], csv, "probability", e)) return -1;
-    if (c->probability[0] < 0) c->probability[0] = second;
+    if (both && c->probability[0] >= 0) /* that of class 1, or of the class that was predicted? */
+        return error_set(e, "column 'probability' stands beside probability_0 and probability_1: take out "
+                            "one of them");
+    if (both) c->probability[0] = c->probability[1], c->other = first;
     c->count = c->probability[0] >= 0;
     return need_probability && !c->count ? csv_column(csv, "probability", e) : 0;
 }
@@ -39,8 +44,11 @@ static int find_columns(struct column_table *c, const struct csv *csv, int need_
 static int read_probability(double *v, const struct scores *s, int row, int column, struct error *e)
 {
     if (csv_number(&s->csv, s->path, row, column, v, e)) return -1;
-    if (*v >= 0 && *v <= 1) return 0;
-    return error_set(e, "%s: line %d: probability of case %s is %g, not from 0 to 1", s->path,
+    if (*v > -1e-6 && *v < 1 + 1e-6) { /* a softmax in float32 may be off by its rounding */
+        *v = *v < 0 ? 0 : *v > 1 ? 1 : *v;
+        return 0;
+    }
+    return error_set(e, "%s: line %d: probability of case %s is %.9g, not from 0 to 1", s->path,
                      s->csv.line[row], s->item[row].id, *v);
 }
 
@@ -67,10 +75,12 @@ static int read_row(struct scores *s, int row, const struct column_table *c, int
         double *of = c->count > 2 ? &s->room[(size_t)row * (size_t)c->count + (size_t)k] : &out->probability;
         if (read_probability(of, s, row, c->probability[k], e)) return -1;
     }
-    if (c->count <= 2) return 0;
-    double sum = 0;
-    out->of = &s->room[(size_t)row * (size_t)c->count];
-    for (int k = 0; k < c->count; k++) sum += out->of[k];
+    double sum = out->probability;
+    if (c->other >= 0 && read_probability(&v, s, row, c->other, e)) return -1;
+    if (c->other >= 0) sum += v;
+    else if (c->count <= 2) return 0;
+    else out->of = &s->room[(size_t)row * (size_t)c->count], sum = 0;
+    for (int k = 0; out->of && k < c->count; k++) sum += out->of[k];
     if (fabs(sum - 1) <= 0.05) return 0; /* decimals are rounded */
     return error_set(e, "%s: line %d: probabilities of case %s have the sum %g, not 1", s->path,
                      s->csv.line[row], out->id, sum);

@@ -42,6 +42,8 @@ int cmd_evaluate(int argc, char **argv)
     struct option_spec spec[] = {
         {"output", 'o', OPTION_OUTPUT, &o.out, "FILE", "write the results as JSON (summary.json)", 0, 0, 0},
         {"json", 0, OPTION_OUTPUT, &json, "FILE", "the same", 0, 0, 0},
+        {"chill", 0, OPTION_FLAG, &o.chill, NULL,
+         "evaluate only the cases that were predicted, as nnU-Net's --chill", 0, 0, 0},
         {OPTION_HEADING("label maps")},
         {"dataset", 0, OPTION_TEXT, &o.dataset, "FILE", "dataset.json with the labels", 0, 0, 0},
         {"tolerance", 0, OPTION_NUMBER, &o.tolerance, "MM", "of the normalised surface distance, NSD (1)", 0,
@@ -51,8 +53,6 @@ int cmd_evaluate(int argc, char **argv)
         {"lesion-overlap", 0, OPTION_NUMBER, &o.lesion_overlap, "X",
          "a lesion counts as met where more than this share of it is in the other map (0: any voxel)", 0,
          0.999999, 0},
-        {"chill", 0, OPTION_FLAG, &o.chill, NULL,
-         "evaluate only the cases that were predicted, as nnU-Net's --chill", 0, 0, 0},
         OPTION_STRICT(o.grids.strict),
         {OPTION_HEADING("classification")},
         {"threshold", 0, OPTION_NUMBER, &o.threshold, "P", "positive from this probability on (0.5)", 0, 1,

@@ -178,7 +178,20 @@ static void print_range(const char *title, double range[2][3], const char *unit)
     printf(" %s (x, y, z)\n", unit);
 }
 
-static void print_found(struct init *w, const char *path)
+/* Of labels.csv. */
+static void print_classes(const struct dataset *d)
+{
+    struct column_table t = columns_begin(2, "lr");
+    for (int k = 0; k < d->classes; k++) {
+        int n = 0;
+        for (int i = 0; i < d->cases; i++) n += d->item[i].target == k;
+        columns_add(&t, "class %d", k);
+        columns_add(&t, "%d case%s", n, n == 1 ? "" : "s");
+    }
+    columns_print(&t);
+}
+
+static void print_found(struct init *w, const struct dataset *d, const char *path)
 {
     int labelled = 0;
     for (int i = 0; i < w->found.cases; i++) labelled += w->found.item[i].label[0] != 0;
@@ -194,12 +207,15 @@ static void print_found(struct init *w, const char *path)
         columns_add(&t, "in %d case%s", w->found.seen_in[v], w->found.seen_in[v] == 1 ? "" : "s");
     }
     columns_print(&t);
+    print_classes(d);
     if (w->found.labels[0] && !w->labels_text && !strncmp(w->label_name[w->found.values > 1], "label_", 6))
         printf("Labels are called by their values: --labels NAME,NAME... names them.\n");
     if (!w->channels_text && !strncmp(w->channel_name[0], "channel_", 8))
         printf("Channels have no names: --channels NAME,... names them; \"CT\" makes the planner normalise "
                "as for CT.\n");
-    console("Next: nephron plan %s\n", w->found.out ? w->found.out : w->found.folder);
+    const char *folder = w->found.out ? w->found.out : w->found.folder;
+    if (w->found.classify) console("Next: nephron train %s -o RUN --task classify\n", folder);
+    else console("Next: nephron plan %s\n", folder);
 }
 
 static int write_found(struct init *w, struct error *e)
@@ -227,8 +243,8 @@ static int write_found(struct init *w, struct error *e)
     if (status) return -1;
     struct dataset d;
     if (dataset_open(&d, folder, e)) return -1; /* what was written is what train will read */
+    if (!w->quiet) print_found(w, &d, path);
     dataset_close(&d);
-    if (!w->quiet) print_found(w, path);
     return 0;
 }
 

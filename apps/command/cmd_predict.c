@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "apps/base/console.h"
+#include "apps/base/dataset_warnings.h"
 #include "apps/base/interrupt.h"
 #include "apps/base/options.h"
 #include "apps/command/commands.h"
@@ -342,6 +343,27 @@ static int run_previous(struct predict *p, const char *dir, struct error *e)
     return status;
 }
 
+/* The channels of the dataset that an input is, or is a folder of, where it tells them. */
+static int check_channels(const struct predict *p, struct error *e)
+{
+    static const char *const place[] = {"dataset.json", "../dataset.json"};
+    const int inputs = run_of_arrays(&p->run) ? 0 : p->inputs.count; /* of those predict_classify says more */
+    int status = 0;
+    for (int k = 0; k < inputs; k++)
+        for (int i = 0; !status && i < 2; i++) {
+            char path[1300];
+            struct dataset d;
+            struct error ignored;
+            if (!file_is_dir(p->inputs.text[k]) ||
+                file_join(path, sizeof path, p->inputs.text[k], place[i], &ignored) || !file_exists(path) ||
+                dataset_read_header(&d, path, &ignored))
+                continue;
+            status = dataset_same_channels(&p->run.dataset, &d, path, p->grids->strict, e);
+            dataset_close(&d);
+        }
+    return status;
+}
+
 static int run_predict(struct predict *p, struct error *e)
 {
     struct model *model[FOLDS_MAX] = {NULL};
@@ -353,6 +375,7 @@ static int run_predict(struct predict *p, struct error *e)
         if (!(model[k] = run_model(&p->run, p->folds[k], p->checkpoint, e))) status = -1;
         else model_drop_gradients(model[k]);
     if (!status) status = predict_check_task(p, e);
+    if (!status) status = check_channels(p, e);
     if (!status && p->to_file && !p->run.options.task->planned)
         status = error_set(e, "-o %s: %s is a classification, OUT is a folder", p->out, p->run_path);
     if (!status)

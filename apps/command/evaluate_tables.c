@@ -17,7 +17,7 @@
 #include "nn/stats/stats_proportion.h"
 
 struct table {
-    int n, classes, left_out;
+    int n, classes, left_out, not_predicted;
     const char **id;
     int *label, *cluster;
     double *probability; /* of class 1, or [n][classes] */
@@ -31,11 +31,11 @@ static void table_free(struct table *t)
     free(t->probability);
 }
 
-/* The reference's cases in its order; every one must be predicted. */
-static int pair_scores(struct table *t, const struct scores *ref, const struct scores *pred, struct error *e)
+/* The reference's cases in its order; every one must be predicted, but with --chill. */
+static int pair_scores(struct table *t, const struct scores *ref, const struct scores *pred, int chill,
+                       struct error *e)
 {
     char missing[800] = "";
-    int absent = 0;
     const size_t n = (size_t)ref->count + 1, width = pred->classes > 2 ? (size_t)pred->classes : 1;
     t->classes = pred->classes;
     t->id = malloc(n * sizeof *t->id);
@@ -47,11 +47,11 @@ static int pair_scores(struct table *t, const struct scores *ref, const struct s
     if (ref->classes > pred->classes)
         return error_set(e, "%s: labels up to %d, but %s has %d classes", ref->path, ref->classes - 1,
                          pred->path, pred->classes);
-    for (; t->n < ref->count; t->n++) {
-        const struct score *r = &ref->item[t->n], *p = scores_find(pred, r->id);
+    for (int i = 0; i < ref->count; i++) {
+        const struct score *r = &ref->item[i], *p = scores_find(pred, r->id);
         const size_t used = strlen(missing);
-        if (!p && ++absent <= 10)
-            snprintf(missing + used, sizeof missing - used, "%s%s", absent > 1 ? ", " : "", r->id);
+        if (!p && ++t->not_predicted <= 10)
+            snprintf(missing + used, sizeof missing - used, "%s%s", used ? ", " : "", r->id);
         if (!p) continue;
         if (p->label >= 0 && p->label != r->label)
             return error_set(e, "case %s: label is %d in %s, %d in %s", r->id, r->label, ref->path, p->label,
@@ -60,11 +60,13 @@ static int pair_scores(struct table *t, const struct scores *ref, const struct s
         t->label[t->n] = r->label;
         if (p->of) memcpy(t->probability + (size_t)t->n * width, p->of, width * sizeof(double));
         else t->probability[t->n] = p->probability;
+        t->n++;
     }
-    t->left_out = pred->count - t->n + absent;
-    return absent ? error_set(e, "%s: %d of %d cases missing: %s%s", pred->path, absent, ref->count, missing,
-                              absent > 10 ? " ..." : "")
-                  : 0;
+    t->left_out = pred->count - t->n;
+    if (!t->n) return error_set(e, "%s and %s have no case in common", ref->path, pred->path);
+    if (!t->not_predicted || chill) return 0;
+    return error_set(e, "%s: %d of %d cases missing: %s%s (--chill evaluates those that are there)",
+                     pred->path, t->not_predicted, ref->count, missing, t->not_predicted > 10 ? " ..." : "");
 }
 
 static void add_range(struct json *j, const char *key, const double ci[2])
@@ -346,10 +348,13 @@ static int report(const struct evaluate *o, struct table *t, struct table *valid
     struct json *j = json_object();
     json_add_int(j, "n", t->n);
     json_add_int(j, "left_out_without_a_reference", t->left_out);
+    json_add_int(j, "left_out_not_predicted", t->not_predicted);
     int status = t->classes > 2 ? report_more_classes(j, o, t, clusters, e)
                                 : report_two_classes(j, o, t, clusters, validation, e);
     if (!status && !o->quiet && t->left_out)
         console("%d cases of %s are not in %s and are left out.\n", t->left_out, o->pred, o->ref);
+    if (!status && !o->quiet && t->not_predicted)
+        console("%d cases of %s are not in %s and are left out.\n", t->not_predicted, o->ref, o->pred);
     if (!status && o->out) status = json_write(j, o->out, e);
     json_free(j);
     return status;
@@ -367,7 +372,7 @@ static int read_validation(struct table *t, struct scores *s, const struct score
     if (s->classes > 2)
         return error_set(e, "%s: has %d classes; recalibration and operating points are for two", path,
                          s->classes);
-    return pair_scores(t, s, s, e);
+    return pair_scores(t, s, s, 0, e);
 }
 
 int evaluate_tables(const struct evaluate *o, struct error *e)
@@ -376,7 +381,7 @@ int evaluate_tables(const struct evaluate *o, struct error *e)
     struct table t = {0}, validation = {0};
     int status = scores_read(&ref, o->ref, 1, 0, e);
     if (!status) status = scores_read(&pred, o->pred, 0, 1, e);
-    if (!status) status = pair_scores(&t, &ref, &pred, e);
+    if (!status) status = pair_scores(&t, &ref, &pred, o->chill, e);
     if (!status && t.classes > 2 && o->two_classes)
         status = error_set(e, "%s: has %d classes; --%s is for two", o->pred, t.classes, o->two_classes);
     if (!status && o->validation) status = read_validation(&validation, &val, &ref, o->validation, e);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/console.h"
+#include "apps/base/dataset_warnings.h"
 #include "apps/base/progress.h"
 #include "apps/command/predict.h"
 #include "apps/training/predictions.h"
@@ -111,6 +113,9 @@ static int check_options(const struct predict *p, int from_dataset, struct error
         return error_set(e, "--covariates: %s takes images alone", p->run_path);
     if (from_dataset && p->inputs.count > 1)
         return error_set(e, "%s: is a dataset, and no other -i can stand beside it", in);
+    if (from_dataset && (p->choice.series || p->choice.volume))
+        return error_set(e, "--%s: %s is a dataset; it chooses among the DICOM series of a folder",
+                         p->choice.series ? "series" : "volume", in);
     if (from_dataset && p->masks)
         return error_set(e, "--masks %s: %s is a dataset, whose own label maps are the masks", p->masks, in);
     const int arrays = file_has_suffix(in, ".npz");
@@ -126,6 +131,46 @@ static int check_options(const struct predict *p, int from_dataset, struct error
                      "-i %s: is no MedMNIST file, but %s was trained on one, whose values are from 0 to 1: "
                      "give such a file",
                      in, p->run_path);
+}
+
+/* A network that learned from crops around masks sees something else in a whole image, and the other way
+ * round. */
+static int check_masks(const struct predict *p, const struct learner_data *d, const char *const *id,
+                       int from_dataset, struct error *e)
+{
+    const struct run *r = &p->run;
+    struct error text;
+    int first;
+    const int masked = classify_masked(&first, d), n = d->store.cases;
+    if (!r->cases || run_of_arrays(r)) return 0;
+    if (r->masked == r->cases && masked < n)
+        error_set(&text,
+                  "%s: was trained on what lies around the masks of its cases, and %d of %d cases have none, "
+                  "or an empty one: the network sees all of their image; the first is %s%s",
+                  p->run_path, n - masked, n, id[first],
+                  from_dataset || p->masks ? "" : "; --masks DIR takes masks");
+    else if (!r->masked && masked)
+        error_set(&text,
+                  "%s: was trained on whole images, and of %d of %d cases sees what lies around their masks",
+                  p->run_path, masked, n);
+    else return 0;
+    return warning_tell(text.text, p->grids->strict, e);
+}
+
+/* An AUC is printed: that it is one of training cases has to be said beside it. */
+static int tell_trained(const struct predict *p, const struct dataset *d, struct error *e)
+{
+    char hash[65];
+    const int held_out = !d->json && (!p->part || strcmp(p->part, "test") == 0 ||
+                                      strcmp(p->part, "val") == 0);
+    if (p->quiet || held_out || !p->run.data_hash[0]) return 0;
+    if (dataset_hash(d, hash, e)) return -1;
+    if (strcmp(hash, p->run.data_hash) == 0)
+        console_to(stderr,
+                   "nephron: note: %s: has the cases that %s was trained on, which says nothing of others; "
+                   "those that were held out are in its fold_K/validation\n",
+                   p->inputs.text[0], p->run_path);
+    return 0;
 }
 
 int predict_classify(struct predict *p, struct model **model, struct error *e)
@@ -155,11 +200,13 @@ int predict_classify(struct predict *p, struct model **model, struct error *e)
         r.id[i] = from_dataset ? d.item[data.store.index[i]].id : images.item[i].id;
         r.label[i] = from_dataset ? d.item[data.store.index[i]].target : -1;
     }
+    if (!status) status = check_masks(p, &data, r.id, from_dataset, e);
     if (!status) status = predictions_run(&r, model, p->fold_count, &p->run.options, &data, p->pool, NULL, e);
     if (!status) status = predictions_write(&r, path, e);
     if (!status) status = predict_record_finish(p, r.cases, clock_seconds() - start, e);
     json_free(p->record);
     p->record = NULL;
+    if (!status && from_dataset) status = tell_trained(p, &d, e);
     if (!status && !p->quiet) predictions_print(&r, path);
     predictions_free(&r);
     learner_data_free(&data);

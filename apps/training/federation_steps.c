@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "apps/base/dataset_warnings.h"
 #include "apps/base/grid_warnings.h"
 #include "apps/base/console.h"
 #include "apps/base/interrupt.h"
@@ -422,6 +423,8 @@ static int load_data(struct site_data *d, const struct carried *c, const struct 
         status = learner_data_load(&d->validation, &d->dataset, &c->f.train, c->f.plan, d->role,
                                    ROLE_VALIDATION, &how, e);
     progress_end(&bar);
+    if (!status && !c->f.plan)
+        status = dataset_warn_masks(&d->dataset, &d->train, &d->validation, a->strict, e);
     return status ? -1 : dataset_hash(&d->dataset, d->hash, e);
 }
 

@@ -8,6 +8,7 @@
 #include "apps/training/manifest.h"
 #include "apps/training/training.h"
 #include "io/base/file.h"
+#include "nn/train/classify.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
 
@@ -85,6 +86,10 @@ int training_manifest(const struct training *t, const struct federate_result *r,
     if (t->plan) json_add_text(j, "configuration", t->args.configuration);
     json_add(j, "training", train_options_json(&t->options));
     json_add_int(j, "training_cases", t->train.store.cases);
+    if (!t->plan && t->dataset.json) {
+        int first;
+        json_add_int(j, "masked_training_cases", classify_masked(&first, &t->train));
+    }
     json_add_int(j, "validation_cases", t->validation.store.cases);
     const double hours = t->budget.hours > 0 ? t->budget.hours : t->args.hours_before;
     if (hours > 0) json_add_number(j, "hours", hours);

@@ -77,6 +77,17 @@ void predictions_print(const struct predictions *p, const char *path)
             printf(", AUC %.3f (95 %% CI %s), accuracy %.3f, sensitivity %.3f, specificity %.3f", c.auc,
                    stats_range_text(text, c.auc_ci, 3), c.accuracy, c.sensitivity, c.specificity);
     }
+    if (labels_known(p) && p->classes > 2) {
+        int right = 0;
+        for (int i = 0; i < p->cases; i++) {
+            const float *of = p->probability + (size_t)i * (size_t)p->classes;
+            int best = 0;
+            for (int k = 1; k < p->classes; k++)
+                if (of[k] > of[best]) best = k;
+            right += best == p->label[i];
+        }
+        printf(", accuracy %.3f", (double)right / p->cases);
+    }
     printf("\n");
     free(positive);
 }

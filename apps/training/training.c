@@ -98,7 +98,8 @@ static int fit_covariates(struct training *t, struct error *e)
     if (t->args.quiet) return 0;
     struct column_table table = columns_begin(2, "ll");
     for (int k = 0; k < c->count; k++) {
-        columns_add(&table, "covariate %s", c->name[k]);
+        columns_add(&table, k == covariates_volume(c) ? "covariate %s (log ml of the mask)" : "covariate %s",
+                    c->name[k]);
         columns_add(&table, "mean %.4g, deviation %.4g; missing in %d of %d training cases", c->mean[k],
                     sqrt(c->variance[k]), missing[k], t->train.store.cases);
     }
@@ -434,17 +435,34 @@ static int find_folder(struct training *t, struct error *e)
     return a->overwrite || folder_has_checkpoint(t->fold_path) ? 0 : check_results(t, e);
 }
 
-/* Without held-out cases there is no metric to become better, and N epochs would be all. */
+/* What a classification's cases do not let its network learn, or its validation tell. */
+static int check_classes(const struct training *t, struct error *e)
+{
+    return t->plan ? 0
+                   : dataset_warn_fold(&t->dataset, t->args.fold, &t->train, &t->validation,
+                                       t->options.classifier.classes, t->args.strict, e) ||
+                         dataset_warn_masks(&t->dataset, &t->train, &t->validation, t->args.strict, e);
+}
+
+/* Without held-out cases there is no metric to become better, and N epochs would be all; of two classes the
+ * metric takes a case of each. */
 static int check_patience(const struct training *t, struct error *e)
 {
-    int held_out = 0;
+    int held_out = 0, of_class[2] = {0, 0};
     if (!t->args.patience) return 0;
     if (!t->args.validation_batches)
         return error_set(e, "--patience %d needs validation: --validation-batches is 0", t->args.patience);
-    for (int i = 0; i < t->dataset.cases; i++) held_out |= t->role[i] == ROLE_VALIDATION;
-    return held_out ? 0
-                    : error_set(e, "--patience %d needs validation: fold %s of %s holds no case out",
-                                t->args.patience, t->args.fold, t->args.data);
+    for (int i = 0; i < t->dataset.cases; i++) {
+        if (t->role[i] != ROLE_VALIDATION) continue;
+        held_out = 1;
+        of_class[t->dataset.item[i].target == 1] = 1;
+    }
+    if (!held_out)
+        return error_set(e, "--patience %d needs validation: fold %s of %s holds no case out",
+                         t->args.patience, t->args.fold, t->args.data);
+    if (t->plan || t->options.classifier.classes != 2 || (of_class[0] && of_class[1])) return 0;
+    return error_set(e, "--patience %d needs an AUC: all cases that fold %s of %s holds out are of class %d",
+                     t->args.patience, t->args.fold, t->args.data, of_class[1]);
 }
 
 static int run_training(struct training *t, struct error *e)
@@ -461,7 +479,8 @@ static int run_training(struct training *t, struct error *e)
         budget_validation_batches(t->args.validation_batches, t->options.iterations);
     if (learner_check(&t->options, t->plan, e)) return error_prefix(e, "%s", t->args.data);
     if (check_patience(t, e)) return -1;
-    if (training_load(t, e) || dataset_hash(&t->dataset, t->data_hash, e) || training_hash_inputs(t, e))
+    if (training_load(t, e) || check_classes(t, e) || dataset_hash(&t->dataset, t->data_hash, e) ||
+        training_hash_inputs(t, e))
         return -1;
     print_cases(t);
     if (fit_covariates(t, e)) return -1;

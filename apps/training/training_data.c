@@ -51,6 +51,11 @@ int training_fold(struct training *t, struct error *e)
     t->role = calloc((size_t)d->cases + 1, sizeof *t->role);
     if (!t->role) return error_set(e, "out of memory for %d cases", d->cases);
     if (t->args.patients_file && dataset_read_patients(d, t->args.patients_file, e)) return -1;
+    if (dataset_has_parts(d) && strcmp(t->args.fold, "0"))
+        return error_set(e,
+                         "--fold %s: %s says itself which cases are for training, validation and test, and "
+                         "has no other folds",
+                         t->args.fold, t->args.data);
     if (roles_choose(t->role, d, t->options.task->planned, t->args.fold, e)) return -1;
     training_tell_fold(d, t->args.fold);
     return 0;

@@ -91,14 +91,17 @@ static int tell_unknown(const char *id, struct error *e)
                      id);
 }
 
-/* The columns of one table that no table before it had: done[k] then. */
+/* The columns of one table that no table before it had: done[k] then. What others had must be the same here:
+ * which of two ages is right, only who wrote them knows. */
 static int take_table(float *value, int *done, const struct covariates *c, const struct csv *t,
                       const char *path, const struct named *order, int cases, struct error *e)
 {
-    int column[COVARIATES_MAX], some = 0;
+    int column[COVARIATES_MAX], again[COVARIATES_MAX], some = 0;
     for (int k = 0; k < c->count; k++) {
         column[k] = -1;
-        if (!done[k] && csv_optional(&column[k], t, c->name[k], e)) return error_prefix(e, "%s", path);
+        again[k] = done[k];
+        if (k != covariates_volume(c) && csv_optional(&column[k], t, c->name[k], e))
+            return error_prefix(e, "%s", path);
         some += column[k] >= 0;
         done[k] |= column[k] >= 0;
     }
@@ -121,6 +124,10 @@ static int take_table(float *value, int *done, const struct covariates *c, const
             if (v < 0 && csv_number(t, path, r, column[k], &v, e)) status = tell_unknown(key.id, e);
             if (status) continue;
             float *kept = &value[(size_t)at->index * (size_t)c->count + (size_t)k];
+            if (again[k] && !isnan(*kept) && *kept != (float)v)
+                status = error_set(e, "%s: line %d: %s of case %s is %g, but %g in a table before it", path,
+                                   t->line[r], c->name[k], key.id, v, *kept);
+            if (again[k]) continue;
             *kept = (float)v;
             if (!isfinite(*kept)) /* 1e39: not missing, and no number to compute with */
                 status = error_set(e, "%s: line %d: %s is %g, beyond a float's range", path, t->line[r],

@@ -39,7 +39,8 @@ int covariates_same(const struct covariates *a, const struct covariates *b);
 int covariates_volume(const struct covariates *c);
 /* value[cases][count] of the cases called id[], from the first of the tables (CSV with a column `case`) that
  * has each column; volumes stay NaN. Numbers, and words for the sexes (covariate_sex). Rows of other
- * cases are passed over. An error where no table has a column, or a case is in a table twice. */
+ * cases are passed over. An error where no table has a column, a case is in a table twice, or two tables tell
+ * differently of one. */
 int covariates_read(float *value, const struct covariates *c, const char *const *id, int cases,
                     const char *const *path, int paths, struct error *e);
 /* The same for a dataset's cases, from `file`; NULL: from its labels.csv, clinical.csv and patients.csv. */

@@ -404,6 +404,13 @@ int dataset_open(struct dataset *d, const char *path, struct error *e)
     return bad ? -1 : 0;
 }
 
+int dataset_has_parts(const struct dataset *d)
+{
+    int parts = 0;
+    for (int i = 0; i < d->cases; i++) parts |= d->item[i].part != PART_TRAIN;
+    return parts;
+}
+
 int dataset_find(const struct dataset *d, const char *id, struct error *e)
 {
     int low = 0, high = d->cases; /* sorted by id */

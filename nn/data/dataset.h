@@ -105,6 +105,8 @@ int dataset_read_patients(struct dataset *d, const char *path, struct error *e);
 /* patient[i]: the patient of case i, numbered by sorted names. Returns the number of patients, or -1 without
  * memory. */
 int dataset_patients(int *patient, const struct dataset *d);
+/* Does a MedMNIST file divide its cases: are some for validation or for the test? */
+int dataset_has_parts(const struct dataset *d);
 /* Index of the case, or -1 with a message. */
 int dataset_find(const struct dataset *d, const char *id, struct error *e);
 /* Path of channel c of case i (imagesTr) or of its label map. */

@@ -102,8 +102,7 @@ static int divide(struct labelled *l, const struct dataset *d, const char *fold,
                   struct error *e)
 {
     char path[1200];
-    int parts = 0;
-    for (int i = 0; i < d->cases; i++) parts |= d->item[i].part != PART_TRAIN;
+    const int parts = dataset_has_parts(d);
     for (int k = 0; k < l->n; k++) l->role[k] = parts ? (int)d->item[l->index[k]].part + 1 : ROLE_TRAIN;
     if (parts || strcmp(fold, "all") == 0)
         return 0; /* all: as nnU-Net, trained on everything, watched on the same */

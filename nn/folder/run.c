@@ -258,6 +258,11 @@ static int open_manifest(struct run *r, const struct json *manifest, const char 
     snprintf(r->configuration, sizeof r->configuration, "%.31s",
              json_text(manifest, "configuration", "3d_fullres"));
     snprintf(r->previous_stage, sizeof r->previous_stage, "%s", json_text(manifest, "previous_stage", ""));
+    snprintf(r->data_hash, sizeof r->data_hash, "%s", json_text(manifest, "data_sha256", ""));
+    if (json_get(manifest, "masked_training_cases")) {
+        r->cases = (int)json_integer(manifest, "training_cases", 0);
+        r->masked = (int)json_integer(manifest, "masked_training_cases", 0);
+    }
     if (file_join(path, sizeof path, r->path, "dataset.json", e) || dataset_read_header(&r->dataset, path, e))
         return -1;
     if (r->options.task->planned && open_segmentation(r, manifest, e)) return -1;

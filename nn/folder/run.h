@@ -24,6 +24,9 @@ struct run {
     const struct network_norm *norm; /* that its weights have in the place of the plan's, which says it too;
                                         NULL: what plans.json says */
     struct json *postprocessing; /* of a description; that of a folder is its postprocessing.json. Or NULL */
+    char data_hash[65]; /* dataset_hash of what trained the fold that was trained last; "": not told */
+    int cases, masked; /* of a classification of images: those that trained it, and how many of them were cut
+                          to their masks; cases 0: not told */
     int mirror[3]; /* axes d, h, w that may be flipped at prediction (inference_allowed_mirroring_axes); else
                       learner_mirrors */
 };

@@ -25,6 +25,7 @@ struct prepared {
     int order[3], flip[3];
     int crop_begin[3], crop_end[3];
     int cropped_size[3];
+    int masked; /* of a classification: cut to its mask, which is there and not empty */
 };
 
 void prepared_free(struct prepared *s);

@@ -14,9 +14,9 @@
 
 /* ---- one case ------------------------------------------------------------------------------------------ */
 
-/* Bounding box of the mask's foreground with its margin; the whole image where the mask is absent or
- * empty. */
-static void mask_box(int begin[3], int end[3], const struct sample *s)
+/* Bounding box of the mask's foreground with its margin; the whole image where the mask is absent or empty,
+ * which returns 0. */
+static int mask_box(int begin[3], int end[3], const struct sample *s)
 {
     for (int a = 0; a < 3; a++) begin[a] = s->size[a], end[a] = 0;
     size_t i = 0;
@@ -36,6 +36,7 @@ static void mask_box(int begin[3], int end[3], const struct sample *s)
         begin[a] = empty || begin[a] < margin ? 0 : begin[a] - margin;
         end[a] = empty || s->size[a] - end[a] < margin ? s->size[a] : end[a] + margin;
     }
+    return !empty;
 }
 
 /* Channel c of the box, as a plane of its own. */
@@ -66,7 +67,7 @@ int classify_prepare(struct prepared *out, const struct sample *s, const int cro
                      struct error *e)
 {
     int begin[3], end[3], size[3];
-    mask_box(begin, end, s);
+    const int masked = mask_box(begin, end, s);
     for (int a = 0; a < 3; a++) size[a] = end[a] - begin[a];
     size_t from = (size_t)size[0] * (size_t)size[1] * (size_t)size[2],
            n = (size_t)crop[0] * (size_t)crop[1] * (size_t)crop[2];
@@ -89,7 +90,7 @@ int classify_prepare(struct prepared *out, const struct sample *s, const int cro
         free(image);
         return -1;
     }
-    *out = (struct prepared){.channels = s->channels, .image = image};
+    *out = (struct prepared){.channels = s->channels, .image = image, .masked = masked};
     for (int a = 0; a < 3; a++) {
         out->spacing[a] = s->spacing[a] * (double)size[a] / crop[a];
         out->size[a] = crop[a];
@@ -218,6 +219,16 @@ int classify_load(struct learner_data *d, const struct dataset *set, const struc
         return -1;
     }
     return 0;
+}
+
+int classify_masked(int *first, const struct learner_data *d)
+{
+    int masked = 0;
+    *first = -1;
+    for (int i = 0; i < d->store.cases; i++)
+        if (d->store.prepared[i].masked) masked++;
+        else if (*first < 0) *first = i;
+    return masked;
 }
 
 void classify_free(struct learner_data *d)

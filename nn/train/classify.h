@@ -15,6 +15,8 @@
 int classify_load(struct learner_data *d, const struct dataset *set, const struct train_options *o,
                   const int *role, int which, const struct reading *how, struct error *e);
 void classify_free(struct learner_data *d);
+/* How many of the cases were cut to their masks; first: the first that was not, -1 where there is none. */
+int classify_masked(int *first, const struct learner_data *d);
 /* One case: crop to the mask, resample, normalise (0: not, as for an .npz). Without a label map: the network
  * does not see it. After an error there is nothing in out. */
 int classify_prepare(struct prepared *out, const struct sample *s, const int crop[3], int zscore,

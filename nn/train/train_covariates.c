@@ -72,7 +72,9 @@ int covariate_part_use(struct covariates *c, const struct covariate_part *p, int
 {
     memset(c->start, 0, sizeof c->start);
     for (int k = 0; k < c->count; k++) {
-        if (!p->count[k]) return error_set(e, "covariate '%s': no training case has a value", c->name[k]);
+        if (!p->count[k])
+            return error_set(e, "covariate '%s': no training case has a value%s", c->name[k],
+                             k == covariates_volume(c) ? "; it is that of the cases' label maps" : "");
         c->mean[k] = p->mean[k];
         c->variance[k] = p->m2[k] > 0 ? p->m2[k] / (p->count[k] - 1) : 1;
         for (int i = 0; i < classes && i < COVARIATE_CLASSES; i++) {

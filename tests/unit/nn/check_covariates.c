@@ -62,6 +62,10 @@ static void check_tables(void)
     covariates_parse(&c, "age,sex,volume", &e);
     put(one, "case,label,age\nc1,0,41.5\nc2,1,\nother,1,x\n");
     put(two, "case,sex,age\nc1,F,1\nc2,male,2\nc3,W,3\n");
+    CHECK(covariates_read(v, &c, id, 3, both, 2, &e) && strstr(e.text, two) &&
+              strstr(e.text, "line 2: age of case c1 is 1, but 41.5 in a table before it"),
+          "%s", e.text);
+    put(two, "case,sex,age\nc1,F,41.5\nc2,male,2\nc3,W,3\n");
     CHECK(covariates_read(v, &c, id, 3, both, 2, &e) == 0, "%s", e.text);
     CHECK(isnan(v[0]) && v[1] == 0 && v[3] == 41.5f && v[4] == 1 && isnan(v[6]) && v[7] == 1,
           "age of the first table alone, an empty cell and no row missing, sexes: %g %g %g %g %g %g", v[0],

@@ -1,6 +1,7 @@
 #!/bin/sh
 # check_carried.sh - federation by carried files: the hash of the simulation, whatever comes late, twice,
-# damaged, from elsewhere or is killed.
+# damaged, from elsewhere or is killed. With CHECK_ALL=1 for every strategy with every compression, privacy,
+# secure aggregation and fold (20 minutes); STRATEGIES="NAME ..." some of them.
 . tests/program/lib.sh
 adrenal=$root/tests/data/adrenalmnist3d/adrenalmnist3d.npz
 enter_work
@@ -157,6 +158,9 @@ grep -q '^Z,round_0000/Z.safetensors,no site' FED/refused.csv
 ok "a stranger is named" $?
 [ "$(hash_of FED/rounds.csv 0)" = "$(hash_of sim/fold_all/rounds.csv 0)" ]
 ok "round 1 has the simulation's hash" $?
+cp -r FED mixed && cp early/round_0001/server.safetensors mixed/round_0001 # of another copy, of two answers
+gives 1 "round_0001/server.safetensors: is of the weights" $nephron federate --as aggregate -o mixed
+gives 1 "round_0001/server.safetensors: is of the weights" $nephron federate --as result -o mixed mixed_run
 cp FED/round_0000/A.safetensors FED/round_0001/A.safetensors # replayed
 gives 0 "^  A  *not sound: is of round 0" $nephron info FED
 gives 0 "round 2 of 2" $nephron federate B --as site B -o FED
@@ -277,7 +281,10 @@ private="--dp local --dp-noise 2 --dp-clip 0.1 --dp-test-seed 5"
 $nephron federate all -o private_sim --sites sites.csv --fold all $options --no-validation --quiet $private &&
     init private $private
 ok "init with privacy" $?
-for s in B C A; do $nephron federate $s --as site $s -o private --state private_$s --quiet; done
+for s in B C; do $nephron federate $s --as site $s -o private --state private_$s --quiet; done
+gives 0 "; privacy: TEST SEED, NOT PRIVATE: local, noise 2, clip 0.1: " $nephron federate A --as site A \
+    -o private --state private_A # the server is not trusted: who adds the noise says what noise
+gives 0 "^  privacy  *TEST SEED, NOT PRIVATE: local, noise 2, clip 0.1$" $nephron info private
 gives 0 "NOT PRIVATE: local, noise 2, clip 0.1: epsilon" $nephron federate --as aggregate -o private
 [ "$(hash_of private/rounds.csv 0)" = "$(hash_of private_sim/fold_all/rounds.csv 0)" ]
 ok "the same noise gives the simulation's hash" $?
@@ -298,6 +305,11 @@ ok "adaptive clipping gives the simulation's hash" $?
     head -n 1 adaptive/rounds.csv | grep -q ',epsilon,clip,weight_hash$' &&
     grep -q '^1,global.*,[0-9.]*,0.02[0-9]*,' adaptive/rounds.csv
 ok "epsilon and the norm of each round" $?
+epsilons() { tr -d ' \n' <$1/manifest.json | grep -o '"epsilons":[^]]*]'; }
+gives 0 "after 2 of 2" $nephron federate --as result -o adaptive adaptive_run
+[ -n "$(epsilons adaptive_run)" ] && [ "$(epsilons adaptive_run)" = "$(epsilons adaptive_sim)" ] &&
+    grep -q '"privacy": "TEST SEED, NOT PRIVATE: central, .*: epsilon .* after 2 rounds"' adaptive_run/manifest.json
+ok "the manifest's epsilons: $(epsilons adaptive_run) $(epsilons adaptive_sim)" $?
 cp -r adaptive_sim resumed
 gives 0 "round 3/3 .*epsilon" $nephron federate all -o resumed --sites sites.csv --fold all $options \
     --no-validation $private --rounds 3 --resume
@@ -380,6 +392,71 @@ gives 0 "2 updates" $nephron federate --as aggregate -o lost
 [ "$(hash_of lost/rounds.csv 0)" != "$(hash_of masked/rounds.csv 0)" ]
 ok "the mean of those that are left" $?
 gives 0 "keys" $nephron federate B --as site B -o lost --state lost_B # and it is back in the next round
+
+# ---- an answer that came too late --------------------------------------------------------------------------
+# What a site keeps belongs to what the server has taken in: it goes on from its state before the answer.
+init tardy --quorum 2 --strategy feddyn
+rounds tardy 1 && rm -r tardy/round_0001 && mv tardy/round_0000/B.safetensors too_late
+$nephron federate --as aggregate -o tardy --deadline now --quiet
+$nephron federate B --as site B -o tardy --state tardy_B --quiet && mv tardy/round_0001/B.safetensors kept_B
+$nephron federate B --as site B -o tardy --state fresh_B --quiet
+same "the site's state has an answer that came too late" kept_B tardy/round_0001/B.safetensors
+
+# ---- options together --------------------------------------------------------------------------------------
+# The rows of rounds.csv without what the clock and the sites' measuring of the weights give.
+told_of() { cut -d, -f1-4,9- "$1"; }
+# data, options: the simulation and carried files refuse them with one message, or end at the same rows
+together() {
+    all=$1
+    shift
+    rm -rf both both_*
+    $nephron federate "$all" -o both_sim --sites sites.csv "$@" --no-validation --quiet 2>both_sim.err
+    simulated=$?
+    $nephron federate --as init -o both --sites A,B,C "$@" $terms --quiet 2>both.err
+    [ $? -eq $simulated ]
+    ok "simulated: exit $simulated $(cat both_sim.err), init: $(cat both.err): $*" $?
+    if [ $simulated -ne 0 ]; then
+        refused=$((refused + 1))
+        [ "$(sed 's/.*: //' both.err)" = "$(sed 's/.*: //' both_sim.err)" ]
+        ok "refused as '$(cat both.err)', in the simulation as '$(cat both_sim.err)': $*" $?
+        return
+    fi
+    stages=2
+    case "$*" in *--secure*) stages=8 ;; esac
+    for stage in $(seq $stages); do
+        for s in B C A; do
+            $nephron federate "$all" --as site $s -o both --sites sites.csv --state both_$s --quiet 2>>both.err
+        done
+        $nephron federate --as aggregate -o both --quiet 2>>both.err
+    done
+    told_of both_sim/fold_*/rounds.csv >both_want
+    told_of both/rounds.csv >both_got
+    same "$* $(cat both.err)" both_want both_got
+}
+terms="--plans FED/plans.json --dataset $data/dataset.json"
+common="--rounds 2 --local-iterations 1 --base-features 4 --patch 16,16,16 --batch 2 --plans FED/plans.json"
+refused=0
+together all $common --fold 0 --strategy scaffold --compress int8 --dp local --dp-test-seed 5
+together all $common --fold all --strategy feddyn --secure --dp central --dp-noise 0.4 --dp-test-seed 5
+if [ -n "$CHECK_ALL" ]; then
+    noisy="--dp-noise 0.4 --dp-clip 0.1 --dp-test-seed 5"
+    for strategy in ${STRATEGIES:-$($nephron federate --help | sed -n 's/.*--strategy  *\([a-z|]*\).*/\1/p' | tr '|' ' ')}; do
+        for fold in all 0; do
+            for compress in none bf16 topk int8; do
+                for privacy in "" "--dp local $noisy" "--dp central $noisy" "--dp central --dp-adaptive $noisy"; do
+                    for secure in "" --secure; do
+                        case "$strategy$privacy" in
+                        "fedavg--dp central"*) equal="--fedavg-equal 1" ;;
+                        *) equal= ;;
+                        esac
+                        together all $common --fold $fold --strategy $strategy $equal --compress $compress \
+                            $privacy $secure
+                    done
+                done
+            done
+        done
+    done
+fi
 
 # ---- killed at any moment ----------------------------------------------------------------------------------
 rm -rf killed state

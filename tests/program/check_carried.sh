@@ -542,7 +542,7 @@ together() { # segment or classify, options: refused alike, or of the same rows,
     $nephron federate --as init -o both --sites "$(echo $sites | tr ' ' ,)" "$@" $terms --quiet 2>both.err
     ok "simulated: exit $simulated $(cat both_sim.err), init: $(cat both.err): $*" $(($? != simulated))
     if [ $simulated -ne 0 ]; then
-        [ "$(sed 's/.*: //' both.err)" = "$(sed 's/.*: //' both_sim.err)" ]
+        [ "$(sed -n '$s/.*: //p' both.err)" = "$(sed -n '$s/.*: //p' both_sim.err)" ]
         ok "refused as '$(cat both.err)', in the simulation as '$(cat both_sim.err)': $*" $?
         return
     fi

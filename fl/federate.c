@@ -97,6 +97,13 @@ static int take_update(struct simulation *s, const struct update *u, struct erro
     return -1;
 }
 
+/* An update that is not taken in: its site goes on from the state before it. */
+static void leave_out(struct simulation *s, int k, const char *why)
+{
+    snprintf(s->result[k].failure, sizeof s->result[k].failure, "%.500s", why);
+    if (agreement_pairs(&s->f)) site_store_forget(&s->store, k);
+}
+
 static void add_update(struct round_work *work, int k, const struct worker *w)
 {
     struct simulation *s = work->s;
@@ -105,7 +112,7 @@ static void add_update(struct round_work *work, int k, const struct worker *w)
     if (take_update(s, &w->update, &why) == 0)
         s->result[k].trained = 1;
     else
-        snprintf(s->result[k].failure, sizeof s->result[k].failure, "%.500s", why.text);
+        leave_out(s, k, why.text);
     pthread_mutex_unlock(&work->lock);
 }
 
@@ -115,7 +122,7 @@ static int hide_update(struct simulation *s, int i, int k, struct worker *w)
     struct error why = {""};
     if (!s->f.secure_range || secure_session_hide(&s->secure, i, &w->update, &s->task, &s->f, &why) == 0)
         return 0;
-    snprintf(s->result[k].failure, sizeof s->result[k].failure, "%.500s", why.text);
+    leave_out(s, k, why.text);
     return 2;
 }
 

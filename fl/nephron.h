@@ -179,10 +179,10 @@ NEPHRON_EXPORT int nephron_server_begin(nephron_server *s, float *task, size_t c
 /* At a site: trains from the task, on the data of t, and fills weights and numbers. t was opened for the
  * server's network, batch, precision, optimizer, loss and augmentation; the schedule is the server's, and the
  * random numbers are those of the site's key (nephron_site_key), whatever t was opened with; nephron_train
- * goes on with its own. t keeps the state of one federation: another strategy is refused. state: file of
- * what stays at the site between rounds, or NULL where t does. After local training that failed (a loss that
- * is not finite) the state is read again from the file; where t has it, it begins anew, with fresh
- * moments. */
+ * goes on with its own. t keeps the state of one federation: another strategy is refused. state: file of what
+ * stays at the site between rounds, or NULL where t does; one of another strategy, momentum, weight_decay or
+ * clip is refused. After local training that failed (a loss that is not finite) the state is read again from
+ * the file; where t has it, it begins anew, with fresh moments. */
 NEPHRON_EXPORT int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *site,
                                          const char *state, const float *task, int round, float *weights,
                                          double numbers[NEPHRON_NUMBERS]);

@@ -8,6 +8,7 @@
 #include "fl/message/vectors.h"
 #include "fl/nephron_handles.h"
 #include "io/base/file.h"
+#include "io/base/sha256.h"
 #include "tensor/base/clock.h"
 #include "tensor/graph/node.h"
 
@@ -111,6 +112,23 @@ static int set_strategy(struct agreement *f, const struct json *options, struct 
     return agreement_check(f, e);
 }
 
+/* By which a site's file of its state is known again: what its vectors were made with, as same_state. A
+ * schedule may change from round to round, and the number of sites. */
+static int identify(struct agreement *f, struct error *e)
+{
+    struct json *j = json_object();
+    json_add_text(j, "strategy", f->strategy->name);
+    json_add_number(j, "momentum", (double)f->train.momentum);
+    json_add_number(j, "weight_decay", (double)f->train.weight_decay);
+    json_add_number(j, "clip", (double)f->train.clip);
+    char *text = json_failed(j) ? NULL : json_format(j, 0);
+    json_free(j);
+    if (!text) return error_set(e, "out of memory for the terms of the rounds");
+    sha256_hex(f->hash, text, strlen(text));
+    free(text);
+    return 0;
+}
+
 static nephron_server *open_server(nephron_model *m, const char *options, int sites)
 {
     struct error *e = &m->n->e;
@@ -124,6 +142,7 @@ static nephron_server *open_server(nephron_model *m, const char *options, int si
     if (!status) status = nephron_same_network(&o, &m->run.options, e);
     s->federation = agreement_default(&o, m->run.plan, sites);
     if (!status) status = set_strategy(&s->federation, given, e);
+    if (!status) status = identify(&s->federation, e);
     json_free(given);
     if (!status) status = server_init(&s->server, &s->federation, one, m->n->pool, NULL, e);
     if (!status) return s;

@@ -71,7 +71,7 @@ static int server_path(char path[1300], const struct simulation *s, int round, s
 
 static int write_server(const struct simulation *s, struct error *e)
 {
-    char path[1300];
+    char path[1300], weights[17];
     struct safetensors t = {0};
     if (s->f.strategy->server_slots == 0) return 0;
     if (server_path(path, s, s->server.round, e)) return -1;
@@ -81,6 +81,8 @@ static int write_server(const struct simulation *s, struct error *e)
         vectors_add(&t, prefix, s->global, s->server.slot[k]);
     }
     safetensors_add_meta(&t, "federation", s->f.hash);
+    snprintf(weights, sizeof weights, "%016" PRIx64, model_hash(s->global));
+    safetensors_add_meta(&t, "weights", weights);
     int status = seal_write(&t, path, e);
     safetensors_free(&t);
     return status;
@@ -92,10 +94,15 @@ static int read_server(struct simulation *s, struct error *e)
     struct safetensors t;
     if (s->f.strategy->server_slots == 0 || s->server.round == 0) return 0;
     if (server_path(path, s, s->server.round, e) || seal_read(&t, path, 1, e)) return -1;
-    const char *federation = safetensors_meta(&t, "federation");
+    const char *federation = safetensors_meta(&t, "federation"),
+               *of = safetensors_meta(&t, "weights"); /* older files do not say */
+    char weights[17];
+    snprintf(weights, sizeof weights, "%016" PRIx64, model_hash(s->global));
     int status = federation && strcmp(federation, s->f.hash) == 0
                      ? 0
                      : error_set(e, "%s: belongs to another federation", path);
+    if (!status && of && strcmp(of, weights) != 0)
+        status = error_set(e, "%s: is of the weights %.16s, %s has %s", path, of, latest_name, weights);
     for (int k = 0; !status && k < s->f.strategy->server_slots; k++) {
         char prefix[32];
         snprintf(prefix, sizeof prefix, "slot.%d.", k);

@@ -5,6 +5,7 @@
 #include "apps/base/console.h"
 #include "apps/info/info.h"
 #include "fl/carried/carried.h"
+#include "fl/round/private.h"
 #include "io/base/file.h"
 
 /* What a site's file of the round is: a sound answer's numbers, or why it is none. */
@@ -35,13 +36,19 @@ int info_federation(const char *path, struct json *j, struct error *e)
 {
     struct carried c;
     struct task_message m;
+    char terms[128];
     if (carried_open(&c, path, e)) return -1;
     if (carried_read_task(&m, &c, e)) return carried_close(&c), -1;
     int complete = c.round == c.f.train.epochs, status = 0;
     console("%s: federation of %d sites, %s, quorum %d, %zu weights, %s%d of %d rounds%s\n", path, c.f.sites,
             c.f.strategy->name, c.quorum, c.model->count, complete ? "complete, " : "", c.round,
             c.f.train.epochs, complete ? "" : " done; the answers of the next:");
+    private_told(terms, &c.f, private_clip(&m.task, &c.f));
+    if (terms[0]) console("  privacy       %s\n", terms);
+    if (c.f.secure_range > 0) console("  --secure      updates are masked, their sum alone is seen\n");
     json_add_text(j, "kind", "federation");
+    if (terms[0]) json_add_text(j, "privacy", terms);
+    json_add_bool(j, "secure", c.f.secure_range > 0);
     json_add_text(j, "strategy", c.f.strategy->name);
     json_add_int(j, "rounds", c.f.train.epochs);
     json_add_int(j, "rounds_done", c.round);

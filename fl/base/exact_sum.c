@@ -180,6 +180,38 @@ int exact_sum_add(struct exact_sum *s, const float *x, double weight, struct poo
     return 0;
 }
 
+/* Adds half of bit `bit`, and clears what lies below it. */
+static void round_limbs(uint64_t *limb, size_t stride, int bit)
+{
+    uint64_t carry = (uint64_t)1 << (bit - 1) % 64;
+    for (int i = (bit - 1) / 64; i < LIMBS; i++) {
+        uint64_t *v = &limb[(size_t)i * stride];
+        *v += carry;
+        carry = *v < carry;
+    }
+    for (int i = 0; i < bit / 64; i++) limb[(size_t)i * stride] = 0;
+    limb[(size_t)(bit / 64) * stride] &= UINT64_MAX << bit % 64;
+}
+
+struct rounding {
+    struct exact_sum *s;
+    int bit;
+};
+
+static void round_range(void *arg, size_t begin, size_t end)
+{
+    const struct rounding *r = arg;
+    for (size_t i = begin; i < end; i++) round_limbs(r->s->limb + i, r->s->count, r->bit);
+}
+
+void exact_sum_round(struct exact_sum *s, int exponent, struct pool *pool)
+{
+    struct rounding r = {s, exponent + LOWEST};
+    ENSURE(exponent <= 40 && s->limb, "a sum of %d vectors, rounded to 2^%d",
+           s->terms, exponent);
+    if (r.bit > 0) vector_for(s->count, round_range, &r, pool);
+}
+
 double exact_sum_value(const struct exact_sum *s, size_t i)
 {
     if (s->first) return s->first_weight * (double)s->first[i];

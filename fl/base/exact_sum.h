@@ -47,6 +47,8 @@ void exact_sum_free(struct exact_sum *s);
 /* Adds weight * x; a negative weight takes it out. An error leaves the sum as it was: x is not finite, beyond
  * the range, or memory is out. */
 int exact_sum_add(struct exact_sum *s, const float *x, double weight, struct pool *pool, struct error *e);
+/* Every element of two vectors or more to the nearest multiple of 2^exponent (up to 40), half upwards. */
+void exact_sum_round(struct exact_sum *s, int exponent, struct pool *pool);
 /* Element i, correctly rounded. */
 double exact_sum_value(const struct exact_sum *s, size_t i);
 /* out = sum / total, rounded to float; variances of pairs without the square of the mean. One vector alone is

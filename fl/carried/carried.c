@@ -2,6 +2,7 @@
 #include "fl/carried/carried.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -299,6 +300,9 @@ int carried_check_answer(const struct carried *c, const struct update *u, const 
     if (u->round != c->round) return error_set(e, "is of round %d, this is round %d", u->round, c->round);
     if (strcmp(u->base, base) != 0)
         return error_set(e, "began with another global message than round %d has", u->round);
+    int steps = local_iterations(&c->f, (int)fmin(u->numbers.examples, 1e9));
+    if (u->numbers.steps != steps)
+        return error_set(e, "took %g steps, %d were agreed on", u->numbers.steps, steps);
     return 0;
 }
 
@@ -354,6 +358,17 @@ void carried_close(struct carried *c)
 
 /* ---- the server's file --------------------------------------------------------------------------------- */
 
+void carried_privacy(char text[200], const struct carried *c, const struct history *h, int rounds,
+                     double clip)
+{
+    int all, cases = history_fewest_cases(h, c->f.sites, &all);
+    private_text(text, &c->f, rounds, clip, cases);
+    if (c->f.privacy.kind == PRIVACY_SGD && !all) {
+        size_t n = strlen(text);
+        snprintf(text + n, 200 - n, ", of the sites that answered");
+    }
+}
+
 int carried_write_server(const struct carried *c, const struct server *s, const struct history *h, int round,
                          struct error *e)
 {
@@ -390,6 +405,10 @@ int carried_read_server(const struct carried *c, struct server *s, struct histor
         (strcmp(json_text(j, "federation", ""), c->f.hash) != 0 || json_integer(j, "round", -1) != round))
         status = error_set(e, "%s: belongs to another federation or round", path);
     if (!status) status = history_from_json(h, json_get(j, "history"), round, c->f.sites, path, e);
+    if (!status && h->record[h->count - 1].hash != model_hash(c->model))
+        status = error_set(e, "%s: is of the weights %016" PRIx64 ", global.safetensors has %016" PRIx64
+                              ": they are of different copies of this folder, bring both of one",
+                           path, h->record[h->count - 1].hash, model_hash(c->model));
     if (!status && s && c->f.privacy.adaptive)
         status = take_number(&s->clip, j, "clip", 1e-30, 1e30, path, e);
     for (int k = 0; !status && s && k < c->f.strategy->server_slots; k++) {

@@ -53,7 +53,8 @@ int carried_find_round(struct carried *c, struct error *e);
 int carried_path(char path[1400], const struct carried *c, int round, const char *name, struct error *e);
 /* The newest global message, which must be of the round that its folder says. */
 int carried_read_task(struct task_message *m, const struct carried *c, struct error *e);
-/* Whether an update is of this site and answers the newest global message, whose hash is `base`. */
+/* Whether an update is of this site and answers the newest global message, whose hash is `base`, with as many
+ * steps as were agreed on: the account of privacy counts these. */
 int carried_check_answer(const struct carried *c, const struct update *u, const char *site, const char *base,
                          struct error *e);
 /* Whether a name can be a file's name on any system (Windows' devices cannot), and is none of the
@@ -89,9 +90,13 @@ int carried_aggregate(struct carried *c, int late, struct pool *pool, char told[
 /* A RUN folder of the newest global weights. command: for its manifest. */
 int carried_result(struct carried *c, const char *run, const char *command, char told[256], struct error *e);
 
+/* What was spent after so many rounds, for a line or a manifest; "" without privacy. */
+void carried_privacy(char text[200], const struct carried *c, const struct history *h, int rounds,
+                     double clip);
 /* The server's file of a round: its vectors, and the rows of the rounds before it. */
 int carried_write_server(const struct carried *c, const struct server *s, const struct history *h, int round,
                          struct error *e);
+/* c->model holds the round's global weights: the file of another copy of FED is not theirs. */
 int carried_read_server(const struct carried *c, struct server *s, struct history *h, int round,
                         struct error *e);
 

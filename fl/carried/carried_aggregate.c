@@ -161,30 +161,11 @@ static void fill_metrics(struct round_work *w)
     }
 }
 
-/* Cases of the site that has the fewest, of all that have answered in any round. */
-static int smallest_site(const struct round_work *w)
-{
-    double cases = INT32_MAX;
-    for (int k = 0; k < w->history.count; k++)
-        if (w->history.record[k].site >= 0) cases = fmin(cases, w->history.record[k].examples);
-    return (int)cases;
-}
-
-/* Whether there is a site without an answer that was taken in, in any round: what it has sent, and by how few
- * cases, is not known here. */
-static int lacks_site(struct round_work *w)
-{
-    int lacks = 0;
-    for (int k = 0; k < w->history.count; k++)
-        if (w->history.record[k].site >= 0) w->in[w->history.record[k].site] = 1;
-    for (int i = 0; i < w->c->f.sites; i++) lacks |= !w->in[i];
-    return lacks;
-}
-
 static int add_rows(struct round_work *w, struct error *e)
 {
     const struct carried *c = w->c;
     struct round_record g = round_record_of(w->server.round - 1, -1);
+    int all;
     g.hash = model_hash(c->model);
     for (int i = 0; i < c->f.sites; i++) {
         struct round_record *r = &w->row[i];
@@ -198,7 +179,8 @@ static int add_rows(struct round_work *w, struct error *e)
     }
     round_record_close(&g);
     if (c->f.privacy.kind) {
-        g.epsilon = private_epsilon(&c->f, w->server.round, smallest_site(w));
+        const int cases = history_fewest_cases(&w->history, c->f.sites, &all);
+        g.epsilon = private_epsilon(&c->f, w->server.round, cases);
         g.clip = private_clip(&w->message.task, &c->f);
     }
     return history_add(&w->history, &g, e);
@@ -255,7 +237,7 @@ static int take_stage(struct round_work *w, int late, char told[256], struct err
 static int run_step(struct round_work *w, int late, struct pool *pool, char told[256], struct error *e)
 {
     struct carried *c = w->c;
-    char spent[160];
+    char spent[200];
     if (c->round == c->f.train.epochs) {
         snprintf(told, 256, "the federation is complete, %d rounds", c->round);
         return CARRIED_DONE;
@@ -267,10 +249,8 @@ static int run_step(struct round_work *w, int late, struct pool *pool, char told
     if (server_end(&w->server, e) || write_tables(w, e) || write_next(w, e)) return -1;
     snprintf(told, 256, "round %d of %d: %d updates, %d refused, weights %016" PRIx64, c->round + 1,
              c->f.train.epochs, w->server.updates, w->refused->count, model_hash(c->model));
-    private_text(spent, &c->f, w->server.round, w->server.clip, smallest_site(w));
-    if (spent[0])
-        snprintf(told + strlen(told), 256 - strlen(told), "; %s%s", spent,
-                 c->f.privacy.kind == PRIVACY_SGD && lacks_site(w) ? ", of the sites that answered" : "");
+    carried_privacy(spent, c, &w->history, w->server.round, w->server.clip);
+    if (spent[0]) snprintf(told + strlen(told), 256 - strlen(told), "; %s", spent);
     c->round = w->server.round;
     return CARRIED_DONE;
 }

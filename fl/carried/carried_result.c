@@ -7,6 +7,7 @@
 
 #include "fl/carried/carried.h"
 #include "fl/message/vectors.h"
+#include "fl/round/private.h"
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "nn/folder/nnunet.h"
@@ -23,7 +24,9 @@ static int write_json(const struct json *j, const char *folder, const char *name
 static struct json *manifest(const struct carried *c, const char *command, const struct task *t,
                              const struct history *h)
 {
-    struct json *j = json_object(), *f = agreement_json(&c->f), *sites = json_array(), *hashes;
+    struct json *j = json_object(), *f = agreement_json(&c->f), *sites = json_array(), *hashes,
+                *epsilons;
+    char spent[200];
     json_add_text(j, "program", "nephron");
     json_add_text(j, "version", NEPHRON_VERSION);
     json_add_text(j, "command", command);
@@ -39,11 +42,16 @@ static struct json *manifest(const struct carried *c, const char *command, const
     json_add_text(j, "federation_sha256", c->f.hash);
     json_add_text(j, "global_sha256", t->base);
     hashes = json_add_array(j, "weight_hashes");
+    epsilons = c->f.privacy.kind ? json_add_array(j, "epsilons") : NULL;
     for (int i = 0; i < h->count; i++) {
         char hash[17];
+        if (h->record[i].site >= 0) continue;
         snprintf(hash, sizeof hash, "%016" PRIx64, h->record[i].hash);
-        if (h->record[i].site < 0) json_add_text(hashes, NULL, hash);
+        json_add_text(hashes, NULL, hash);
+        if (epsilons) json_add_number(epsilons, NULL, h->record[i].epsilon);
     }
+    carried_privacy(spent, c, h, c->round, private_clip(t, &c->f));
+    if (spent[0] && c->round) json_add_text(j, "privacy", spent);
     json_add_int(j, "epochs_done", c->round);
     return j;
 }
@@ -137,7 +145,6 @@ static int write_run(struct carried *c, const char *run, const char *command, co
                      const struct history *h, struct evaluations *all, struct error *e)
 {
     char fold[1200], path[1300];
-    memcpy(c->model->data, m->task.weights, c->model->count * sizeof(float));
     if (run_fold_path(fold, sizeof fold, run, c->fold, e) || file_mkdirs(fold, e)) return -1;
     if (write_json(json_get(c->agreed, "dataset"), run, "dataset.json", e) ||
         write_json(json_get(c->agreed, "plans"), run, "plans.json", e))
@@ -200,6 +207,7 @@ int carried_result(struct carried *c, const char *run, const char *command, char
     struct history h = {0};
     if (check_run(c, run, e) || carried_read_task(&m, c, e)) return -1;
     struct evaluations all = {.base = m.task.base};
+    memcpy(c->model->data, m.task.weights, c->model->count * sizeof(float));
     int status = carried_read_server(c, NULL, &h, c->round, e);
     if (!status) status = write_run(c, run, command, &m, &h, &all, e);
     if (!status)

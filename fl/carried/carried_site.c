@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fl/carried/carried_secure.h"
+#include "fl/round/private.h"
 #include "fl/round/site_store.h"
 #include "io/base/file.h"
 #include "io/base/lock.h"
@@ -143,12 +144,25 @@ static int create_learner(struct site_work *w, const struct learner_data *data, 
     return learner_create(&w->learner, &w->graph, w->c->f.plan, data, w->model, 0, w->s->pool, e);
 }
 
+/* An answer that came too late for its round is in no weights: the site goes on from the state before it. */
+static int drop_untaken(struct site_work *w, struct error *e)
+{
+    char path[1400];
+    struct error ignored;
+    struct carried *c = w->c;
+    const int after = site_store_newest(&w->store, 0);
+    if (!agreement_pairs(&c->f) || after < 1 || after > c->round) return 0;
+    if (carried_path(path, c, after, "global.safetensors", e)) return -1;
+    if (!file_exists(path) || task_has(path, &c->f, w->s->name, &ignored)) return 0; /* it is, or who knows */
+    return site_store_undo(&w->store, 0, &w->state, e) || site_store_resume(&w->store, c->round, e) ? -1 : 0;
+}
+
 /* Trains, unless a killed step left the state after the round: then the update is in it. */
 static int local_round(struct site_work *w, struct error *e)
 {
     const struct carried_site *s = w->s;
     struct carried *c = w->c;
-    if (site_store_resume(&w->store, c->round, e)) return -1;
+    if (site_store_resume(&w->store, c->round, e) || drop_untaken(w, e)) return -1;
     if (site_store_newest(&w->store, 0) > c->round + 1)
         return error_set(
             e,
@@ -252,6 +266,7 @@ static int run_step(struct site_work *w, char told[256], struct error *e)
     if (c->round == c->f.train.epochs)
         return secure_forget(s->state, "", e) ? -1 : evaluate_result(w, told, e);
     struct secure_place place = {s->name, s->state, 0, 0};
+    char terms[128];
     int drawn = is_drawn(c, s->name, &place, e), hides = c->f.secure_range > 0;
     if (drawn < 0) return -1;
     if (!drawn || (!hides && answered(w))) {
@@ -266,11 +281,17 @@ static int run_step(struct site_work *w, char told[256], struct error *e)
                  "site %s: stopped after step %d of its round %d: the same command goes on from there",
                  s->name, w->state.pause.steps, c->round + 1);
     if (status) return status;
-    if (hides) return secure_site_step(c, &place, &w->message.task, &w->update, told, e);
+    private_told(terms, &c->f, private_clip(&w->message.task, &c->f));
+    if (hides) {
+        status = secure_site_step(c, &place, &w->message.task, &w->update, told, e);
+        if (!status && terms[0]) snprintf(told + strlen(told), 256 - strlen(told), "; privacy: %s", terms);
+        return status;
+    }
     if (update_write(&w->update, &c->f, c->model, w->answer, NULL, e)) return -1;
-    snprintf(told, 256, "site %s: round %d of %d, %.0f cases, %.0f steps, loss %.4f: %.150s", s->name,
+    snprintf(told, 256, "site %s: round %d of %d, %.0f cases, %.0f steps, loss %.4f%s%s", s->name,
              c->round + 1, c->f.train.epochs, w->update.numbers.examples, w->update.numbers.steps,
-             w->update.loss, w->answer);
+             w->update.loss, terms[0] ? "; privacy: " : "", terms);
+    snprintf(told + strlen(told), 256 - strlen(told), ": %.150s", w->answer);
     return CARRIED_DONE;
 }
 

@@ -93,7 +93,7 @@ static int take_masked(struct stage_work *s, int i, const char *path, struct err
         carried_check_answer(s->c, u, s->c->site[i], s->w->message.task.base, e) ||
         server_note(&s->w->server, u, e))
         return -1;
-    if (secure_server_take(&s->server, u->packed.data, u->packed.size, e)) {
+    if (secure_server_take(&s->server, s->rank[i], u->packed.data, u->packed.size, e)) {
         server_unnote(&s->w->server);
         return -1;
     }
@@ -111,7 +111,7 @@ static int take_frame(struct stage_work *s, int i, const char *path, struct erro
     struct message_head h = head_of(s, secure_answer[s->server.stage], s->c->site[i]);
     int status = parts_read(&frame, &h, "message", &s->c->f, path, e);
     if (status > 0) status = error_set(e, "%s: has no message", path);
-    if (!status) status = secure_server_take(&s->server, frame.data, frame.size, e);
+    if (!status) status = secure_server_take(&s->server, s->rank[i], frame.data, frame.size, e);
     bytes_free(&frame);
     return status;
 }
@@ -130,7 +130,6 @@ static int take_site(struct stage_work *s, int i, struct error *e)
     if (!file_exists(path)) return 0;
     w->answered[i] = 1;
     int status = stage == SECURE_MASKED ? take_masked(s, i, path, &why) : take_frame(s, i, path, &why);
-    if (!status && !s->server.came[stage][rank]) status = error_set(&why, "holds a message of another site");
     snprintf(file, sizeof file, "%s", path + strlen(s->c->folder) + 1);
     if (status) aggregate_refuse(w, s->c->site[i], file, why.text);
     return 0;

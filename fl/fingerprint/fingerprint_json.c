@@ -10,6 +10,7 @@
 #include "io/base/text.h"
 
 enum { FINGERPRINT_FORMAT = 1, CASES_MOST = 10000000, KEY_MOST = 1 << 21 };
+#define VOXELS_MOST INT64_C(10000000000000) /* a million sites of so many add up in 64 bits */
 
 /* ---- writing ------------------------------------------------------------------------------------------- */
 
@@ -99,7 +100,7 @@ static int take_channel(struct channel_fingerprint *c, const struct json *j, int
     int64_t voxels;
     const struct json *keys = json_get(j, "bins"), *counts;
     uint64_t sum = 0;
-    if (take_integer(&voxels, j, "voxels", 0, INT64_MAX / 2, path, e) ||
+    if (take_integer(&voxels, j, "voxels", 0, VOXELS_MOST, path, e) ||
         take_number(&c->mean, j, "mean", -1e30, 1e30, path, e) ||
         take_number(&c->m2, j, "sum_of_squared_distances", 0, 1e60, path, e) ||
         take_number(&c->min, j, "min", -1e30, 1e30, path, e) ||
@@ -115,6 +116,7 @@ static int take_channel(struct channel_fingerprint *c, const struct json *j, int
             return error_set(e, "%s: bin %d is no bin in order with a count", path, i);
         c->bin[c->bins++] = (struct intensity_bin){(uint32_t)k->integer, (uint64_t)n->integer};
         sum += (uint64_t)n->integer;
+        if (sum > (uint64_t)voxels) break; /* far below where it would overflow */
     }
     c->count = (uint64_t)voxels;
     if (sum != c->count || c->min > c->max)

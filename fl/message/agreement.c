@@ -163,6 +163,11 @@ int local_iterations(const struct agreement *f, int cases)
     return n < 1 ? 1 : n > 1e6 ? 1000000 : (int)n;
 }
 
+int agreement_pairs(const struct agreement *f)
+{
+    return f->compress || (f->strategy->server_slots && f->strategy->site_slots);
+}
+
 int agreement_drawn(const struct agreement *f)
 {
     int drawn = (int)ceil(f->fraction * f->sites - 1e-9);

@@ -58,6 +58,9 @@ int agreement_from_json(struct agreement *f, const struct json *j, const char *p
 uint32_t site_key(const char *name, int sites);
 /* Local iterations of a round at a site with so many training cases. */
 int local_iterations(const struct agreement *f, int cases);
+/* Whether what sites keep belongs to what the server has taken in: control variates, what packing has not
+ * sent yet. The state after an update that was not taken in would count it at the site alone. */
+int agreement_pairs(const struct agreement *f);
 /* How many sites train in a round: ceil(fraction * sites), at least the minimum. */
 int agreement_drawn(const struct agreement *f);
 /* chosen[i] = 1 for those sites, in the order of names; the seed draws them. */

@@ -286,6 +286,20 @@ int task_read(struct task_message *m, const struct agreement *f, const struct mo
     return status;
 }
 
+int task_has(const char *path, const struct agreement *f, const char *site, struct error *e)
+{
+    struct safetensors s;
+    if (seal_read(&s, path, 1, e)) return -1;
+    struct json *j = take_meta(&s, "nephron", path, e);
+    const struct json *list = j ? json_get(j, "updates") : NULL;
+    int has = !j || check_head(j, "global", f, path, e) ? -1 : 0;
+    for (int i = 0; has == 0 && list && list->type == JSON_ARRAY && i < list->count; i++)
+        has = strcmp(json_text(list->item[i], "site", ""), site) == 0;
+    json_free(j);
+    safetensors_free(&s);
+    return has;
+}
+
 struct json *task_agreed(const char *path, char hash[65], struct error *e)
 {
     struct safetensors s;

@@ -82,6 +82,8 @@ struct task_message {
 int task_read(struct task_message *m, const struct agreement *f, const struct model *layout,
               const char *path, struct error *e);
 void task_free(struct task_message *m);
+/* Whether the update of a site, of the round before, is in a global message; -1: an error. */
+int task_has(const char *path, const struct agreement *f, const char *site, struct error *e);
 /* A message of another kind: bytes under names, of a round and its task, from a site or (site "") the
  * server. */
 struct message_part {

@@ -32,10 +32,20 @@ int dp_clip(float *x, size_t count, double norm, double *before, struct error *e
     return 0;
 }
 
+int dp_grid(double sigma)
+{
+    return ilogb(sigma) - 20;
+}
+
+void dp_normal(float *x, size_t count, double sigma, struct randomness *r)
+{
+    for (size_t i = 0; i < count; i++) x[i] = (float)(sigma * randomness_normal(r));
+}
+
 void dp_noise(float *x, size_t count, double sigma, struct randomness *r)
 {
     if (sigma == 0) return;
-    const double grid = ldexp(1, ilogb(sigma) - 20);
+    const double grid = ldexp(1, dp_grid(sigma));
     for (size_t i = 0; i < count; i++)
         x[i] = (float)(nearbyint(((double)x[i] + sigma * randomness_normal(r)) / grid) * grid);
 }

@@ -12,8 +12,9 @@
  * mode does, each noise value is a sum of four independent normals over 2, of which none is used elsewhere,
  * from 53-bit uniforms of a cryptographic generator (randomness.h); and the noisy value is rounded, in
  * double, to a multiple of a power of two near sigma / 2^20, so that the low bits that the attack reads do
- * not exist. This is a mitigation, not a proof: only exact sampling of a discrete distribution would be one.
- * Neither is the time that rejection sampling takes hidden.
+ * not exist; a sum of the server's is rounded so when its noise is in it (exact_sum_round). This is a
+ * mitigation, not a proof: only exact sampling of a discrete distribution would be one. Neither is the time
+ * that rejection sampling takes hidden.
  *
  * Threads: none inside.
  */
@@ -28,8 +29,12 @@ double dp_norm(const float *x, size_t count);
 /* Scales x so that its norm is at most `norm` (never above it, rounding included); shorter vectors stay as
  * they are. *before: its norm until now. -1 where a value is not finite: such an update has no bound. */
 int dp_clip(float *x, size_t count, double norm, double *before, struct error *e);
-/* x += N(0, sigma^2), each value by itself. sigma 0: nothing. */
+/* x += N(0, sigma^2), each value by itself, to a multiple of 2^dp_grid(sigma). sigma 0: nothing. */
 void dp_noise(float *x, size_t count, double sigma, struct randomness *r);
+int dp_grid(double sigma);
+/* x = N(0, sigma^2), for a sum that is rounded when this is in it: noise on a grid would leave what the sum
+ * has between its points as it was. */
+void dp_normal(float *x, size_t count, double sigma, struct randomness *r);
 
 /* Adaptive clipping (Andrew et al., Differentially private learning with adaptive clipping, NeurIPS 2021): C
  * follows the `quantile` of the updates' norms, C <- C exp(-rate (b - quantile)), b the noisy share of sites

@@ -107,8 +107,9 @@ struct secure_server {
 
 int secure_server_begin(struct secure_server *s, const struct secure_parameters *p, struct error *e);
 void secure_server_end(struct secure_server *s);
-/* A message of the stage that is open, in any order. */
-int secure_server_take(struct secure_server *s, const unsigned char *message, size_t size, struct error *e);
+/* A message of the stage that is open, in any order. from: the site that it must be of; -1: any. */
+int secure_server_take(struct secure_server *s, int from, const unsigned char *message, size_t size,
+                       struct error *e);
 int secure_server_came(const struct secure_server *s); /* to the stage that is open */
 /* Closes the stage: nobody else is waited for. -1 with fewer than `threshold` answers (the stage stays
  * open). */

@@ -142,7 +142,8 @@ int frame_open(struct bytes_reader *body, enum frame_kind kind, int *sender,
     if (*sender == -1) {
         if (p && data[5] >= p->sites) return error_set(e, "from site %d of %d", data[5], p->sites);
         *sender = data[5];
-    } else if (data[5] != *sender) return error_set(e, "from %d instead of %d", data[5], *sender);
+    } else if (data[5] != *sender)
+        return error_set(e, "is of place %d, not %d, among the sites", data[5], *sender);
     *body = bytes_reader(data + FRAME_HEAD, size - FRAME_HEAD - FRAME_HASH);
     return 0;
 }

@@ -92,13 +92,14 @@ static int take_reveal(struct secure_server *s, int site, struct bytes_reader *r
     return 0;
 }
 
-int secure_server_take(struct secure_server *s, const unsigned char *message, size_t size, struct error *e)
+int secure_server_take(struct secure_server *s, int from, const unsigned char *message, size_t size,
+                       struct error *e)
 {
     static const enum frame_kind kind[] = {0, FRAME_KEYS, FRAME_SHARES, FRAME_MASKED, FRAME_REVEAL};
     static int (*const take[])(struct secure_server *, int, struct bytes_reader *,
                                struct error *) = {NULL, take_keys, take_shares, take_masked, take_reveal};
     struct bytes_reader r;
-    int site = -1;
+    int site = from;
     if (s->stage == SECURE_DONE) return error_set(e, "the session is over");
     if (frame_open(&r, kind[s->stage], &site, &s->p, message, size, e)) return -1;
     if (s->came[s->stage][site])

@@ -62,6 +62,7 @@ int history_add(struct history *h, const struct round_record *r, struct error *e
 /* One array a row, in the order of struct round_record; the hash as text because JSON numbers lose bits. Two
  * more numbers with privacy. */
 enum { ROW_NUMBERS = 12, ROW_PRIVACY = 2 };
+#define EXAMPLES_MOST 1e15 /* of a million sites of as many as one may have */
 
 struct json *history_json(const struct history *h)
 {
@@ -103,6 +104,7 @@ static int read_row(struct round_record *r, const struct json *row, int round, i
         privacy[k - ROW_NUMBERS - 1] = n->number;
     }
     if (v[0] != round || !(v[1] >= -1 && v[1] < sites) || v[1] != floor(v[1])) return -1;
+    if (!(v[2] >= 0 && v[2] <= EXAMPLES_MOST)) return -1;
     *r = (struct round_record){round,
                                (int)v[1],
                                v[2],
@@ -119,6 +121,22 @@ static int read_row(struct round_record *r, const struct json *row, int round, i
                                privacy[0],
                                privacy[1]};
     return 0;
+}
+
+int history_fewest_cases(const struct history *h, int sites, int *all)
+{
+    unsigned char *there = calloc((size_t)sites + 1, 1);
+    double cases = INT32_MAX;
+    int answered = 0;
+    for (int i = 0; i < h->count; i++) {
+        const struct round_record *r = &h->record[i];
+        if (r->site < 0 || r->site >= sites) continue;
+        cases = fmin(cases, r->examples);
+        if (there) answered += !there[r->site], there[r->site] = 1;
+    }
+    free(there);
+    *all = answered == sites;
+    return (int)cases;
 }
 
 int history_from_json(struct history *h, const struct json *j, int rounds, int sites, const char *name,

@@ -36,6 +36,9 @@ struct json *history_json(const struct history *h);
  * else an error, and h is empty. */
 int history_from_json(struct history *h, const struct json *j, int rounds, int sites, const char *name,
                       struct error *e);
+/* Training cases of the site that has the fewest, of all that have answered in any round. *all: whether that
+ * is every one of `sites`; what another has sent, and by how few cases, is not known here. */
+int history_fewest_cases(const struct history *h, int sites, int *all);
 /* folder/progress.csv (one row an epoch or round) and progress.svg. */
 int history_write_progress(const struct history *h, const char *folder, const char *metric,
                            const char *const *names, struct error *e);

@@ -101,13 +101,15 @@ static int open_randomness(struct randomness *r, uint32_t key, int round, const 
     return 0;
 }
 
-static int add_noise(float *x, double deviation, uint32_t key, int round, const struct agreement *f,
-                     const struct model *layout, struct error *e)
+/* put: dp_noise or dp_normal. */
+static int put_noise(void (*put)(float *, size_t, double, struct randomness *), float *x, double deviation,
+                     uint32_t key, int round, const struct agreement *f, const struct model *layout,
+                     struct error *e)
 {
     struct randomness r;
     if (open_randomness(&r, key, round, f, e)) return -1;
     for (int i = 0; i < layout->params; i++)
-        dp_noise(x + layout->param[i].offset, layout->param[i].count, deviation, &r);
+        put(x + layout->param[i].offset, layout->param[i].count, deviation, &r);
     randomness_end(&r);
     return 0;
 }
@@ -127,17 +129,18 @@ int private_update(struct update *u, const struct task *t, const struct agreemen
     if (dp_clip(u->values, u->count, clip, &before, e)) return error_prefix(e, "site %s", u->site);
     if (p->adaptive) u->within = before <= clip;
     if (p->kind != PRIVACY_LOCAL) return 0;
-    return add_noise(u->values, p->noise * clip, site_key(u->site, 2), t->round, f, layout, e);
+    return put_noise(dp_noise, u->values, p->noise * clip, site_key(u->site, 2), t->round, f, layout, e);
 }
 
-int private_noise(float *noise, int round, double clip, const struct agreement *f,
+int private_noise(float *noise, int *grid, int round, double clip, const struct agreement *f,
                   const struct model *layout, struct error *e)
 {
     double multiplier = f->privacy.noise;
     if (f->privacy.kind != PRIVACY_CENTRAL) return 0;
     if (f->privacy.adaptive && dp_adaptive_split(&multiplier, multiplier, count_deviation(f), e)) return -1;
     memset(noise, 0, layout->count * sizeof *noise);
-    return add_noise(noise, multiplier * clip, 0, round, f, layout, e) ? -1 : 1;
+    *grid = dp_grid(multiplier * clip);
+    return put_noise(dp_normal, noise, multiplier * clip, 0, round, f, layout, e) ? -1 : 1;
 }
 
 /* The key is none of a vector's: 0 the server's, the others hashes of names. */
@@ -220,13 +223,21 @@ double private_epsilon(const struct agreement *f, int rounds, int cases)
     return accountant_epsilon(&a, f->privacy.delta, NULL);
 }
 
-void private_text(char text[160], const struct agreement *f, int rounds, double clip, int cases)
+void private_told(char text[128], const struct agreement *f, double clip)
 {
     const struct privacy_terms *p = &f->privacy;
     text[0] = 0;
     if (p->kind == PRIVACY_NONE) return;
-    snprintf(text, 160, "%s%s, noise %g, clip %.4g%s: epsilon %.3g at delta %g after %d round%s",
-             p->test_seed ? "TEST SEED, NOT PRIVATE: " : "", kind_name(f), p->noise,
-             p->adaptive ? clip : p->clip, p->adaptive ? " (adaptive)" : "",
-             private_epsilon(f, rounds, cases), p->delta, rounds, rounds == 1 ? "" : "s");
+    snprintf(text, 128, "%s%s, noise %g, clip %.4g%s", p->test_seed ? "TEST SEED, NOT PRIVATE: " : "",
+             kind_name(f), p->noise, p->adaptive ? clip : p->clip, p->adaptive ? " (adaptive)" : "");
+}
+
+void private_text(char text[160], const struct agreement *f, int rounds, double clip, int cases)
+{
+    char terms[128];
+    private_told(terms, f, clip);
+    text[0] = 0;
+    if (!terms[0]) return;
+    snprintf(text, 160, "%.100s: epsilon %.3g at delta %g after %d round%s", terms,
+             private_epsilon(f, rounds, cases), f->privacy.delta, rounds, rounds == 1 ? "" : "s");
 }

@@ -15,7 +15,8 @@
  * Adaptive clipping (central): the norm C of a round travels in its task; a site tells beside its update
  * whether that was as long at most, and the server adds noise to the count before C follows it. The deviation
  * on the count of m sites is max(m / 20, z), and the sum gets a little more noise, so that a round as a whole
- * is one Gaussian mechanism of multiplier z (dp.h).
+ * is one Gaussian mechanism of multiplier z (dp.h). In the count the neighbour's site, that sent nothing, is
+ * a half (Andrew et al.); the number of sites is public.
  *
  * The numbers beside the weights (loss, metrics, cases, steps) are not noised. Running variances are averaged
  * plainly: their merging would square what is bounded.
@@ -32,9 +33,9 @@ int private_update(struct update *u, const struct task *t, const struct agreemen
                    const struct model *layout, struct error *e);
 /* The norm of the task's round. */
 double private_clip(const struct task *t, const struct agreement *f);
-/* At the server: noise for the sum of equally weighted updates, [layout->count], gaps 0. 0 where nothing is
- * to be added, 1, or -1. */
-int private_noise(float *noise, int round, double clip, const struct agreement *f,
+/* At the server: noise for the sum of equally weighted updates, [layout->count], gaps 0; the sum with it is
+ * then rounded to multiples of 2^*grid (dp.h). 0 where nothing is to be added, 1, or -1. */
+int private_noise(float *noise, int *grid, int round, double clip, const struct agreement *f,
                   const struct model *layout, struct error *e);
 /* PRIVACY_SGD: the noisy mean gradient of local step `step` into l->model->grad; *loss: the mean of the cases
  * that were taken, unchanged where there was none. The learner has batch 1. */
@@ -53,6 +54,8 @@ int private_follow(double *clip, int within, int updates, int round, const struc
  * With PRIVACY_SGD the unit is a case: of a site with so many cases, of which each step takes each with
  * probability batch / cases. A smaller site spends more: `cases` are those of the smallest. */
 double private_epsilon(const struct agreement *f, int rounds, int cases);
+/* "central, noise 1, clip 0.5"; "" without privacy. Of a test seed it says that this is none. */
+void private_told(char text[128], const struct agreement *f, double clip);
 /* "central, noise 1, clip 0.5: epsilon 3.21 at delta 1e-05 after 4 rounds". */
 void private_text(char text[160], const struct agreement *f, int rounds, double clip, int cases);
 

@@ -117,7 +117,7 @@ void secure_session_end(struct secure_session *s)
 
 static int take_message(struct secure_session *s, struct bytes *message, struct error *e)
 {
-    int status = secure_server_take(&s->server, message->data, message->size, e);
+    int status = secure_server_take(&s->server, -1, message->data, message->size, e);
     bytes_free(message);
     return status;
 }
@@ -172,7 +172,7 @@ int secure_session_hide(struct secure_session *s, int i, struct update *u, const
 
 int secure_session_take(struct secure_session *s, const struct update *u, struct error *e)
 {
-    return secure_server_take(&s->server, u->packed.data, u->packed.size, e);
+    return secure_server_take(&s->server, -1, u->packed.data, u->packed.size, e);
 }
 
 int secure_session_mean(struct secure_session *s, float *mean, double *weight, struct error *e)

@@ -329,8 +329,11 @@ void server_measure(const struct server *s, const char *site, double *norm, doub
 /* The sum of the updates gets the noise of central privacy, once a round. */
 static int add_noise(struct server *s, struct error *e)
 {
-    int status = private_noise(s->next, s->round, s->clip, s->f, s->global, e);
-    return status > 0 ? exact_sum_add(&s->sum[0], s->next, 1, s->pool, e) : status;
+    int grid, status = private_noise(s->next, &grid, s->round, s->clip, s->f, s->global, e);
+    if (status <= 0) return status;
+    if (exact_sum_add(&s->sum[0], s->next, 1, s->pool, e)) return -1;
+    exact_sum_round(&s->sum[0], grid, s->pool);
+    return 0;
 }
 
 /* Noise and rounding can make a running variance negative: it is 0 then. */

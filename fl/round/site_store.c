@@ -217,6 +217,21 @@ void site_store_forget(struct site_store *s, int i)
     r[NEWEST] = r[NEEDED];
 }
 
+int site_store_undo(struct site_store *s, int i, struct site_state *state, struct error *e)
+{
+    char path[1400];
+    int *r = s->round[i];
+    r[NEEDED] = -1;
+    if (site_store_resume(s, r[NEWEST] - 1, e)) return -1;
+    if (r[NEEDED] < 0) {
+        state_path(path, s, i, r[NEWEST]);
+        if (site_state_read(state, NULL, s->f, s->layout, path, e)) return -1;
+        if (state->rounds_before != 1) return 0;
+    }
+    site_store_forget(s, i);
+    return 0;
+}
+
 int site_store_newest(const struct site_store *s, int i)
 {
     return s->round[i][NEWEST];

@@ -41,6 +41,9 @@ int site_store_load(struct site_store *s, int i, int round, struct site_state *s
                     struct error *e);
 /* Drops the state and update of a round that load found done: the state before it is the newest again. */
 void site_store_forget(struct site_store *s, int i);
+/* Files: drops the newest state, of an update that was not taken in, where the one before it is still there
+ * or it was the site's first. state: scratch. To be followed by site_store_resume. */
+int site_store_undo(struct site_store *s, int i, struct site_state *state, struct error *e);
 /* The newest round that a file of site i comes before; -1: there is none. */
 int site_store_newest(const struct site_store *s, int i);
 /* The state after a round, with the update that it gave. */

@@ -328,7 +328,7 @@ void fuzz_seeds_of_sites(const char *folder)
     put_bytes(folder, "secure_site", &out);
     out.size = 0;
     fuzz_must(secure_server_begin(&server, &p, &e) == 0, e.text);
-    fuzz_must(secure_server_take(&server, message.data, message.size, &e) == 0, e.text);
+    fuzz_must(secure_server_take(&server, -1, message.data, message.size, &e) == 0, e.text);
     secure_server_write(&server, &out);
     put_bytes(folder, "secure_server", &out);
     secure_server_end(&server);

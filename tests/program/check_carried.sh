@@ -1,6 +1,6 @@
 #!/bin/sh
 # check_carried.sh - federation by carried files: the hash of the simulation, whatever comes late, twice,
-# damaged, from elsewhere or is killed.
+# damaged, from elsewhere or is killed. CHECK_ALL=1: of every strategy (STRATEGIES) with every other option.
 . tests/program/lib.sh
 adrenal=$root/tests/data/adrenalmnist3d/adrenalmnist3d.npz
 enter_work
@@ -157,6 +157,9 @@ grep -q '^Z,round_0000/Z.safetensors,no site' FED/refused.csv
 ok "a stranger is named" $?
 [ "$(hash_of FED/rounds.csv 0)" = "$(hash_of sim/fold_all/rounds.csv 0)" ]
 ok "round 1 has the simulation's hash" $?
+cp -r FED mixed && cp early/round_0001/server.safetensors mixed/round_0001 # of another copy, of two answers
+gives 1 "round_0001/server.safetensors: is of the weights" $nephron federate --as aggregate -o mixed
+gives 1 "round_0001/server.safetensors: is of the weights" $nephron federate --as result -o mixed mixed_run
 cp FED/round_0000/A.safetensors FED/round_0001/A.safetensors # replayed
 gives 0 "^  A  *not sound: is of round 0" $nephron info FED
 gives 0 "round 2 of 2" $nephron federate B --as site B -o FED
@@ -277,7 +280,10 @@ private="--dp local --dp-noise 2 --dp-clip 0.1 --dp-test-seed 5"
 $nephron federate all -o private_sim --sites sites.csv --fold all $options --no-validation --quiet $private &&
     init private $private
 ok "init with privacy" $?
-for s in B C A; do $nephron federate $s --as site $s -o private --state private_$s --quiet; done
+for s in B C; do $nephron federate $s --as site $s -o private --state private_$s --quiet; done
+gives 0 "; privacy: TEST SEED, NOT PRIVATE: local, noise 2, clip 0.1: " $nephron federate A --as site A \
+    -o private --state private_A # the server is not trusted: who adds the noise says what noise
+gives 0 "^  privacy  *TEST SEED, NOT PRIVATE: local, noise 2, clip 0.1$" $nephron info private
 gives 0 "NOT PRIVATE: local, noise 2, clip 0.1: epsilon" $nephron federate --as aggregate -o private
 [ "$(hash_of private/rounds.csv 0)" = "$(hash_of private_sim/fold_all/rounds.csv 0)" ]
 ok "the same noise gives the simulation's hash" $?
@@ -298,6 +304,11 @@ ok "adaptive clipping gives the simulation's hash" $?
     head -n 1 adaptive/rounds.csv | grep -q ',epsilon,clip,weight_hash$' &&
     grep -q '^1,global.*,[0-9.]*,0.02[0-9]*,' adaptive/rounds.csv
 ok "epsilon and the norm of each round" $?
+epsilons() { tr -d ' \n' <$1/manifest.json | grep -o '"epsilons":[^]]*]'; }
+gives 0 "after 2 of 2" $nephron federate --as result -o adaptive adaptive_run
+[ -n "$(epsilons adaptive_run)" ] && [ "$(epsilons adaptive_run)" = "$(epsilons adaptive_sim)" ] &&
+    grep -q '"privacy": "TEST SEED, NOT PRIVATE: central, .*: epsilon .* after 2 rounds"' adaptive_run/manifest.json
+ok "the manifest's epsilons: $(epsilons adaptive_run) $(epsilons adaptive_sim)" $?
 cp -r adaptive_sim resumed
 gives 0 "round 3/3 .*epsilon" $nephron federate all -o resumed --sites sites.csv --fold all $options \
     --no-validation $private --rounds 3 --resume
@@ -380,6 +391,14 @@ gives 0 "2 updates" $nephron federate --as aggregate -o lost
 [ "$(hash_of lost/rounds.csv 0)" != "$(hash_of masked/rounds.csv 0)" ]
 ok "the mean of those that are left" $?
 gives 0 "keys" $nephron federate B --as site B -o lost --state lost_B # and it is back in the next round
+
+# ---- an answer that came too late: the site goes on from its state before it -------------------------------
+init tardy --quorum 2 --strategy feddyn
+rounds tardy 1 && rm -r tardy/round_0001 && mv tardy/round_0000/B.safetensors too_late
+$nephron federate --as aggregate -o tardy --deadline now --quiet
+$nephron federate B --as site B -o tardy --state tardy_B --quiet && mv tardy/round_0001/B.safetensors kept_B
+$nephron federate B --as site B -o tardy --state fresh_B --quiet
+same "the site's state has an answer that came too late" kept_B tardy/round_0001/B.safetensors
 
 # ---- killed at any moment ----------------------------------------------------------------------------------
 rm -rf killed state
@@ -501,6 +520,68 @@ gives 0 "2 sites" $nephron federate --as init -o few --sites S0,S1 $single --nor
     --fold 0 --dp-test-seed 4 --quorum 1
 $nephron federate $adrenal --as site S1 -o few --sites few.csv --state few_S1 --quiet
 gives 0 "epsilon .*, of the sites that answered" $nephron federate --as aggregate -o few --deadline now
+
+# ---- options together --------------------------------------------------------------------------------------
+told_of() { cut -d, -f1-4,9- "$1"; } # rounds.csv without what clocks and the sites' own measuring give
+together() { # segment or classify, options: refused alike, or of the same rows, simulated and carried
+    rm -rf both both_*
+    kind=$1
+    shift
+    if [ $kind = segment ]; then
+        where=all table=sites.csv sites="A B C" terms="--dataset $data/dataset.json"
+        set -- --base-features 4 --patch 16,16,16 --batch 2 --plans FED/plans.json "$@"
+    else
+        where=$adrenal table=everyone.csv sites="S0 S1 S2" terms=
+        mkdir both && cp -r CL/fingerprint both
+        sed 's/"S1"/"S2"/' CL/fingerprint/S1.json >both/fingerprint/S2.json
+        set -- --depth 10 --base 4 --batch 16 --crop 8,8,8 "$@"
+    fi
+    set -- --rounds 2 --local-iterations 1 "$@"
+    $nephron federate "$where" -o both_sim --sites $table "$@" --no-validation --quiet 2>both_sim.err
+    simulated=$?
+    $nephron federate --as init -o both --sites "$(echo $sites | tr ' ' ,)" "$@" $terms --quiet 2>both.err
+    ok "simulated: exit $simulated $(cat both_sim.err), init: $(cat both.err): $*" $(($? != simulated))
+    if [ $simulated -ne 0 ]; then
+        [ "$(sed -n '$s/.*: //p' both.err)" = "$(sed -n '$s/.*: //p' both_sim.err)" ]
+        ok "refused as '$(cat both.err)', in the simulation as '$(cat both_sim.err)': $*" $?
+        return
+    fi
+    case "$*" in *--secure*) stages=8 ;; *) stages=2 ;; esac
+    for stage in $(seq $stages); do
+        for s in $(echo $sites | tr ' ' '\n' | tac); do
+            $nephron federate "$where" --as site $s -o both --sites $table --state both_$s --quiet 2>>both.err
+        done
+        $nephron federate --as aggregate -o both --quiet 2>>both.err
+    done
+    told_of both_sim/fold_*/rounds.csv >both_want
+    told_of both/rounds.csv >both_got
+    same "$* $(cat both.err)" both_want both_got
+}
+together segment --fold 0 --strategy scaffold --compress int8 --dp local --dp-test-seed 5
+together segment --fold all --strategy feddyn --secure --dp central --dp-noise 0.4 --dp-test-seed 5
+all_together() { # segment or classify, its privacy by cases, options
+    kind=$1 cases=$2
+    shift 2
+    for strategy in ${STRATEGIES:-$names}; do
+        for compress in none bf16 topk int8; do
+            for privacy in "" local central "central --dp-adaptive" $cases; do
+                for secure in "" --secure; do
+                    case $strategy$privacy in fedavgcentral*) equal="--fedavg-equal 1" ;; *) equal= ;; esac
+                    together $kind "$@" --strategy $strategy $equal --compress $compress $secure \
+                        ${privacy:+--dp $privacy --dp-noise 0.4 --dp-clip 0.1 --dp-test-seed 5}
+                done
+            done
+        done
+    done
+}
+if [ -n "$CHECK_ALL" ]; then
+    names=$($nephron help federate | sed -n '/^Strategies:/,/^$/s/^\([a-z]*\)  .*/\1/p')
+    awk 'BEGIN { print "case,site"; for (i = 0; i < 1286; i++)
+        printf "%s_%04d,S%d\n", i < 1188 ? "train" : "val", i < 1188 ? i : i - 1188, i % 3 }' >everyone.csv
+    for fold in all 0; do all_together segment "" --fold $fold; done
+    all_together classify "" --fold 0 --optimizer sgd # batch norm
+    all_together classify sgd --fold 0 --optimizer sgd --norm group --no-class-weights
+fi
 
 # The attack of docs/privacy.md still runs, if only for a step.
 if ${PYTHON:-python3} -c 'import numpy' 2>/dev/null; then

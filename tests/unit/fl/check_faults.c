@@ -308,6 +308,31 @@ static void check_flipped(const struct learner_data *data)
     remove_folder(folder);
 }
 
+/* The server's vectors of another run of the same terms, whose noise was another. */
+static void check_mixed(const struct learner_data *data)
+{
+    char folder[2][64], path[2][160];
+    struct error e = {""};
+    struct federate_client *c = small_clients(data, groups, CLIENTS);
+    struct federate_options o = options(c, CLIENTS, NULL);
+    o.strategy = strategy_find("fedadam");
+    strategy_standard(o.option, o.strategy);
+    o.privacy = (struct privacy_terms){PRIVACY_LOCAL, 1, 0.01, 1e-5, 0, 0, 0.5, 0.2};
+    for (int k = 0; k < 2; k++) {
+        strcpy(folder[k], "/tmp/nephron_check_XXXXXX");
+        CHECK(mkdtemp(folder[k]) != NULL, "mkdtemp");
+        o.folder = folder[k];
+        run_until(o, 1, "fedadam with noise");
+        snprintf(path[k], sizeof path[k], "%s/server.0001.safetensors", folder[k]);
+    }
+    CHECK(rename(path[0], path[1]) == 0, "rename");
+    o.resume = 1;
+    CHECK(run(&o, &e, NULL) == 0 && strstr(e.text, "server.0001.safetensors: is of the weights"),
+          "the server's vectors of another run are taken: %s", e.text);
+    small_clients_free(c, CLIENTS);
+    for (int k = 0; k < 2; k++) remove_folder(folder[k]);
+}
+
 /* A round that diverges ends the run, and the last good checkpoint is still there, byte for byte: where
  * training meets NaN, and where only the validation does. */
 static void check_diverged(struct learner_data *data, uint64_t whole)
@@ -421,6 +446,7 @@ int main(int argc, char **argv)
     check_other_data(&data, whole);
     check_edited(&data);
     check_flipped(&data);
+    check_mixed(&data);
     check_diverged(&data, whole);
     check_kills(&data, whole, argc > 1 && strcmp(argv[1], "long") == 0 ? 50 : 4);
     small_data_free(&data);

@@ -165,6 +165,13 @@ static void check_bad_files(void)
                       strstr(e.text, bad),
                   "%s %s is taken", key[k], way ? "-3" : "missing");
         }
+    /* Voxels of many sites add up in 64 bits. */
+    struct json *j = json_read(path, &e), *channel = json_at(json_get(j, "foreground"), 0);
+    json_add_int(channel, "voxels", INT64_MAX / 2);
+    json_add_int(json_get(channel, "counts"), NULL, INT64_MAX / 2);
+    CHECK(json_write(j, bad, &e) == 0, "%s", e.text);
+    json_free(j);
+    CHECK(site_fingerprint_read(&f, bad, &e) == -1 && strstr(e.text, "voxels"), "2^62 voxels: %s", e.text);
     remove(path);
     remove(bad);
     dataset_close(&d);

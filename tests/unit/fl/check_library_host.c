@@ -238,6 +238,42 @@ static void check_order(const char *strategy)
     close_session(&s);
 }
 
+/* A site's file of its state is of the strategy, momentum, decay and clip that it was made with. */
+static void check_state(void)
+{
+    char path[] = "/tmp/nephron_check_XXXXXX";
+    static const struct {
+        const char *options;
+        int taken;
+    } way[] = {{"{\"strategy\": {\"name\": \"fedbn\"}}", 1},
+               {"{\"strategy\": {\"name\": \"feddyn\"}}", 0}, /* as many vectors, of another meaning */
+               {"{\"strategy\": {\"name\": \"fedbn\"}, \"weight_decay\": 0.5}", 0},
+               {"{\"strategy\": {\"name\": \"fedbn\"}, \"learning_rate\": 0.5}", 1}};
+    const int fd = mkstemp(path);
+    CHECK(fd >= 0 && close(fd) == 0 && unlink(path) == 0, "mkstemp");
+    for (size_t k = 0; k < sizeof way / sizeof *way; k++) {
+        struct session s;
+        double numbers[NEPHRON_NUMBERS];
+        int round;
+        open_session(&s, 1, 3);
+        nephron_server *server = nephron_server_open(s.m, way[k].options, 3);
+        const size_t count = nephron_weights_count(s.m);
+        float *task = malloc(count * sizeof *task), *weights = malloc(count * sizeof *weights);
+        CHECK(server && task && weights && nephron_server_begin(server, task, count, &round) == 0, "%s",
+              nephron_error(s.n));
+        const int status =
+            nephron_client_update(s.t, server, "a", path, task, (int)(k > 0), weights, numbers);
+        CHECK((status == 0) == way[k].taken, "a state of fedbn for %s: %s", way[k].options,
+              nephron_error(s.n));
+        CHECK(status == 0 || strstr(nephron_error(s.n), "another federation"), "%s", nephron_error(s.n));
+        nephron_server_free(server);
+        free(task);
+        free(weights);
+        close_session(&s);
+    }
+    unlink(path);
+}
+
 int main(void)
 {
     const uint64_t want = work_alone(1);
@@ -249,5 +285,6 @@ int main(void)
     check_temporary();
     check_order("fedavg");
     check_order("median");
+    check_state();
     return check_done("check_library_host");
 }

@@ -223,6 +223,28 @@ static void check_accountant_edges(void)
     CHECK(isinf(accountant_epsilon(&a, 0, NULL)), "delta 0");
 }
 
+/* The Gaussian mechanism without sampling has a closed form (Balle and Wang, Improving the Gaussian mechanism
+ * for differential privacy, 2018, theorem 8): the chance that is left at the account's epsilon is at most
+ * delta, and more at three quarters of it. */
+static void check_closed_form(void)
+{
+    static const double noises[] = {0.5, 1, 2, 8}, rounds[] = {1, 10, 100}, deltas[] = {1e-9, 1e-5, 1e-3};
+    for (int k = 0; k < 36; k++) {
+        struct accountant a = {{0}};
+        struct error e;
+        const double steps = rounds[k / 3 % 3], m = sqrt(steps) / noises[k / 9], delta = deltas[k % 3];
+        CHECK(accountant_add(&a, 1, noises[k / 9], steps, &e) == 0, "%s", e.text);
+        const double told = accountant_epsilon(&a, delta, NULL);
+        for (int way = 0; way < 2 && told < 600; way++) {
+            const double epsilon = way ? 0.75 * told : told,
+                         left = normal_cdf(m / 2 - epsilon / m) -
+                                exp(epsilon) * normal_cdf(-m / 2 - epsilon / m);
+            CHECK(way ? left > delta : left <= delta, "noise %g, %g rounds: epsilon %g leaves %g of %g",
+                  noises[k / 9], steps, epsilon, left, delta);
+        }
+    }
+}
+
 int main(void)
 {
     check_clipping();
@@ -231,5 +253,6 @@ int main(void)
     check_dp_sgd();
     check_accountant();
     check_accountant_edges();
+    check_closed_form();
     return check_done("check_privacy");
 }

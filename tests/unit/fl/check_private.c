@@ -8,7 +8,7 @@
 #include "tests/unit/lcg.h"
 #include "tests/unit/model_clone.h"
 
-enum { SITES = 4 };
+enum { SITES = 4, ELEMENTS = 500 };
 
 static struct agreement private_terms(const struct train_options *o, enum privacy_kind kind, double noise,
                                        double clip)
@@ -130,6 +130,75 @@ static void check_server(const struct train_options *o, const struct model *star
     }
 }
 
+/* To multiples of a power of two: what rint makes of the double, half upwards; and beyond a double's bits. */
+static void check_rounded(void)
+{
+    static float x[ELEMENTS], y[ELEMENTS];
+    struct error e;
+    struct rng rng = rng_stream(6, 0, 0, RNG_TEST);
+    for (int exponent = -160; exponent <= 8; exponent++) {
+        struct exact_sum s;
+        const double grid = ldexp(1, exponent);
+        for (int i = 0; i < ELEMENTS; i++) {
+            x[i] = rng_normal(&rng);
+            y[i] = i % 3 ? rng_normal(&rng) * 1e-3f : (float)(i % 7) * 0.25f - x[i]; /* halves among them */
+        }
+        exact_sum_init(&s, ELEMENTS);
+        CHECK(exact_sum_add(&s, x, 1, NULL, &e) == 0 && exact_sum_add(&s, y, 1, NULL, &e) == 0, "%s", e.text);
+        exact_sum_round(&s, exponent, NULL);
+        for (int i = 0; i < ELEMENTS; i++) {
+            const double sum = (double)x[i] + (double)y[i], below = floor(sum / grid),
+                         want = exponent < -149 ? sum : (below + (sum / grid - below >= 0.5)) * grid;
+            /* Unless a double has not the whole sum. */
+            CHECK(fabs((double)y[i]) < 1e-7 || exact_sum_value(&s, (size_t)i) == want,
+                  "%.17g to a multiple of 2^%d is %.17g, want %.17g", sum, exponent,
+                  exact_sum_value(&s, (size_t)i), want);
+        }
+        exact_sum_free(&s);
+    }
+    float big = -0x1p30f, small = 0x1p-149f;
+    struct exact_sum s;
+    exact_sum_init(&s, 1);
+    exact_sum_add(&s, &big, 1, NULL, &e);
+    exact_sum_add(&s, &small, 3, NULL, &e);
+    exact_sum_round(&s, -148, NULL);
+    big = -big;
+    exact_sum_add(&s, &big, 1, NULL, &e);
+    CHECK(exact_sum_value(&s, 0) == 0x1p-147, "3 of the smallest float beside 2^30: %g",
+          exact_sum_value(&s, 0));
+    exact_sum_free(&s);
+}
+
+/* The noisy sum is a multiple of 2^-22, for a deviation of 0.4: noise on that grid alone would leave what the
+ * updates have below it as it was. */
+static void check_low_bits(const struct train_options *o, const struct model *start)
+{
+    struct agreement f = private_terms(o, PRIVACY_CENTRAL, 0.8, 0.5);
+    struct model *m = model_clone(start);
+    struct server s;
+    struct task t;
+    struct error e = {""};
+    int seen = 0, off = 0;
+    CHECK(server_init(&s, &f, m, NULL, NULL, &e) == 0 && server_begin(&s, &t, &e) == 0, "%s", e.text);
+    for (int i = 0; i < SITES; i++) {
+        struct update u;
+        make_update(&u, start, i, 1e-4f);
+        CHECK(private_update(&u, &t, &f, m, &e) == 0 && server_add(&s, &u, &e) == 0, "%s", e.text);
+        update_free(&u);
+    }
+    CHECK(server_end(&s, &e) == 0, "%s", e.text);
+    for (int p = 0; p < m->params; p++)
+        for (size_t i = m->param[p].offset; i < m->param[p].offset + m->param[p].count; i++) {
+            const double steps = SITES * (double)m->data[i] * 0x1p22;
+            if (fabsf(m->data[i]) >= 0.9f) continue; /* a float has no room for more */
+            seen++;
+            off += steps != rint(steps);
+        }
+    CHECK(seen > 1000 && off == 0, "%d of %d weights tell what lies below the noise's grid", off, seen);
+    server_free(&s);
+    model_destroy(m);
+}
+
 /* Norms 1, 2, 3, 4 (times 0.1): with a small multiplier C goes to where half of them are within, from below
  * and from above, and the next round's task has it. */
 static void check_adaptive(const struct train_options *o, const struct model *start)
@@ -178,7 +247,8 @@ static void check_adaptive(const struct train_options *o, const struct model *st
     struct error e = {""};
     float *noise = malloc(start->count * sizeof *noise);
     f.privacy.adaptive = 1;
-    CHECK(private_noise(noise, 3, 0.25, &f, start, &e) == 1, "%s", e.text);
+    int grid;
+    CHECK(private_noise(noise, &grid, 3, 0.25, &f, start, &e) == 1 && grid == -23, "%d: %s", grid, e.text);
     double deviation = sqrt(vector_distance2(noise, NULL, start->count) / (double)parameters(start));
     CHECK(fabs(deviation / (0.9237604 * 0.25) - 1) < 0.05, "noise of deviation %g", deviation);
     free(noise);
@@ -427,7 +497,18 @@ static void check_nothing_spent(const struct train_options *o)
     CHECK(history_from_json(&back, j, 1, 1, "rows", &e) == 0 && back.record[0].epsilon == 0 &&
               back.record[0].clip == 0.5,
           "a row of no epsilon does not come back: %s", e.text);
+    static const double examples[] = {-1, -1e300, 1e300, NAN, INFINITY};
+    for (size_t k = 0; k < sizeof examples / sizeof *examples; k++) { /* smallest sites are counted by them */
+        json_at(json_at(j, 0), 2)->type = JSON_DOUBLE;
+        json_at(json_at(j, 0), 2)->number = examples[k];
+        CHECK(history_from_json(&back, j, 1, 1, "rows", &e) == -1 && strstr(e.text, "history[0]"),
+              "a row of %g examples is taken", examples[k]);
+    }
     json_free(j);
+    int all = 1;
+    h.record[0].site = 1;
+    CHECK(history_fewest_cases(&h, 2, &all) == 9 && !all, "the fewest cases of one site of two");
+    h.record[0].site = -1;
     CHECK(mkdtemp(folder) != NULL, "mkdtemp");
     snprintf(path, sizeof path, "%s/rounds.csv", folder);
     CHECK(history_write_rounds(&h, folder, NULL, &e) == 0 && file_read(path, 0, &text, &size, &e) == 0, "%s",
@@ -448,6 +529,8 @@ int main(void)
     struct model *m = learner_model(&o, NULL);
     check_sites(&o, m);
     check_server(&o, m);
+    check_rounded();
+    check_low_bits(&o, m);
     check_terms(&o);
     check_nothing_spent(&o);
     check_adaptive(&o, m);

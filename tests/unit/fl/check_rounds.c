@@ -1,5 +1,6 @@
 /* check_rounds.c - the three steps by themselves: messages that travel as files, and a server that refuses
  * what it must, without a trace. */
+#include "fl/carried/carried.h"
 #include "fl/round/server.h"
 #include "io/weights/seal.h"
 #include "tests/unit/fl/small_federation.h"
@@ -212,6 +213,25 @@ static void check_edited_update(const struct agreement *f, const struct model *m
     update_free(&u);
     update_free(&back);
     remove(path);
+}
+
+/* The account of privacy counts the steps that were agreed on. */
+static void check_answer(const struct train_options *o, const struct model *m)
+{
+    struct carried c = {.f = small_terms(o, "fedavg"), .round = 2};
+    struct update u;
+    struct error e = {""};
+    make_update(&u, m, "A", 2, 1);
+    u.numbers.steps = o->iterations;
+    CHECK(carried_check_answer(&c, &u, "A", u.base, &e) == 0, "%s", e.text);
+    u.numbers.steps++;
+    CHECK(carried_check_answer(&c, &u, "A", u.base, &e) == -1 && strstr(e.text, "were agreed on"),
+          "other steps than were agreed on are taken");
+    c.f.local_epochs = 2; /* of 6 cases, in batches of 3 */
+    CHECK(carried_check_answer(&c, &u, "A", u.base, &e) == -1, "3 steps of 2 passes over 6 cases are taken");
+    u.numbers.steps = 4;
+    CHECK(carried_check_answer(&c, &u, "A", u.base, &e) == 0, "%s", e.text);
+    update_free(&u);
 }
 
 static void check_task_file(const struct train_options *o, const struct model *m)
@@ -549,6 +569,7 @@ int main(void)
     check_update_file(&f, m);
     check_edited_update(&f, m);
     check_edited_head(&f, m);
+    check_answer(&o, m);
     check_task_file(&o, m);
     check_orders(&o, m);
     check_statistics(&o, m);

@@ -108,9 +108,13 @@ static void session_stage(struct session *s, enum secure_stage stage, const int 
     }
     for (int k = s->p.sites - 1; k >= 0; k--) {
         if (lost_at[k] <= (int)stage) continue;
-        CHECK(secure_server_take(&s->server, s->sent[k].data, s->sent[k].size, &e) == 0, "site %d: %s", k,
+        const int other = (k + 1) % s->p.sites;
+        CHECK(secure_server_take(&s->server, other, s->sent[k].data, s->sent[k].size, &e) == -1 &&
+                  strstr(e.text, "is of place") && !s->server.came[stage][k],
+              "a message in another site's name: %s", e.text);
+        CHECK(secure_server_take(&s->server, k, s->sent[k].data, s->sent[k].size, &e) == 0, "site %d: %s", k,
               e.text);
-        CHECK(secure_server_take(&s->server, s->sent[k].data, s->sent[k].size, &e) == -1 &&
+        CHECK(secure_server_take(&s->server, -1, s->sent[k].data, s->sent[k].size, &e) == -1 &&
                   strstr(e.text, "a second time"),
               "a repeated message: %s", e.text);
     }
@@ -219,7 +223,8 @@ static void check_refusals(void)
     session_begin(&s, N, 4, 64, 50, 50);
     session_stage(&s, SECURE_KEYS, all);
     CHECK(secure_server_next(&s.server, &e) == 0, "%s", e.text);
-    CHECK(secure_server_take(&s.server, s.sent[0].data, s.sent[0].size, &e) == -1 && strstr(e.text, "kind"),
+    CHECK(secure_server_take(&s.server, -1, s.sent[0].data, s.sent[0].size, &e) == -1 &&
+              strstr(e.text, "kind"),
           "late keys: %s", e.text);
     /* A roster with other keys for this site, or the same keys twice. */
     CHECK(secure_server_message(&s.server, 0, &out, &e) == 0, "%s", e.text);
@@ -300,7 +305,7 @@ static void check_refusals(void)
     CHECK(secure_site_begin(&other.site[0], &other.p, 0, &other.random, &again, &e) == 0, "%s", e.text);
     secure_server_end(&s.server);
     CHECK(secure_server_begin(&s.server, &s.p, &e) == 0, "%s", e.text);
-    CHECK(secure_server_take(&s.server, again.data, again.size, &e) == -1 &&
+    CHECK(secure_server_take(&s.server, -1, again.data, again.size, &e) == -1 &&
               strstr(e.text, "another session"),
           "%s", e.text);
     session_end(&other);
@@ -349,15 +354,15 @@ static void damage_message(struct secure_server *s, const struct bytes *good)
     for (size_t n = 0; n < good->size; n++) {
         unsigned char *cut = malloc(n + 1);
         memcpy(cut, good->data, n);
-        accepted += secure_server_take(s, cut, n, &e) == 0;
+        accepted += secure_server_take(s, -1, cut, n, &e) == 0;
         if (n >= 72) rehash(cut, n);
-        accepted += secure_server_take(s, cut, n, &e) == 0;
+        accepted += secure_server_take(s, -1, cut, n, &e) == 0;
         free(cut);
     }
     for (size_t i = 0; i < 8 * good->size; i++) {
         memcpy(m, good->data, good->size);
         m[i / 8] ^= (unsigned char)(1 << i % 8);
-        accepted += secure_server_take(s, m, good->size, &e) == 0;
+        accepted += secure_server_take(s, -1, m, good->size, &e) == 0;
     }
     CHECK(accepted == 0, "stage %d: %d damaged messages are accepted", s->stage, accepted);
     free(m);

@@ -133,7 +133,7 @@ NEPHRON_EXPORT nephron_data *nephron_data_open(nephron_model *m, const char *dat
 /* The same without files: an empty collection, to which cases are added. */
 NEPHRON_EXPORT nephron_data *nephron_data_create(nephron_model *m);
 /* map: label values [z][y][x], copied; of a classifier NULL, or the mask whose box is cut out. target: the
- * class (0 for segmentation). validation: 0 for training, 1 for validation. */
+ * class (not heeded by a segmentation). validation: 0 for training, 1 for validation. */
 NEPHRON_EXPORT int nephron_data_add(nephron_data *d, const nephron_image *i, const uint8_t *map, int target,
                                     int validation);
 NEPHRON_EXPORT int nephron_data_cases(const nephron_data *d, int *validation);

@@ -387,7 +387,8 @@ install: nephron libnephron.so build/libnephron.a
 	cp libnephron.so $(DESTDIR)$(PREFIX)/lib/libnephron.so.$(API)
 	$(STRIP) --strip-unneeded $(DESTDIR)$(PREFIX)/lib/libnephron.so.$(API)
 	ln -sf libnephron.so.$(API) $(DESTDIR)$(PREFIX)/lib/libnephron.so
-	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' \
+	prefix=$(PREFIX); case $$prefix in /*) ;; *) prefix=$$(pwd)/$$prefix ;; esac; \
+		printf '%s\n' "prefix=$$prefix" 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' \
 		'Name: nephron' 'Description: federated 3D medical imaging' 'Version: $(VERSION)' \
 		'Libs: -L$${libdir} -lnephron' 'Libs.private: $(LIBS)' 'Cflags: -I$${includedir}' \
 		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/nephron.pc

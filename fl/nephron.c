@@ -8,6 +8,7 @@
 
 #include "io/formats/image_formats.h"
 #include "io/weights/safetensors.h"
+#include "nn/data/roles.h"
 #include "nn/plan/fingerprint.h"
 #include "nn/planner/planner.h"
 #include "nn/train/checkpoint.h"
@@ -76,7 +77,7 @@ nephron_image *nephron_image_read(nephron *n, const char *const *paths, int file
     fenv_t before;
     if (!n) return NULL;
     if (!paths || files < 1 || files > CHANNELS_MAX) {
-        error_set(&n->e, "nephron_image_read: %d files, not 1 to %d", files, CHANNELS_MAX);
+        error_set(&n->e, "nephron_image_read: no paths, or %d files, not 1 to %d", files, CHANNELS_MAX);
         return NULL;
     }
     for (int k = 0; k < files; k++) {
@@ -111,6 +112,11 @@ nephron_image *nephron_image_wrap(nephron *n, const float *voxels, const int siz
                   CHANNELS_MAX);
         return NULL;
     }
+    for (int a = 0; a < 3; a++)
+        if (size[a] < 1 || size[a] > SAMPLE_AXIS_MAX) {
+            error_set(&n->e, "nephron_image_wrap: size[%d] is %d, not 1 to %d", a, size[a], SAMPLE_AXIS_MAX);
+            return NULL;
+        }
     struct sample s = {.channels = channels};
     const int64_t extent[3] = {size[0], size[1], size[2]};
     if (sample_set_size(&s, extent, "nephron_image_wrap", &n->e)) return NULL;
@@ -259,7 +265,10 @@ static nephron_model *model_handle(nephron *n)
 static nephron_model *load_model(nephron *n, const char *folder, const char *fold)
 {
     char folds[FOLDS_MAX][16];
-    if (!folder) return error_set(&n->e, "nephron_model_load: no folder"), NULL;
+    if (!folder || (fold && !roles_is_fold(fold)))
+        return error_set(&n->e, "nephron_model_load: no folder, or fold '%s' is not 0, 1 and so on, or all",
+                         fold ? fold : ""),
+               NULL;
     nephron_model *m = model_handle(n);
     if (!m || run_open(&m->run, folder, &n->e)) {
         free(m);
@@ -410,6 +419,8 @@ static int create_run(struct run *r, const struct dataset *d, const char *option
              json_text(given, "configuration", "3d_fullres"));
     if (!status)
         status = nephron_merge_options(&r->options, options, task->planned ? plan_option : NULL, NULL, e);
+    if (!status && r->options.ema > 0)
+        status = error_set(e, "options: ema is kept by the command train alone");
     if (!status && task->planned) status = plan_dataset(r, d, given, e);
     learner_mirrors(r->mirror, &r->options, r->plan);
     json_free(given);

@@ -4,8 +4,8 @@
  *     nephron *n = nephron_open(NEPHRON_API, 0);
  *     nephron_model *m = nephron_model_load(n, "run", NULL);
  *     const char *files[] = {"case_0000.nii.gz"};
- *     nephron_image *i = nephron_image_read(n, files, 1);
- *     if (!m || !i || nephron_predict_file(m, i, "case.nii.gz")) fprintf(stderr, "%s\n", nephron_error(n));
+ *     nephron_image *i = m ? nephron_image_read(n, files, 1) : NULL;
+ *     if (!i || nephron_predict_file(m, i, "case.nii.gz")) fprintf(stderr, "%s\n", nephron_error(n));
  *
  * Handles are opaque; only numbers and pointers are passed, so that other languages can call it (Python:
  * ctypes). A function that can fail returns 0 or a handle, else -1 or NULL with the reason in nephron_error
@@ -133,7 +133,7 @@ NEPHRON_EXPORT nephron_data *nephron_data_open(nephron_model *m, const char *dat
 /* The same without files: an empty collection, to which cases are added. */
 NEPHRON_EXPORT nephron_data *nephron_data_create(nephron_model *m);
 /* map: label values [z][y][x], copied; of a classifier NULL, or the mask whose box is cut out. target: the
- * class (0 for segmentation). validation: 0 for training, 1 for validation. */
+ * class (not heeded by a segmentation). validation: 0 for training, 1 for validation. */
 NEPHRON_EXPORT int nephron_data_add(nephron_data *d, const nephron_image *i, const uint8_t *map, int target,
                                     int validation);
 NEPHRON_EXPORT int nephron_data_cases(const nephron_data *d, int *validation);
@@ -181,8 +181,9 @@ NEPHRON_EXPORT int nephron_server_begin(nephron_server *s, float *task, size_t c
  * random numbers are those of the site's key (nephron_site_key), whatever t was opened with; nephron_train
  * goes on with its own. t keeps the state of one federation: another strategy is refused. state: file of what
  * stays at the site between rounds, or NULL where t does; one of another strategy, momentum, weight_decay or
- * clip is refused. After local training that failed (a loss that is not finite) the state is read again from
- * the file; where t has it, it begins anew, with fresh moments. */
+ * clip is refused. After a round that failed at the site (a loss that is not finite, a state that cannot be
+ * written) the state is read again from the file; where t has it, it begins anew, with fresh moments. site: a
+ * name as in a sites.csv, and not "global". */
 NEPHRON_EXPORT int nephron_client_update(nephron_trainer *t, nephron_server *s, const char *site,
                                          const char *state, const float *task, int round, float *weights,
                                          double numbers[NEPHRON_NUMBERS]);

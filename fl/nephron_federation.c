@@ -9,6 +9,7 @@
 #include "fl/nephron_handles.h"
 #include "io/base/file.h"
 #include "io/base/sha256.h"
+#include "io/base/text.h"
 #include "tensor/base/clock.h"
 #include "tensor/graph/node.h"
 
@@ -180,6 +181,19 @@ static size_t weights_bytes(const nephron_server *s)
     return s->server.global->count * sizeof(float);
 }
 
+/* As in the column of a sites.csv: the tables of the rounds have this name in them. */
+static int check_site(const char *site, struct error *e)
+{
+    if (!site || !*site || strlen(site) >= SITE_NAME_MAX)
+        return error_set(e, "site '%.80s': a name has 1 to %d characters", site ? site : "",
+                         SITE_NAME_MAX - 1);
+    const char *fault = text_name_fault(site);
+    if (fault) return error_set(e, "site '%s' %s", site, fault);
+    return strcmp(site, "global") == 0
+               ? error_set(e, "site 'global': in the tables this name stands for all sites")
+               : 0;
+}
+
 /* The sums of a round are there from its begin to its end. */
 static int check_round(const nephron_server *s, struct error *e)
 {
@@ -226,8 +240,8 @@ int nephron_server_add(nephron_server *s, const char *site, const float *weights
     struct update u = {0};
     fenv_t before;
     const struct model *layout = s->server.global;
-    if (!site || !weights || !numbers || !*site || strlen(site) >= SITE_NAME_MAX)
-        return error_set(e, "nephron_server_add: no site, weights or numbers");
+    if (!weights || !numbers) return error_set(e, "nephron_server_add: no weights or numbers");
+    if (check_site(site, e)) return -1;
     if (count != nephron_weights_count(s->m))
         return error_set(e, "site %s: %zu weights, the model has %zu", site, count,
                          nephron_weights_count(s->m));
@@ -449,8 +463,9 @@ static int client_round(nephron_trainer *t, nephron_server *s, const char *site,
     float *vector[1 + STRATEGY_SLOTS] = {NULL};
     struct update u = {0};
     struct task given = {.round = round};
-    if (!site || !*site || strlen(site) >= SITE_NAME_MAX || !task || !weights || !numbers || round < 0)
-        return error_set(e, "nephron_client_update: no site, task, weights or numbers");
+    if (!task || !weights || !numbers || round < 0)
+        return error_set(e, "nephron_client_update: no task, weights or numbers, or round %d", round);
+    if (check_site(site, e)) return -1;
     int vectors = 1 + f->strategy->shared_slots, status = check_layout(layout, s->server.global, e);
     if (!status) status = take_schedule(t, f, e);
     if (!status) status = take_state(t, f, site, state, e);
@@ -467,7 +482,7 @@ static int client_round(nephron_trainer *t, nephron_server *s, const char *site,
     for (int k = 1; k < vectors; k++) given.shared[k - 1] = vector[k];
     if (!status && client_update(&u, &t->state, &t->learner, &t->data->train, &given, f, NULL, e))
         status = forget_state(t);
-    if (!status && state) status = site_state_write(&t->state, NULL, f, layout, state, e);
+    if (!status && state && site_state_write(&t->state, NULL, f, layout, state, e)) status = forget_state(t);
     if (!status) nephron_pack(weights, layout, u.values);
     if (!status) {
         const double all[NEPHRON_NUMBERS] = {u.numbers.examples,

@@ -131,6 +131,8 @@ int nephron_data_add(nephron_data *d, const nephron_image *i, const uint8_t *map
     fenv_t before;
     nephron_model_info(d->m, &channels, NULL, &segments);
     if (!i || (segments && !map)) return error_set(e, "nephron_data_add: no image, or no map to learn from");
+    if (validation != 0 && validation != 1)
+        return error_set(e, "nephron_data_add: validation is %d, not 0 or 1", validation);
     if (i->sample.channels != channels)
         return error_set(e, "the image has %d channels, the model takes %d", i->sample.channels, channels);
     struct learner_data *part = validation ? &d->validation : &d->train;

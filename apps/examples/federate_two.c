@@ -1,5 +1,6 @@
-/* federate_two.c - federated averaging over two data sets: federate_two DATA_A DATA_B OUT.safetensors ROUNDS
- * OPTIONS OPTIONS is JSON, such as '{"iterations": 10, "base_features": 8}'. No image leaves its trainer. */
+/* federate_two.c - federated averaging over two data sets, no image of which leaves its trainer:
+ * federate_two DATA_A DATA_B OUT.safetensors ROUNDS OPTIONS - OPTIONS is JSON, such as
+ * '{"iterations": 10, "base_features": 8}'. */
 #include <stdio.h>
 #include <stdlib.h>
 

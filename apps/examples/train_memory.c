@@ -1,6 +1,6 @@
-/* train_memory.c - trains from voxels in memory: bright balls on a noisy ground, drawn here. train_memory RUN
- * OUT.safetensors RUN gives network and options (a run of one channel and at least two labels); its weights
- * are trained further. */
+/* train_memory.c - trains from voxels in memory, bright balls on a noisy ground, drawn here:
+ * train_memory RUN OUT.safetensors - RUN gives network and options (a run of one channel and at least two
+ * labels); its weights are trained further. */
 #include <stdio.h>
 
 #include "nephron.h"

@@ -11,6 +11,7 @@
 #include "tensor/base/bf16.h"
 #include "tensor/base/clock.h"
 #include "tensor/base/cpu.h"
+#include "tensor/base/isa.h"
 #include "tensor/base/rng.h"
 #include "tensor/conv/conv.h"
 
@@ -30,16 +31,18 @@ static size_t library_scratch(const struct layer *l, int threads)
     return conv3d_choose(&s, 0, threads).scratch[CONV_FORWARD] * sizeof(float);
 }
 
-enum { RUNGS = 7, FIRST_THREADED = 3 };
-static const struct rung rungs[RUNGS] = {
-    {"loops", "the definition", loops_run, NULL, 0},
-    {"lanes", "a vector of output channels", lanes_run, lanes_scratch, 0},
-    {"panels", "sums of 6 x 16 outputs in registers", panels_run, panels_scratch, 0},
-    {"threads", "the same, a line of outputs a job", panels_run, panels_scratch, 0},
-    {"winograd", "64 products in place of 216", winograd_run, winograd_scratch, 0},
-    {"pairs", "bf16: two products an instruction", pairs_run, pairs_scratch, 1},
-    {"nephron", "the library's own, fp32", library_run, library_scratch, 0},
+/* A rung of your own is a row more here, where it belongs, and its file in the Makefile's list. Winograd's
+ * form has larger intermediate values: eight times the tolerance. */
+static const struct rung rungs[] = {
+    {"loops", "the definition", loops_run, NULL, 0, 1, 0},
+    {"lanes", "a vector of output channels", lanes_run, lanes_scratch, 0, 1, 0},
+    {"panels", "a tile of sums in registers", panels_run, panels_scratch, 0, 1, 0},
+    {"threads", "the same, a line of outputs a job", panels_run, panels_scratch, 1, 1, 0},
+    {"winograd", "64 products in place of 216", winograd_run, winograd_scratch, 1, 8, 0},
+    {"pairs", "bf16: two products an instruction", pairs_run, pairs_scratch, 1, 8, 1},
+    {"nephron", "the library's own, fp32", library_run, library_scratch, 1, 8, 0},
 };
+enum { RUNGS = sizeof rungs / sizeof *rungs };
 
 struct data {
     float *x, *w, *y;
@@ -94,8 +97,8 @@ static void define(const struct data *d, const struct layer *l)
     }
 }
 
-/* x and w are bf16 numbers, so that all rungs are asked for the same sums. Winograd's form has larger
- * intermediate values: eight times the tolerance. Returns how many outputs are wrong. */
+/* x and w are bf16 numbers, so that all rungs are asked for the same sums. Returns how many outputs are
+ * wrong. */
 static size_t wrong(const struct data *d, const struct layer *l, double factor)
 {
     size_t n = 0;
@@ -114,18 +117,18 @@ static int check(const struct layer *l, struct pool *pool, int *passed)
     define(&d, l);
     for (int i = 0; i < RUNGS; i++) {
         const struct rung *r = &rungs[i];
-        const int threads = i < FIRST_THREADED ? 1 : pool_threads(pool);
-        void *scratch = r->scratch ? malloc(r->scratch(l, threads) + 64) : NULL;
+        const int threads = r->threaded ? pool_threads(pool) : 1;
         if (!usable(r)) continue;
+        void *scratch = r->scratch ? malloc(r->scratch(l, threads) + 64) : NULL;
         for (size_t k = 0; k < d.outputs; k++) d.y[k] = NAN;
-        r->run(d.y, d.x, d.w, l, scratch, i < FIRST_THREADED ? NULL : pool);
-        const size_t bad = wrong(&d, l, i >= 4 ? 8 : 1);
+        r->run(d.y, d.x, d.w, l, scratch, r->threaded ? pool : NULL);
+        const size_t bad = wrong(&d, l, r->tolerance);
         if (bad)
             printf("FAILED %s: %zu of %zu outputs of %dx%dx%d, %d to %d channels\n", r->name, bad, d.outputs,
                    l->d, l->h, l->w, l->c, l->k);
         /* A planted fault has to be seen. */
         d.y[d.outputs / 2] += (float)(1e-3 * d.size[d.outputs / 2]);
-        if (!bad && wrong(&d, l, i >= 4 ? 8 : 1) != 1) {
+        if (!bad && wrong(&d, l, r->tolerance) != 1) {
             printf("FAILED %s: a planted fault was not seen\n", r->name);
             failed++;
         }
@@ -190,7 +193,12 @@ int main(int argc, char **argv)
     const double flops = 2.0 * l.d * l.h * l.w * TAPS * l.c * l.k;
     double gflops[RUNGS] = {0};
     struct data d;
-    if (cpu_isa_hardware() < ISA_AVX2 && cpu_isa_hardware() >= ISA_SIMD128) return 1;
+#if ISA_X86
+    if (cpu_isa_hardware() < ISA_AVX2) {
+        fprintf(stderr, "ladder: its rungs are written for AVX2, which this processor does not have\n");
+        return 1;
+    }
+#endif
     struct pool *pool = pool_create(cpu_count());
     if (argc > 1 && strcmp(argv[1], "--check") == 0) return check_all(pool) != 0;
     if (make_data(&d, &l)) return 1;
@@ -200,7 +208,7 @@ int main(int argc, char **argv)
     printf("| rung | what is new | milliseconds | GFLOP/s | times the first |\n|---|---|---:|---:|---:|\n");
     for (int i = 0; i < RUNGS; i++) {
         if (!usable(&rungs[i])) continue;
-        const double seconds = time_of(&rungs[i], &d, &l, i < FIRST_THREADED ? NULL : pool);
+        const double seconds = time_of(&rungs[i], &d, &l, rungs[i].threaded ? pool : NULL);
         gflops[i] = flops / seconds * 1e-9;
         printf("| %s | %s | %.1f | %.1f | %.0f |\n", rungs[i].name, rungs[i].what, seconds * 1e3, gflops[i],
                gflops[i] / gflops[0]);

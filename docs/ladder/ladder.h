@@ -23,7 +23,9 @@ struct rung {
     void (*run)(float *y, const float *x, const float *w, const struct layer *l, void *scratch,
                 struct pool *pool);
     size_t (*scratch)(const struct layer *l, int threads); /* bytes; NULL: none */
-    int bf16; /* multiplies numbers of eight bits: another tolerance */
+    int threaded;  /* runs on all threads; else on one */
+    int tolerance; /* how many times that of the plain loops' sums */
+    int bf16;      /* only where the processor multiplies pairs of bf16 */
 };
 
 void loops_run(float *y, const float *x, const float *w, const struct layer *l, void *scratch,

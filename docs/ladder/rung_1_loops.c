@@ -1,4 +1,5 @@
-/* rung_1_loops.c - the definition, as one writes it down: seven loops.
+/* rung_1_loops.c - the definition, as one writes it down: the nine loops as six, as one goes over all taps
+ * and none over a batch.
  * The book: docs/book/18_ladder.md */
 #include "docs/ladder/ladder.h"
 

@@ -30,7 +30,7 @@ int sample_set_size(struct sample *s, const int64_t size[3], const char *name, s
 {
     double voxels = 1;
     for (int a = 0; a < 3; a++) {
-        if (size[a] < 1 || size[a] > 100000)
+        if (size[a] < 1 || size[a] > SAMPLE_AXIS_MAX)
             return error_set(e, "%s: axis %d has %lld voxels", name, 2 - a, (long long)size[a]);
         s->size[a] = (int)size[a];
         voxels *= (double)size[a];

@@ -52,8 +52,9 @@ int sample_channels(const char *const *paths, int files, const struct image_choi
 /* One of these files. */
 int sample_read_volume(struct volume *v, const char *path, const struct image_choice *choice, int header_only,
                        struct error *e);
-/* s->size, within what an image may have: 1 to 100000 voxels along an axis, 2^31 in all, and s->channels of
- * them that can be addressed. */
+/* s->size, within what an image may have: 1 to SAMPLE_AXIS_MAX voxels along an axis, 2^31 in all, and
+ * s->channels of them that can be addressed. */
+enum { SAMPLE_AXIS_MAX = 100000 };
 int sample_set_size(struct sample *s, const int64_t size[3], const char *name, struct error *e);
 /* The grid of its image, for who compares another with it. */
 struct volume sample_grid(const struct sample *s);

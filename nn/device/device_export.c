@@ -131,8 +131,8 @@ static void put_around(struct text *t, const struct export *x)
         else text_puts(t, "its own"); /* of the slices of a 2D plan */
     }
     if (p)
-        text_printf(t, "; axis %d, %d, %d of the file%s\n", p->transpose[0], p->transpose[1], p->transpose[2],
-                    p->to_ras ? " turned to RAS" : "");
+        text_printf(t, "; along the axes %c, %c, %c of the file%s\n", "zyx"[p->transpose[0]],
+                    "zyx"[p->transpose[1]], "zyx"[p->transpose[2]], p->to_ras ? " turned to RAS" : "");
     for (int i = 0; p && i < d->labels; i++) {
         text_printf(t, " *   label %d: ", d->label_value[i]);
         put_comment(t, d->label_name[i]);
@@ -151,8 +151,8 @@ static void put_header(struct text *t, const struct export *x)
         "%s"
         " *     network_run(block, network_weights);\n"
         " *     network_result(result, block);\n *\n"
-        " * No memory but the block, no files, no threads, no library but memcpy. Build with -std=c11 "
-        "-ffp-contract=off.\n *\n",
+        " * No memory but the block, no files, no threads, no library but memcpy and memset. Build with "
+        "-std=c11 -ffp-contract=off.\n *\n",
         x->form->title,
         x->numbers ? " *     float *numbers = network_covariates(block);      [covariate], the same\n" : "");
     put_around(t, x);

@@ -220,6 +220,7 @@ int learner_validate(struct validation *v, struct learner *l, const struct learn
                      struct error *e)
 {
     memset(v, 0, sizeof *v);
+    if (d->store.cases < 1) return error_set(e, "validation: there are no cases to validate on");
     if (check_data(l->options, l->plan, d, e) || learner_reserve(l, d, e))
         return error_prefix(e, "validation");
     return l->options->task->validate(v, l, d, batches);

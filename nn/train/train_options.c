@@ -159,7 +159,8 @@ static int take_int(int *v, const struct json *j, const char *key, int min, int 
 static int take_seed(uint64_t *v, const struct json *j, const char *name, struct error *e)
 {
     const struct json *m = json_get(j, "seed");
-    if (m && m->type != JSON_INT) return error_set(e, "%s: training.seed is no whole number", name);
+    if (m && (m->type != JSON_INT || m->integer < 0))
+        return error_set(e, "%s: training.seed is no whole number from 0", name);
     *v = (uint64_t)json_integer(j, "seed", 1);
     return 0;
 }
@@ -213,7 +214,7 @@ static int take_numbers(struct train_options *o, const struct json *j, const cha
                    take_int(&o->iterations, j, "iterations", 1, MOST, name, e) ||
                    take_int(&o->batch, j, "batch", 0, 4096, name, e) ||
                    take_float(&o->lr, j, "learning_rate", 0, 1e6, name, e) ||
-                   take_float(&o->momentum, j, "momentum", 0, 1, name, e) ||
+                   take_float(&o->momentum, j, "momentum", 0, 0.99999, name, e) ||
                    take_float(&o->weight_decay, j, "weight_decay", 0, 1e6, name, e) ||
                    take_float(&o->clip, j, "clip", 0, 1e30, name, e) ||
                    take_number(&o->ema, j, "ema", 0, 1, name, e) ||

@@ -20,10 +20,14 @@ row "\`bin/nephron\`, stripped" "$(bytes "$root/bin/nephron")"
 row "\`lib/libnephron.so.1\`" "$(bytes "$root/lib/libnephron.so.1")"
 row "\`lib/libnephron.a\`" "$(bytes "$root/lib/libnephron.a")"
 row "\`include/nephron.h\`" "$(bytes "$root/include/nephron.h")"
-cc -std=c11 -O2 -Ifl apps/examples/predict_one.c libnephron.a -lm -pthread -Wl,-Map="$work/map" -o \
-    "$work/predict_one"
-strip "$work/predict_one"
-row "\`predict_one\` with what it needs of the library ($(grep -c "^libnephron.a(" "$work/map") of $(ar t libnephron.a | wc -l) objects), stripped" "$(bytes "$work/predict_one")"
+link() { # the archive, the map of what is taken of it
+    cc -std=c11 -O2 -Ifl apps/examples/predict_one.c "$1" -lm -pthread -Wl,-Map="$2" -o "$work/predict_one"
+    strip "$work/predict_one"
+}
+link "$root/lib/libnephron.a" "$work/map"
+row "\`predict_one\` with \`lib/libnephron.a\`, stripped" "$(bytes "$work/predict_one")"
+link libnephron.a "$work/map"
+row "the same with the tree's \`libnephron.a\`, of which it takes $(grep -c "^libnephron.a(" "$work/map") of $(ar t libnephron.a | wc -l) objects" "$(bytes "$work/predict_one")"
 ./nephron train $data -o "$work/run" --base-features 4 --patch 24,24,24 --batch 2 --epochs 2 --iterations 10 \
     --no-validation --quiet
 ./nephron export "$work/run" "$work/device" --weights blob --quiet

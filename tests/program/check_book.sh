@@ -153,7 +153,8 @@ done
 # The ladder: every rung against the definition.
 ${CC:-cc} -O2 -std=c11 -D_GNU_SOURCE -ffp-contract=off -fno-math-errno -pthread -I. -o "$work/ladder" \
     docs/ladder/*.c libnephron.a -lm \
-    >"$work/errors" 2>&1 && "$work/ladder" --check >>"$work/errors"
+    >"$work/errors" 2>&1 && "$work/ladder" --check >>"$work/errors" 2>&1 ||
+    grep -q '^ladder: .* this processor does not have$' "$work/errors"
 ok "the ladder: $(grep -v ' passed, ' "$work/errors" | head -n 3)" $?
 for rung in docs/ladder/rung_*.[ch]; do
     [ "$(wc -l <"$rung")" -lt 120 ]

@@ -50,10 +50,13 @@ grep -q "block .* bytes" "$work/said" &&
     grep -q "_BLOCK_BYTES $(sed -n 's/^  block  *\([0-9]*\) bytes/\1/p' "$work/said")$" "$work/u/network.h"
 ok "the block's size is said and defined" $?
 native "$work/u" "U-Net"
+grep -q "(d, h, w): 1.0, 1.0, 1.0; along the axes z, y, x of the file$" "$work/u/network.h"
+ok "network.h says which axis of the file d is: $(grep "d, h, w" "$work/u/network.h")" $?
 $CC $strict -c "$work/u/network.c" -o "$work/network.o" &&
     ! nm -u "$work/network.o" "$work/kernels.o" | grep ' U ' |
     grep -vE 'device_|network_|mem(cpy|set)|GLOBAL_OFFSET|__stack_chk|__gcov'
-ok "nothing of a library is used but memcpy" $?
+grep -q "no library but memcpy and memset\." "$work/u/network.h"
+ok "nothing of a library is used but memcpy and memset" $?
 if $CC $strict -fstack-usage -c "$work/u/network.c" -o "$work/frames.o" 2>/dev/null &&
     [ -s "$work/frames.su" ]; then
     ! awk '$2 > 256 { print; found = 1 } END { exit !found }' "$work/frames.su"

@@ -37,9 +37,15 @@ for kind in train federate; do
         turn=$((turn + 1))
         run=$work/$kind.$turn
         number=$((turn % 2 ? 15 : 2))
-        signal_after "$run/manifest.json" $((turn * 911 / (turns + 1) % 900 / 4 + 20)) $number $nephron \
-            $kind $data -o "$run" $long
-        if [ $code -eq 0 ]; then continue; fi # it was faster
+        moment=$((turn * 911 / (turns + 1) % 900 / 4 + 20))
+        while
+            signal_after "$run/manifest.json" $moment $number $nephron $kind $data -o "$run" $long
+            [ $code -eq 0 ] && [ $moment -gt 0 ] # it was faster: again, and sooner
+        do
+            rm -rf "$run"
+            moment=$((moment / 2))
+        done
+        if [ $code -eq 0 ]; then continue; fi
         stopped=$((stopped + 1))
         [ $code -eq $((128 + number)) ]
         ok "$kind: exit code $code after signal $number" $?
@@ -120,7 +126,7 @@ ok "two signals: exit code $code" $?
 fed=$work/fed
 {
     $nephron federate $data --as fingerprint A -o "$fed" --quiet &&
-        $nephron federate --as init -o "$fed" --sites A --rounds 1 --local-iterations 20 --base-features 4 \
+        $nephron federate --as init -o "$fed" --sites A --rounds 1 --local-iterations 60 --base-features 4 \
         --patch 16,16,16 --batch 2 --quiet
 }
 ok "a federation of one site" $?

@@ -117,6 +117,9 @@ static void create(nephron *n, const char *data)
         {"{\"patch\": [40, 56, 24, 16]}", "patch has 4 sizes"},
         {"{\"task\": \"regress\"}", "task is 'regress'"},
         {"{\"task\": \"classify\"}", "labels.csv"},
+        {"{\"ema\": 0.9}", "ema is kept by the command train"},
+        {"{\"momentum\": 1}", "training.momentum is no number"},
+        {"{\"seed\": -1}", "training.seed is no whole number"},
         {"[]", "not a JSON object"}};
     for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++)
         refused(nephron_model_create(n, data, wrong[k][0]) ? 0 : -1, n, wrong[k][1]);
@@ -222,12 +225,16 @@ static void predict(nephron *n, nephron_model *m, const char *path, const char *
     refused(nephron_image_wrap(n, two, small, 0, spacing) ? 0 : -1, n, "channels");
     static const int large[][3] = {
         {2048, 1024, 1024}, {1 << 16, 1 << 16, 1 << 16}, {1, 0, 1}, {1, 1, 1 << 17}};
-    static const char *const why[] = {"2^31 voxels", "2^31 voxels", "axis 1 has 0 voxels",
-                                      "axis 0 has 131072"};
+    static const char *const why[] = {"2^31 voxels", "2^31 voxels", "size[1] is 0, not 1 to",
+                                      "size[2] is 131072, not 1 to"};
     for (int k = 0; k < 4; k++)
         refused(nephron_image_wrap(n, two, large[k], 1, spacing) ? 0 : -1, n, why[k]);
     files[0] = "/nonexistent.nii.gz";
     refused(nephron_image_read(n, files, 1) ? 0 : -1, n, "/nonexistent.nii.gz");
+    refused(nephron_image_read(n, NULL, 1) ? 0 : -1, n, "no paths");
+    nephron_data *d = nephron_data_create(m);
+    refused(nephron_data_add(d, i, map, 0, 2), n, "validation is 2, not 0 or 1");
+    nephron_data_free(d);
     refused(nephron_model_load(n, "/nonexistent", NULL) ? 0 : -1, n, "/nonexistent");
     nephron_image_free(other);
     nephron_image_free(i);
@@ -317,6 +324,8 @@ static void mixed(nephron *n, const char *data)
             "batch is not the same");
     refused(nephron_server_add(s, "a", task, count - 1, numbers), n, "weights, the model has");
     refused(nephron_server_begin(s, task, count - 1, &round), n, "a task of");
+    refused(nephron_server_add(s, "global", task, count, numbers), n, "stands for all sites");
+    refused(nephron_server_add(s, "a\nb", task, count, numbers), n, "control character");
     nephron_server_free(s);
     nephron_trainer_free(t), nephron_data_free(d);
     nephron_model_free(m), nephron_model_free(twin), nephron_model_free(wide);
@@ -342,8 +351,11 @@ static void failed_update(nephron *n, const char *data, const char *state)
             refused(nephron_client_update(t, s, "a", state, task, round, weights[k], numbers), n, "became");
         nephron_server_free(s);
         s = nephron_server_open(all, "{\"iterations\": 3}", 1);
-        check(nephron_server_begin(s, task, count, &round) == 0 &&
-                  nephron_client_update(t, s, "a", state, task, round, weights[k], numbers) == 0,
+        check(nephron_server_begin(s, task, count, &round) == 0, "the next round", n);
+        if (k)
+            refused(nephron_client_update(t, s, "a", "none/state", task, round, weights[k], numbers), n,
+                    "none/state");
+        check(nephron_client_update(t, s, "a", state, task, round, weights[k], numbers) == 0,
               "a round", n);
         nephron_server_free(s), nephron_trainer_free(t);
     }
@@ -480,6 +492,7 @@ static void other_network(nephron *n, const char *data)
     }
     nephron_trainer *t = nephron_trainer_open(m, d, "{\"batch\": 2, \"resnet\": {\"dropout\": 0.5}}", 0);
     check(t && nephron_train(t, 0, 1, NULL) == 0, "dropout alone", n);
+    refused(nephron_validate(t, NULL, NULL), n, "no cases to validate on");
     nephron_trainer_free(t), nephron_data_free(d), nephron_model_free(m);
 }
 
@@ -518,6 +531,7 @@ int main(int argc, char **argv)
     train(n, argv[1], atoi(argv[5]));
     nephron_model *m = nephron_model_load(n, argv[2], "0");
     check(m != NULL, "load", n);
+    refused(nephron_model_load(n, argv[2], "../fold_0") ? 0 : -1, n, "fold '../fold_0' is not 0, 1");
     refused(nephron_server_open(m, "{\"base_features\": 4}", 2) ? 0 : -1, n, "no option 'base_features'");
     refused(nephron_server_open(m, "{\"minimum\": \"2\"}", 2) ? 0 : -1, n, "'minimum' is not a whole number");
     nephron_server *server = nephron_server_open(m, "{\"precision\": \"fp32\", \"minimum\": 2}", 2);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # check_carried.sh - federation by carried files: the hash of the simulation, whatever comes late, twice,
 # damaged, from elsewhere or is killed. CHECK_ALL=1: of every strategy (STRATEGIES) with every other option;
-# with FEW=1 every 53rd of these combinations.
+# with FEW=1 every 17th of these combinations.
 . tests/program/lib.sh
 adrenal=$root/tests/data/adrenalmnist3d/adrenalmnist3d.npz
 enter_work
@@ -568,7 +568,7 @@ all_together() { # segment or classify, its privacy by cases, options
             for privacy in "" local central "central --dp-adaptive" $cases; do
                 for secure in "" --secure; do
                     combination=$((combination + 1))
-                    if [ -n "$FEW" ] && [ $((combination % 53)) -ne 0 ]; then continue; fi
+                    if [ -n "$FEW" ] && [ $((combination % 17)) -ne 0 ]; then continue; fi
                     case $strategy$privacy in fedavgcentral*) equal="--fedavg-equal 1" ;; *) equal= ;; esac
                     together $kind "$@" --strategy $strategy $equal --compress $compress $secure \
                         ${privacy:+--dp $privacy --dp-noise 0.4 --dp-clip 0.1 --dp-test-seed 5}

@@ -14,8 +14,8 @@ static double mean_around_median(const float *sorted, int n, const void *arg)
 {
     int keep = *(const int *)arg, first = 0;
     double median = sorted_median(sorted, n, NULL), sum = 0;
-    while (first + keep < n &&
-           fabs((double)sorted[first] - median) > fabs((double)sorted[first + keep] - median))
+    /* Signed, so that equal values below the median do not hold the window. */
+    while (first + keep < n && median - (double)sorted[first] > (double)sorted[first + keep] - median)
         first++;
     for (int k = first; k < first + keep; k++) sum += (double)sorted[k];
     return sum / keep;

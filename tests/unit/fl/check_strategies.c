@@ -381,11 +381,12 @@ static void hand_end(struct hand *h)
 /* One weight, which begins at 0; the sites send `row` in both rounds. D: their mean 4, less the weight. */
 static void check_aggregation_by_hand(int *covered)
 {
+    enum { HAND_SITES = 15 };
     static const struct {
         const char *json;
         int sites;
-        float row[7];
-        double examples[7], loss[7], want[2];
+        float row[HAND_SITES];
+        double examples[HAND_SITES], loss[HAND_SITES], want[2];
     } hand[] = {
         {"{\"name\": \"fedavg\"}", 2, {1, 5}, {1, 3}, {1, 1}, {4, 4}},
         {"{\"name\": \"fedavg\", \"equal\": 1}", 2, {1, 5}, {1, 3}, {1, 1}, {3, 3}},
@@ -412,18 +413,22 @@ static void check_aggregation_by_hand(int *covered)
          {1, 1, 1, 1, 1}, {1, 1, 1, 1, 1}, {1.5, 1.5}},
         /* The four nearest give 30, much, 30, 15, 10, 10, 15: the five 2, 3, 1, 4, 5; 3 and its neighbours */
         {"{\"name\": \"bulyan\", \"malicious\": 1}", 7, {5, 100, 0, 1, 2, 3, 4}, {1, 1, 1, 1, 1, 1, 1},
-         {1, 1, 1, 1, 1, 1, 1}, {3, 3}}};
+         {1, 1, 1, 1, 1, 1, 1}, {3, 3}},
+        /* The nine 0, 0, 0, 0, 5, 6, 7, 8, 9; 5 and its neighbours, though four below it are equal. */
+        {"{\"name\": \"bulyan\", \"malicious\": 3}", 15,
+         {9, 1000, 0, -1000, 8, 0, 3000, 7, -3000, 0, 6, 5000, 5, -5000, 0},
+         {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, {0}, {6, 6}}};
     struct error e = {""};
     for (size_t k = 0; k < sizeof hand / sizeof *hand; k++) {
         double option[STRATEGY_OPTIONS];
         struct json *j = json_parse(hand[k].json, strlen(hand[k].json), &e);
         const struct strategy *s = strategy_from_json(option, j, &e);
         struct model *m = small_model(1);
-        float *row[7], *slot[STRATEGY_SLOTS], *out = calloc(m->count, sizeof *out);
-        struct contribution c[7];
+        float *row[HAND_SITES], *slot[STRATEGY_SLOTS], *out = calloc(m->count, sizeof *out);
+        struct contribution c[HAND_SITES];
         CHECK(s != NULL, "%s", e.text);
         for (int i = 0; i < STRATEGY_SLOTS; i++) slot[i] = calloc(m->count, sizeof(float));
-        for (int i = 0; i < 7; i++) row[i] = calloc(m->count, sizeof(float));
+        for (int i = 0; i < HAND_SITES; i++) row[i] = calloc(m->count, sizeof(float));
         for (int round = 0; s && round < 2; round++) {
             for (int i = 0; i < hand[k].sites; i++) {
                 row[i][0] = hand[k].row[i];
@@ -440,7 +445,7 @@ static void check_aggregation_by_hand(int *covered)
         }
         for (int i = 0; strategies[i]; i++) covered[i] |= strategies[i] == s;
         for (int i = 0; i < STRATEGY_SLOTS; i++) free(slot[i]);
-        for (int i = 0; i < 7; i++) free(row[i]);
+        for (int i = 0; i < HAND_SITES; i++) free(row[i]);
         free(out);
         json_free(j);
         free_model(m);

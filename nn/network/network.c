@@ -231,11 +231,19 @@ struct tensor *network_classifier_norm(struct graph *g, const struct classifier_
     return norm->record(g, name, x, network_norm_groups(norm, &o->base, 1), slope);
 }
 
-/* A norm of one value leaves nothing of it. */
-static int check_last_stage(const struct classifier_options *o, const int crop[3], int batch, struct error *e)
+/* A norm of one value leaves nothing of it. The last stage has the fewest voxels, the first the fewest
+ * channels a group. */
+static int check_stages(const struct classifier_options *o, const int crop[3], int batch, struct error *e)
 {
     const struct network_norm *norm = network_classifier_norm_of(o);
-    int64_t voxels = o->network->last_voxels(o, crop);
+    const int64_t voxels = o->network->stage_voxels(o, crop, 1);
+    if (norm->grouped && o->network->stage_voxels(o, crop, 0) < 2 &&
+        network_norm_groups(norm, &o->base, 1) == o->base)
+        return error_set(e,
+                         "--crop %d,%d,%d with --base %d: the first stage has one voxel and one channel a "
+                         "group, of which %s norm leaves nothing: take a larger --crop or --base, or another "
+                         "--norm",
+                         crop[0], crop[1], crop[2], o->base, norm->name);
     if (!norm->over_batch && !norm->grouped && voxels < 2)
         return error_set(e,
                          "--crop %d,%d,%d: the last stage has one voxel, of which %s norm leaves nothing: "
@@ -272,7 +280,7 @@ int network_classifier_check(const struct classifier_options *o, const int crop[
                          "--crop %d,%d,%d, --batch %d and --base %d make a feature map of %.3g values; at "
                          "most %.3g are possible",
                          crop[0], crop[1], crop[2], batch, o->base, values, NETWORK_VALUES_MAX);
-    return o->network->check(o, e) || check_last_stage(o, crop, batch, e) ? -1 : 0;
+    return o->network->check(o, e) || check_stages(o, crop, batch, e) ? -1 : 0;
 }
 
 struct tensor *network_classify(struct graph *g, const struct classifier_options *o, struct tensor *x,

@@ -61,10 +61,11 @@ struct network {
     /* and how it is recorded. training: all heads of deep supervision. */
     struct network_outputs (*segment)(struct graph *g, const struct plan *p, struct tensor *x, int training);
 
-    /* Classification: whether the numbers that this network alone reads are right, the voxels of its last
-     * stage, whose norms see so many values a channel and case, and its logits [n][1][1][1][classes]. */
+    /* Classification: whether the numbers that this network alone reads are right, the voxels of its first
+     * stage, whose width is the base, or of its last (norms see so many values a channel and case), and its
+     * logits [n][1][1][1][classes]. */
     int (*check)(const struct classifier_options *o, struct error *e);
-    int64_t (*last_voxels)(const struct classifier_options *o, const int crop[3]);
+    int64_t (*stage_voxels)(const struct classifier_options *o, const int crop[3], int last);
     struct tensor *(*classify)(struct graph *g, const struct classifier_options *o, struct tensor *x,
                                struct tensor *covariates);
 };

@@ -31,13 +31,13 @@ static int resnet_check(const struct classifier_options *c, struct error *e)
     return error_set(e, "resnet: --depth is %d, must be 10, 18, 34 or 50", c->depth);
 }
 
-static int64_t last_voxels(const struct classifier_options *c, const int crop[3])
+/* Strides of 2: the stem's two, and one in each stage after the first. */
+static int64_t stage_voxels(const struct classifier_options *c, const int crop[3], int last)
 {
     int64_t voxels = 1;
     for (int a = 0; a < 3; a++) {
         int n = crop[a];
-        for (int k = 0; k < (c->stem7 ? 5 : 3); k++)
-            n = (n - 1) / 2 + 1; /* a stride of 2: the stem's two, and one in each later stage */
+        for (int k = 0; k < (c->stem7 ? 2 : 0) + (last ? 3 : 0); k++) n = (n - 1) / 2 + 1;
         voxels *= n;
     }
     return voxels;
@@ -125,6 +125,6 @@ const struct network resnet_network = {
     .norm = &network_norm_batch,
     .init = resnet_init,
     .check = resnet_check,
-    .last_voxels = last_voxels,
+    .stage_voxels = stage_voxels,
     .classify = resnet_forward,
 };

@@ -444,7 +444,7 @@ static void test_table(void)
         const struct network_case *c = case_of(n);
         CHECK(network_find(n->name) == n && n->title && n->norm && n->init, "%s", n->name);
         CHECK(!n->segment != !n->classify && strstr(all, n->name), "%s segments or classifies", n->name);
-        if (n->classify) CHECK(n->check && n->last_voxels, "%s", n->name);
+        if (n->classify) CHECK(n->check && n->stage_voxels, "%s", n->name);
         if (n->segment)
             CHECK(n->presets[0].name && network_of_preset(n->presets[0].name, &preset) == n &&
                       preset == n->presets && strchr(n->class_name, '.') && n->maps,

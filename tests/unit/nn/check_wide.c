@@ -146,8 +146,18 @@ static void check_small_crops(void)
     CHECK(learner_check(&o, NULL, &e) == -1 && strstr(e.text, "--crop 8,8,8"), "%s", e.text);
     o.crop[0] = 33;
     o.classifier.stem7 = 1;
-    CHECK(o.classifier.network->last_voxels(&o.classifier, o.crop) == 2 && learner_check(&o, NULL, &e) == 0,
+    CHECK(o.classifier.network->stage_voxels(&o.classifier, o.crop, 1) == 2 &&
+              learner_check(&o, NULL, &e) == 0,
           "33 with the large stem: %s", e.text);
+    /* Of groups it is the first stage that has one channel in each, where its width is their number. */
+    o.crop[0] = o.crop[1] = o.crop[2] = 4;
+    o.classifier.norm = &network_norm_group;
+    CHECK(learner_check(&o, NULL, &e) == -1 && strstr(e.text, "--crop 4,4,4 with --base 8"), "%s", e.text);
+    o.crop[1] = 5;
+    CHECK(learner_check(&o, NULL, &e) == 0, "two voxels, of one channel: %s", e.text);
+    o.crop[1] = 4;
+    o.classifier.base = 16;
+    CHECK(learner_check(&o, NULL, &e) == 0, "one voxel, of two channels: %s", e.text);
     for (int edge = 1; edge < 40; edge++) /* the rule against the network itself */
         for (int stem = 0; stem < 2; stem++) {
             struct classifier_options c = {
@@ -157,10 +167,15 @@ static void check_small_crops(void)
             struct graph *g = graph_create(m, NULL, 0);
             struct tensor *x = graph_input(g, "x", SHAPE(1, edge, 1, 1, 1), DT_F32, 0);
             struct tensor *y = network_classify(g, &c, x, NULL);
-            struct graph_op op, last = {.in = {0}};
-            for (int i = 0; graph_read_op(g, i, &op); i++)
+            struct graph_op op, first = {.in = {0}}, last = first; /* first: the skip of the first block */
+            for (int i = 0; graph_read_op(g, i, &op); i++) {
                 if (strcmp(op.kind, "global_avg_pool") == 0) last = op;
-            CHECK(y && last.inputs == 1 && c.network->last_voxels(&c, crop) == graph_shape(g, last.in[0]).d,
+                if (strcmp(op.kind, "add") == 0 && !first.inputs) first = op;
+            }
+            CHECK(first.inputs == 2 && c.network->stage_voxels(&c, crop, 0) == graph_shape(g, first.in[0]).d,
+                  "first stage, crop %d, stem7 %d", edge, stem);
+            CHECK(y && last.inputs == 1 &&
+                      c.network->stage_voxels(&c, crop, 1) == graph_shape(g, last.in[0]).d,
                   "crop %d, stem7 %d", edge, stem);
             graph_destroy(g);
             model_destroy(m);

@@ -41,10 +41,17 @@ static void put_arms(struct text *t, const struct study *s, const struct class_r
         text_puts(t, "<td><td>\n");
     }
     text_puts(t, "</table></div>\n");
-    if (r->arm[0].piped)
-        text_puts(t,
-                  "<p>On the predicted mask: the region is the largest connected part of what the same arm's "
-                  "segmentation of the same seed found, or the whole image where it found none.</p>\n");
+    if (!r->arm[0].piped) return;
+    const int few = s->segment.seeds < s->classify.seeds;
+    text_puts(t, "<p>On the predicted mask: the region is the largest connected part of what the same arm's "
+                 "segmentation ");
+    if (few && s->segment.seeds == 1)
+        text_puts(t, "of its one seed found, with which every seed here was trained, so that the SD between "
+                     "seeds leaves out another segmentation");
+    else if (few)
+        text_printf(t, "found, of its %d seeds in turn", s->segment.seeds);
+    else text_puts(t, "of the same seed found");
+    text_puts(t, "; or the whole image where it found none.</p>\n");
 }
 
 /* Methods that reviewers ask for beside those of the first table. */

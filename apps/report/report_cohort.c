@@ -8,9 +8,23 @@
 
 /* ---- flow ---------------------------------------------------------------------------------------------- */
 
+/* Where patients have several cases: how many there are of a part. */
+static void put_patients(struct text *t, const struct study *s, enum study_role role)
+{
+    if (s->patients == s->dataset.cases) return;
+    char *seen = calloc((size_t)s->patients + 1, 1);
+    int n = 0;
+    if (!seen) text_append(t, &(struct text){.failed = 1}); /* no memory: the report is given up */
+    for (int i = 0; seen && i < s->dataset.cases; i++)
+        if (s->item[i].role == role && !seen[s->patient[i]]) seen[s->patient[i]] = 1, n++;
+    free(seen);
+    text_printf(t, " of %d patient%s", n, n == 1 ? "" : "s");
+}
+
 static void put_box(struct text *t, const char *title, const struct study *s, enum study_role role)
 {
     text_printf(t, "<div class=box><b>%s</b><br>%d cases", title, study_count(s, -1, role, -1));
+    put_patients(t, s, role);
     for (int k = 0; k < s->sites; k++) {
         text_puts(t, "<br>");
         html_escaped(t, s->site_name[k]);
@@ -22,12 +36,41 @@ static void put_box(struct text *t, const char *title, const struct study *s, en
 
 static void put_external_box(struct text *t, const struct study *s)
 {
-    text_printf(t, "<div class=box><b>External test</b><br>%d cases of ",
-                study_count(s, -1, STUDY_EXTERNAL, -1));
+    text_printf(t, "<div class=box><b>External test: ");
     html_escaped(t, s->external);
+    text_printf(t, "</b><br>%d cases", study_count(s, -1, STUDY_EXTERNAL, -1));
+    put_patients(t, s, STUDY_EXTERNAL);
     if (s->dataset.classes == 2)
         text_printf(t, " (class 1: %d)", study_count(s, -1, STUDY_EXTERNAL, 1));
     text_puts(t, ",<br>which trained nothing</div>");
+}
+
+/* A task that has not all cases of the split: a case may have a class and no label map, or the reverse. */
+static void put_task(struct text *t, const struct study *s, const struct study_task *k, const char *name,
+                     const char *needs)
+{
+    const int all = s->dataset.cases - study_count(s, -1, STUDY_UNUSED, -1);
+    if (!k->present || k->trained + k->validated + k->tests + k->externals == all) return;
+    text_printf(t,
+                "<p>%s has those of these cases that have a %s: %d for training, %d for validation, %d for "
+                "the test",
+                name, needs, k->trained, k->validated, k->tests);
+    if (s->external) text_printf(t, ", %d external", k->externals);
+    text_puts(t, ".</p>\n");
+}
+
+/* Of the classifier's cases, where it looks around masks. */
+static void put_maskless(struct text *t, const struct study *s)
+{
+    int n = 0;
+    for (int i = 0; i < s->dataset.cases; i++)
+        n += s->item[i].role != STUDY_UNUSED && s->dataset.item[i].target >= 0 &&
+             !s->dataset.item[i].has_label_map;
+    if (!s->classify.present || !(s->window_mm[0] > 0) || !n) return;
+    text_printf(t,
+                "<p>%d case%s with a class %s no label map: the classifier's window lies in the middle of "
+                "such an image, and its volume is not known.</p>\n",
+                n, n > 1 ? "s" : "", n > 1 ? "have" : "has");
 }
 
 int report_flow(struct text *t, const struct study *s, const struct results *r, struct error *e)
@@ -51,8 +94,11 @@ int report_flow(struct text *t, const struct study *s, const struct results *r, 
     put_box(t, "Validation", s, STUDY_VALIDATION);
     put_box(t, "Test, untouched", s, STUDY_TEST);
     if (s->external) put_external_box(t, s);
-    text_puts(t, "</div>\n"
-                 "<p>The split has the proportions of " REPORT_PAPER ": 785 to 104 to 99. Validation cases "
+    text_puts(t, "</div>\n");
+    put_task(t, s, &s->segment, "Segmentation", "label map");
+    put_task(t, s, &s->classify, "Classification", "class");
+    put_maskless(t, s);
+    text_puts(t, "<p>The split has the proportions of " REPORT_PAPER ": 785 to 104 to 99. Validation cases "
                  "are watched during training and choose no weights: the final ones are tested");
     if (s->classify.present && s->dataset.classes == 2)
         text_puts(t, ", and the threshold is 0.5; recalibration and the other two operating points come from "
@@ -222,7 +268,7 @@ int report_sites(struct text *t, const struct study *s, const struct results *r,
                     "difference of Dice every patient is the mean of its cases, while the mean of an arm is "
                     "that of all cases. Intervals of accuracy, sensitivity and specificity, calibration, the "
                     "bands of ROC curves, deviations, and the limits of agreement and ICC of volumes count "
-                    "cases.</p>\n",
+                    "cases, and so do the classes, women, ages and volumes of the table above.</p>\n",
                     s->dataset.cases, s->patients);
     if (s->sex_numbers)
         text_printf(t,

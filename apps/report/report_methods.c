@@ -222,8 +222,11 @@ int report_methods(struct text *t, const struct study *s, const struct results *
     text_printf(t, "\n<tr><th>SHA-256 of the data<td><code>%s</code>\n", s->data_hash);
     put_options(t, &s->segment, "segmentation");
     put_options(t, &s->classify, "classification");
-    text_puts(t, "</table></div>\n"
-                 "<details><summary>Hashes of the final weights</summary><div "
+    text_puts(t, "</table></div>\n");
+    if (s->departed)
+        text_puts(t, "<p class=note>This study was gone on with otherwise than it was begun (<a "
+                     "href=#protocol>Endpoints</a>): the command alone need not give the same bits.</p>\n");
+    text_puts(t, "<details><summary>Hashes of the final weights</summary><div "
                  "class=scroll><table><tr><th>arm<th>seed<th>weights\n");
     put_hashes(t, s, &s->segment, "segmentation");
     put_hashes(t, s, &s->classify, "classification");

@@ -197,7 +197,7 @@ int study_count(const struct study *s, int site, enum study_role role, int targe
 /* Earth mover's distance (Wasserstein 1) of two samples: the mean distance of their quantiles. Sorts both. */
 double study_emd(float *a, int n_a, float *b, int n_b);
 /* Between the training cases of two sites. z: each image scaled to mean 0 and deviation 1 as training sees
- * it; else in units of the deviation of all of them. -1: no memory. */
+ * it; else in units of the deviation over the training cases of all sites. -1: no memory. */
 int study_shift(double *distance, const struct study *s, int site_a, int site_b, int channel, int z);
 
 /* ---- study_arms.c ---- */

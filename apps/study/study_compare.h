@@ -25,7 +25,7 @@ enum { STUDY_RESAMPLES = 2000 }; /* of every bootstrap interval */
 
 struct comparison {
     int a, b;                     /* arms */
-    int n, left_out, seeds;       /* units: patients (of means), cases (of areas); cases without a value */
+    int n, left_out, seeds;       /* units: patients; cases without a value */
     int cases;                    /* that the units stand for */
     double margin;                /* 0: none was stated for this endpoint */
     /* Conditional on the trained models: of the mean over seeds of each case. */
@@ -59,7 +59,7 @@ struct comparison {
 int comparison_means(struct comparison *c, const double *a, const double *b, int seeds, int cases,
                      const int *patient, int patients, double margin, uint64_t seed);
 /* Areas under ROC curves of label over probabilities. Where a patient has several cases DeLong's error is
- * Obuchowski's for clusters; the analysis with random seeds counts cases. */
+ * Obuchowski's for clusters, and the analysis with random seeds has its covariances. */
 int comparison_areas(struct comparison *c, const int *label, const double *a, const double *b, int seeds,
                      int cases, const int *patient, int patients, double margin, uint64_t seed);
 /* Sentences in plain text: the difference, what was shown and what not, what could have been. what: "mean

@@ -464,13 +464,13 @@ static void mean_and_deviation(double *mean, double *deviation, const float *v, 
     *deviation = n && square > 0 ? sqrt(square / n) : 1;
 }
 
-/* Intensities of the training cases of a site; room: INTENSITIES a case. */
+/* Intensities of the training cases of a site (-1: of all); room: INTENSITIES a case. */
 static int collect(float *out, const struct study *s, int site, int channel, int z)
 {
     int n = 0;
     for (int i = 0; i < s->dataset.cases; i++) {
         const struct study_case *item = &s->item[i];
-        if (item->site != site || item->role != STUDY_TRAIN || !item->intensity) continue;
+        if ((site >= 0 && item->site != site) || item->role != STUDY_TRAIN || !item->intensity) continue;
         double mean = 0, deviation = 1;
         const float *v = item->intensity + channel * INTENSITIES;
         if (z) mean_and_deviation(&mean, &deviation, v, INTENSITIES);
@@ -484,11 +484,10 @@ int study_shift(double *distance, const struct study *s, int site_a, int site_b,
     size_t room = (size_t)s->dataset.cases * INTENSITIES;
     float *v = malloc((2 * room + 1) * sizeof *v);
     if (!v) return -1;
-    int a = collect(v, s, site_a, channel, z), b = collect(v + a, s, site_b, channel, z);
-    double mean, deviation;
-    mean_and_deviation(&mean, &deviation, v, a + b);
-    *distance = study_emd(v, a, v + a, b);
-    if (!z) *distance /= deviation;
+    double mean, deviation = 1; /* one unit for every pair of sites */
+    if (!z) mean_and_deviation(&mean, &deviation, v, collect(v, s, -1, channel, 0));
+    const int a = collect(v, s, site_a, channel, z), b = collect(v + a, s, site_b, channel, z);
+    *distance = study_emd(v, a, v + a, b) / deviation;
     free(v);
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "apps/study/study.h"
 #include "io/base/file.h"
 #include "io/base/json.h"
+#include "io/base/sha256.h"
 #include "io/base/text.h"
 
 /* What a study that is continued may not change: a margin chosen after the results is none, and trainings of
@@ -67,9 +68,58 @@ static const char *secondary_of(const struct study *s)
                                                        : "AUC, federated - centralised";
 }
 
+/* Whose cases they are, what for, and what clinical.csv says of them: the data's hash is of images, maps and
+ * classes alone. Sixteen digits of SHA-256; "" where memory is out. */
+static void hash_cases(char hex[65], const struct study *s)
+{
+    struct text t = {0};
+    for (int i = 0; i < s->dataset.cases; i++) {
+        const struct study_case *c = &s->item[i];
+        text_printf(&t, "%s,%s,%d,%d,", s->dataset.item[i].id, c->site < 0 ? "" : s->site_name[c->site],
+                    (int)c->role, s->patient[i]);
+        text_put_double(&t, c->age);
+        text_printf(&t, ",%d\n", c->female);
+    }
+    const size_t size = t.size;
+    char *all = text_take(&t);
+    hex[0] = 0;
+    if (all) sha256_hex(hex, all, size);
+    if (all) hex[16] = 0;
+    free(all);
+}
+
+static void add_segment_design(struct json *j, const struct study *s)
+{
+    const struct study_sizes *z = &s->sizes;
+    json_add_text(j, "network_of_segmentation", s->network ? s->network : "unet");
+    json_add_int(j, "rounds_of_segmentation", z->rounds);
+    json_add_int(j, "steps_of_a_round_of_segmentation", z->local_iterations);
+    json_add_int(j, "features_of_the_first_stage", z->base_features);
+    json_add_int(j, "batch_of_segmentation", z->batch);
+    json_add_number(j, "largest_patch", z->patch_voxels);
+    json_add_text(j, "optimizer_of_segmentation", z->optimizer->name);
+    json_add_number(j, "learning_rate_of_segmentation", z->lr);
+    json_add_number(j, "window_step_of_the_test", z->step);
+    json_add_bool(j, "mirror_images_in_the_test", z->mirror);
+}
+
+static void add_classify_design(struct json *j, const struct study *s)
+{
+    const struct study_sizes *z = &s->sizes;
+    json_add_text(j, "covariates", s->covariates ? s->covariates : "volume, age and sex, where they are");
+    json_add_int(j, "rounds_of_classification", z->class_rounds);
+    json_add_int(j, "steps_of_a_round_of_classification", z->class_iterations);
+    json_add_int(j, "depth_of_the_classifier", z->depth);
+    json_add_int(j, "width_of_the_classifier", z->base);
+    json_add_int(j, "batch_of_classification", z->class_batch);
+    struct json *crop = json_add_array(j, "input_size_of_the_classifier");
+    for (int a = 0; a < 3; a++) json_add_int(crop, NULL, z->crop[a]);
+    json_add_number(j, "learning_rate_of_classification", z->class_lr);
+}
+
 static struct json *protocol_make(const struct study *s)
 {
-    char name[80];
+    char name[80], hex[65];
     struct json *j = json_object();
     struct json *words = json_add_array(j, "arguments");
     for (int i = 0; i < s->words; i++) json_add_text(words, NULL, s->word[i]);
@@ -92,6 +142,13 @@ static struct json *protocol_make(const struct study *s)
     json_add_int(j, "first_seed", (int64_t)s->seed);
     json_add_text(j, "external", s->external ? s->external : "none");
     json_add_text(j, "data_sha256", s->data_hash);
+    hash_cases(hex, s);
+    json_add_text(j, "cases_hash", hex);
+    struct json *design = json_add_object(j, "design");
+    json_add_text(design, "precision", s->sizes.bf16 ? "bf16" : "fp32");
+    json_add_text(design, "norm", s->norm ? s->norm->name : "their own");
+    if (s->segment.present) add_segment_design(design, s);
+    if (s->classify.present) add_classify_design(design, s);
     struct json *arms = json_add_array(j, "arms");
     for (int a = 0; a < s->arms; a++) {
         study_arm_key(name, s, a);
@@ -117,7 +174,23 @@ static char *in_words(const struct json *j)
     return words;
 }
 
-/* What was stated and is not done so; NULL where nothing is. */
+/* Adds a value to the text where it is not as stated. -1: memory is out. */
+static int tell_departure(struct text *t, const char *name, const struct json *then, const struct json *now)
+{
+    char *before = in_words(then), *after = in_words(now);
+    const int status = before && after ? 0 : -1;
+    if (!status && strcmp(before, after) != 0) {
+        if (t->size) text_puts(t, "; ");
+        for (const char *c = name; *c; c++) text_put(t, *c == '_' ? " " : c, 1);
+        text_printf(t, ": stated %s, done %s", before, after);
+    }
+    free(before);
+    free(after);
+    return status;
+}
+
+/* What was stated and is not done so; NULL where nothing is. Of the design what both have: a task that was
+ * left out has none, and protocols of an older program neither. */
 static int find_departures(char **departed, const struct json *then, const struct json *now, struct error *e)
 {
     static const struct {
@@ -129,16 +202,19 @@ static int find_departures(char **departed, const struct json *then, const struc
                 {"first_seed", "first seed"},
                 {"external", "external"},
                 {"arms", "arms"}};
+    const struct json *design = json_get(then, "design"), *mine = json_get(now, "design");
     struct text t = {0};
-    int some = 0, failed = 0;
-    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
-        char *before = in_words(json_get(then, kept[i].key)), *after = in_words(json_get(now, kept[i].key));
-        failed |= !before || !after;
-        if (!failed && strcmp(before, after) != 0)
-            text_printf(&t, "%s%s: stated %s, done %s", some++ ? "; " : "", kept[i].name, before, after);
-        free(before);
-        free(after);
+    int failed = 0;
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        failed |= tell_departure(&t, kept[i].name, json_get(then, kept[i].key), json_get(now, kept[i].key));
+    if (json_get(then, "cases_hash"))
+        failed |= tell_departure(&t, "sites, patients, age and sex of the cases (SHA-256)",
+                                 json_get(then, "cases_hash"), json_get(now, "cases_hash"));
+    for (int i = 0; design && mine && i < mine->count; i++) {
+        const struct json *stated = json_get(design, mine->item[i]->key);
+        if (stated) failed |= tell_departure(&t, mine->item[i]->key, stated, mine->item[i]);
     }
+    const int some = t.size > 0;
     *departed = text_take(&t);
     if (failed || (some && !*departed)) return error_set(e, "out of memory for the protocol");
     if (!some) {

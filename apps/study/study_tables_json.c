@@ -250,8 +250,11 @@ static void add_segment(struct json *root, const struct study *s, const struct r
     json_add_int(j, "test_cases_without_foreground", r->empty);
     struct json *w = json_add_object(j, "wilcoxon");
     json_add_text(w, "name",
-                  "Wilcoxon signed-rank, federated - centralised, two-sided, zeros as Pratt; conditional on "
-                  "the trained models");
+                  r->patients < s->segment.tests
+                      ? "Wilcoxon signed-rank of patients' means, federated - centralised, two-sided, zeros "
+                        "as Pratt; conditional on the trained models"
+                      : "Wilcoxon signed-rank, federated - centralised, two-sided, zeros as Pratt; "
+                        "conditional on the trained models");
     json_add_number(w, "statistic", c->wilcoxon.statistic);
     json_add_number(w, "p", c->wilcoxon.p);
     json_add_int(w, "n", c->wilcoxon.n);
@@ -409,7 +412,10 @@ static void add_classify(struct json *root, const struct study *s, const struct 
     }
     struct json *o = json_add_object(j, "delong");
     json_add_text(o, "name",
-                  "DeLong, paired, federated - centralised, two-sided; conditional on the trained models");
+                  r->patient ? "DeLong, paired, Obuchowski's error of clusters (patients), federated - "
+                               "centralised, two-sided; conditional on the trained models"
+                             : "DeLong, paired, federated - centralised, two-sided; conditional on the "
+                               "trained models");
     json_add_number(o, "difference", d->difference);
     json_add_number(o, "se", d->se);
     json_add_number(o, "z", d->z);
@@ -419,11 +425,16 @@ static void add_classify(struct json *root, const struct study *s, const struct 
     add_random(j, &r->pair[0],
                "Obuchowski and Rockette, random patients and seeds, Hillis's degrees of freedom");
     struct json *m = json_add_object(j, "mcnemar");
-    json_add_text(m, "name", "McNemar, exact, two-sided, threshold 0.5; b, c, p: of accuracy");
+    json_add_text(m, "name",
+                  r->patient ? "McNemar, exact over the signs of patients, two-sided, threshold 0.5; b, c, "
+                               "p: of accuracy"
+                             : "McNemar, exact, two-sided, threshold 0.5; b, c, p: of accuracy");
     add_mcnemar(m, &r->mcnemar[SHARE_ACCURACY]);
     add_mcnemar(json_add_object(m, "sensitivity"), &r->mcnemar[SHARE_SENSITIVITY]);
     add_mcnemar(json_add_object(m, "specificity"), &r->mcnemar[SHARE_SPECIFICITY]);
-    add_pairs(j, s, r->pair, r->pairs, "DeLong, paired, two-sided");
+    add_pairs(j, s, r->pair, r->pairs,
+              r->patient ? "DeLong, paired, Obuchowski's error of clusters (patients), two-sided"
+                         : "DeLong, paired, two-sided");
     add_unseen(j, s, r->unseen, r->unseens);
     json_add_int(j, "positives", r->arm[0].c.positives);
     add_task(j, &s->classify, r->patients);

@@ -51,6 +51,7 @@ ok "a study of one seed and few cases says so, and claims no equivalence" $?
     ! grep -qi '[( ]nan\b' "$work/a/report.html"
 ok "of few cases neither power nor a detectable difference, and no interval" $?
 grep -q '"departures_from_protocol": "none"' "$work/a/report.json" &&
+    ! grep -q 'the command alone need not' "$work/a/report.html" &&
     ! grep -q 'not done as it was stated' "$work/a/report.html" &&
     grep -q '"test_patients": ' "$work/a/report.json"
 ok "a study that keeps to its protocol says so" $?
@@ -108,6 +109,7 @@ ls "$maps/federated_seed_1/"*.nii.gz >>"$work/done" && touch "$work/before" && s
 $nephron study --resume "$work/k" --quiet
 grep -q 'The last part of this study, which was stopped' "$work/k/report.html" &&
     grep -q '"continued": true' "$work/k/report.json" && grep -q '"continued": false' "$work/a/report.json" &&
+    grep -q '"departures_from_protocol": "none"' "$work/k/report.json" &&
     grep -q '<p>Whole study: ' "$work/a/report.html"
 ok "the time of a study that was continued is called that of its last part" $?
 cmp "$work/k/cases.csv" "$work/a/cases.csv" && cmp "$work/k/sites.csv" "$work/a/sites.csv" &&
@@ -276,6 +278,8 @@ cp -r "$work/data" "$work/partly"
 rm "$work/partly/labelsTr/$(grep -m 1 ',test,' "$work/a/cases.csv" | cut -d, -f1).nii.gz"
 $nephron study -o "$work/part" --data "$work/partly" $tiny --arms federated 2>"$work/err" &&
     ! grep -q 'each training case comes twice' "$work/part/report.html" &&
+    grep -q 'label map: .* training, .* validation, [0-9]* for the test' "$work/part/report.html" &&
+    ! grep -q 'those of these cases' "$work/a/report.html" &&
     grep -q 'each training case comes twice' "$work/a/report.html"
 ok "a test case without a label map: $(cat "$work/err")" $?
 
@@ -363,9 +367,16 @@ grep '<li>Classification: ' "$work/boxless/report.html" >"$work/out" &&
     ! grep -q 'the mask\|mm around' "$work/out" &&
     grep '<li>Classification: ' "$work/a/report.html" | grep -q 'mm around the mask (a quarter more'
 ok "the methods tell of what the classifier saw: $(cat "$work/out")" $?
-# Gone on with more seeds: possible, and told.
-$nephron study -o "$work/boxless" --data "$work/no_maps" $tiny_classes --seeds 2 --quiet --arms fedprox \
-    --resume 2>"$work/err" &&
+# Gone on with more seeds, longer, or with other clinical columns: possible, and told.
+(echo case,age; sed 1d "$work/no_maps/sites.csv" | sed 's/,.*/,50/') >"$work/no_maps/clinical.csv"
+longer=$(echo "$tiny_classes" | sed 's/rounds 1/rounds 2/')
+$nephron study -o "$work/boxless" --data "$work/no_maps" $longer --seeds 2 --quiet --arms fedprox \
+    --covariates none --resume 2>"$work/err" &&
+    grep -q 'rounds of classification: stated 1, done 2' "$work/err" &&
+    grep -q 'age and sex of the cases (SHA-256): stated [0-9a-f]*, done [0-9a-f]*; covariates: stated vol' \
+        "$work/boxless/report.json" &&
+    ! grep -q 'learning rate\|depth\|width\|input size\|precision' "$work/err" &&
+    grep -q 'the command alone need not give the same bits' "$work/boxless/report.html" &&
     grep -q 'not as .*json says.*seeds of classification: stated 1, done 2' "$work/err" &&
     grep -q 'not done as it was stated: .*tion: stated 1, done 2; arms: stated federated, centralised, done fed' \
         "$work/boxless/report.html" &&
@@ -373,6 +384,7 @@ $nephron study -o "$work/boxless" --data "$work/no_maps" $tiny_classes --seeds 2
     grep -q '"classification_seeds": 1' "$work/boxless/protocol.json" &&
     grep -q 'fedprox: as federated, with FedProx; mu 0.01' "$work/boxless/report.html"
 ok "a study that goes on otherwise than its protocol says: $(cat "$work/err")" $?
+rm "$work/no_maps/clinical.csv"
 # Stopped, it says the words that it goes on with: those of the protocol would make another report.
 long="study -o $work/other --data $work/no_maps --class-rounds 9999 --class-iterations 30 --base 4 --crop 8,8,8"
 stopped() { # command...: SIGTERM when it trains; what the last one said is no sign of that

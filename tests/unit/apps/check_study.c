@@ -84,6 +84,35 @@ static void check_emd(void)
     CHECK(isnan(study_emd(low, 0, split, 2)), "a site without voxels has a distance");
 }
 
+/* Three sites of one case, its intensities around 0, 1 and 101: the distances of all pairs have one unit, and
+ * as scaled images the sites do not differ. A test case changes nothing. */
+static void check_shift(void)
+{
+    enum { SITES = 3, CASES = 4 };
+    static const float middle[CASES] = {0, 1, 101, 5000};
+    struct study_case item[CASES];
+    struct study s = {.sites = SITES, .item = item, .dataset = {.cases = CASES, .channels = 1}};
+    float v[CASES][INTENSITIES];
+    double mean = 0, square = 0;
+    memset(item, 0, sizeof item);
+    for (int i = 0; i < CASES; i++) {
+        item[i].site = i % SITES;
+        item[i].role = i < SITES ? STUDY_TRAIN : STUDY_TEST;
+        item[i].intensity = v[i];
+        for (int k = 0; k < INTENSITIES; k++) v[i][k] = middle[i] + (float)(k % 2) - 0.5f;
+    }
+    for (int i = 0; i < SITES; i++) mean += middle[i] / SITES;
+    for (int i = 0; i < SITES; i++) square += ((middle[i] - mean) * (middle[i] - mean) + 0.25) / SITES;
+    for (int a = 0; a < SITES; a++)
+        for (int b = 0; b < SITES; b++) {
+            double raw = NAN, scaled = NAN;
+            CHECK(study_shift(&raw, &s, a, b, 0, 0) == 0 && study_shift(&scaled, &s, a, b, 0, 1) == 0,
+                  "no memory");
+            CHECK_NEAR(raw, fabs(middle[a] - middle[b]) / sqrt(square), 1e-9, "sites %d and %d", a, b);
+            CHECK_NEAR(scaled, 0, 1e-6, "scaled, sites %d and %d", a, b);
+        }
+}
+
 /* Order by probability: 1 0 1 1 0 0. Points (fpr, tpr): (0, 1/3) (1/3, 1/3) (1/3, 2/3) (1/3, 1) (2/3, 1) (1,
  * 1). */
 static void check_roc(void)
@@ -520,6 +549,7 @@ int main(void)
     check_split();
     check_patients();
     check_emd();
+    check_shift();
     check_roc();
     check_comparison();
     check_both();

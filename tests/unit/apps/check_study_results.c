@@ -1,10 +1,13 @@
 /* check_study_results.c - from values per case to intervals and tests: what counts patients. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "apps/report/report.h"
 #include "apps/study/study_results.h"
+#include "apps/study/study_tables.h"
+#include "io/base/json.h"
 #include "nn/train/train_options.h"
 #include "tensor/base/rng.h"
 #include "tests/unit/expect.h"
@@ -158,6 +161,87 @@ static void check_validation_of_one_class(void)
     empty_study(&s);
 }
 
+/* Whether a section of the report holds a text, and does not hold another one. */
+static void check_said(int (*section)(struct text *, const struct study *, const struct results *,
+                                      struct error *),
+                       const struct study *s, const struct results *r, const char *there, const char *absent)
+{
+    struct text t = {0};
+    struct error e = {""};
+    CHECK(section(&t, s, r, &e) == 0, "%s", e.text);
+    char *text = text_take(&t);
+    CHECK(text && strstr(text, there) && !strstr(text, absent), "not '%s', or '%s'", there, absent);
+    free(text);
+}
+
+/* The flow tells patients where these have several cases, and a task that has not all cases; the classifier,
+ * of which segmentation's seeds its windows come. */
+static void check_who_is_counted(void)
+{
+    enum { CASES = 200 };
+    static struct data_case item[CASES];
+    struct study s;
+    struct results r;
+    struct error e = {""};
+    fill_study(&s, item, 1);
+    s.classify.options = train_options_default(&task_classify);
+    s.window_mm[0] = 1;
+    CHECK(results_make(&r, &s, &e) == 0, "%s", e.text);
+    for (int i = 0; i < s.dataset.cases; i++) item[i].has_label_map = 1;
+    check_said(report_flow, &s, &r, "<br>40 cases<br>", "patient");
+    check_said(report_flow, &s, &r, "Test, untouched", "those of these cases");
+    item[0].has_label_map = 0;
+    s.segment.tests--;
+    check_said(report_flow, &s, &r,
+               "<p>Segmentation has those of these cases that have a label map: 0 for training, 12 for "
+               "validation, 39 for the test.", "Classification has");
+    check_said(report_flow, &s, &r, "<p>1 case with a class has no label map", "cases with a class");
+    s.segment.tests++;
+    r.classify.arm[0].piped = 1;
+    check_said(report_classify, &s, &r, "segmentation of the same seed found", "of its one seed");
+    s.classify.seeds = 2;
+    check_said(report_classify, &s, &r, "segmentation of its one seed found", "of the same seed");
+    s.classify.seeds = 1;
+    results_free(&r);
+    empty_study(&s);
+    fill_study(&s, item, 3);
+    check_said(report_flow, &s, &r, "<br>120 cases of 40 patients<br>", "<br>120 cases<br>");
+    empty_study(&s);
+}
+
+/* report.json names the tests that were made: of patients, where these have several cases. */
+static void check_names_of_tests(void)
+{
+    enum { CASES = 200 };
+    static struct data_case item[CASES];
+    static const char *const named[] = {"Obuchowski's error of clusters", "over the signs of patients",
+                                        "of patients' means"};
+    for (int times = 1; times <= 3; times += 2) {
+        char folder[] = "/tmp/check_study_XXXXXX", path[100];
+        struct study s;
+        struct results r;
+        struct error e = {""};
+        CHECK(mkdtemp(folder) != NULL, "mkdtemp");
+        fill_study(&s, item, times);
+        s.out = folder;
+        s.command = s.data = s.sizes.preset = "";
+        s.segment.options = train_options_default(&task_segment);
+        s.classify.options = train_options_default(&task_classify);
+        s.classify.options.classifier.classes = 2;
+        CHECK(results_make(&r, &s, &e) == 0 && tables_json(&s, &r, &e) == 0, "%s", e.text);
+        snprintf(path, sizeof path, "%s/report.json", folder);
+        struct json *j = json_read(path, &e);
+        char *text = j ? json_format(j, 0) : NULL;
+        for (size_t k = 0; k < sizeof named / sizeof *named; k++)
+            CHECK(text && !strstr(text, named[k]) == (times == 1), "%d a patient: '%s'", times, named[k]);
+        free(text);
+        json_free(j);
+        CHECK(remove(path) == 0 && remove(folder) == 0, "%s", folder);
+        results_free(&r);
+        empty_study(&s);
+    }
+}
+
 /* The paper's table has rows of areas and shares where their tests were made: of two classes. */
 static void check_paper(void)
 {
@@ -187,6 +271,8 @@ int main(void)
 {
     check_results_of_patients();
     check_validation_of_one_class();
+    check_who_is_counted();
+    check_names_of_tests();
     check_paper();
     return check_done("check_study_results");
 }

@@ -95,12 +95,9 @@ static void print_summary(const struct summary *m, const struct dataset *d, stru
     for (int k = 0; k < d->labels && all > 0; k++)
         console("  %-12s  %s: in %d cases, %.3f %% of voxels\n", numbered(key, "label", k), d->label_name[k],
                 m->holds[k], 100 * m->voxels[k] / all);
-    for (int r = 0; r < d->regions; r++) {
-        char of[REGION_KEY_SIZE];
-        dataset_region_key(of, sizeof of, &d->region[r]);
+    for (int r = 0; r < d->regions; r++)
         console("  %-12s  %s: labels %s, written as %d\n", numbered(key, "region", r + 1), d->region[r].name,
-                of, d->region[r].written);
-    }
+                d->region[r].key, d->region[r].written);
     if (d->ignore_label >= 0)
         printf("  %-12s  ignore: %.3f %% of voxels\n", numbered(key, "label", d->ignore_label),
                all > 0 ? 100 * m->ignored / all : 0);

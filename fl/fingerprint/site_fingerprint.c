@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "nn/data/crop.h"
+#include "nn/plan/fingerprint.h"
 #include "nn/plan/orientation.h"
 #include "nn/data/roles.h"
 
@@ -191,12 +192,11 @@ static int extract_case(struct extraction *x, const struct dataset *d, int i, co
     if (dataset_load(&s, d, i, how, e)) return -1;
     crop_nonzero(begin, end, NULL, s.image, s.channels, s.size);
     if (d->to_ras) orientation_to_ras(order, flip, s.affine);
-    f->relative_size[k] = 1;
     for (int a = 0; a < 3; a++) {
         f->spacing[k][a] = s.spacing[order[a]];
         f->shape[k][a] = end[order[a]] - begin[order[a]];
-        f->relative_size[k] *= (double)f->shape[k][a] / s.size[order[a]];
     }
+    f->relative_size[k] = fingerprint_relative_size(f->shape[k], s.size);
     for (int c = 0; s.label && c < f->channels; c++) add_channel(x, &s, c, begin, end);
     sample_free(&s);
     f->cases++;

@@ -32,11 +32,12 @@ struct data_case {
 
 /* An entry of dataset.json's labels where some entry is a list of values: the network then has an output for
  * each region. */
+enum { REGION_KEY_SIZE = 5 * LABELS_MAX + 8 };
 struct region {
     char name[64];
+    char key[REGION_KEY_SIZE]; /* nnU-Net's in summary.json, in the file's order: "(2, 1)"; "3" of a number */
     struct label_set labels;
     int written; /* the label that its voxels get (regions_class_order); later regions go over earlier ones */
-    int list;            /* the value is a list in the file */
 };
 
 struct dataset {
@@ -95,9 +96,6 @@ struct json *dataset_describe(const struct dataset *d);
 /* Whether nnU-Net's reader of this name turns images to RAS before anything looks at them; NULL or "None":
  * no. Others than nnU-Net's own may do what they like: an error that names the key. */
 int reader_turns(int *to_ras, const char *reader, const char *key, struct error *e);
-/* nnU-Net's key of a region in summary.json: "(1, 2)", or "3" where the file has the number alone. */
-enum { REGION_KEY_SIZE = 4 * LABELS_MAX + 8 };
-void dataset_region_key(char *buf, size_t size, const struct region *r);
 void dataset_close(struct dataset *d);
 /* Patients of the cases from a table with columns case,patient. Every case of the dataset has to be there,
  * once. dataset_open reads patients.csv in the folder, where there is one. */

@@ -128,6 +128,17 @@ static int lists_region(const struct json *labels)
     return 0;
 }
 
+/* As Python writes the number, or the list as a tuple: its order is the file's. */
+static void region_key(char key[REGION_KEY_SIZE], const struct json *item)
+{
+    const int list = item->type == JSON_ARRAY, n = list ? item->count : 1;
+    size_t used = (size_t)snprintf(key, REGION_KEY_SIZE, "%s", list ? "(" : "");
+    for (int i = 0; i < n; i++)
+        used += (size_t)snprintf(key + used, REGION_KEY_SIZE - used, "%s%d", i ? ", " : "",
+                                 (int)(list ? item->item[i] : item)->number);
+    if (list) snprintf(key + used, REGION_KEY_SIZE - used, "%s", n == 1 ? ",)" : ")");
+}
+
 static int add_region(struct dataset *d, const struct json *item, const struct label_set *set,
                       struct error *e)
 {
@@ -136,7 +147,7 @@ static int add_region(struct dataset *d, const struct json *item, const struct l
             return error_set(e, "labels: '%s' and '%s' are the same region", d->region[r].name, item->key);
     struct region *r = &d->region[d->regions++];
     r->labels = *set;
-    r->list = item->type == JSON_ARRAY;
+    region_key(r->key, item);
     return set_text(r->name, sizeof r->name, item->key, "labels: name", e);
 }
 
@@ -224,16 +235,6 @@ static int read_labels(struct dataset *d, struct error *e)
     d->entries = labels->count;
     name_values(d);
     return d->regions ? read_region_order(d, e) : 0;
-}
-
-void dataset_region_key(char *buf, size_t size, const struct region *r)
-{
-    size_t used = (size_t)snprintf(buf, size, "%s", r->list ? "(" : "");
-    int count = 0;
-    for (int v = 0; v < LABELS_MAX && used < size; v++)
-        if (label_set_has(&r->labels, (unsigned)v))
-            used += (size_t)snprintf(buf + used, size - used, "%s%d", count++ ? ", " : "", v);
-    if (r->list && used < size) snprintf(buf + used, size - used, "%s", count == 1 ? ",)" : ")");
 }
 
 /* ---- the form of the Decathlon and of nnU-Net v1 ----------------------------------------------------------

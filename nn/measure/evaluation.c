@@ -20,7 +20,7 @@ int evaluation_begin(struct evaluation *ev, const struct dataset *d, double tole
         struct evaluated *of = &ev->of[k];
         of->set = r ? r->labels : label_set_of((unsigned)k);
         snprintf(of->name, sizeof of->name, "%s", r ? r->name : d->label_name[k]);
-        if (r) dataset_region_key(of->key, sizeof of->key, r);
+        if (r) memcpy(of->key, r->key, sizeof of->key);
         else snprintf(of->key, sizeof of->key, "%d", d->label_value[k]);
     }
     return 0;

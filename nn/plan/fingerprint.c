@@ -92,6 +92,11 @@ static int drawn_append(struct drawn *d, const uint64_t *entry, size_t n)
     return 0;
 }
 
+double fingerprint_relative_size(const int cropped[3], const int whole[3])
+{
+    return (double)cropped[0] * cropped[1] * cropped[2] / ((double)whole[0] * whole[1] * whole[2]);
+}
+
 /* ---- one case ------------------------------------------------------------------------------------------ */
 
 /* Foreground voxels inside the crop, in the order of an array whose axis a is the file's order[a], against it
@@ -221,12 +226,11 @@ static int extract_case(struct extraction *x, int k, int thread, struct error *e
     if (dataset_load(&s, d, i, x->how, e)) return -1;
     crop_nonzero(begin, end, NULL, s.image, s.channels, s.size);
     if (d->to_ras) orientation_to_ras(order, flip, s.affine);
-    x->relative_size[k] = 1;
     for (int a = 0; a < 3; a++) {
         f->spacing[k][a] = s.spacing[order[a]];
         f->shape[k][a] = end[order[a]] - begin[order[a]];
-        x->relative_size[k] *= (double)f->shape[k][a] / s.size[order[a]];
     }
+    x->relative_size[k] = fingerprint_relative_size(f->shape[k], s.size);
     int32_t *at = find_foreground(&n, &s, begin, end, order, flip);
     const int bad = !at || draw_case(x->drawn[thread], &s, at, n, &x->prefix);
     free(at);

@@ -18,6 +18,8 @@ void fingerprint_free(struct fingerprint *f);
 /* Reads all training cases. role[i] != 0 selects cases, NULL takes all. */
 int fingerprint_extract(struct fingerprint *f, const struct dataset *d, const int *role,
                         const struct reading *how, struct error *e);
+/* Voxels left by the crop, one rounding as in nnU-Net: 3/4 is not below its bound of 3/4. */
+double fingerprint_relative_size(const int cropped[3], const int whole[3]);
 /* dataset_fingerprint.json, nnU-Net's keys. */
 struct json *fingerprint_json(const struct fingerprint *f);
 int fingerprint_from_json(struct fingerprint *f, const struct json *j, const char *name, struct error *e);

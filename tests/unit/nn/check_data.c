@@ -433,6 +433,8 @@ static void check_fingerprint(const struct json *g)
     CHECK(f.cases == cases && memcmp(f.shape[3], shape, sizeof shape) == 0, "shape %d x %d x %d",
           f.shape[3][0], f.shape[3][1], f.shape[3][2]);
     CHECK_NEAR(f.median_relative_size, 7.0 * 6 * 9 / N, 1e-12, "relative size");
+    CHECK(fingerprint_relative_size((const int[]){32, 9, 30}, (const int[]){36, 10, 32}) == 0.75,
+          "three quarters are not below nnU-Net's bound of three quarters, whatever their factors");
     for (int c = 0; c < 2; c++) {
         const struct intensity *t = &f.intensity[c];
         const struct json *w = channels->item[c];

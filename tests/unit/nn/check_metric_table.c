@@ -119,6 +119,35 @@ static void check_flat(void)
     evaluation_free(&ev);
 }
 
+/* summary.json calls regions as nnU-Net does: Python's str of the number, or of the list as a tuple, in the
+ * file's order. The longest is whole, too. */
+static void check_region_keys(void)
+{
+    static const char text[] =
+        "{\"channel_names\": {\"0\": \"T2\"}, \"file_ending\": \".nii.gz\", "
+        "\"labels\": {\"background\": 0, \"all\": [%s], \"core\": [3, 1], \"rim\": [2], \"tip\": 3}, "
+        "\"regions_class_order\": [1, 2, 2, 3]}";
+    static const char *const key[] = {"(3, 1)", "(2,)", "3"};
+    char list[5 * LABELS_MAX] = "", description[5 * LABELS_MAX + 400];
+    struct dataset d;
+    struct evaluation ev;
+    struct error e = {""};
+    for (int v = LABELS_MAX - 1, used = 0; v > 0; v--)
+        used += snprintf(list + used, sizeof list - (size_t)used, "%s%d", used ? ", " : "", v);
+    snprintf(description, sizeof description, text, list);
+    dataset_init(&d);
+    struct json *j = json_parse(description, strlen(description), &e);
+    CHECK(dataset_take_description(&d, j, "regions", &e) == 0 && evaluation_begin(&ev, &d, 1, &e) == 0, "%s",
+          e.text);
+    if (e.text[0]) return;
+    const char *all = ev.of[1].key;
+    const size_t n = strlen(list);
+    CHECK(all[0] == '(' && strncmp(all + 1, list, n) == 0 && strcmp(all + 1 + n, ")") == 0, "%s", all);
+    for (int k = 0; k < 3; k++) CHECK(strcmp(ev.of[2 + k].key, key[k]) == 0, "%s", ev.of[2 + k].key);
+    evaluation_free(&ev);
+    dataset_close(&d);
+}
+
 /* docs/metrics.md lists the table. */
 static void check_docs(void)
 {
@@ -233,6 +262,7 @@ int main(void)
 {
     check_values();
     check_flat();
+    check_region_keys();
     check_docs();
     check_labelmaps();
     check_names();

@@ -121,6 +121,10 @@ static void check_wilcoxon(void)
           r.p);
     stats_wilcoxon(&r, x, x, 9, WILCOXON_ZEROS_WILCOX);
     CHECK(r.n == 0 && r.p == 1 && r.statistic == 0, "no difference at all");
+    double up_and_down[60], nothing[60] = {0};
+    for (int i = 0; i < 60; i++) up_and_down[i] = i % 2 ? 1 + i / 2 : -1 - i / 2;
+    stats_wilcoxon(&r, up_and_down, nothing, 60, WILCOXON_ZEROS_PRATT);
+    CHECK(!r.exact && r.w_plus == r.w_minus && r.p == 1, "the mean itself is not corrected: p %g", r.p);
 }
 
 static int least_of_class(const int *label, int n)

@@ -163,7 +163,7 @@ static int tell_trained(const struct predict *p, const struct dataset *d, struct
     char hash[65];
     const int held_out = !d->json && (!p->part || strcmp(p->part, "test") == 0 ||
                                       strcmp(p->part, "val") == 0);
-    if (p->quiet || held_out || !p->run.data_hash[0]) return 0;
+    if (p->quiet || held_out || !p->run.data_hash[0] || d->cases < p->run.cases) return 0; /* reads all */
     if (dataset_hash(d, hash, e)) return -1;
     if (strcmp(hash, p->run.data_hash) == 0)
         console_to(stderr,

@@ -41,7 +41,7 @@ struct tiff {
     size_t size;
     int big, wide;   /* byte order; BigTIFF */
     struct page *page;
-    int pages;
+    int pages, spaced; /* spaced: three spacings are beside it */
     struct tiff_stack stack;
     uint64_t packed; /* bytes of all chunks: may not be more than the file has, so that nothing is unpacked
                         twice */
@@ -439,15 +439,16 @@ static int parse(struct volume *v, struct tiff *t, int what, struct error *e)
     if (volume_set_natural(v, first->width, first->height, planes[0], planes[1] * planes[2] * first->samples,
                            "size", e))
         return -1;
+    if (v->flat && t->spaced) v->flat = v->assumed[0] = 0; /* a volume of one slice, no picture */
     if (v->flat) volume_assume(v, "spacing 1 mm, place 0");
     tell_shown(v, t);
     return what & VOLUME_HEADER ? 0 : read_voxels(v, t, what, e);
 }
 
-int tiff_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what,
-               struct error *e)
+static int parse_file(struct volume *v, const unsigned char *data, size_t size, const char *name, int spaced,
+                      int what, struct error *e)
 {
-    struct tiff t = {.data = data, .size = size};
+    struct tiff t = {.data = data, .size = size, .spaced = spaced};
     memset(v, 0, sizeof *v);
     int status = parse(v, &t, what, e);
     free(t.page);
@@ -455,6 +456,12 @@ int tiff_parse(struct volume *v, const unsigned char *data, size_t size, const c
     if (!status) return 0;
     volume_free(v);
     return error_prefix(e, "%s", name);
+}
+
+int tiff_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what,
+               struct error *e)
+{
+    return parse_file(v, data, size, name, 0, what, e);
 }
 
 /* ---- the spacing file ---------------------------------------------------------------------------------- */
@@ -465,6 +472,17 @@ int tiff_find_spacing(char *path, size_t size, const char *image)
         if (strlen(image) + 8 <= size && tiff_spacing_path(path, size, image, shared) && file_exists(path))
             return 1;
     return 0;
+}
+
+static int has_three_spacings(const char *image)
+{
+    char path[2048];
+    struct error ignored;
+    struct json *j = tiff_find_spacing(path, sizeof path, image) ? json_read(path, &ignored) : NULL;
+    const struct json *list = json_get(j, "spacing");
+    const int three = list && list->type == JSON_ARRAY && list->count == 3;
+    json_free(j);
+    return three;
 }
 
 static int read_spacing(struct volume *v, const char *image, struct error *e)
@@ -496,7 +514,7 @@ int tiff_read(struct volume *v, const char *path, int what, struct error *e)
     unsigned char *data;
     size_t size;
     if (file_read(path, 0, &data, &size, e)) return -1;
-    int status = tiff_parse(v, data, size, path, what, e);
+    int status = parse_file(v, data, size, path, has_three_spacings(path), what, e);
     free(data);
     if (!status && !v->flat && read_spacing(v, path, e)) {
         volume_free(v);

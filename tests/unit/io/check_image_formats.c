@@ -220,11 +220,36 @@ static void check_spacing_file(void)
     }
 }
 
+/* A single page is a picture, and with three spacings beside it a volume of one slice, as nnU-Net's Tiff3DIO
+ * has it: with one, a case among thicker ones would be resampled to a thousand slices. */
+static void check_one_slice(void)
+{
+    char path[256], beside[256];
+    struct error e = {""};
+    struct volume v = make_volume(0, 0), r;
+    make_path(path, sizeof path, ".tif");
+    make_path(beside, sizeof beside, ".json");
+    v.size[2] = 1;
+    v.spacing[2] = 5;
+    for (int i = 0; i < 12; i++) v.affine[i / 4][i % 4] = i % 5 == 0 ? v.spacing[i / 5] : 0;
+    CHECK(!volume_write(&v, path, VOXEL_U8, &e) && !volume_read(&r, path, &e), "%s", e.text);
+    CHECK(!r.flat && r.spacing[0] == v.spacing[0] && r.spacing[2] == 5 && !strstr(r.assumed, "999"),
+          "one slice: flat %d, %g mm, '%s'", r.flat, r.spacing[2], r.assumed);
+    volume_free(&r);
+    CHECK(!file_write(beside, "{\"spacing\": [1, 1]}", 19, &e) && !volume_read(&r, path, &e), "%s", e.text);
+    CHECK(r.flat && r.spacing[2] == 999, "a picture: flat %d, %g mm", r.flat, r.spacing[2]);
+    volume_free(&v);
+    volume_free(&r);
+    unlink(path);
+    unlink(beside);
+}
+
 int main(void)
 {
     if (!mkdtemp(folder)) return 1;
     check_members();
     check_spacing_file();
+    check_one_slice();
     check_steps();
     check_exact();
     CHECK(image_format_of("tests/data") == NULL && image_format_named("a.txt") == NULL,

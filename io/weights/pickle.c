@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/base/bytes.h"
+#include "io/weights/npy.h"
+
 enum { VALUES_MAX = 1 << 22 };
 
 struct machine {
@@ -442,4 +445,59 @@ void pickle_free(struct pickle *p)
         free(v);
     }
     *p = (struct pickle){0};
+}
+
+int pickle_is_global(const struct pickle_value *v, const char *name)
+{
+    return v != NULL && v->type == PICKLE_GLOBAL && strcmp(v->text, name) == 0;
+}
+
+/* ---- NumPy's numbers ----------------------------------------------------------------------------------- */
+
+/* bytes as protocol 2 has them: _codecs.encode(text, 'latin1'), each character below 256 a byte. */
+static int decode_bytes(unsigned char out[8], const struct pickle_value *v)
+{
+    int n = 0;
+    if (v->type == PICKLE_CALL && pickle_is_global(v->callee, "_codecs.encode") && v->arguments->count > 0)
+        v = v->arguments->item[0];
+    if (v->type != PICKLE_BYTES && v->type != PICKLE_STRING) return -1;
+    for (size_t i = 0; i < v->length; i++) {
+        unsigned c = (unsigned char)v->text[i];
+        if (v->type == PICKLE_STRING && c >= 0x80) {
+            if (c < 0xC2 || c > 0xC3 || i + 1 == v->length) return -1;
+            c = (c & 3) << 6 | ((unsigned char)v->text[++i] & 0x3F);
+        }
+        if (n == 8) return -1;
+        out[n++] = (unsigned char)c;
+    }
+    return n;
+}
+
+/* scalar(dtype, bytes of one element), the dtype as numpy.dtype('f8', ...) with the state (3, '<', ...). */
+int pickle_numpy_number(double *out, int *whole, const struct pickle_value *v)
+{
+    unsigned char bytes[8] = {0}, swapped[8] = {0};
+    if (v->type != PICKLE_CALL || (!pickle_is_global(v->callee, "numpy.core.multiarray.scalar") &&
+                                   !pickle_is_global(v->callee, "numpy._core.multiarray.scalar")))
+        return -1;
+    const struct pickle_value *type = v->arguments->count == 2 ? v->arguments->item[0] : NULL;
+    if (type == NULL || type->type != PICKLE_CALL || !pickle_is_global(type->callee, "numpy.dtype") ||
+        type->arguments->count < 1)
+        return -1;
+    const struct pickle_value *code = type->arguments->item[0], *state = type->state;
+    if (code->type != PICKLE_STRING || code->length != 2 || strchr("biuf", code->text[0]) == NULL) return -1;
+    struct npy a = {.kind = code->text[0], .bytes = code->text[1] - '0', .data = bytes};
+    if (decode_bytes(bytes, v->arguments->item[1]) != a.bytes ||
+        (a.bytes != 1 && a.bytes != 2 && a.bytes != 4 && a.bytes != 8))
+        return -1;
+    if (a.kind == 'f' && a.bytes == 1) return -1;
+    if (state != NULL && state->type == PICKLE_TUPLE && state->count > 1 &&
+        state->item[1]->type == PICKLE_STRING && state->item[1]->text[0] == '>') {
+        for (int i = 0; i < a.bytes; i++) swapped[i] = bytes[a.bytes - 1 - i];
+        a.data = swapped;
+    }
+    bytes_little(a.data, a.data, (size_t)a.bytes, (size_t)a.bytes);
+    *out = npy_value(&a, 0);
+    *whole = a.kind != 'f' && fabs(*out) < 0x1p53;
+    return 0;
 }

@@ -50,5 +50,9 @@ struct pickle {
 /* At most 4 million values; the error names the byte. Nothing points into data afterwards. */
 int pickle_parse(struct pickle *p, const unsigned char *data, size_t size, struct error *e);
 void pickle_free(struct pickle *p);
+/* v may be NULL. */
+int pickle_is_global(const struct pickle_value *v, const char *name);
+/* A number of NumPy's (numpy.int64(1)); whole: of integers, below 2^53. -1: it is none. */
+int pickle_numpy_number(double *out, int *whole, const struct pickle_value *v);
 
 #endif

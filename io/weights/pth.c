@@ -7,10 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/base/bytes.h"
 #include "io/base/file.h"
 #include "io/pack/gzip.h"
-#include "io/weights/npy.h"
 #include "io/weights/pickle.h"
 #include "io/weights/pth_legacy.h"
 #include "io/weights/pth_tensors.h"
@@ -18,58 +16,6 @@
 #include "io/pack/zip.h"
 
 enum { PICKLE_BYTES_MAX = 1 << 28, DEPTH_MAX = 60 };
-
-/* ---- NumPy's numbers ----------------------------------------------------------------------------------- */
-
-/* bytes as protocol 2 has them: _codecs.encode(text, 'latin1'), each character below 256 a byte. */
-static int decode_bytes(unsigned char out[8], const struct pickle_value *v)
-{
-    int n = 0;
-    if (v->type == PICKLE_CALL && pth_is_global(v->callee, "_codecs.encode") && v->arguments->count > 0)
-        v = v->arguments->item[0];
-    if (v->type != PICKLE_BYTES && v->type != PICKLE_STRING) return -1;
-    for (size_t i = 0; i < v->length; i++) {
-        unsigned c = (unsigned char)v->text[i];
-        if (v->type == PICKLE_STRING && c >= 0x80) {
-            if (c < 0xC2 || c > 0xC3 || i + 1 == v->length) return -1;
-            c = (c & 3) << 6 | ((unsigned char)v->text[++i] & 0x3F);
-        }
-        if (n == 8) return -1;
-        out[n++] = (unsigned char)c;
-    }
-    return n;
-}
-
-/* numpy.dtype('f8', ...) with the state (3, '<', ...), and the bytes of one element. */
-static int read_numpy_scalar(double *out, const struct pickle_value *v)
-{
-    unsigned char bytes[8] = {0}, swapped[8] = {0};
-    const struct pickle_value *type = v->arguments->count == 2 ? v->arguments->item[0] : NULL;
-    if (type == NULL || type->type != PICKLE_CALL || !pth_is_global(type->callee, "numpy.dtype") ||
-        type->arguments->count < 1)
-        return -1;
-    const struct pickle_value *code = type->arguments->item[0], *state = type->state;
-    if (code->type != PICKLE_STRING || code->length != 2 || strchr("biuf", code->text[0]) == NULL) return -1;
-    struct npy a = {.kind = code->text[0], .bytes = code->text[1] - '0', .data = bytes};
-    if (decode_bytes(bytes, v->arguments->item[1]) != a.bytes ||
-        (a.bytes != 1 && a.bytes != 2 && a.bytes != 4 && a.bytes != 8))
-        return -1;
-    if (a.kind == 'f' && a.bytes == 1) return -1;
-    if (state != NULL && state->type == PICKLE_TUPLE && state->count > 1 &&
-        state->item[1]->type == PICKLE_STRING && state->item[1]->text[0] == '>') {
-        for (int i = 0; i < a.bytes; i++) swapped[i] = bytes[a.bytes - 1 - i];
-        a.data = swapped;
-    }
-    bytes_little(a.data, a.data, (size_t)a.bytes, (size_t)a.bytes);
-    *out = npy_value(&a, 0);
-    return 0;
-}
-
-static int is_numpy_scalar(const struct pickle_value *v)
-{
-    return pth_is_global(v->callee, "numpy.core.multiarray.scalar") ||
-           pth_is_global(v->callee, "numpy._core.multiarray.scalar");
-}
 
 /* ---- the walk ------------------------------------------------------------------------------------------ */
 
@@ -197,18 +143,18 @@ static int emit_unknown_call(struct walk *w, const struct pickle_value *v)
 static int emit_call(struct walk *w, const struct pickle_value *v)
 {
     double number;
+    int whole;
     if (pth_is_tensor(v)) {
         text_puts(&w->json, "null");
         return pth_add_tensor(w, v);
     }
-    if (is_numpy_scalar(v) && read_numpy_scalar(&number, v) == 0) {
-        int whole = v->arguments->item[0]->arguments->item[0]->text[0] != 'f' && fabs(number) < 0x1p53;
+    if (pickle_numpy_number(&number, &whole, v) == 0) {
         if (whole) text_printf(&w->json, "%lld", (long long)number);
         else put_number(w, number);
         return 0;
     }
-    if ((pth_is_global(v->callee, "collections.OrderedDict") ||
-         pth_is_global(v->callee, "collections.defaultdict")) &&
+    if ((pickle_is_global(v->callee, "collections.OrderedDict") ||
+         pickle_is_global(v->callee, "collections.defaultdict")) &&
         (v->count == 0 || v->items == PICKLE_DICT))
         return emit_dict(w, v->item, v->count);
     return emit_unknown_call(w, v);

@@ -101,30 +101,25 @@ static int load_storage(struct walk *w, struct storage *s)
 
 /* ---- tensors ------------------------------------------------------------------------------------------- */
 
-int pth_is_global(const struct pickle_value *v, const char *name)
-{
-    return v != NULL && v->type == PICKLE_GLOBAL && strcmp(v->text, name) == 0;
-}
-
 static int rebuilds(const struct pickle_value *callee)
 {
-    return pth_is_global(callee, "torch._utils._rebuild_tensor") || /* before 0.4: four arguments */
-           pth_is_global(callee, "torch._utils._rebuild_tensor_v2") ||
-           pth_is_global(callee, "torch._utils._rebuild_tensor_v3");
+    return pickle_is_global(callee, "torch._utils._rebuild_tensor") || /* before 0.4: four arguments */
+           pickle_is_global(callee, "torch._utils._rebuild_tensor_v2") ||
+           pickle_is_global(callee, "torch._utils._rebuild_tensor_v3");
 }
 
 /* (tensor, requires_grad, hooks), and perhaps attributes of its own. */
 static int is_parameter(const struct pickle_value *v)
 {
-    return pth_is_global(v->callee, "torch._utils._rebuild_parameter") ||
-           pth_is_global(v->callee, "torch._utils._rebuild_parameter_with_state");
+    return pickle_is_global(v->callee, "torch._utils._rebuild_parameter") ||
+           pickle_is_global(v->callee, "torch._utils._rebuild_parameter_with_state");
 }
 
 /* A tensor of a class of its own, or with attributes: (what rebuilds it, class, arguments, attributes). */
 static int has_class(const struct pickle_value *v)
 {
     const struct pickle_value *a = v->arguments;
-    return pth_is_global(v->callee, "torch._tensor._rebuild_from_type_v2") && a->count >= 3 &&
+    return pickle_is_global(v->callee, "torch._tensor._rebuild_from_type_v2") && a->count >= 3 &&
            rebuilds(a->item[0]) && a->item[2]->type == PICKLE_TUPLE;
 }
 
@@ -146,14 +141,14 @@ static const char *find_dtype(const struct pickle_value *v)
         {"", "torch.float8_e4m3fn", "F8_E4M3"},           {"", "torch.float8_e5m2", "F8_E5M2"},
         {"", "torch.float8_e8m0fnu", "F8_E8M0"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (pth_is_global(v, names[i][0]) || pth_is_global(v, names[i][1])) return names[i][2];
+        if (pickle_is_global(v, names[i][0]) || pickle_is_global(v, names[i][1])) return names[i][2];
     return NULL;
 }
 
 size_t pth_element_bytes(const struct pickle_value *type)
 {
     const char *dtype = find_dtype(type);
-    if (pth_is_global(type, "torch.storage.UntypedStorage")) return 1;
+    if (pickle_is_global(type, "torch.storage.UntypedStorage")) return 1;
     return dtype != NULL ? safetensors_dtype_bytes(dtype) : 0;
 }
 
@@ -291,7 +286,7 @@ static int read_view(struct walk *w, struct view *t, const struct pickle_value *
     }
     const struct pickle_value *callee = has_class(v) ? v->arguments->item[0] : v->callee,
                               *arguments = has_class(v) ? v->arguments->item[2] : v->arguments;
-    int untyped = pth_is_global(callee, "torch._utils._rebuild_tensor_v3"); /* (..., dtype) */
+    int untyped = pickle_is_global(callee, "torch._utils._rebuild_tensor_v3"); /* (..., dtype) */
     struct pickle_value **argument = arguments->item;
     if (arguments->count < (untyped ? 7u : 4u))
         return error_set(w->e, "a tensor with %zu arguments", arguments->count);

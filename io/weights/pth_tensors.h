@@ -43,7 +43,6 @@ struct storage *pth_find_storage(const struct walk *w, const char *key);
 size_t pth_element_bytes(const struct pickle_value *type);
 /* No more than limit, and no more than its packed bytes can become. */
 int pth_check_claim(const struct zip_entry *z, size_t limit, struct error *e);
-int pth_is_global(const struct pickle_value *v, const char *name);
 int pth_is_tensor(const struct pickle_value *v);
 /* The tensor at the walk's path, into w->out. */
 int pth_add_tensor(struct walk *w, const struct pickle_value *v);

@@ -124,12 +124,16 @@ static int is_list(const struct pickle_value *v)
     return v->type == PICKLE_LIST || v->type == PICKLE_TUPLE;
 }
 
-/* A label, or a list or tuple of such; null for what is none, of which read_labels complains. left: values
- * that may be added yet, for a pickle can hold one of them a million times. */
+/* A label, which nnU-Net has as a number of NumPy's, or a list or tuple of such; null for what is none, of
+ * which read_labels complains. left: values that may be added yet, for a pickle can hold one of them a
+ * million times. */
 static void add_labels(struct json *to, const char *key, const struct pickle_value *v, int depth, int *left)
 {
+    double number;
+    int whole;
     --*left;
     if (v->type == PICKLE_INT) json_add_int(to, key, v->integer);
+    else if (pickle_numpy_number(&number, &whole, v) == 0 && whole) json_add_int(to, key, (int64_t)number);
     else if (!is_list(v) || depth > 2) json_add_null(to, key);
     if (!is_list(v) || depth > 2) return;
     struct json *list = json_add_array(to, key);

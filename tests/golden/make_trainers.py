@@ -13,6 +13,7 @@ import torch
 from batchgenerators.utilities.file_and_folder_operations import save_pickle
 from nnunetv2.postprocessing.remove_connected_components import remove_all_but_largest_component_from_segmentation as largest
 from nnunetv2.training.nnUNetTrainer.variants.network_architecture.nnUNetTrainerBN import nnUNetTrainerBN
+from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from safetensors.numpy import save_file
 
@@ -40,5 +41,6 @@ torch.save(checkpoint, OUT + "/nnUNetTrainerBN.pth")
 save_file({"image": np.ascontiguousarray(np.moveaxis(image.numpy(), 1, -1)),
            "logits": np.ascontiguousarray(np.moveaxis(logits.numpy(), 1, -1))}, OUT + "/nnUNetTrainerBN.safetensors")
 print(sorted(k for k in net.state_dict() if "running" in k)[:3], float(logits.abs().mean()))
-save_pickle(([largest] * 3, [{"labels_or_regions": [1, 2]}, {"labels_or_regions": 2}, {"labels_or_regions": (1, 2)}]),
+one, two = LabelManager({"background": 0, "a": 1, "b": 2}, None).foreground_labels  # numbers of NumPy's
+save_pickle(([largest] * 3, [{"labels_or_regions": [one, two]}, {"labels_or_regions": two}, {"labels_or_regions": (1, 2)}]),
             OUT + "/postprocessing.pkl")

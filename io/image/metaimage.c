@@ -162,7 +162,7 @@ static int check_counts(const struct meta *h, struct error *e)
 /* Row k of the matrix is the direction of axis k. */
 static int set_geometry(struct volume *v, const struct meta *h, struct error *e)
 {
-    double column[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, origin[3] = {0};
+    double column[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, origin[3] = {0}, told[3] = {1, 1, 1};
     int64_t size[4] = {1, 1, 1, 1};
     int space = h->axes < 3 ? h->axes : 3;
     for (int k = 0; k < h->axes; k++) {
@@ -177,6 +177,7 @@ static int set_geometry(struct volume *v, const struct meta *h, struct error *e)
             volume_assume(v, "spacing%s along axis %d: no ElementSpacing",
                           h->elements > k ? " of ElementSize" : " 1 mm", k);
         if (s == 0 || !isfinite(s)) return error_set(e, "ElementSpacing[%d] is %g", k, s);
+        told[k] = fabs(s);
         for (int i = 0; i < space; i++)
             column[k][i] = s * (h->cosines ? h->matrix[k * h->axes + i] : i == k);
         origin[k] = h->origins ? h->origin[k] : 0;
@@ -186,6 +187,8 @@ static int set_geometry(struct volume *v, const struct meta *h, struct error *e)
     if (*h->unit) volume_assume(v, "millimetres, as ITK does: the unit '%s' is not applied", h->unit);
     if (h->scaled) volume_assume(v, "values as stored: ElementToIntensityFunction is not applied");
     if (volume_set_size(v, size, "DimSize", e) || volume_set_lps(v, column, origin, e)) return -1;
+    for (int k = 0; k < space; k++) /* a last bit more would make 12.5 voxels 13, where nnU-Net has 12 */
+        if (fabs(v->spacing[k] - told[k]) < 1e-6 * told[k]) v->spacing[k] = told[k];
     if (h->axes == 2) volume_set_flat(v);
     /* 1 is what writers put there for nothing */
     if (h->axes == 4 && size[3] > 1 && h->spacings && isfinite(h->spacing[3]) && h->spacing[3] > 0 &&

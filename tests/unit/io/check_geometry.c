@@ -226,6 +226,24 @@ static void check_refused(void)
     }
 }
 
+/* ElementSpacing as it is written: a last bit more of a turned axis made 13 of 12.5 voxels. */
+static void check_exact_spacing(void)
+{
+    static const char text[] =
+        "NDims = 3\nDimSize = 2 1 2\nElementSpacing = 0.625 0.88 0.55\n"
+        "TransformMatrix = 0.98028571642114604 0.14991482181816984 -0.12870687774904435 -0.18817419464254206 "
+        "0.90699212025614573 -0.37677017698312049 0.06025268999232946 0.39356173593540272 "
+        "0.91732152125424404\nElementType = MET_UCHAR\nElementDataFile = LOCAL\nabcd";
+    struct volume v = {0};
+    struct error e = {""};
+    CHECK(!file_write(in_folder("turned.mha"), text, sizeof text - 1, &e) &&
+              !volume_read(&v, in_folder("turned.mha"), &e),
+          "%s", e.text);
+    CHECK(v.spacing[0] == 0.625 && v.spacing[1] == 0.88 && v.spacing[2] == 0.55, "%.17g %.17g %.17g",
+          v.spacing[0], v.spacing[1], v.spacing[2]);
+    volume_free(&v);
+}
+
 /* The step from volume to volume: of the axis that is none of space, or in ITK's fourth component. */
 static void check_nrrd_steps(void)
 {
@@ -567,6 +585,7 @@ int main(void)
     check_units();
     check_twice();
     check_refused();
+    check_exact_spacing();
     check_nrrd_steps();
     check_axis_ends();
     check_components();

@@ -54,7 +54,7 @@ struct network {
     /* Feature maps of the size of stage s that nnU-Net's estimate counts, without the logits. */
     int (*maps)(const struct plan *p, int s);
     /* how plans.json says it, */
-    const char *class_name;          /* network_class_name; its last word decides */
+    const char *class_name;          /* network_class_name; its package and last word decide */
     const char *encoder_key, *decoder_key; /* of arch_kwargs: the blocks of each stage */
     const char *nonlin;              /* activation */
     int conv_bias;

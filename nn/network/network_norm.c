@@ -58,7 +58,7 @@ const struct network_norm *network_norm_of_class(const char *name)
     const char *last = strrchr(name, '.');
     for (int i = 0; last && network_norms[i]; i++) {
         const char *own = strrchr(network_norms[i]->torch, '.');
-        if (strncmp(last, own, strlen(own)) != 0) continue;
+        if (strncmp(last, own, strlen(own)) != 0 || strncmp(name, "torch.", 6) != 0) continue;
         const char *rest = last + strlen(own);
         if (network_norms[i]->dimensional ? !strcmp(rest, "2d") || !strcmp(rest, "3d") : !*rest)
             return network_norms[i];

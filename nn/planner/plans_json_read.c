@@ -114,11 +114,17 @@ static const char *last_word(const char *class_name)
     return last ? last + 1 : class_name;
 }
 
-/* A class is the one wanted, by its last word. */
+/* Of the same package and by the same last word; nnU-Net before 2.4 has that alone. */
+static int is_class(const char *name, const char *own)
+{
+    return strcmp(last_word(name), last_word(own)) == 0 &&
+           (!strchr(name, '.') || strncmp(name, own, strcspn(own, ".") + 1) == 0);
+}
+
 static int check_class(const struct json *k, const char *key, const char *want, struct error *e)
 {
     const char *got = json_text(k, key, "null");
-    if (strcmp(last_word(got), last_word(want)) == 0) return 0;
+    if (is_class(got, want)) return 0;
     return error_set(e, "%s '%.200s' is not supported", key, got);
 }
 
@@ -154,7 +160,7 @@ static int check_members(const struct plan *p, const struct json *k, struct erro
         int fits = is_one_of(m->key, elsewhere) || is_one_of(m->key, own) || m->type == JSON_NULL ||
                    (m->type == JSON_BOOL && !m->integer);
         if (strcmp(m->key, "block") == 0 && m->type == JSON_STRING)
-            fits = strcmp(last_word(m->string), "BasicBlockD") == 0;
+            fits = is_class(m->string, "dynamic_network_architectures.building_blocks.residual.BasicBlockD");
         if (strcmp(m->key, "stem_channels") == 0 && is_number(m)) fits = m->number == p->features[0];
         if (!fits) return error_set(e, "arch_kwargs: this value of %s is not supported", m->key);
     }
@@ -202,12 +208,11 @@ static int read_norm(struct plan *p, const struct json *k, struct error *e)
     return 0;
 }
 
-/* The network whose class has the name's last word: the way to it differs between versions. */
 static const struct network *network_of_class(const char *name)
 {
     for (int i = 0; network_table[i]; i++) {
         const char *own = network_table[i]->class_name;
-        if (own && strcmp(last_word(own), last_word(name)) == 0) return network_table[i];
+        if (own && is_class(name, own)) return network_table[i];
     }
     return NULL;
 }
@@ -285,8 +290,8 @@ static int check_resampling(const struct json *j, struct error *e)
         snprintf(name, sizeof name, "%s_kwargs", key[i]);
         const struct json *k = json_get(j, name), *separate = json_get(k, "force_separate_z");
         if (check_types(k, e)) return error_prefix(e, "%s", name);
-        int fits = !k || (k->type == JSON_OBJECT && json_integer(k, "order", 3) == order[i] &&
-                          json_integer(k, "order_z", 0) == 0 && separate && separate->type == JSON_NULL &&
+        int fits = !k || (k->type == JSON_OBJECT && json_number(k, "order", 3) == order[i] &&
+                          json_number(k, "order_z", 0) == 0 && separate && separate->type == JSON_NULL &&
                           json_boolean(k, "is_seg", 0) == (i == 1) &&
                           json_number(k, "separate_z_anisotropy_threshold", 3) == 3);
         for (int m = 0; fits && k && m < k->count; m++) fits = is_one_of(k->item[m]->key, known);

@@ -442,7 +442,12 @@ static int parse(struct volume *v, struct tiff *t, int what, struct error *e)
     if (v->flat && t->spaced) v->flat = v->assumed[0] = 0; /* a volume of one slice, no picture */
     if (v->flat) volume_assume(v, "spacing 1 mm, place 0");
     tell_shown(v, t);
-    return what & VOLUME_HEADER ? 0 : read_voxels(v, t, what, e);
+    if (!(what & VOLUME_HEADER) && read_voxels(v, t, what, e)) return -1;
+    if (t->spaced && first->planar == 2 && planes[0] * planes[1] * planes[2] == 1) {
+        v->size[2] = v->size[3]; /* slices that tifffile took for colours, for they are three or four */
+        v->size[3] = 1;
+    }
+    return 0;
 }
 
 static int parse_file(struct volume *v, const unsigned char *data, size_t size, const char *name, int spaced,

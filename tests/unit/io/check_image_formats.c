@@ -242,6 +242,11 @@ static void check_one_slice(void)
     volume_free(&r);
     unlink(path);
     unlink(beside);
+    CHECK(!volume_read(&r, "tests/data/images/three_slices.tif", &e), "%s", e.text);
+    CHECK(r.size[2] == 3 && r.size[3] == 1 && r.spacing[2] == 3, "three slices: %lld, %lld channels",
+          (long long)r.size[2], (long long)r.size[3]);
+    for (int i = 0; i < 60; i++) CHECK(r.voxel[i] == (float)i, "voxel %d is %g", i, r.voxel[i]);
+    volume_free(&r);
 }
 
 int main(void)

@@ -174,7 +174,8 @@ static int check_facts(const double spacing[3], const double median[3], int firs
         if (!(spacing[a] >= 1e-6 && spacing[a] <= 1e6))
             return error_set(e, "plan: spacing of axis %d is %g mm", a, spacing[a]);
         if (!(median[a] >= 1 && median[a] <= 1e7))
-            return error_set(e, "plan: median size of axis %d is %g", a, median[a]);
+            return error_set(e, "plan: median size of axis %d is %g voxels of %g mm", a, median[a],
+                             spacing[a]);
     }
     if (classes < 1) return error_set(e, "plan: the dataset has no segmentation labels");
     const struct plan_preset *preset;

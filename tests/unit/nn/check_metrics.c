@@ -191,6 +191,29 @@ static void check_lesions(void)
           "half is not more than half: %d, %d", r.found, r.false_positive);
 }
 
+/* One rule for tables, studies and predictions: of equal probabilities the first class, and NaN says none, so
+ * that it is wrong whatever the label. */
+static void check_classes(void)
+{
+    const double tie[3] = {0.2, 0.4, 0.4}, all[3] = {1 / 3.0, 1 / 3.0, 1 / 3.0}, first[3] = {NAN, 0.9, 0.1},
+                 last[3] = {0.5, 0.5, NAN}, two[4] = {0.5, 0.49, NAN, 1};
+    CHECK(classification_class(tie, 3, 0) == 1 && classification_class(all, 3, 0) == 0, "ties");
+    CHECK(classification_class(first, 3, 0) == -1 && classification_class(last, 3, 0) == -1 &&
+              classification_class(&two[2], 2, 0.5) == -1,
+          "NaN is of no class");
+    CHECK(classification_class(&two[0], 2, 0.5) == 1 && classification_class(&two[1], 2, 0.5) == 0 &&
+              classification_class(&two[3], 2, 1) == 1,
+          "positive from the threshold on");
+    const int label[4] = {0, 0, 0, 1}, other[4] = {1, 1, 1, 0};
+    struct classification c;
+    CHECK(metrics_classification(&c, label, two, 4, 0.5) == 0 && c.tp == 1 && c.fp == 2 && c.tn == 1 &&
+              c.fn == 0 && isnan(c.auc),
+          "%d %d %d %d", c.tp, c.fp, c.tn, c.fn);
+    CHECK(metrics_classification(&c, other, two, 4, 0.5) == 0 && c.tp == 1 && c.fp == 1 && c.tn == 0 &&
+              c.fn == 2,
+          "%d %d %d %d", c.tp, c.fp, c.tn, c.fn);
+}
+
 static void check_classification(void)
 {
     const struct json *g = json_get(golden, "classification"), *counts = json_get(g, "counts");
@@ -230,6 +253,7 @@ int main(void)
     check_overlap();
     check_components();
     check_lesions();
+    check_classes();
     check_classification();
     json_free(golden);
     return check_done("check_metrics");

@@ -127,12 +127,3 @@ const struct score *scores_find(const struct scores *s, const char *id)
     struct score key = {.id = id};
     return s->count ? bsearch(&key, s->item, (size_t)s->count, sizeof key, compare_ids) : NULL;
 }
-
-int scores_class(const struct score *s, int classes, double threshold)
-{
-    int best = 0;
-    if (!s->of) return s->probability >= threshold;
-    for (int k = 1; k < classes; k++)
-        if (s->of[k] > s->of[best]) best = k;
-    return best;
-}

@@ -32,7 +32,5 @@ int scores_read(struct scores *s, const char *path, int need_label, int need_pro
 void scores_free(struct scores *s);
 /* NULL if there is no such case. */
 const struct score *scores_find(const struct scores *s, const char *id);
-/* The most probable class; of equal ones the first. Two classes: 1 from the threshold on. */
-int scores_class(const struct score *s, int classes, double threshold);
 
 #endif

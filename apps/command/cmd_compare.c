@@ -80,8 +80,9 @@ static int check_usage(const char *command, const struct compare *c, const struc
                              *const shares[] = {"margin", "threshold", NULL};
     if (c->unpaired && (other = given_among(given, resampled)))
         return app_usage(command, "--%s is of the bootstrap of pairs, --unpaired has none", other);
-    if (c->unpaired && tables && (other = given_among(given, shares)))
-        return app_usage(command, "--%s is of pairs, --unpaired compares the areas alone", other);
+    if (c->unpaired && (other = given_among(given, shares)))
+        return app_usage(command, "--%s is of pairs, --unpaired compares the %s alone", other,
+                         tables ? "areas" : "ranks");
     if (tables && a->seeds == 1 && options_given(given, "level"))
         return app_usage(command,
                          "--level is for several files of each side; intervals of one area are 95 %%");

@@ -249,8 +249,8 @@ static int report_area(struct json *j, const struct evaluate *o, const struct ta
         return error_set(e, "out of memory for %d cases", t->n);
     add_range(j, "auc_ci_bca", bca);
     if (!o->quiet)
-        printf("%d cases, %d positive\n\n%-18s %.4f  (%s, DeLong on the logit scale; %s, BCa bootstrap)\n",
-               c->n, c->positives, "AUC", c->auc, stats_range_text(text, c->auc_ci, 4),
+        printf("%d case%s, %d positive\n\n%-18s %.4f  (%s, DeLong on the logit scale; %s, BCa bootstrap)\n",
+               c->n, c->n == 1 ? "" : "s", c->positives, "AUC", c->auc, stats_range_text(text, c->auc_ci, 4),
                stats_range_text(again, bca, 4));
     const int negatives = c->n - c->positives;
     if (!o->quiet && (c->positives < STATS_LEAST_OF_CLASS || negatives < STATS_LEAST_OF_CLASS))
@@ -318,9 +318,8 @@ static int report_more_classes(struct json *j, const struct evaluate *o, const s
         struct json *row = json_add_array(confusion, NULL);
         int count[SCORE_CLASSES_MAX] = {0}, total = 0;
         for (int i = 0; i < t->n; i++) {
-            const struct score s = {.of = t->probability + (size_t)i * (size_t)t->classes};
             if (t->label[i] != k) continue;
-            count[scores_class(&s, t->classes, 0)]++;
+            count[classification_class(t->probability + (size_t)i * (size_t)t->classes, t->classes, 0)]++;
             total++;
         }
         right += count[k];

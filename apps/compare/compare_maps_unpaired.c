@@ -40,9 +40,10 @@ int compare_maps_unpaired(struct json *j, const struct summary *a, const struct 
         json_add_number(o, "median_b", mean[1]);
         compare_say(
             j,
-            "%s: that %s of A (median %.4f, %d cases) and B (%.4f, %d cases) differ (Mann-Whitney, %s, %s).",
-            r.p < 0.05 ? "Shown" : "Not shown", c->metric, mean[0], r.n_a, mean[1], r.n_b,
-            r.exact ? "exact" : "normal", compare_p(text, r.p));
+            "%s: that %s of A (median %.4f, %d case%s) and B (%.4f, %d case%s) differ (Mann-Whitney, %s, "
+            "%s).",
+            r.p < 0.05 ? "Shown" : "Not shown", c->metric, mean[0], r.n_a, r.n_a == 1 ? "" : "s", mean[1],
+            r.n_b, r.n_b == 1 ? "" : "s", r.exact ? "exact" : "normal", compare_p(text, r.p));
         const struct power_basis basis =
             stats_power_mann_whitney(stats_sd(v[0], n[0]), n[0], stats_sd(v[1], n[1]), n[1]);
         const double found = stats_detectable_effect(c->power, basis.se, basis.df, 0.05);

@@ -29,21 +29,24 @@ void compare_leave_out(struct json *j, const char *reason, const char *name)
     json_add_text(member(member(j, "left_out", 0), reason, 1), NULL, name);
 }
 
+static const char *plural(int n) { return n == 1 ? "" : "s"; }
+
 void compare_print_head(const struct compare *c, const struct json *j, const char *what, int paired)
 {
     const struct json *left = json_get(j, "left_out");
     for (int k = 0; k < 2; k++) {
         const struct compare_arm *a = &c->arm[k];
         const int n = (int)json_integer(json_get(j, "cases"), k ? "b" : "a", 0);
-        if (a->seeds > 1) console("%c %s (%d seeds, %d cases each)\n", "AB"[k], a->name, a->seeds, n);
-        else console("%c %s (%d cases)\n", "AB"[k], a->name, n);
+        if (a->seeds > 1)
+            console("%c %s (%d seeds, %d case%s each)\n", "AB"[k], a->name, a->seeds, n, plural(n));
+        else console("%c %s (%d case%s)\n", "AB"[k], a->name, n, plural(n));
     }
     const int patients = (int)json_integer(json_get(j, "cases"), "patients", 0);
     char of[32] = "";
-    if (patients) snprintf(of, sizeof of, " of %d patients", patients);
+    if (patients) snprintf(of, sizeof of, " of %d patient%s", patients, plural(patients));
     if (c->unpaired) printf("different cases\n");
     else
-        printf("%s%d paired cases%s%s\n", what, paired, of,
+        printf("%s%d paired case%s%s%s\n", what, paired, plural(paired), of,
                c->arm[0].seeds > 1 ? "; a case's value is the mean over the seeds, unless it says otherwise"
                                    : "");
     for (int i = 0; left && i < left->count; i++) {
@@ -143,13 +146,13 @@ void compare_say_difference(struct json *j, const struct compare *c, const char 
         const char *verdict = better == 0 || difference == 0     ? ""
                               : (difference > 0) == (better > 0) ? ", which is better"
                                                                  : ", which is worse";
-        compare_say(j, "Shown: %s of A and B differ; A's is %s%s (%s %s, %d cases).", what,
-                    difference > 0 ? "larger" : "smaller", verdict, test, compare_p(text, p), n);
+        compare_say(j, "Shown: %s of A and B differ; A's is %s%s (%s %s, %d case%s).", what,
+                    difference > 0 ? "larger" : "smaller", verdict, test, compare_p(text, p), n, plural(n));
         return;
     }
     compare_say(
-        j, "Not shown: that A and B differ in %s (%s %s, %d cases). That is no sign that they are equal.",
-        what, test, compare_p(text, p), n);
+        j, "Not shown: that A and B differ in %s (%s %s, %d case%s). That is no sign that they are equal.",
+        what, test, compare_p(text, p), n, plural(n));
     const struct metric *m = metric_named(what);
     const int bounded = m ? !m->unit[0] : strcmp(what, "AUC") == 0;
     if (found > 1 && bounded)
@@ -169,15 +172,15 @@ int compare_say_few(struct json *j, const char *unit, int units, int positives, 
         compare_say(j,
                     "Too few to say how sure this is: %d %s%s of one class, where an area's error, "
                     "interval and p need %d of each.",
-                    fewer, unit, fewer == 1 ? "" : "s", STATS_LEAST_OF_CLASS);
+                    fewer, unit, plural(fewer), STATS_LEAST_OF_CLASS);
     else if (!areas && units < STATS_LEAST_CASES)
         compare_say(j, "Too few to say how sure this is: %d %s%s, where an interval needs %d.", units, unit,
-                    units == 1 ? "" : "s", STATS_LEAST_CASES);
+                    plural(units), STATS_LEAST_CASES);
     if (units < STATS_LEAST_FOR_POWER)
         compare_say(j,
                     "Too few to say what could have been shown: %d %s%s, where a power, a detectable "
                     "difference and a margin need %d.",
-                    units, unit, units == 1 ? "" : "s", STATS_LEAST_FOR_POWER);
+                    units, unit, plural(units), STATS_LEAST_FOR_POWER);
     return units < STATS_LEAST_FOR_POWER || (areas && fewer < STATS_LEAST_OF_CLASS);
 }
 

@@ -10,6 +10,7 @@
 #include "apps/base/patients.h"
 #include "apps/base/scores.h"
 #include "apps/compare/compare.h"
+#include "nn/measure/classification.h"
 #include "nn/stats/stats.h"
 #include "nn/stats/stats_auc.h"
 #include "nn/stats/stats_proportion.h"
@@ -130,8 +131,7 @@ static void take_scores(struct tables *t, const struct compare *c)
                 for (int k = 0; k < width; k++) mean[k] += x->of ? x->of[k] : x->probability;
             }
             for (int k = 0; k < width; k++) mean[k] /= t->seeds; /* a sixth, six times, is less than 1 */
-            const struct score together = {.probability = mean[0], .of = width > 1 ? mean : NULL};
-            t->right[arm][i] = scores_class(&together, t->classes, c->threshold) == t->label[i];
+            t->right[arm][i] = classification_class(mean, t->classes, c->threshold) == t->label[i];
         }
 }
 

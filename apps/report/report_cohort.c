@@ -172,6 +172,7 @@ static void put_site_row(struct text *t, const struct study *s, int k, double *r
     text_puts(t, "<td>");
     put_share(t, f.female, f.with_sex);
     cell_number(t, f.age, 1);
+    if (f.with_age && f.with_age < f.cases) text_printf(t, " (of %d)", f.with_age);
     cell_number(t, f.volume, 1);
     text_puts(t, "<td class=whole>");
     for (int a = 0; a < 3; a++) {
@@ -204,16 +205,29 @@ static void put_shift(struct text *t, const struct study *s, const struct result
     text_puts(t, "</table></div>\n");
 }
 
+/* Cases of a site, or of the external one, whose histology it is; name NULL: not known. */
+static int count_kind(const struct study *s, int site, const char *name)
+{
+    int n = 0;
+    for (int i = 0; i < s->dataset.cases; i++) {
+        const char *mine = s->item[i].kind;
+        n += is_of(&s->item[i], site) && (mine && name ? strcmp(mine, name) == 0 : mine == name);
+    }
+    return n;
+}
+
 /* How many of each kind (column histology of clinical.csv) a site has; first come, first listed. */
 static int put_kinds(struct text *t, const struct study *s, struct error *e)
 {
     const char **kind = malloc(((size_t)s->dataset.cases + 1) * sizeof *kind);
-    int kinds = 0;
+    int kinds = 0, unknown = 0;
     if (!kind) return error_set(e, "out of memory for %d cases", s->dataset.cases);
     for (int i = 0; i < s->dataset.cases; i++) {
         const char *mine = s->item[i].kind;
         int k = 0;
-        if (!mine || s->item[i].role == STUDY_UNUSED) continue;
+        if (s->item[i].role == STUDY_UNUSED) continue;
+        unknown += !mine;
+        if (!mine) continue;
         while (k < kinds && strcmp(kind[k], mine) != 0) k++;
         if (k == kinds) kind[kinds++] = mine;
     }
@@ -231,16 +245,12 @@ static int put_kinds(struct text *t, const struct study *s, struct error *e)
         html_escaped(t, s->external);
         text_puts(t, ", external");
     }
-    for (int k = 0; k < kinds; k++) {
+    kind[kinds] = NULL;
+    for (int k = 0; k < kinds + (unknown > 0); k++) {
         text_puts(t, "\n<tr><th>");
-        html_escaped(t, kind[k]);
-        for (int column = 0; column < s->sites + (s->external != NULL); column++) {
-            const int site = column < s->sites ? column : -1;
-            int n = 0;
-            for (int i = 0; i < s->dataset.cases; i++)
-                n += is_of(&s->item[i], site) && s->item[i].kind && strcmp(s->item[i].kind, kind[k]) == 0;
-            text_printf(t, "<td>%d", n);
-        }
+        html_escaped(t, k < kinds ? kind[k] : "not known");
+        for (int site = 0; site < s->sites; site++) text_printf(t, "<td>%d", count_kind(s, site, kind[k]));
+        if (s->external) text_printf(t, "<td>%d", count_kind(s, -1, kind[k]));
     }
     text_puts(t, "</table></div>\n");
     free(kind);

@@ -7,7 +7,8 @@ static void put_arms(struct text *t, const struct study *s, const struct class_r
 {
     text_puts(
         t, "<div class=scroll><table><caption><span>Test set, mean probabilities over seeds; areas of each "
-           "class against the rest, and their mean</span></caption><tr><th>arm<th>macro AUC (95 % CI)");
+           "class against the rest, and their mean; accuracy with Wilson's interval</span></caption>"
+           "<tr><th>arm<th>macro AUC (95 % CI)");
     for (int k = 0; k < r->classes; k++) text_printf(t, "<th>AUC of class %d", k);
     text_puts(t, "<th>accuracy<th>macro AUC of each seed<th>SD between seeds\n");
     for (int a = 0; a < s->classify.arms; a++) {

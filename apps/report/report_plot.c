@@ -237,20 +237,22 @@ static void put_point(struct plot *p, const char *command, double x, double y)
     put_pixel(p->t, y_pixel(p, y));
 }
 
+static int is_there(const double *x, const double *y, int n, int i)
+{
+    return i >= 0 && i < n && isfinite(x[i]) && isfinite(y[i]);
+}
+
 void plot_line(struct plot *p, int colour, const double *x, const double *y, int n)
 {
-    int pen = 0;
     text_puts(p->t, "<path");
     put_class(p->t, "line", colour);
     text_puts(p->t, " d=\"");
-    for (int i = 0; i < n; i++) {
-        if (!isfinite(x[i]) || !isfinite(y[i])) {
-            pen = 0;
-            continue;
-        }
-        put_point(p, pen++ ? "L" : "M", x[i], y[i]);
-    }
+    for (int i = 0; i < n; i++)
+        if (is_there(x, y, n, i)) put_point(p, is_there(x, y, n, i - 1) ? "L" : "M", x[i], y[i]);
     text_puts(p->t, "\"/>\n");
+    for (int i = 0; i < n; i++) /* one alone makes no line */
+        if (is_there(x, y, n, i) && !is_there(x, y, n, i - 1) && !is_there(x, y, n, i + 1))
+            plot_points(p, colour, x + i, y + i, 1);
 }
 
 void plot_band(struct plot *p, int colour, const double *x, const double *low, const double *high, int n)

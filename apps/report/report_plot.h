@@ -21,7 +21,8 @@ struct plot {
 
 /* Starts a figure. Ends of the axes are as given. */
 void plot_begin(struct plot *p, struct text *t, const char *title, const char *x_label, const char *y_label);
-void plot_line(struct plot *p, int colour, const double *x, const double *y, int n); /* NaN leaves a gap */
+/* NaN leaves a gap; a value between two gaps is a point. */
+void plot_line(struct plot *p, int colour, const double *x, const double *y, int n);
 void plot_band(struct plot *p, int colour, const double *x, const double *low, const double *high, int n);
 void plot_points(struct plot *p, int colour, const double *x, const double *y, int n);
 void plot_rule(struct plot *p, double x0, double y0, double x1, double y1, int dashed); /* a grey line */

@@ -39,7 +39,12 @@ static void put_curves(struct text *t, const struct study *s, const struct study
             low = fmin(low, task->run[a][0].record[i].loss);
             high = fmax(high, task->run[a][0].record[i].loss);
         }
-    struct plot p = {.whole = 1, .x0 = 1, .x1 = most, .y0 = of_metric ? 0 : low, .y1 = of_metric ? 1 : high};
+    const double beside = most > 1 ? 0 : 0.5; /* one round stands in the middle */
+    struct plot p = {.whole = 1,
+                     .x0 = 1 - beside,
+                     .x1 = most + beside,
+                     .y0 = of_metric ? 0 : low,
+                     .y1 = of_metric ? 1 : high};
     char title[120];
     snprintf(title, sizeof title, "%s, %s", of_metric ? metric : "Training loss",
              federated_sites ? "federated model at each site" : "every arm");

@@ -21,13 +21,8 @@ static double *mean_classes(const struct study_task *t, int arm, int classes)
 static double share_right(const int *label, const double *probability, int n, int classes)
 {
     int right = 0;
-    for (int i = 0; i < n; i++) {
-        const double *p = probability + (size_t)i * (size_t)classes;
-        int best = 0;
-        for (int k = 1; k < classes; k++)
-            if (p[k] > p[best]) best = k;
-        right += best == label[i];
-    }
+    for (int i = 0; i < n; i++)
+        right += classification_class(probability + (size_t)i * (size_t)classes, classes, 0) == label[i];
     return n ? (double)right / n : NAN;
 }
 

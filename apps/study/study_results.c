@@ -436,8 +436,8 @@ static int compare_shares(struct mcnemar m[SHARES], const struct class_results *
     int *both = malloc((2 * (size_t)n + 1) * sizeof *both), *const right[2] = {both, both + (both ? n : 0)};
     if (!both) return -1;
     for (int k = 0; k < n; k++) {
-        right[0][k] = (a[k] >= 0.5) == (r->label[k] == 1);
-        right[1][k] = (b[k] >= 0.5) == (r->label[k] == 1);
+        right[0][k] = classification_class(&a[k], 2, 0.5) == r->label[k];
+        right[1][k] = classification_class(&b[k], 2, 0.5) == r->label[k];
     }
     int status = 0;
     for (int k = 0; !status && k < SHARES; k++)

@@ -68,26 +68,24 @@ int predictions_write(const struct predictions *p, const char *path, struct erro
 void predictions_print(const struct predictions *p, const char *path)
 {
     console("%s: %d cases", path, p->cases);
-    double *positive = malloc(((size_t)p->cases + 1) * sizeof *positive);
-    if (labels_known(p) && p->classes == 2 && positive) {
+    const size_t n = (size_t)p->cases * (size_t)p->classes;
+    double *of = malloc((n + 1) * sizeof *of);
+    for (size_t i = 0; of && i < n; i++) of[i] = (double)p->probability[i];
+    if (labels_known(p) && p->classes == 2 && of) {
         struct classification c;
         char text[STATS_RANGE_TEXT];
-        for (int i = 0; i < p->cases; i++) positive[i] = p->probability[2 * i + 1];
+        double *positive = of; /* of the pairs the second ones, moved together */
+        for (int i = 0; i < p->cases; i++) positive[i] = of[2 * i + 1];
         if (!metrics_classification(&c, p->label, positive, p->cases, 0.5))
             printf(", AUC %.3f (95 %% CI %s), accuracy %.3f, sensitivity %.3f, specificity %.3f", c.auc,
                    stats_range_text(text, c.auc_ci, 3), c.accuracy, c.sensitivity, c.specificity);
     }
-    if (labels_known(p) && p->classes > 2) {
+    if (labels_known(p) && p->classes > 2 && of) {
         int right = 0;
-        for (int i = 0; i < p->cases; i++) {
-            const float *of = p->probability + (size_t)i * (size_t)p->classes;
-            int best = 0;
-            for (int k = 1; k < p->classes; k++)
-                if (of[k] > of[best]) best = k;
-            right += best == p->label[i];
-        }
+        for (int i = 0; i < p->cases; i++)
+            right += classification_class(of + (size_t)i * (size_t)p->classes, p->classes, 0) == p->label[i];
         printf(", accuracy %.3f", (double)right / p->cases);
     }
     printf("\n");
-    free(positive);
+    free(of);
 }

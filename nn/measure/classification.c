@@ -6,18 +6,26 @@
 
 #include "nn/stats/stats_auc.h"
 
+int classification_class(const double *probability, int classes, double threshold)
+{
+    int best = 0;
+    for (int k = 0; k < (classes > 2 ? classes : 1); k++) {
+        if (isnan(probability[k])) return -1;
+        if (probability[k] > probability[best]) best = k;
+    }
+    return classes > 2 ? best : probability[0] >= threshold;
+}
+
 static double share(int k, int of) { return of > 0 ? (double)k / of : NAN; }
 
 static void count_at_threshold(struct classification *c, const int *label, const double *probability, int n,
                                double threshold)
 {
     for (int i = 0; i < n; i++) {
-        int positive = probability[i] >= threshold;
-        c->positives += label[i] != 0;
-        c->tp += positive && label[i];
-        c->fp += positive && !label[i];
-        c->fn += !positive && label[i];
-        c->tn += !positive && !label[i];
+        const int true_class = label[i] != 0,
+                  right = classification_class(&probability[i], 2, threshold) == true_class;
+        c->positives += true_class;
+        *(true_class ? right ? &c->tp : &c->fn : right ? &c->tn : &c->fp) += 1;
     }
     c->accuracy = share(c->tp + c->tn, n);
     c->sensitivity = share(c->tp, c->tp + c->fn);

@@ -13,8 +13,11 @@ struct classification {
     double auc_se, auc_ci[2];
     double brier, ece; /* expected calibration error of the probability of class 1, 10 equal bins */
 };
-/* label 0/1, probability of class 1; positive where probability >= threshold. Shares of nothing are NaN.
- * Returns -1 when memory is out. */
+/* The class that a case's probabilities say: of two, which are given by that of class 1 alone, 1 from the
+ * threshold on; of more, [classes], the largest, of equal ones the first. -1 where one is NaN. */
+int classification_class(const double *probability, int classes, double threshold);
+/* label 0/1, probability of class 1; positive where probability >= threshold; NaN is wrong. Shares of
+ * nothing are NaN. Returns -1 when memory is out. */
 int metrics_classification(struct classification *c, const int *label, const double *probability, int n,
                            double threshold);
 

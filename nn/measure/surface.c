@@ -139,6 +139,10 @@ static double percentile(const double *v, size_t n, double p)
     return low + 1 < n ? v[low] + (at - (double)low) * (v[low + 1] - v[low]) : v[n - 1];
 }
 
+/* Spacings are float32 in most files: three voxels of 0.1 mm are 0.3000000045 mm apart, and still as far as
+ * 0.3 mm. Less than a millionth more or less is such a rounding. */
+static const double rounding = 1e-6;
+
 struct directed { /* from one boundary to the other */
     double max, p95, sum;
     size_t within, n;
@@ -153,7 +157,7 @@ static struct directed measure(double *sorted, const uint8_t *edge, const double
     qsort(sorted, r.n, sizeof *sorted, compare);
     for (size_t i = 0; i < r.n; i++) {
         r.sum += sorted[i];
-        r.within += sorted[i] <= tolerance;
+        r.within += sorted[i] <= tolerance * (1 + rounding);
     }
     r.max = sorted[r.n - 1];
     r.p95 = percentile(sorted, r.n, 0.95);
@@ -194,6 +198,7 @@ static void release(struct work *w)
 static void add_band(uint8_t *band, int k, const uint8_t *map, const double *squared, const int size[3],
                      int label, const struct box *b, double width)
 {
+    const double least = width * (1 - rounding); /* from there on a voxel is not nearer */
     size_t i = 0;
     for (int z = 0; z < b->size[0]; z++)
         for (int y = 0; y < b->size[1]; y++) {
@@ -202,7 +207,7 @@ static void add_band(uint8_t *band, int k, const uint8_t *map, const double *squ
                 ((size_t)(z + b->begin[0]) * (size_t)size[1] + (size_t)(y + b->begin[1])) * (size_t)size[2] +
                 b->begin[2];
             for (int x = 0; x < b->size[2]; x++, i++)
-                if (row[x] == label && squared[i] < width * width) band[i] |= (uint8_t)(1 << k);
+                if (row[x] == label && squared[i] < least * least) band[i] |= (uint8_t)(1 << k);
         }
 }
 

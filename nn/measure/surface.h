@@ -12,7 +12,8 @@
 
 struct surface_limits {
     double tolerance; /* mm, of NSD: at most that far */
-    double boundary;  /* mm, width of the bands of boundary IoU */
+    double boundary;  /* mm, width of the bands of boundary IoU: nearer */
+    /* Both but for a millionth: spacings are rounded. */
 };
 
 struct surface_distance {

@@ -3,6 +3,7 @@
 #include "nn/stats/stats_calibration.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "nn/stats/stats.h"
@@ -186,13 +187,12 @@ static double lowered(double threshold, const double *probability, int n)
 double stats_threshold_youden(const int *label, const double *probability, int n)
 {
     struct sorted s;
-    double best = -INFINITY, at = -INFINITY, threshold = NAN;
+    double at = -INFINITY, threshold = NAN;
+    int64_t best = INT64_MIN; /* of Youden's index times both counts: a whole number, so that ties are ties */
     int below[2] = {0, 0};
     if (!sort_classes(&s, label, probability, n))
         while (next_threshold(&at, below, &s)) {
-            const double sensitivity = (double)(s.count[1] - below[1]) / s.count[1],
-                         specificity = (double)below[0] / s.count[0],
-                         youden = sensitivity + specificity - 1;
+            const int64_t youden = (int64_t)below[0] * s.count[1] - (int64_t)below[1] * s.count[0];
             if (youden <= best) continue;
             best = youden;
             threshold = at;

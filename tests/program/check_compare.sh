@@ -93,8 +93,8 @@ $nephron compare "$work/a1.json,$work/a2.json,$work/a3.json" "$work/b1.json,$wor
 ok "six cases have intervals, and no power or margin" $?
 summary Dice c0:0.7 c1:0.6 c2:0.8 >"$work/three.json"
 summary Dice c0:0.6 c1:0.7 c2:0.7 >"$work/other.json"
-for more in "" --unpaired; do
-    $nephron compare "$work/three.json" "$work/other.json" --margin 0.5 $more >"$work/out" &&
+for more in "--margin 0.5" --unpaired; do
+    $nephron compare "$work/three.json" "$work/other.json" $more >"$work/out" &&
         grep -q "^- Too few to say what could have been shown: [36] cases" "$work/out" &&
         ! grep -q "nan\|equivalent within\|worse than B\|80 times" "$work/out"
     ok "three cases against three $more" $?
@@ -139,6 +139,12 @@ $nephron compare "$work/a1.json" "$work/b1.json" --unpaired --json "$work/j.json
     grep -q "Mann-Whitney, exact" && grep -q '"mann_whitney"' "$work/j.json" &&
     grep -q '"detectable_difference"' "$work/j.json"
 ok "compare --unpaired" $?
+refuses 2 "--margin is of pairs, --unpaired compares the ranks" $nephron compare "$work/a1.json" \
+    "$work/b1.json" --unpaired --margin 0.1
+# Of six pairs the widest interval of the shift has a level of 0.969.
+$nephron compare "$work/a1.json" "$work/b1.json" --level 0.9 | grep -q "^label 1 .*[0-9] to [0-9-].* to " &&
+    $nephron compare "$work/a1.json" "$work/b1.json" --level 0.99 | grep -q "^label 1 .* not estimable$"
+ok "compare: no interval of the shift where its level is not reached" $?
 
 # What counts is patients: cases that stand three times under their patient say no more than once.
 eight() { # times, 1 or 3 -> seeds of both arms, with two labels, and the patients

@@ -544,6 +544,30 @@ static void check_ticks(void)
     free(s);
 }
 
+/* A curve of one round is a point, and so is a value between two that are not there: a path of one point
+ * draws nothing. */
+static void check_lone_points(void)
+{
+    static const double x[] = {1, 2, 3, 4, 5, 6}, y[] = {0.5, NAN, 0.4, 0.3, NAN, 0.2};
+    static const struct {
+        int n;
+        const char *path;
+        int circles;
+    } want[] = {{1, " d=\"M", 1}, {2, " d=\"M", 1}, {4, "M", 1}, {6, "M", 2}, {0, " d=\"\"", 0}};
+    for (size_t k = 0; k < sizeof want / sizeof *want; k++) {
+        struct plot p = {.x0 = 0, .x1 = 7, .y0 = 0, .y1 = 1};
+        struct text t = {0};
+        int circles = 0;
+        p.t = &t;
+        plot_line(&p, 0, x, y, want[k].n);
+        char *s = text_take(&t);
+        for (const char *at = s; at && (at = strstr(at, "<circle")); at++) circles++;
+        CHECK(s && strstr(s, want[k].path) && circles == want[k].circles, "%d values: %s", want[k].n,
+              s ? s : "");
+        free(s);
+    }
+}
+
 int main(void)
 {
     check_split();
@@ -558,6 +582,7 @@ int main(void)
     check_macro();
     check_arms();
     check_net_benefit();
+    check_lone_points();
     check_text();
     check_ticks();
     check_region();

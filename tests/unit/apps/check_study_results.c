@@ -202,6 +202,14 @@ static void check_who_is_counted(void)
     s.classify.seeds = 2;
     check_said(report_classify, &s, &r, "segmentation of its one seed found", "of the same seed");
     s.classify.seeds = 1;
+    char cyst[] = "cyst";
+    for (int i = 0; i < 52; i++) s.item[i].age = 50, s.item[i].kind = cyst;
+    check_said(report_sites, &s, &r, "<th>cyst<td>52", "not known");
+    check_said(report_sites, &s, &r, "<td>50.0<td>", "(of ");
+    for (int i = 0; i < 3; i++) s.item[i].age = NAN, s.item[i].kind = NULL;
+    check_said(report_sites, &s, &r, "<th>cyst<td>49\n<tr><th>not known<td>3<", "cyst<td>52");
+    check_said(report_sites, &s, &r, "<td>50.0 (of 49)<td>", "<td>50.0<td>");
+    for (int i = 0; i < 52; i++) s.item[i].kind = NULL;
     results_free(&r);
     empty_study(&s);
     fill_study(&s, item, 3);

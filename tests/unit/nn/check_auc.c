@@ -1,6 +1,7 @@
 /* check_auc.c - the bootstrap of an area under a ROC curve, against golden intervals
  * (tests/golden/make_stats.py) and, to the bit, against resamples that are sorted one by one; and thresholds
  * against their definition. */
+#include <limits.h>
 #include <stdint.h>
 
 #include "nn/stats/stats_auc.h"
@@ -79,7 +80,8 @@ static void check_jackknife_auc(void)
  * the highest with the wanted sensitivity. */
 static double threshold_of(const int *label, const double *p, int n, int youden, double wanted)
 {
-    double best = -INFINITY, threshold = NAN, below = 0;
+    double threshold = NAN, below = 0;
+    int best = INT_MIN;
     for (int i = 0; i < n; i++) {
         int count[2] = {0, 0}, right[2] = {0, 0};
         for (int k = 0; k < n; k++) {
@@ -87,8 +89,9 @@ static double threshold_of(const int *label, const double *p, int n, int youden,
             right[label[k]] += (p[k] >= p[i]) == label[k];
         }
         if (!count[0] || !count[1]) return NAN;
-        const double sensitivity = (double)right[1] / count[1], specificity = (double)right[0] / count[0],
-                     sum = sensitivity + specificity - 1;
+        /* Sensitivity + specificity times both counts: equal ones are equal whatever fractions round to. */
+        const int sum = right[1] * count[0] + right[0] * count[1];
+        const double sensitivity = (double)right[1] / count[1];
         if (youden ? sum > best || (sum == best && p[i] < threshold)
                    : sensitivity >= wanted && !(p[i] <= threshold)) {
             best = sum;

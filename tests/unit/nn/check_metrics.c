@@ -161,6 +161,33 @@ static void check_components(void)
     }
 }
 
+/* A tolerance and a width of whole voxels mean the same whether float32 rounds the spacing up (0.1, 0.3, 1.1)
+ * or down (0.7, 0.9): a cube moved by a voxel lies within a tolerance of one, and a band of one is the
+ * boundary voxels alone. */
+static void check_rounded_spacings(void)
+{
+    enum { N = 10 };
+    static const double spacing[] = {0.1, 0.3, 0.7, 0.9, 1, 1.1};
+    const int size[3] = {N, N, N};
+    uint8_t ref[N * N * N] = {0}, pred[N * N * N] = {0};
+    struct surface_distance want, r;
+    for (int i = 0; i < N * N * N; i++) {
+        const int z = i / (N * N), y = i / N % N, x = i % N, inner = y > 1 && y < 8 && x > 1 && x < 8;
+        ref[i] = inner && z > 1 && z < 7;
+        pred[i] = inner && z > 2 && z < 8;
+    }
+    CHECK(metrics_surface(&want, ref, pred, size, 1, (const double[3]){1, 1, 1},
+                          &(struct surface_limits){1, 1}) == 0 && want.nsd == 1,
+          "NSD %g", want.nsd);
+    for (size_t k = 0; k < sizeof spacing / sizeof *spacing; k++) {
+        const double s = (double)(float)spacing[k];
+        CHECK(metrics_surface(&r, ref, pred, size, 1, (const double[3]){s, s, s},
+                              &(struct surface_limits){spacing[k], spacing[k]}) == 0 && r.nsd == 1 &&
+                  r.boundary_iou == want.boundary_iou,
+              "spacing %g: NSD %g, boundary IoU %g", spacing[k], r.nsd, r.boundary_iou);
+    }
+}
+
 static void check_lesions(void)
 {
     const struct json *all = json_get(golden, "lesions");
@@ -189,6 +216,37 @@ static void check_lesions(void)
     CHECK(overlap_lesions(&r, ref, pred, line, 0.5) == 0 && r.ref == 2 && r.pred == 2 && r.found == 0 &&
               r.false_positive == 1,
           "half is not more than half: %d, %d", r.found, r.false_positive);
+    const int hundred[3] = {1, 1, 100};
+    uint8_t whole[100], part[100];
+    for (int least = 1; least < 100; least++) {
+        for (int i = 0; i < 100; i++) whole[i] = 1, part[i] = i < least;
+        CHECK(overlap_lesions(&r, whole, part, hundred, least / 100.0) == 0 && r.found == 0 &&
+                  overlap_lesions(&r, whole, part, hundred, (least - 1) / 100.0) == 0 && r.found == 1,
+              "%d of 100 are more than the share before, and not than their own", least);
+    }
+}
+
+/* One rule for tables, studies and predictions: of equal probabilities the first class, and NaN says none, so
+ * that it is wrong whatever the label. */
+static void check_classes(void)
+{
+    const double tie[3] = {0.2, 0.4, 0.4}, all[3] = {1 / 3.0, 1 / 3.0, 1 / 3.0}, first[3] = {NAN, 0.9, 0.1},
+                 last[3] = {0.5, 0.5, NAN}, two[4] = {0.5, 0.49, NAN, 1};
+    CHECK(classification_class(tie, 3, 0) == 1 && classification_class(all, 3, 0) == 0, "ties");
+    CHECK(classification_class(first, 3, 0) == -1 && classification_class(last, 3, 0) == -1 &&
+              classification_class(&two[2], 2, 0.5) == -1,
+          "NaN is of no class");
+    CHECK(classification_class(&two[0], 2, 0.5) == 1 && classification_class(&two[1], 2, 0.5) == 0 &&
+              classification_class(&two[3], 2, 1) == 1,
+          "positive from the threshold on");
+    const int label[4] = {0, 0, 0, 1}, other[4] = {1, 1, 1, 0};
+    struct classification c;
+    CHECK(metrics_classification(&c, label, two, 4, 0.5) == 0 && c.tp == 1 && c.fp == 2 && c.tn == 1 &&
+              c.fn == 0 && isnan(c.auc),
+          "%d %d %d %d", c.tp, c.fp, c.tn, c.fn);
+    CHECK(metrics_classification(&c, other, two, 4, 0.5) == 0 && c.tp == 1 && c.fp == 1 && c.tn == 0 &&
+              c.fn == 2,
+          "%d %d %d %d", c.tp, c.fp, c.tn, c.fn);
 }
 
 static void check_classification(void)
@@ -229,7 +287,9 @@ int main(void)
     check_plane();
     check_overlap();
     check_components();
+    check_rounded_spacings();
     check_lesions();
+    check_classes();
     check_classification();
     json_free(golden);
     return check_done("check_metrics");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apps/base/console.h"
+#include "apps/base/options.h"
 #include "io/base/file.h"
 #include "io/base/text.h"
 #include "io/formats/image_formats.h"
@@ -162,18 +163,27 @@ static int info_volume(int *volumes, const char *path, const struct image_choice
     return 0;
 }
 
-/* Every volume of every series, or of the one that was asked for. */
+/* Every volume of every series, or of the one that was asked for. One that cannot be read, such as pictures
+ * in colours that lie beside a series, does not stop the rest. */
 int info_image(const char *path, const char *series, struct json *j, struct error *e)
 {
     char (*uid)[65];
+    struct error here;
     int count, status = volume_list_series(&uid, &count, path, series, e);
     json_add_text(j, "kind", "image");
     struct json *list = json_add_array(j, "images");
-    for (int i = 0; !status && i < count; i++) {
+    for (int i = 0, listed = !status; listed && i < count; i++) {
         struct image_choice choice = {uid[i][0] ? uid[i] : NULL, volume_first(path)};
-        int volumes = 1;
-        do status = info_volume(&volumes, path, &choice, list, e);
-        while (!status && volumes > 1 && ++choice.volume <= volumes);
+        int volumes = 1, bad = 0;
+        do bad = info_volume(&volumes, path, &choice, list, &here);
+        while (!bad && volumes > 1 && ++choice.volume <= volumes);
+        if (!bad) continue;
+        struct json *of = json_add_object(list, NULL);
+        json_add_text(of, "series", uid[i]);
+        json_add_text(of, "error", here.text);
+        if (status) app_fail(e);
+        *e = here;
+        status = -1;
     }
     free(uid);
     return status;

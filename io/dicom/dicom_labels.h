@@ -16,7 +16,7 @@
 
 struct dicom_label {
     int value; /* in the map, from 1 */
-    char name[65];
+    char name[128];
 };
 
 struct dicom_image_uid {
@@ -48,7 +48,8 @@ int dicom_reference_read(struct dicom_reference *r, const char *path, const stru
 void dicom_reference_free(struct dicom_reference *r);
 /* The copied elements from tag `from` to tag `to`. */
 void dicom_put_identity(struct text *t, const struct dicom_reference *r, uint32_t from, uint32_t to);
-/* The name of a label as the object's character set can hold it. */
+/* The name of a label as an object over the series can hold it: in its character set, in 64 bytes. */
+void dicom_label_name(char plain[65], const char *name, const struct dicom_reference *r);
 void dicom_put_name(struct text *t, uint32_t tag, const char *vr, const char *name,
                     const struct dicom_reference *r);
 /* UIDs of the images of the slices z0 to z1 (exclusive), each once: items with Referenced SOP Class and

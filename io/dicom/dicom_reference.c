@@ -127,10 +127,8 @@ void dicom_put_identity(struct text *t, const struct dicom_reference *r, uint32_
             dicom_put(t, r->identity[i].tag, r->identity[i].vr, r->identity[i].value, r->identity[i].size);
 }
 
-void dicom_put_name(struct text *t, uint32_t tag, const char *vr, const char *name,
-                    const struct dicom_reference *r)
+void dicom_label_name(char plain[65], const char *name, const struct dicom_reference *r)
 {
-    char plain[65];
     size_t n = 0;
     for (const char *p = name; *p && n < 64; p++) { /* a backslash would begin a second value */
         unsigned char c = (unsigned char)*p;
@@ -140,6 +138,13 @@ void dicom_put_name(struct text *t, uint32_t tag, const char *vr, const char *na
     size_t whole = 0; /* of a name that is too long the last character may be cut through */
     for (int k; (k = text_utf8_length(plain + whole, plain + n)) > 0;) whole += (size_t)k;
     plain[whole] = 0;
+}
+
+void dicom_put_name(struct text *t, uint32_t tag, const char *vr, const char *name,
+                    const struct dicom_reference *r)
+{
+    char plain[65];
+    dicom_label_name(plain, name, r);
     dicom_put_text(t, tag, vr, plain);
 }
 

@@ -285,7 +285,7 @@ static int put_region_contours(struct text *set, const uint16_t *map, const stru
     for (int l = 0; l < labels && !status; l++) {
         status = put_contours(&contours, map, label[l].value, r, e);
         dicom_put_text(&item, DCM_ROI_DISPLAY_COLOR, "IS", colour[l % 8]);
-        dicom_put_sequence(&item, DCM_CONTOUR_SEQUENCE, &contours);
+        if (contours.size || contours.failed) dicom_put_sequence(&item, DCM_CONTOUR_SEQUENCE, &contours);
         dicom_put_integer(&item, DCM_REFERENCED_ROI_NUMBER, l + 1);
         dicom_put_item(&items, &item);
     }

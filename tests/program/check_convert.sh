@@ -329,6 +329,18 @@ mkdir "$work/cases/c_0001" && cp $dicom/enhanced.dcm "$work/cases/c_0001/"
 refuses 1 "c_0001: channel 1, the run has 1" $nephron predict "$work/run" -i "$work/cases" -o "$work/labels" \
     --no-mirror --quiet
 
+# A picture in colours beside a series is told, and keeps nobody from the series.
+mkdir "$work/beside" && cp $dicom/series/* "$work/beside/"
+LC_ALL=C sed 's/MONOCHROME2/RGB        /; s/1\.2\.3/1.2.4/g' $dicom/series/d.dcm >"$work/beside/colours"
+refuses 1 "colours: Photometric Interpretation (0028,0004) is 'RGB'" $nephron convert "$work/beside" \
+    "$work/beside.nii.gz"
+cmp -s "$work/series.nii.gz" "$work/beside_series1.nii.gz" && [ ! -e "$work/beside_series2.nii.gz" ]
+ok "the series beside is converted" $?
+refuses 1 "colours: Photometric" $nephron info "$work/beside" --json "$work/j.json"
+$nephron info "$work/beside" 2>"$work/err" | grep -q "series  *1.2.3, 4 files" &&
+    grep -q '"error": *"[^"]*colours: Photometric' "$work/j.json"
+ok "and told" $?
+
 # ---- label maps to DICOM -----------------------------------------------------------------------------------
 # Segments are numbered by the labels' values, not by the order of dataset.json: read back, the map is equal.
 # The series gets a study, which an object has to name, in the place of its manufacturer.
@@ -371,6 +383,12 @@ for names in v1 regions; do
 done
 grep -q 'label 1' "$work/map.dcm"
 ok "a value of a region of several alone has no name" $?
+printf '{"labels": {"background": 0, "Niere \\u00fc": 1, "tumour": 2}}' >"$work/other.json"
+check "labels that the character set does not hold" $nephron convert "$work/map.nrrd" "$work/map.dcm" \
+    --like "$work/study" --labels "$work/other.json"
+holds "their other name" "note: $work/map.dcm: label 1 (Niere ü) is called 'Niere ?'" "$work/err"
+! grep -q "label 2" "$work/err"
+ok "only theirs" $?
 echo '{"labels": {"background": 0, "one": 1, "other": 1}}' >"$work/twice.json"
 refuses 1 "twice.json: labels: value 1 is there twice" $nephron convert "$work/map.nrrd" "$work/map.dcm" \
     --like "$work/study" --labels "$work/twice.json"

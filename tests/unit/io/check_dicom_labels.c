@@ -288,6 +288,25 @@ static void check_long_name(void)
     free(t.data);
 }
 
+/* A label without a voxel has no contours: a sequence without items is not allowed there. */
+static void check_no_contours(const struct dicom_reference *r)
+{
+    static const struct dicom_label label[] = {{1, "liver"}, {2, "spleen"}};
+    static const unsigned char tag[6] = {6, 0x30, 0x40, 0, 'S', 'Q'};
+    static uint16_t map[VOXELS];
+    struct error e = {""};
+    unsigned char *data = NULL;
+    size_t size = 0;
+    int sequences = 0;
+    map[7] = 1;
+    CHECK(!dicom_rtstruct_write(in_folder("rt.dcm"), map, label, 2, r, "test 1", "20200102", "030405", &e) &&
+              !file_read(in_folder("rt.dcm"), 0, &data, &size, &e),
+          "%s", e.text);
+    for (size_t i = 0; i + 6 < size; i++) sequences += memcmp(data + i, tag, 6) == 0;
+    CHECK(sequences == 1, "%d contour sequences", sequences);
+    free(data);
+}
+
 /* A contour of a multi-frame image names its frame. */
 static void check_frames(struct dicom_reference *r)
 {
@@ -431,6 +450,7 @@ int main(void)
         check_grids(&r);
         check_several(&r);
         check_fractional(&r);
+        check_no_contours(&r);
         check_frames(&r);
         check_long_name();
         check_long_contour();

@@ -89,10 +89,10 @@ static int write_labels(const char *in, const char *out, const struct convert_di
     struct dicom_label *label = list->label;
     char date[16], clock[16];
     time_t now = time(NULL);
-    struct tm utc;
-    gmtime_r(&now, &utc);
-    strftime(date, sizeof date, "%Y%m%d", &utc);
-    strftime(clock, sizeof clock, "%H%M%S", &utc);
+    struct tm here; /* without a Timezone Offset From UTC (0008,0201) times of DICOM are those of the place */
+    localtime_r(&now, &here);
+    strftime(date, sizeof date, "%Y%m%d", &here);
+    strftime(clock, sizeof clock, "%H%M%S", &here);
     if (unnamed_labels(list, map, volume_voxels(&r->geometry), o->labels, e))
         return error_prefix(e, "%s", in);
     const int count = list->count;

@@ -50,6 +50,8 @@ int dicom_read_series(struct volume *v, struct image_info *info, const char *pat
 int dicom_list_series(char (**uid)[65], int *count, const char *path, const char *series, struct error *e);
 /* The names of the structures of an RT Structure Set, malloc'ed: 1; 0 of another file; -1 with a message. */
 int dicom_list_structures(char (**name)[65], int *count, const char *path, struct error *e);
+/* The same of the segments of a segmentation, with their numbers, which are the labels of its map. */
+int dicom_list_segments(char (**name)[65], int **number, int *count, const char *path, struct error *e);
 /* One file from memory; `name` for messages. */
 int dicom_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what,
                 struct error *e);

@@ -361,6 +361,9 @@ label_map 2 1 >"$work/map.nrrd"
 echo '{"labels": {"background": 0, "tumour": 2, "kidney": 1}}' >"$work/names.json"
 check "labels to a segmentation" $nephron convert "$work/map.nrrd" "$work/map.dcm" --like "$work/study" \
     --labels "$work/names.json"
+$nephron info "$work/map.dcm" --json "$work/j.json" | grep -q "segment  *2: tumour" &&
+    grep -A 1 '"number": 1' "$work/j.json" | grep -q kidney
+ok "its segments are told" $?
 ! grep -q segment "$work/err"
 ok "labels that keep their numbers are not told" $?
 holds "what is made for the series" "note: $work/study: assumed a Frame of Reference UID (0020,0052) made" \
@@ -372,6 +375,12 @@ holds "are told" "note: $work/longer.nrrd: assumed that what follows the last vo
 $nephron convert "$work/map.dcm" "$work/map.nii" >"$work/out" && tail -c 140 "$work/map.nii" >"$work/back" &&
     tail -c 140 "$work/map.nrrd" | cmp -s - "$work/back"
 ok "a segmentation, read back, is the label map" $?
+# Dates and times of DICOM are those of the place.
+before=$(TZ=HERE-14 date +%H)
+TZ=HERE-14 $nephron convert "$work/map.nrrd" "$work/here.dcm" --like "$work/study" >"$work/out" 2>"$work/err"
+LC_ALL=C tr -d '\000' <"$work/here.dcm" | LC_ALL=C grep -a -q -e "1TM.$before" \
+    -e "1TM.$(TZ=HERE-14 date +%H)"
+ok "the hour is that of the place, $before" $?
 # The names of an older dataset.json, and of one with regions: what the rest of the program reads, too.
 echo '{"labels": {"0": "background", "2": "tumour", "1": "kidney"}}' >"$work/v1.json"
 echo '{"labels": {"background": 0, "both": [1, 2], "tumour": [2]}}' >"$work/regions.json"

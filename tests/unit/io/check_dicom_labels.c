@@ -148,6 +148,14 @@ static void check_map(const struct dicom_reference *r, const uint16_t *map, cons
     free(name);
     CHECK(dicom_list_structures(&name, &count, in_folder("seg.dcm"), &e) == 0 && !name,
           "%s: a segmentation", what);
+    int *number;
+    CHECK(dicom_list_segments(&name, &number, &count, in_folder("seg.dcm"), &e) == 1 && count == LABELS &&
+              number[1] == 2 && strcmp(name[1], "left?kidney") == 0,
+          "%s: %d segments are listed", what, count);
+    free(name);
+    free(number);
+    CHECK(dicom_list_segments(&name, &number, &count, in_folder("rt.dcm"), &e) == 0 && !name && !number,
+          "%s: a structure set", what);
     for (int k = 0; k < 2; k++) {
         CHECK(!file_read(in_folder(k ? "rt.dcm" : "seg.dcm"), 0, &data, &size, &e), "%s", e.text);
         CHECK(!holds(data, size, "secret") && holds(data, size, "Doe^Jane") && holds(data, size, "1.2.77") &&

@@ -104,6 +104,9 @@ static const struct {
     [DICOM_STUDY_UID] = {0x0020000d, 'T', "Study Instance UID"},
     [DICOM_STUDY_ID] = {0x00200010, 'T', "Study ID"},
     [DICOM_FRAME_OF_REFERENCE] = {0x00200052, 'T', "Frame of Reference UID"},
+    [DICOM_LOSSY] = {0x00282110, 'T', "Lossy Image Compression"},
+    [DICOM_LOSSY_RATIO] = {0x00282112, 'T', "Lossy Image Compression Ratio"},
+    [DICOM_LOSSY_METHOD] = {0x00282114, 'T', "Lossy Image Compression Method"},
     [DICOM_PIXEL_DATA] = {PIXEL_DATA, 'P', "Pixel Data"},
 };
 

@@ -4,8 +4,9 @@
  * Of the referenced series are copied: what places the object with its patient and study, which the standard
  * asks for and viewers match by (Patient's Name, ID, Birth Date and Sex; Study Instance UID, ID, Date and
  * Time, Accession Number, Referring Physician's Name; the character set), the Frame of Reference, and the
- * UIDs of its images. Nothing else: no private elements, no descriptions, no other patient data. Source:
- * DICOM PS3.3 A.51 and C.8.20 (Segmentation), A.19 and C.8.8.5 to C.8.8.8 (RT Structure Set).
+ * UIDs of its images; and that these were compressed with a loss. Nothing else: no private elements, no
+ * descriptions, no other patient data. Source: DICOM PS3.3 A.51 and C.8.20 (Segmentation), A.19
+ * and C.8.8.5 to C.8.8.8 (RT Structure Set).
  */
 #ifndef IO_DICOM_LABELS_H
 #define IO_DICOM_LABELS_H
@@ -31,10 +32,11 @@ struct dicom_identity {
     unsigned char value[256];
     size_t size;
 };
-enum { DICOM_IDENTITIES = 11 };
+enum { DICOM_IDENTITIES = 14 };
 
 struct dicom_reference {
-    struct dicom_identity identity[DICOM_IDENTITIES]; /* of patient and study, in the order of their tags */
+    /* of patient, study and loss, in the order of their tags */
+    struct dicom_identity identity[DICOM_IDENTITIES];
     int is_utf8;                                      /* its character set is, as that of label names */
     char study_uid[65], series_uid[65], frame_of_reference[65];
     struct volume geometry;                           /* without voxels */

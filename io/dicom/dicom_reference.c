@@ -29,7 +29,10 @@ static const struct {
                               {DCM_PATIENT_BIRTH_DATE, "DA", DICOM_BIRTH_DATE},
                               {DCM_PATIENT_SEX, "CS", DICOM_SEX},
                               {DCM_STUDY_INSTANCE_UID, "UI", DICOM_STUDY_UID},
-                              {DCM_STUDY_ID, "SH", DICOM_STUDY_ID}};
+                              {DCM_STUDY_ID, "SH", DICOM_STUDY_ID},
+                              {DCM_LOSSY_IMAGE_COMPRESSION, "CS", DICOM_LOSSY},
+                              {DCM_LOSSY_IMAGE_COMPRESSION_RATIO, "DS", DICOM_LOSSY_RATIO},
+                              {DCM_LOSSY_IMAGE_COMPRESSION_METHOD, "CS", DICOM_LOSSY_METHOD}};
 
 static int take_identity(struct dicom_reference *r, const struct dicom_file *f, struct error *e)
 {
@@ -119,11 +122,13 @@ void dicom_reference_free(struct dicom_reference *r)
 
 /* ---- what objects say of it ---------------------------------------------------------------------------- */
 
-/* The standard wants all of them, empty where not known; but no character set where none is told. */
+/* The standard wants all of them, empty where not known; but no character set where none is told, and of a
+ * loss what is told. */
 void dicom_put_identity(struct text *t, const struct dicom_reference *r, uint32_t from, uint32_t to)
 {
     for (int i = 0; i < DICOM_IDENTITIES; i++)
-        if (r->identity[i].tag >= from && r->identity[i].tag <= to && (i > 0 || r->identity[i].size))
+        if (r->identity[i].tag >= from && r->identity[i].tag <= to &&
+            ((i > 0 && r->identity[i].tag < DCM_LOSSY_IMAGE_COMPRESSION) || r->identity[i].size))
             dicom_put(t, r->identity[i].tag, r->identity[i].vr, r->identity[i].value, r->identity[i].size);
 }
 

@@ -375,6 +375,16 @@ holds "are told" "note: $work/longer.nrrd: assumed that what follows the last vo
 $nephron convert "$work/map.dcm" "$work/map.nii" >"$work/out" && tail -c 140 "$work/map.nii" >"$work/back" &&
     tail -c 140 "$work/map.nrrd" | cmp -s - "$work/back"
 ok "a segmentation, read back, is the label map" $?
+# What is made of images with a loss has it too.
+mkdir "$work/lossy"
+for f in a b c.ima d.dcm; do
+    LC_ALL=C sed 's/\x08\x00\x60\x00CS\x02\x00MR/\x28\x00\x10\x21CS\x02\x0001/' "$work/study/$f" \
+        >"$work/lossy/$f"
+done
+$nephron convert "$work/map.nrrd" "$work/lossy.dcm" --like "$work/lossy" >"$work/out" 2>"$work/err"
+LC_ALL=C tr -d '\000' <"$work/lossy.dcm" | LC_ALL=C grep -a -q -F "$(printf '(\020!CS\00201')" &&
+    LC_ALL=C tr -d '\000' <"$work/map.dcm" | LC_ALL=C grep -a -q -F "$(printf '(\020!CS\00200')"
+ok "a segmentation has the loss of its images" $?
 # Dates and times of DICOM are those of the place.
 before=$(TZ=HERE-14 date +%H)
 TZ=HERE-14 $nephron convert "$work/map.nrrd" "$work/here.dcm" --like "$work/study" >"$work/out" 2>"$work/err"

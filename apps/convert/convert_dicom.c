@@ -65,6 +65,22 @@ static void tell_numbers(const char *out, const struct dicom_label *label, int c
     if (others > 5) console_to(stderr, "nephron: note: %s: so are %d more\n", out, others - 5);
 }
 
+static void tell_names(const char *out, const struct dicom_label *label, int count,
+                       const struct dicom_reference *r)
+{
+    int others = 0;
+    for (int l = 0; l < count; l++) {
+        char plain[65];
+        dicom_label_name(plain, label[l].name, r);
+        if (strcmp(plain, label[l].name) == 0 || others++ >= 5) continue;
+        console_to(stderr,
+                   "nephron: note: %s: label %d (%s) is called '%s': the character set of the series, or the "
+                   "64 bytes of a name, do not hold more\n",
+                   out, label[l].value, label[l].name, plain);
+    }
+    if (others > 5) console_to(stderr, "nephron: note: %s: so are %d more\n", out, others - 5);
+}
+
 /* The map, its labels named so far, and those that have no name. */
 static int write_labels(const char *in, const char *out, const struct convert_dicom *o,
                         struct label_list *list, const uint16_t *map, const struct dicom_reference *r,
@@ -73,10 +89,10 @@ static int write_labels(const char *in, const char *out, const struct convert_di
     struct dicom_label *label = list->label;
     char date[16], clock[16];
     time_t now = time(NULL);
-    struct tm utc;
-    gmtime_r(&now, &utc);
-    strftime(date, sizeof date, "%Y%m%d", &utc);
-    strftime(clock, sizeof clock, "%H%M%S", &utc);
+    struct tm here; /* without a Timezone Offset From UTC (0008,0201) times of DICOM are those of the place */
+    localtime_r(&now, &here);
+    strftime(date, sizeof date, "%Y%m%d", &here);
+    strftime(clock, sizeof clock, "%H%M%S", &here);
     if (unnamed_labels(list, map, volume_voxels(&r->geometry), o->labels, e))
         return error_prefix(e, "%s", in);
     const int count = list->count;
@@ -88,6 +104,7 @@ static int write_labels(const char *in, const char *out, const struct convert_di
     console("%s: %s of %d labels over series %s\n", out, seg ? "segmentation" : "structure set", count,
            r->series_uid);
     if (seg) tell_numbers(out, label, count);
+    tell_names(out, label, count, r);
     return 0;
 }
 

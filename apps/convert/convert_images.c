@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apps/base/console.h"
+#include "apps/base/options.h"
 #include "apps/convert/convert.h"
 #include "io/formats/image_formats.h"
 #include "io/image/voxels.h"
@@ -88,13 +89,19 @@ static int convert_series(const char *in, const char *out, const char *uid, int 
     return status;
 }
 
+/* A series that cannot be converted does not keep the others from it. */
 int convert_image(const char *in, const char *out, const char *series, int volume, struct error *e)
 {
     char (*uid)[65];
+    struct error here;
     int count, status = volume_list_series(&uid, &count, in, series, e);
-    for (int i = 0; !status && i < count; i++) {
+    for (int i = 0, listed = !status; listed && i < count; i++) {
         if (count > 1) console("series %d: %s\n", i + 1, uid[i]);
-        status = convert_series(in, out, uid[i][0] ? uid[i] : NULL, count > 1 ? i + 1 : 0, volume, e);
+        if (!convert_series(in, out, uid[i][0] ? uid[i] : NULL, count > 1 ? i + 1 : 0, volume, &here))
+            continue;
+        if (status) app_fail(e);
+        *e = here;
+        status = -1;
     }
     free(uid);
     return status;

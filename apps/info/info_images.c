@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "apps/base/console.h"
+#include "apps/base/options.h"
 #include "io/base/file.h"
 #include "io/base/text.h"
+#include "io/dicom/dicom.h"
 #include "io/formats/image_formats.h"
 #include "io/image/voxels.h"
 
@@ -135,6 +137,25 @@ static void print_series(const struct image_info *d, struct json *j)
            d->syntax_uid[0] ? ")" : "");
 }
 
+/* What the labels of a segmentation mean. */
+static int print_segments(const char *path, struct json *j, struct error *e)
+{
+    char (*name)[65];
+    int *number, count;
+    const int found = dicom_list_segments(&name, &number, &count, path, e);
+    if (found <= 0) return found;
+    struct json *list = json_add_array(j, "segments");
+    for (int i = 0; i < count; i++) {
+        struct json *segment = json_add_object(list, NULL);
+        json_add_int(segment, "number", number[i]);
+        json_add_text(segment, "label", name[i]);
+        console("  segment       %d: %s\n", number[i], name[i]);
+    }
+    free(name);
+    free(number);
+    return 0;
+}
+
 /* Numbers beyond 2^53 are told rounded, which is said; any other error stays. */
 static int read_exact(struct volume *v, struct image_info *d, const char *path,
                       const struct image_choice *choice, struct error *e)
@@ -159,21 +180,30 @@ static int info_volume(int *volumes, const char *path, const struct image_choice
         console("  volume        %d of %d%s%s\n", choice->volume, d.volumes, d.part[0] ? ": " : "", d.part);
     if (d.files) print_series(&d, j);
     volume_free(&v);
-    return 0;
+    return d.files == 1 ? print_segments(path, j, e) : 0;
 }
 
-/* Every volume of every series, or of the one that was asked for. */
+/* Every volume of every series, or of the one that was asked for. One that cannot be read, such as pictures
+ * in colours that lie beside a series, does not stop the rest. */
 int info_image(const char *path, const char *series, struct json *j, struct error *e)
 {
     char (*uid)[65];
+    struct error here;
     int count, status = volume_list_series(&uid, &count, path, series, e);
     json_add_text(j, "kind", "image");
     struct json *list = json_add_array(j, "images");
-    for (int i = 0; !status && i < count; i++) {
+    for (int i = 0, listed = !status; listed && i < count; i++) {
         struct image_choice choice = {uid[i][0] ? uid[i] : NULL, volume_first(path)};
-        int volumes = 1;
-        do status = info_volume(&volumes, path, &choice, list, e);
-        while (!status && volumes > 1 && ++choice.volume <= volumes);
+        int volumes = 1, bad = 0;
+        do bad = info_volume(&volumes, path, &choice, list, &here);
+        while (!bad && volumes > 1 && ++choice.volume <= volumes);
+        if (!bad) continue;
+        struct json *of = json_add_object(list, NULL);
+        json_add_text(of, "series", uid[i]);
+        json_add_text(of, "error", here.text);
+        if (status) app_fail(e);
+        *e = here;
+        status = -1;
     }
     free(uid);
     return status;

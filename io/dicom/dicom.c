@@ -85,6 +85,9 @@ static const struct {
     [DICOM_GRID_OFFSETS] = {0x3004000c, 'D', "Grid Frame Offset Vector"},
     [DICOM_DOSE_SCALING] = {0x3004000e, 'D', "Dose Grid Scaling"},
     [DICOM_SEGMENT_SEQUENCE] = {0x0062000a, 'Q', "Segment Identification Sequence"},
+    [DICOM_SEGMENTS] = {0x00620002, 'Q', "Segment Sequence"},
+    [DICOM_SEGMENT_OWN_NUMBER] = {0x00620004, 'U', "Segment Number"},
+    [DICOM_SEGMENT_LABEL] = {0x00620005, 'T', "Segment Label"},
     [DICOM_SEGMENT_NUMBER] = {0x0062000b, 'U', "Referenced Segment Number"},
     [DICOM_STRUCTURE_SEQUENCE] = {0x30060020, 'Q', "Structure Set ROI Sequence"},
     [DICOM_STRUCTURE_NAME] = {0x30060026, 'T', "ROI Name"},
@@ -101,6 +104,9 @@ static const struct {
     [DICOM_STUDY_UID] = {0x0020000d, 'T', "Study Instance UID"},
     [DICOM_STUDY_ID] = {0x00200010, 'T', "Study ID"},
     [DICOM_FRAME_OF_REFERENCE] = {0x00200052, 'T', "Frame of Reference UID"},
+    [DICOM_LOSSY] = {0x00282110, 'T', "Lossy Image Compression"},
+    [DICOM_LOSSY_RATIO] = {0x00282112, 'T', "Lossy Image Compression Ratio"},
+    [DICOM_LOSSY_METHOD] = {0x00282114, 'T', "Lossy Image Compression Method"},
     [DICOM_PIXEL_DATA] = {PIXEL_DATA, 'P', "Pixel Data"},
 };
 

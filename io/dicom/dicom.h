@@ -36,10 +36,11 @@
 extern const struct image_format dicom_format;
 
 /* The one series in a folder, or the series of a file with the other files of it in the same folder; copies
- * of that very file (the same SOP Instance UID) are passed over. Several series in a folder, or volumes in a
- * series, are an error that lists them. Files of other formats, and DICOM files without pixel data (DICOMDIR,
- * reports), are passed over; one that is named as DICOM files are, or empty, is told. what: VOLUME_HEADER
- * (voxel stays NULL), VOLUME_EXACT or 0. */
+ * of that very file (the same SOP Instance UID) are passed over. Several series in a folder, or volumes in
+ * a series, are an error that lists them. Files of other formats, and DICOM files without rows and pixel
+ * data (DICOMDIR, reports), are passed over; one that is named as DICOM files are, or empty, is told. An
+ * image that cannot be read is an error of its series alone. what: VOLUME_HEADER (voxel stays NULL),
+ * VOLUME_EXACT or 0. */
 int dicom_read(struct volume *v, const char *path, int what, struct error *e);
 /* The same for a chosen one; choice (the only one) and info may be NULL. */
 int dicom_read_series(struct volume *v, struct image_info *info, const char *path,
@@ -49,6 +50,8 @@ int dicom_read_series(struct volume *v, struct image_info *info, const char *pat
 int dicom_list_series(char (**uid)[65], int *count, const char *path, const char *series, struct error *e);
 /* The names of the structures of an RT Structure Set, malloc'ed: 1; 0 of another file; -1 with a message. */
 int dicom_list_structures(char (**name)[65], int *count, const char *path, struct error *e);
+/* The same of the segments of a segmentation, with their numbers, which are the labels of its map. */
+int dicom_list_segments(char (**name)[65], int **number, int *count, const char *path, struct error *e);
 /* One file from memory; `name` for messages. */
 int dicom_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what,
                 struct error *e);

@@ -4,8 +4,9 @@
  * Of the referenced series are copied: what places the object with its patient and study, which the standard
  * asks for and viewers match by (Patient's Name, ID, Birth Date and Sex; Study Instance UID, ID, Date and
  * Time, Accession Number, Referring Physician's Name; the character set), the Frame of Reference, and the
- * UIDs of its images. Nothing else: no private elements, no descriptions, no other patient data. Source:
- * DICOM PS3.3 A.51 and C.8.20 (Segmentation), A.19 and C.8.8.5 to C.8.8.8 (RT Structure Set).
+ * UIDs of its images; and that these were compressed with a loss. Nothing else: no private elements, no
+ * descriptions, no other patient data. Source: DICOM PS3.3 A.51 and C.8.20 (Segmentation), A.19
+ * and C.8.8.5 to C.8.8.8 (RT Structure Set).
  */
 #ifndef IO_DICOM_LABELS_H
 #define IO_DICOM_LABELS_H
@@ -16,7 +17,7 @@
 
 struct dicom_label {
     int value; /* in the map, from 1 */
-    char name[65];
+    char name[128];
 };
 
 struct dicom_image_uid {
@@ -31,10 +32,11 @@ struct dicom_identity {
     unsigned char value[256];
     size_t size;
 };
-enum { DICOM_IDENTITIES = 11 };
+enum { DICOM_IDENTITIES = 14 };
 
 struct dicom_reference {
-    struct dicom_identity identity[DICOM_IDENTITIES]; /* of patient and study, in the order of their tags */
+    /* of patient, study and loss, in the order of their tags */
+    struct dicom_identity identity[DICOM_IDENTITIES];
     int is_utf8;                                      /* its character set is, as that of label names */
     char study_uid[65], series_uid[65], frame_of_reference[65];
     struct volume geometry;                           /* without voxels */
@@ -48,7 +50,8 @@ int dicom_reference_read(struct dicom_reference *r, const char *path, const stru
 void dicom_reference_free(struct dicom_reference *r);
 /* The copied elements from tag `from` to tag `to`. */
 void dicom_put_identity(struct text *t, const struct dicom_reference *r, uint32_t from, uint32_t to);
-/* The name of a label as the object's character set can hold it. */
+/* The name of a label as an object over the series can hold it: in its character set, in 64 bytes. */
+void dicom_label_name(char plain[65], const char *name, const struct dicom_reference *r);
 void dicom_put_name(struct text *t, uint32_t tag, const char *vr, const char *name,
                     const struct dicom_reference *r);
 /* UIDs of the images of the slices z0 to z1 (exclusive), each once: items with Referenced SOP Class and

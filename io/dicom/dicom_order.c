@@ -399,6 +399,17 @@ static int split_volumes(struct entry *t, int n, struct error *e)
     return volumes;
 }
 
+/* Of the volume that has the most, of slices in the order of their volumes. */
+static int most_slices(const struct entry *t, int n)
+{
+    int most = 0, count = 0;
+    for (int i = 0; i < n; i++) {
+        count = i > 0 && t[i].volume == t[i - 1].volume ? count + 1 : 1;
+        if (count > most) most = count;
+    }
+    return most;
+}
+
 /* What tells a volume from the others: its keys that differ between volumes, "echo 2, TE 9.2 ms". */
 static void describe_volume(char *buf, size_t size, const struct entry *t, int n, const struct slice *of)
 {
@@ -519,7 +530,10 @@ static int arrange_entries(struct volume *v, struct image_info *info, const stru
                           : place_segments(v, t, n, normal, e);
     }
     info->volumes = split_volumes(t, n, e);
+    const int most = info->volumes > 0 ? most_slices(t, n) : 0;
     if (info->volumes < 0 || (n = choose_volume(t, n, info, number, e)) < 0) return -1;
+    if (n < most)
+        volume_assume(v, "that no slices are missing: it has %d, another volume of its series %d", n, most);
     v->size[2] = n;
     keep_order(t, n, s);
     if (check_slopes(t, n, e) || place_slices(v, t, n, normal, e)) return -1;

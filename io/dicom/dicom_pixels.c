@@ -28,12 +28,25 @@ static const struct {
 
 /* ---- what the elements say ----------------------------------------------------------------------------- */
 
+/* Samples one after the other, in no fragments. */
+static int is_plain(enum dicom_encoding encoding)
+{
+    return encoding == DICOM_NATIVE || encoding == DICOM_DEFLATED;
+}
+
 static int describe(struct dicom_pixels *p, const struct dicom_element *el, struct error *e)
 {
     static const int one = 1, zero = 0;
     char photometric[17];
     int samples;
-    if (!el[DICOM_PIXEL_DATA].value.data) return error_set(e, "no Pixel Data (7FE0,0010): not an image");
+    if (el[DICOM_STRUCTURE_SEQUENCE].value.data)
+        return error_set(e, "an RT Structure Set: not an image, and its contours are not made a label map");
+    if (!el[DICOM_PIXEL_DATA].value.data)
+        return error_set(e, "no Pixel Data (7FE0,0010): not an image, or one of floats, which are not read");
+    if (el[DICOM_PIXEL_DATA].undefined && is_plain(p->file->syntax.encoding))
+        return error_set(e, "Pixel Data (7FE0,0010) is in fragments, Transfer Syntax UID (0002,0010) is '%s' "
+                            "(%s), which has none",
+                         p->file->syntax_uid, p->file->syntax.name);
     if (dicom_integer(&p->rows, el, DICOM_ROWS, 1, 65535, NULL, e) ||
         dicom_integer(&p->columns, el, DICOM_COLUMNS, 1, 65535, NULL, e) ||
         dicom_integer(&p->frames, el, DICOM_NUMBER_OF_FRAMES, 1, INT32_MAX - 1, &one, e) ||
@@ -78,9 +91,8 @@ enum voxel_type dicom_pixels_type(const struct dicom_pixels *p)
 
 int dicom_pixels_followed(const struct dicom_pixels *p)
 {
-    const enum dicom_encoding encoding = p->file->syntax.encoding;
     const double bits = (double)p->rows * p->columns * p->frames * p->bits;
-    if (encoding != DICOM_NATIVE && encoding != DICOM_DEFLATED) return 0;
+    if (!is_plain(p->file->syntax.encoding)) return 0;
     return (double)p->file->element[DICOM_PIXEL_DATA].value.size > ceil(bits / 8) + 1;
 }
 
@@ -163,7 +175,7 @@ static int open_frames(struct dicom_pixels *p, struct error *e)
         return error_set(e, "transfer syntax %s (%s) is not supported", syntax->name, p->file->syntax_uid);
     if (is_flipped(p)) have &= ~(size_t)1;
     int factor = codings[syntax->encoding].factor,
-        packed = syntax->encoding != DICOM_NATIVE && syntax->encoding != DICOM_DEFLATED;
+        packed = !is_plain(syntax->encoding);
     size_t most = !packed                         ? (p->bits == 1 ? 8 * have : have / bytes)
                   : syntax->encoding == DICOM_RLE ? have * (size_t)factor / bytes
                   : factor                        ? have * (size_t)factor

@@ -29,7 +29,10 @@ static const struct {
                               {DCM_PATIENT_BIRTH_DATE, "DA", DICOM_BIRTH_DATE},
                               {DCM_PATIENT_SEX, "CS", DICOM_SEX},
                               {DCM_STUDY_INSTANCE_UID, "UI", DICOM_STUDY_UID},
-                              {DCM_STUDY_ID, "SH", DICOM_STUDY_ID}};
+                              {DCM_STUDY_ID, "SH", DICOM_STUDY_ID},
+                              {DCM_LOSSY_IMAGE_COMPRESSION, "CS", DICOM_LOSSY},
+                              {DCM_LOSSY_IMAGE_COMPRESSION_RATIO, "DS", DICOM_LOSSY_RATIO},
+                              {DCM_LOSSY_IMAGE_COMPRESSION_METHOD, "CS", DICOM_LOSSY_METHOD}};
 
 static int take_identity(struct dicom_reference *r, const struct dicom_file *f, struct error *e)
 {
@@ -119,18 +122,18 @@ void dicom_reference_free(struct dicom_reference *r)
 
 /* ---- what objects say of it ---------------------------------------------------------------------------- */
 
-/* The standard wants all of them, empty where not known; but no character set where none is told. */
+/* The standard wants all of them, empty where not known; but no character set where none is told, and of a
+ * loss what is told. */
 void dicom_put_identity(struct text *t, const struct dicom_reference *r, uint32_t from, uint32_t to)
 {
     for (int i = 0; i < DICOM_IDENTITIES; i++)
-        if (r->identity[i].tag >= from && r->identity[i].tag <= to && (i > 0 || r->identity[i].size))
+        if (r->identity[i].tag >= from && r->identity[i].tag <= to &&
+            ((i > 0 && r->identity[i].tag < DCM_LOSSY_IMAGE_COMPRESSION) || r->identity[i].size))
             dicom_put(t, r->identity[i].tag, r->identity[i].vr, r->identity[i].value, r->identity[i].size);
 }
 
-void dicom_put_name(struct text *t, uint32_t tag, const char *vr, const char *name,
-                    const struct dicom_reference *r)
+void dicom_label_name(char plain[65], const char *name, const struct dicom_reference *r)
 {
-    char plain[65];
     size_t n = 0;
     for (const char *p = name; *p && n < 64; p++) { /* a backslash would begin a second value */
         unsigned char c = (unsigned char)*p;
@@ -140,6 +143,13 @@ void dicom_put_name(struct text *t, uint32_t tag, const char *vr, const char *na
     size_t whole = 0; /* of a name that is too long the last character may be cut through */
     for (int k; (k = text_utf8_length(plain + whole, plain + n)) > 0;) whole += (size_t)k;
     plain[whole] = 0;
+}
+
+void dicom_put_name(struct text *t, uint32_t tag, const char *vr, const char *name,
+                    const struct dicom_reference *r)
+{
+    char plain[65];
+    dicom_label_name(plain, name, r);
     dicom_put_text(t, tag, vr, plain);
 }
 

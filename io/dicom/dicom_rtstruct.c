@@ -285,7 +285,7 @@ static int put_region_contours(struct text *set, const uint16_t *map, const stru
     for (int l = 0; l < labels && !status; l++) {
         status = put_contours(&contours, map, label[l].value, r, e);
         dicom_put_text(&item, DCM_ROI_DISPLAY_COLOR, "IS", colour[l % 8]);
-        dicom_put_sequence(&item, DCM_CONTOUR_SEQUENCE, &contours);
+        if (contours.size || contours.failed) dicom_put_sequence(&item, DCM_CONTOUR_SEQUENCE, &contours);
         dicom_put_integer(&item, DCM_REFERENCED_ROI_NUMBER, l + 1);
         dicom_put_item(&items, &item);
     }
@@ -342,47 +342,73 @@ int dicom_rtstruct_write(const char *path, const uint16_t *map, const struct dic
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
-static int list_names(char (**name)[65], int *count, const struct dicom_element *sequence, struct error *e)
+/* The names in a sequence's items, and the numbers where these are wanted. */
+static int list_names(char (**name)[65], int **number, int *count, const struct dicom_element *sequence,
+                      enum dicom_field field, struct error *e)
 {
+    static const int none = 0;
     struct dicom_element element[DICOM_FIELDS];
     struct dicom_span item;
     size_t at = 0;
     int more, room = 0;
     while ((more = dicom_next_item(&item, sequence, &at, e)) > 0) {
         if (*count == room) {
-            char (*grown)[65] = realloc(*name, (size_t)(room = 2 * room + 16) * sizeof *grown);
-            if (!grown) return error_set(e, "out of memory for %d structures", room);
-            *name = grown;
+            room = 2 * room + 16;
+            char (*grown)[65] = realloc(*name, (size_t)room * sizeof *grown);
+            if (grown) *name = grown;
+            int *longer = grown && number ? realloc(*number, (size_t)room * sizeof *longer) : NULL;
+            if (longer) *number = longer;
+            if (!grown || (number && !longer)) return error_set(e, "out of memory for %d structures", room);
         }
         if (dicom_scan(element, &item, e)) return -1;
-        dicom_text((*name)[(*count)++], sizeof **name, element, DICOM_STRUCTURE_NAME);
+        int *at_item = number ? &(*number)[*count] : NULL;
+        if (number && dicom_integer(at_item, element, DICOM_SEGMENT_OWN_NUMBER, 0, 65535, &none, e))
+            return -1;
+        dicom_text((*name)[(*count)++], sizeof **name, element, field);
     }
     return more;
 }
 
-int dicom_list_structures(char (**name)[65], int *count, const char *path, struct error *e)
+/* Of an object of the class, or of any that has the sequence. */
+static int list_objects(char (**name)[65], int **number, int *count, const char *path, const char *class,
+                        enum dicom_field sequence, enum dicom_field field, struct error *e)
 {
     struct dicom_file f;
     unsigned char *data, head[160];
     size_t size;
     char class_uid[65];
     *name = NULL;
+    if (number) *number = NULL;
     *count = 0;
     if (!dicom_recognise(head, file_begin(path, head, sizeof head))) return 0;
     if (file_read(path, 0, &data, &size, e)) return -1;
     int status = dicom_file_open(&f, data, size, path, e);
     if (!status) {
         dicom_text(class_uid, sizeof class_uid, f.element, DICOM_SOP_CLASS_UID);
-        status = strcmp(class_uid, STRUCTURE_SET_CLASS) != 0 ? 0
-                 : list_names(name, count, &f.element[DICOM_STRUCTURE_SEQUENCE], e)
-                     ? error_prefix(e, "%s", path)
-                     : 1;
+        const int is_one = class ? strcmp(class_uid, class) == 0 : f.element[sequence].value.data != NULL;
+        status = is_one;
+        if (is_one && list_names(name, number, count, &f.element[sequence], field, e))
+            status = error_prefix(e, "%s", path);
         dicom_file_close(&f);
     }
     free(data);
-    if (status <= 0) {
-        free(*name);
-        *name = NULL;
+    if (status > 0) return status;
+    free(*name);
+    *name = NULL;
+    if (number) {
+        free(*number);
+        *number = NULL;
     }
     return status;
+}
+
+int dicom_list_structures(char (**name)[65], int *count, const char *path, struct error *e)
+{
+    return list_objects(name, NULL, count, path, STRUCTURE_SET_CLASS, DICOM_STRUCTURE_SEQUENCE,
+                        DICOM_STRUCTURE_NAME, e);
+}
+
+int dicom_list_segments(char (**name)[65], int **number, int *count, const char *path, struct error *e)
+{
+    return list_objects(name, number, count, path, NULL, DICOM_SEGMENTS, DICOM_SEGMENT_LABEL, e);
 }

@@ -229,7 +229,9 @@ int dicom_seg_write(const char *path, const uint16_t *map, const struct dicom_la
     dicom_put_number(&set, DCM_BITS_STORED, "US", 1);
     dicom_put_number(&set, DCM_HIGH_BIT, "US", 0);
     dicom_put_number(&set, DCM_PIXEL_REPRESENTATION, "US", 0);
-    dicom_put_text(&set, DCM_LOSSY_IMAGE_COMPRESSION, "CS", "00");
+    const size_t before = set.size; /* what was made of images with a loss has it too */
+    dicom_put_identity(&set, r, DCM_LOSSY_IMAGE_COMPRESSION, DCM_LOSSY_IMAGE_COMPRESSION_METHOD);
+    if (set.size == before) dicom_put_text(&set, DCM_LOSSY_IMAGE_COMPRESSION, "CS", "00");
     dicom_put_text(&set, DCM_SEGMENTATION_TYPE, "CS", "BINARY");
     put_segments(&set, label, labels, r, software);
     dicom_put_text(&set, DCM_CONTENT_LABEL, "CS", "SEGMENTATION");

@@ -32,12 +32,17 @@ static int read_times(struct image_info *info, const struct dicom_file *f, const
                : 0;
 }
 
-static int read_info(struct image_info *info, const struct dicom_file *f, const struct dicom_element *shared,
-                     struct error *e)
+static void read_names(struct image_info *info, const struct dicom_file *f)
 {
     dicom_text(info->series_uid, sizeof info->series_uid, f->element, DICOM_SERIES_INSTANCE_UID);
     dicom_text(info->modality, sizeof info->modality, f->element, DICOM_MODALITY);
     dicom_text(info->description, sizeof info->description, f->element, DICOM_SERIES_DESCRIPTION);
+}
+
+static int read_info(struct image_info *info, const struct dicom_file *f, const struct dicom_element *shared,
+                     struct error *e)
+{
+    read_names(info, f);
     dicom_text(info->manufacturer, sizeof info->manufacturer, f->element, DICOM_MANUFACTURER);
     snprintf(info->syntax_uid, sizeof info->syntax_uid, "%s", f->syntax_uid);
     snprintf(info->syntax, sizeof info->syntax, "%s", f->syntax.name);
@@ -81,6 +86,7 @@ static void slice_file_free(struct slice_file *sf)
 {
     free(sf->path);
     free(sf->slice);
+    free(sf->refused);
 }
 
 /* What is expected of the files of a folder: see dicom_read. */
@@ -97,31 +103,44 @@ static int is_chosen(const struct dicom_file *f, const struct choice *c)
     dicom_text(series, sizeof series, f->element, DICOM_SERIES_INSTANCE_UID);
     dicom_text(instance, sizeof instance, f->element, DICOM_SOP_INSTANCE_UID);
     int is_named = c->named && strcmp(f->name, c->named) == 0;
-    if (!is_named && !f->element[DICOM_PIXEL_DATA].value.data) return 0;
+    /* rows without voxels are an image that was not copied whole, or one of another kind: it is refused */
+    if (!is_named && !f->element[DICOM_PIXEL_DATA].value.data && !f->element[DICOM_ROWS].value.data) return 0;
     if (c->series[0] && strcmp(c->series, series) != 0) return 0;
     return is_named || !c->instance[0] || strcmp(c->instance, instance) != 0;
 }
 
-/* Adds a file's slices; c NULL takes any. */
+/* Describes a file's slices. */
+static int read_file(struct slice_file *sf, const struct dicom_file *f, int header_only, struct error *e)
+{
+    struct dicom_pixels p;
+    if (header_only ? dicom_pixels_describe(&p, f, e) : dicom_pixels_open(&p, f, e)) return -1;
+    const int status = describe(sf, f, &p, e);
+    dicom_pixels_close(&p);
+    return status;
+}
+
+/* Adds a file's slices; c NULL takes any. A file of a folder that cannot be read, such as a picture in
+ * colours beside a series, is kept for the list of series. */
 static int add_file(struct dicom_series *s, const struct choice *c, const unsigned char *data, size_t size,
                     const char *path, struct error *e)
 {
     struct dicom_file f;
-    struct dicom_pixels p;
     if (dicom_file_open(&f, data, size, path, e)) return -1;
     int status = 0;
     if (!c || is_chosen(&f, c)) {
         struct slice_file *more = realloc(s->file, ((size_t)s->files + 1) * sizeof *more);
         status = more ? 0 : error_set(e, "%s: out of memory", path);
         if (more) s->file = more;
-        if (!status)
-            status = s->header_only ? dicom_pixels_describe(&p, &f, e) : dicom_pixels_open(&p, &f, e);
         if (!status) {
             struct slice_file *sf = &s->file[s->files++];
             memset(sf, 0, sizeof *sf);
             sf->path = strdup(path);
-            status = sf->path ? describe(sf, &f, &p, e) : error_set(e, "%s: out of memory", path);
-            dicom_pixels_close(&p);
+            status = sf->path ? read_file(sf, &f, s->header_only, e)
+                              : error_set(e, "%s: out of memory", path);
+            if (status && c && !c->named && sf->path && (sf->refused = strdup(e->text)) != NULL) {
+                status = 0;
+                read_names(&sf->info, &f);
+            }
         }
     }
     dicom_file_close(&f);
@@ -212,7 +231,10 @@ static int check_one_series(struct dicom_series *s, const char *path, const stru
     qsort(s->file, (size_t)s->files, sizeof *s->file, compare_files);
     for (int i = 1; i < s->files; i++)
         count += strcmp(s->file[i].info.series_uid, s->file[i - 1].info.series_uid) != 0;
-    return count > 1 ? several_series(s, path, count, e) : 0;
+    if (count > 1) return several_series(s, path, count, e);
+    for (int i = 0; i < s->files; i++)
+        if (s->file[i].refused) return error_set(e, "%s", s->file[i].refused);
+    return 0;
 }
 
 /* Where every slice is scaled by whole numbers, its values may be wanted exactly. */

@@ -48,6 +48,7 @@ struct slice_file {
     int mosaic;  /* the slices of a volume lie as tiles in one plane */
     enum voxel_type type;
     struct slice *slice;
+    char *refused; /* why it cannot be read: that matters to who wants its series; or NULL */
 };
 
 #define DICOM_SEGMENTATION_CLASS "1.2.840.10008.5.1.4.1.1.66.4"

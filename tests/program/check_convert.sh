@@ -329,6 +329,18 @@ mkdir "$work/cases/c_0001" && cp $dicom/enhanced.dcm "$work/cases/c_0001/"
 refuses 1 "c_0001: channel 1, the run has 1" $nephron predict "$work/run" -i "$work/cases" -o "$work/labels" \
     --no-mirror --quiet
 
+# A picture in colours beside a series is told, and keeps nobody from the series.
+mkdir "$work/beside" && cp $dicom/series/* "$work/beside/"
+LC_ALL=C sed 's/MONOCHROME2/RGB        /; s/1\.2\.3/1.2.4/g' $dicom/series/d.dcm >"$work/beside/colours"
+refuses 1 "colours: Photometric Interpretation (0028,0004) is 'RGB'" $nephron convert "$work/beside" \
+    "$work/beside.nii.gz"
+cmp -s "$work/series.nii.gz" "$work/beside_series1.nii.gz" && [ ! -e "$work/beside_series2.nii.gz" ]
+ok "the series beside is converted" $?
+refuses 1 "colours: Photometric" $nephron info "$work/beside" --json "$work/j.json"
+$nephron info "$work/beside" 2>"$work/err" | grep -q "series  *1.2.3, 4 files" &&
+    grep -q '"error": *"[^"]*colours: Photometric' "$work/j.json"
+ok "and told" $?
+
 # ---- label maps to DICOM -----------------------------------------------------------------------------------
 # Segments are numbered by the labels' values, not by the order of dataset.json: read back, the map is equal.
 # The series gets a study, which an object has to name, in the place of its manufacturer.
@@ -349,6 +361,9 @@ label_map 2 1 >"$work/map.nrrd"
 echo '{"labels": {"background": 0, "tumour": 2, "kidney": 1}}' >"$work/names.json"
 check "labels to a segmentation" $nephron convert "$work/map.nrrd" "$work/map.dcm" --like "$work/study" \
     --labels "$work/names.json"
+$nephron info "$work/map.dcm" --json "$work/j.json" | grep -q "segment  *2: tumour" &&
+    grep -A 1 '"number": 1' "$work/j.json" | grep -q kidney
+ok "its segments are told" $?
 ! grep -q segment "$work/err"
 ok "labels that keep their numbers are not told" $?
 holds "what is made for the series" "note: $work/study: assumed a Frame of Reference UID (0020,0052) made" \
@@ -360,6 +375,22 @@ holds "are told" "note: $work/longer.nrrd: assumed that what follows the last vo
 $nephron convert "$work/map.dcm" "$work/map.nii" >"$work/out" && tail -c 140 "$work/map.nii" >"$work/back" &&
     tail -c 140 "$work/map.nrrd" | cmp -s - "$work/back"
 ok "a segmentation, read back, is the label map" $?
+# What is made of images with a loss has it too.
+mkdir "$work/lossy"
+for f in a b c.ima d.dcm; do
+    LC_ALL=C sed 's/\x08\x00\x60\x00CS\x02\x00MR/\x28\x00\x10\x21CS\x02\x0001/' "$work/study/$f" \
+        >"$work/lossy/$f"
+done
+$nephron convert "$work/map.nrrd" "$work/lossy.dcm" --like "$work/lossy" >"$work/out" 2>"$work/err"
+LC_ALL=C tr -d '\000' <"$work/lossy.dcm" | LC_ALL=C grep -a -q -F "$(printf '(\020!CS\00201')" &&
+    LC_ALL=C tr -d '\000' <"$work/map.dcm" | LC_ALL=C grep -a -q -F "$(printf '(\020!CS\00200')"
+ok "a segmentation has the loss of its images" $?
+# Dates and times of DICOM are those of the place.
+before=$(TZ=HERE-14 date +%H)
+TZ=HERE-14 $nephron convert "$work/map.nrrd" "$work/here.dcm" --like "$work/study" >"$work/out" 2>"$work/err"
+LC_ALL=C tr -d '\000' <"$work/here.dcm" | LC_ALL=C grep -a -q -e "1TM.$before" \
+    -e "1TM.$(TZ=HERE-14 date +%H)"
+ok "the hour is that of the place, $before" $?
 # The names of an older dataset.json, and of one with regions: what the rest of the program reads, too.
 echo '{"labels": {"0": "background", "2": "tumour", "1": "kidney"}}' >"$work/v1.json"
 echo '{"labels": {"background": 0, "both": [1, 2], "tumour": [2]}}' >"$work/regions.json"
@@ -371,6 +402,12 @@ for names in v1 regions; do
 done
 grep -q 'label 1' "$work/map.dcm"
 ok "a value of a region of several alone has no name" $?
+printf '{"labels": {"background": 0, "Niere \\u00fc": 1, "tumour": 2}}' >"$work/other.json"
+check "labels that the character set does not hold" $nephron convert "$work/map.nrrd" "$work/map.dcm" \
+    --like "$work/study" --labels "$work/other.json"
+holds "their other name" "note: $work/map.dcm: label 1 (Niere ü) is called 'Niere ?'" "$work/err"
+! grep -q "label 2" "$work/err"
+ok "only theirs" $?
 echo '{"labels": {"background": 0, "one": 1, "other": 1}}' >"$work/twice.json"
 refuses 1 "twice.json: labels: value 1 is there twice" $nephron convert "$work/map.nrrd" "$work/map.dcm" \
     --like "$work/study" --labels "$work/twice.json"

@@ -148,6 +148,14 @@ static void check_map(const struct dicom_reference *r, const uint16_t *map, cons
     free(name);
     CHECK(dicom_list_structures(&name, &count, in_folder("seg.dcm"), &e) == 0 && !name,
           "%s: a segmentation", what);
+    int *number;
+    CHECK(dicom_list_segments(&name, &number, &count, in_folder("seg.dcm"), &e) == 1 && count == LABELS &&
+              number[1] == 2 && strcmp(name[1], "left?kidney") == 0,
+          "%s: %d segments are listed", what, count);
+    free(name);
+    free(number);
+    CHECK(dicom_list_segments(&name, &number, &count, in_folder("rt.dcm"), &e) == 0 && !name && !number,
+          "%s: a structure set", what);
     for (int k = 0; k < 2; k++) {
         CHECK(!file_read(in_folder(k ? "rt.dcm" : "seg.dcm"), 0, &data, &size, &e), "%s", e.text);
         CHECK(!holds(data, size, "secret") && holds(data, size, "Doe^Jane") && holds(data, size, "1.2.77") &&
@@ -286,6 +294,25 @@ static void check_long_name(void)
     CHECK(t.size == 8 + 64 && t.data[8 + 62] == 'a' && t.data[8 + 63] == ' ', "%zu bytes: '%.*s'", t.size,
           (int)t.size, t.data);
     free(t.data);
+}
+
+/* A label without a voxel has no contours: a sequence without items is not allowed there. */
+static void check_no_contours(const struct dicom_reference *r)
+{
+    static const struct dicom_label label[] = {{1, "liver"}, {2, "spleen"}};
+    static const unsigned char tag[6] = {6, 0x30, 0x40, 0, 'S', 'Q'};
+    static uint16_t map[VOXELS];
+    struct error e = {""};
+    unsigned char *data = NULL;
+    size_t size = 0;
+    int sequences = 0;
+    map[7] = 1;
+    CHECK(!dicom_rtstruct_write(in_folder("rt.dcm"), map, label, 2, r, "test 1", "20200102", "030405", &e) &&
+              !file_read(in_folder("rt.dcm"), 0, &data, &size, &e),
+          "%s", e.text);
+    for (size_t i = 0; i + 6 < size; i++) sequences += memcmp(data + i, tag, 6) == 0;
+    CHECK(sequences == 1, "%d contour sequences", sequences);
+    free(data);
 }
 
 /* A contour of a multi-frame image names its frame. */
@@ -431,6 +458,7 @@ int main(void)
         check_grids(&r);
         check_several(&r);
         check_fractional(&r);
+        check_no_contours(&r);
         check_frames(&r);
         check_long_name();
         check_long_contour();

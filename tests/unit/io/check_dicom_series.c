@@ -173,7 +173,7 @@ static void check_folder(void)
     /* What is no image of the series is passed over: text, a report without pixels, a folder, a copy of the
      * named file. */
     write_series(-1, NULL);
-    m.series = "1.2", m.pixels = NULL;
+    m.series = "1.2", m.pixels = NULL, m.rows = m.columns = -1;
     write_image("report", &m);
     m = plain();
     m.instance = "1.2.3.3", m.position = "0\\0\\6";
@@ -209,6 +209,67 @@ static void check_passed(void)
               "%s: %s%s", files[i].name, e.text, v.assumed);
         if (!status) volume_free(&v);
     }
+    clear_folder();
+}
+
+/* Pictures of another series that cannot be read keep nobody from the series, and are listed. */
+static void check_unlike(void)
+{
+    struct image m = plain();
+    struct volume v;
+    struct error e = {""};
+    char (*uid)[65] = NULL;
+    int count = 0;
+    m.series = "1.9", m.instance = "1.9.1", m.photometric = "RGB", m.samples = 3;
+    write_series(-1, NULL);
+    write_image("colours", &m);
+    refuse_folder("2 series, choose one", "1.9 (CT, '', 1 file)");
+    CHECK(!dicom_list_series(&uid, &count, folder, NULL, &e) && count == 2 && strcmp(uid[1], "1.9") == 0,
+          "%d series %s", count, e.text);
+    free(uid);
+    CHECK(!dicom_read_series(&v, NULL, folder, &(struct image_choice){"1.2", 0}, 0, &e) && v.size[2] == 5,
+          "%s", e.text);
+    volume_free(&v);
+    CHECK(dicom_read_series(&v, NULL, folder, &(struct image_choice){"1.9", 0}, 0, &e) == -1 &&
+              strstr(e.text, "colours: Photometric Interpretation (0028,0004) is 'RGB'"),
+          "%s", e.text);
+    clear_folder();
+}
+
+/* A slice without its voxels is a slice that is missing; a report, which has no rows, is none. */
+static void check_no_voxels(void)
+{
+    struct image m = plain();
+    struct volume v;
+    struct error e = {""};
+    m.position = "0\\0\\10", m.instance = "1.2.3.9", m.pixels = NULL;
+    write_series(-1, NULL);
+    write_image("s5", &m);
+    refuse_folder("s5: no Pixel Data (7FE0,0010)", "");
+    m.rows = m.columns = -1;
+    write_image("s5", &m);
+    const int status = volume_read(&v, folder, &e);
+    CHECK(!status && v.size[2] == 5, "%s", e.text);
+    if (!status) volume_free(&v);
+    clear_folder();
+}
+
+/* Fragments under a transfer syntax that has none: their heads and codes would be taken for voxels. */
+static void check_false_syntax(void)
+{
+    static struct bytes b;
+    struct image m = plain();
+    put_head(&b, 0x7fe00010, "OB", 0xffffffff);
+    put_item(&b, "", 0);
+    put_item(&b, "123456789012345678901234", 24);
+    put_head(&b, 0xfffee0dd, "", 0);
+    m.pixels = NULL, m.extra = b.data, m.extra_size = b.size;
+    clear_folder();
+    write_image("s0", &m);
+    refuse_folder("s0: Pixel Data (7FE0,0010) is in fragments", "'1.2.840.10008.1.2.1'");
+    m.syntax = NULL;
+    write_image("s0", &m);
+    refuse_folder("s0: Pixel Data (7FE0,0010) is in fragments", "Explicit VR Little Endian");
     clear_folder();
 }
 
@@ -447,7 +508,12 @@ static void check_volumes(void)
     refuse_folder("that nothing tells apart", "");
     write_volumes("time", SLICES - 1); /* what tells them surely needs no equal numbers */
     int status = dicom_read_series(&v, &d, folder, &(struct image_choice){"1.2", 3}, 0, &e);
-    CHECK(!status && v.size[2] == SLICES - 1, "a shorter volume: %s", e.text);
+    CHECK(!status && v.size[2] == SLICES - 1 &&
+              strstr(v.assumed, "that no slices are missing: it has 3, another volume of its series 4"),
+          "a shorter volume: %s", status ? e.text : v.assumed);
+    if (!status) volume_free(&v);
+    status = dicom_read_series(&v, &d, folder, &(struct image_choice){"1.2", 2}, 0, &e);
+    CHECK(!status && !v.assumed[0], "a whole volume: %s", status ? e.text : v.assumed);
     if (!status) volume_free(&v);
     write_volumes("time", 1);
     status = dicom_read_series(&v, &d, folder, &(struct image_choice){"1.2", 3}, 0, &e);
@@ -497,6 +563,9 @@ int main(void)
     check_bit_exact();
     check_wide_slice();
     check_order();
+    check_unlike();
+    check_no_voxels();
+    check_false_syntax();
     rmdir(folder);
     return check_done("check_dicom_series");
 }

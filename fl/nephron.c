@@ -200,11 +200,11 @@ static int check_type(const struct json *given, enum json_type type, struct erro
 }
 
 static int check_option(const struct json *given, const struct json *all, const struct own_option *own,
-                        struct error *e)
+                        const struct learning_task *task, struct error *e)
 {
     const struct json *standard = json_get(all, given->key);
     if (standard) return check_type(given, standard->type, e);
-    if (train_options_omits(given->key)) return 0;
+    if (train_options_omits(given->key, task)) return 0;
     for (; own && own->name; own++)
         if (strcmp(own->name, given->key) == 0) return check_type(given, own->type, e);
     return error_set(e, "options: there is no option '%s'", given->key);
@@ -213,16 +213,16 @@ static int check_option(const struct json *given, const struct json *all, const 
 /* Members of given over those of all; of an object ("resnet") each of its members, so that the others stay.
  * inner: all is such an object, which has no names but its own. */
 static int merge_members(struct json *all, const struct json *given, const struct own_option *own, int inner,
-                         struct error *e)
+                         const struct learning_task *task, struct error *e)
 {
     for (int k = 0; k < given->count; k++) {
         const struct json *one = given->item[k];
         struct json *standard = json_get(all, one->key);
         if (inner && !standard)
             return error_set(e, "options: there is no option '%s' in '%s'", one->key, given->key);
-        if (check_option(one, all, own, e)) return -1;
+        if (check_option(one, all, own, task, e)) return -1;
         if (!standard || standard->type != JSON_OBJECT) json_add(all, one->key, json_copy(one));
-        else if (merge_members(standard, one, NULL, 1, e)) return -1;
+        else if (merge_members(standard, one, NULL, 1, task, e)) return -1;
     }
     return 0;
 }
@@ -244,7 +244,7 @@ int nephron_merge_options(struct train_options *o, const char *text, const struc
     if (method) train_options_use(o, method);
     struct json *all = train_options_json(o);
     int status = given->type == JSON_OBJECT && all ? 0 : error_set(e, "options: is not a JSON object");
-    if (!status) status = merge_members(all, given, own, 0, e);
+    if (!status) status = merge_members(all, given, own, 0, o->task, e);
     if (!status && json_failed(all))
         status = error_set(e, "options: out of memory"); /* what was lost would be a default */
     if (!status) status = train_options_from_json(o, all, "options", e);

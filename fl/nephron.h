@@ -117,7 +117,8 @@ NEPHRON_EXPORT size_t nephron_predict_bytes(nephron_model *m, const nephron_imag
 /* Sliding windows with the mirrors of the model's training (augment 0: none), as `nephron predict`, in fp32
  * however the network was trained. Voxels are as in the image file; for a classifier that was trained on
  * a MedMNIST file they are values from 0 to 1. map: [z][y][x] label values (NULL for a classifier);
- * probabilities: NULL, or [classes][z][y][x], of a classifier [classes]. */
+ * probabilities: NULL, or [classes][z][y][x], of a classifier [classes]. One that takes covariates is
+ * refused, as an image has none: it is the program's. */
 NEPHRON_EXPORT int nephron_predict(nephron_model *m, const nephron_image *i, uint8_t *map,
                                    float *probabilities);
 /* Into a file in the image's geometry. */
@@ -133,7 +134,8 @@ NEPHRON_EXPORT nephron_data *nephron_data_open(nephron_model *m, const char *dat
 /* The same without files: an empty collection, to which cases are added. */
 NEPHRON_EXPORT nephron_data *nephron_data_create(nephron_model *m);
 /* map: label values [z][y][x], copied; of a classifier NULL, or the mask whose box is cut out. target: the
- * class (not heeded by a segmentation). validation: 0 for training, 1 for validation. */
+ * class (not heeded by a segmentation). validation: 0 for training, 1 for validation. Covariates are read by
+ * nephron_data_open alone: a classifier that takes any is not trained on cases from memory. */
 NEPHRON_EXPORT int nephron_data_add(nephron_data *d, const nephron_image *i, const uint8_t *map, int target,
                                     int validation);
 NEPHRON_EXPORT int nephron_data_cases(const nephron_data *d, int *validation);

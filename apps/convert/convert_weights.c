@@ -235,15 +235,18 @@ int convert_folder(const char *in, const char *out, struct error *e)
 
 /* ---- one network of a run ------------------------------------------------------------------------------ */
 
-static int write_model(const struct model *m, const char *out, struct error *e)
+/* flat: of a 2D network, whose kernels PyTorch has without the axis that is 1 here. */
+static int write_model(const struct model *m, int flat, const char *out, struct error *e)
 {
     struct safetensors s = {0};
     safetensors_add_meta(&s, "format", "pt");
     for (int i = 0; i < m->params; i++) {
         const struct param *p = &m->param[i];
         int64_t dim[5];
-        for (int k = 0; k < p->ndim; k++) dim[k] = p->dim[k];
-        safetensors_add(&s, p->name, "F32", p->ndim, dim, m->data + p->offset);
+        int axes = 0;
+        for (int k = 0; k < p->ndim; k++)
+            if (!flat || p->ndim < 5 || k != 2) dim[axes++] = p->dim[k];
+        safetensors_add(&s, p->name, "F32", axes, dim, m->data + p->offset);
     }
     int status = write_tensors(&s, out, e);
     safetensors_free(&s);
@@ -275,7 +278,9 @@ int convert_run(const char *in, const char *out, const char *fold, const char *c
     struct run r;
     if (run_open(&r, in, e)) return -1;
     struct model *m = run_one_model(&r, fold, checkpoint, e);
-    int status = !m ? -1 : is_network(out) ? write_onnx(&r, m, out, e) : write_model(m, out, e);
+    int status = !m                ? -1
+                 : is_network(out) ? write_onnx(&r, m, out, e)
+                                   : write_model(m, r.plan && r.plan->dims == 2, out, e);
     if (m) model_destroy(m);
     run_close(&r);
     return status;

@@ -71,8 +71,9 @@ int info_onnx(const char *path, struct json *j, struct error *e)
 {
     struct onnx_summary s;
     if (onnx_summarise(&s, path, e)) return -1;
-    console("%s: network in ONNX, opset %d, %d nodes, %d tensors of weights\n  parameters    %.0f\n", path,
-            s.opset, s.nodes, s.tensors, s.parameters);
+    console("%s: network in ONNX", path);
+    if (s.opset) console(", opset %d", s.opset);
+    console(", %d nodes, %d tensors of weights\n  parameters    %.0f\n", s.nodes, s.tensors, s.parameters);
     json_add_text(j, "kind", "ONNX");
     json_add_int(j, "opset", s.opset);
     json_add_int(j, "nodes", s.nodes);

@@ -108,11 +108,19 @@ EXPORT(web_image_describe) const char *web_image_describe(void)
 static int take_model(nephron_model *next)
 {
     if (!next) return -1;
-    if (!next->run.plan && run_of_arrays(&next->run)) {
+    const struct run *r = &next->run;
+    const int numbers = r->options.covariates.count, arrays = !r->plan && run_of_arrays(r);
+    if (arrays)
         error_set(&n->e,
                   "%s: was trained on a MedMNIST file, whose values are from 0 to 1: the program predicts "
                   "such files",
-                  next->run.dataset.name);
+                  r->dataset.name);
+    else if (numbers)
+        error_set(&n->e,
+                  "%s: takes %d covariates beside the image, the first is %s: the program reads them from "
+                  "tables",
+                  r->dataset.name, numbers, r->options.covariates.name[0]);
+    if (arrays || numbers) {
         nephron_model_free(next);
         return -1;
     }

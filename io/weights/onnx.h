@@ -50,7 +50,8 @@ void onnx_free(struct onnx *o);
 
 /* What a file holds (onnx_summary.c), of any writer. */
 struct onnx_summary {
-    int opset, nodes, tensors;
+    int opset; /* 0: of other domains' operators alone, as ai.onnx.ml's */
+    int nodes, tensors;
     double parameters;            /* elements of the tensors */
     struct text inputs, outputs;  /* names, each with its NUL */
     struct text metadata;         /* key, value, key, value, ... each with its NUL */

@@ -97,14 +97,17 @@ static int read_graph(struct onnx_summary *s, struct message m)
     return more;
 }
 
-/* OperatorSetIdProto: 1 domain (none: ONNX's own), 2 version. */
+/* OperatorSetIdProto: 1 domain (ONNX's own has no name, or "ai.onnx"), 2 version. */
 static int read_opset(struct onnx_summary *s, struct message m)
 {
+    static const char own[] = "ai.onnx";
     struct field f;
     int more, version = 0, other = 0;
     while ((more = next_field(&f, &m)) > 0) {
         if (f.number == 2 && f.wire == 0 && f.value < 1000) version = (int)f.value;
-        if (f.number == 1 && f.bytes.at < f.bytes.end) other = 1;
+        if (f.number != 1 || f.wire != 2) continue;
+        const size_t size = (size_t)(f.bytes.end - f.bytes.at);
+        other = size > 0 && (size != sizeof own - 1 || memcmp(f.bytes.at, own, size) != 0);
     }
     if (!other) s->opset = version;
     return more;
@@ -114,16 +117,17 @@ static int read_opset(struct onnx_summary *s, struct message m)
 static int read_model(struct onnx_summary *s, struct message m)
 {
     struct field f;
-    int more, graphs = 0;
+    int more, graphs = 0, opsets = 0;
     while ((more = next_field(&f, &m)) > 0) {
         if (f.wire != 2) continue;
         graphs += f.number == 7;
+        opsets += f.number == 8;
         if ((f.number == 7 && read_graph(s, f.bytes)) || (f.number == 8 && read_opset(s, f.bytes)) ||
             (f.number == 14 &&
              (put_string_of(&s->metadata, f.bytes, 1) || put_string_of(&s->metadata, f.bytes, 2))))
             return -1;
     }
-    return more || graphs != 1 || s->opset == 0 ? -1 : 0;
+    return more || graphs != 1 || opsets == 0 ? -1 : 0;
 }
 
 int onnx_summarise(struct onnx_summary *s, const char *path, struct error *e)

@@ -76,11 +76,12 @@ static int make_program(struct export *x, struct error *e)
 
 /* ---- network.h and network.c --------------------------------------------------------------------------- */
 
-/* Text that neither ends the comment it stands in nor begins one: a slash beside a star is left out. */
+/* Text that neither ends the comment it stands in nor begins one: of a star and a slash beside each other
+ * the second is left out. */
 static void put_comment(struct text *t, const char *s)
 {
     for (char before = ' '; *s; s++) {
-        if ((unsigned char)*s < ' ' || (*s == '/' && (before == '*' || s[1] == '*'))) continue;
+        if ((unsigned char)*s < ' ' || (*s == '/' && before == '*') || (*s == '*' && before == '/')) continue;
         text_put(t, s, 1);
         before = *s;
     }

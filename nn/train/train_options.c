@@ -51,8 +51,13 @@ static int take_covariates(struct train_options *o, const struct json *list, con
     struct covariates c;
     if (list->type != JSON_ARRAY)
         return error_set(e, "%s: training.covariates is no list of objects with a name", name);
-    for (int k = 0; k < list->count; k++)
+    for (int k = 0; k < list->count; k++) {
+        if (!*json_text(list->item[k], "name", "")) {
+            free(text_take(&names));
+            return error_set(e, "%s: training.covariates[%d] has no name", name, k);
+        }
         text_printf(&names, "%s%s", k ? "," : "", json_text(list->item[k], "name", ""));
+    }
     char *text = text_take(&names);
     if (!text) return error_set(e, "%s: out of memory for the names of covariates", name);
     const int status = covariates_parse(&c, text, e);
@@ -115,10 +120,10 @@ struct json *train_options_json(const struct train_options *o)
     return j;
 }
 
-int train_options_omits(const char *field)
+int train_options_omits(const char *field, const struct learning_task *task)
 {
     return !strcmp(field, "precision") || !strcmp(field, "ema") || !strcmp(field, "loss") ||
-           !strcmp(field, "covariates") || !strcmp(field, "schedule");
+           !strcmp(field, "schedule") || (!strcmp(field, "covariates") && !task->planned);
 }
 
 /* ---- members ------------------------------------------------------------------------------------------- */

@@ -15,9 +15,9 @@ void train_options_use(struct train_options *o, const struct optimizer_method *m
 void train_options_covariates(struct train_options *o, const struct covariates *c);
 /* What decides the bits of a run: for the manifest and for the comparison at resume. */
 struct json *train_options_json(const struct train_options *o);
-/* Whether it leaves out the field of that name while the default holds (precision, schedule, ema, loss,
- * covariates): so files from before there was a choice stay equal. */
-int train_options_omits(const char *field);
+/* Whether it leaves out the field of that name while the default holds (precision, schedule, ema, loss, of a
+ * classifier covariates): so files from before there was a choice stay equal. */
+int train_options_omits(const char *field, const struct learning_task *task);
 int train_options_from_json(struct train_options *o, const struct json *j, const char *name, struct error *e);
 
 #endif

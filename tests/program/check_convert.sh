@@ -153,6 +153,15 @@ $nephron convert "$work/run" "$work/net.onnx" --fold 0 >"$work/out" &&
     cmp -s "$work/net.onnx" $golden/nnunet_model.onnx &&
     grep -q "image \[N\]\[1\]\[D\]\[H\]\[W\] to logits" "$work/out"
 ok "a run to ONNX: the file that onnxruntime verified" $?
+# Of a 2D network the kernels are PyTorch's, of four axes; train takes them back.
+flat() { $nephron train "$work/slices" -o "$1" --configuration 2d --base-features 4 --patch 1,16,16 --batch 2 \
+    --epochs 1 --iterations 1 --augment 0 --validation-batches 0 --pictures 0 --no-validation --fold all \
+    --quiet $2; }
+some_cases "$work/slices" "NR < 6"
+flat "$work/flat" && $nephron convert "$work/flat" "$work/flat.safetensors" >"$work/out" &&
+    head -c 2000 "$work/flat.safetensors" | grep -aq '\[4,1,3,3\]' &&
+    flat "$work/flat2" "--pretrained $work/flat.safetensors" >"$work/out" 2>&1
+ok "a 2D network as PyTorch has it: $(head -n 2 "$work/out")" $?
 refuses 1 "one.safetensors is a file" $nephron convert "$work/one.safetensors" "$work/x.onnx"
 refuses 1 "no checkpoint_best" $nephron convert "$work/run" "$work/x.npz" --fold 0 --checkpoint best
 refuses 2 "are for folders" $nephron convert "$work/one.safetensors" "$work/x.npz" --fold 0

@@ -117,7 +117,7 @@ head -c 4000 "$work/u/weights.bin" >"$work/bad/weights.bin"
 ok "weights of another network are not linked" $?
 $nephron export "$work/unet" "$work/p" --patch 8,24,16 --weights blob --quiet
 native "$work/p" "U-Net with another patch"
-cp -r "$work/unet" "$work/names" && sed 's|"Anterior"|"a**/ b /* c"|' "$work/unet/dataset.json" \
+cp -r "$work/unet" "$work/names" && sed 's|"Anterior"|"a**/ b //*/ c"|' "$work/unet/dataset.json" \
     >"$work/names/dataset.json" && $nephron export "$work/names" "$work/n" --weights blob --quiet
 native "$work/n" "U-Net with a label's name that ends and begins comments"
 

@@ -62,6 +62,11 @@ $nephron federate $data --as site A -o "$work/fed" --state "$work/state" --threa
 told "update of round 0" "$work/fed/round_0000/A.safetensors"
 
 # ---- what is none of them ----------------------------------------------------------------------------------
+# ONNX's own operators under their other name, and none of them.
+printf '\102\013\012\007ai.onnx\020\021\072\002\012\000' >"$work/own.onnx"
+told "network in ONNX, opset 17, 1 nodes" "$work/own.onnx"
+printf '\102\016\012\012ai.onnx.ml\020\003\072\002\012\000' >"$work/other.onnx"
+told "network in ONNX, 1 nodes" "$work/other.onnx"
 head -c 2000 "$work/net.onnx" >"$work/cut.onnx"
 refuses 1 "is no ONNX model, or is cut off" $nephron info "$work/cut.onnx"
 printf 'no picture\n' >"$work/no.svg"

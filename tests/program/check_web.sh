@@ -40,6 +40,8 @@ awk -F, 'NR == 1 { print "case,label" } NR > 1 { print $1 "," NR % 2 }' "$work/c
     >"$work/classes/labels.csv"
 $nephron train "$work/classes" -o "$work/classifier" --task classify --depth 10 --base 4 --epochs 1 \
     --iterations 2 --batch 4 --crop 12,12,12 --quiet
+$nephron train "$work/classes" -o "$work/covariates" --task classify --depth 10 --base 4 --epochs 1 \
+    --iterations 1 --batch 4 --crop 12,12,12 --covariates volume --no-validation --quiet
 $nephron train tests/data/adrenalmnist3d/adrenalmnist3d.npz -o "$work/arrays" --task classify --depth 10 \
     --base 4 --epochs 1 --iterations 2 --batch 4 --crop 12,12,12 --quiet
 $nephron predict "$work/run" -i "$image" -o "$work/maps" --quiet
@@ -137,11 +139,14 @@ drive web/nephron.html "wait:app.level" "files:image-files=$image" "$(loaded ima
     "wait:!app.busy && !document.getElementById('image-problem').hidden" \
     "$(about image-problem)" "files:model-files=$work/dataset.json,$work/weights.safetensors" \
     "wait:!app.busy && !document.getElementById('model-problem').hidden" \
-    "$(about model-problem)" ${SHOTS:+"shot:$SHOTS/problems.png"} >"$work/4.txt"
+    "$(about model-problem)" ${SHOTS:+"shot:$SHOTS/problems.png"} "files:model-folder=$work/covariates" \
+    "wait:!app.busy && document.getElementById('model-problem').textContent.includes('takes')" \
+    "$(about model-problem)" >"$work/4.txt"
 expect "the probability" "$(line 4 1)" "$(sed -n 2p "$work/probabilities/predictions.csv" | cut -d, -f2)*"
 expect "the classes" "$(line 4 2)" "class [01]*%class [01]*%"
 expect "images of two grids" "$(line 4 3)" "*hippocampus_003_0000.nii.gz*The image above is kept."
 expect "a broken dataset.json" "$(line 4 4)" "*The model above is kept."
+expect "covariates" "$(line 4 5)" "*takes 1 covariates beside the image, the first is volume*is kept."
 # Dropped on the page: two channels at once, a run's folder.
 drive web/nephron.html "wait:app.level" \
     "drop:image-card=$work/two/imagesTr/h001_0000.nii.gz,$work/two/imagesTr/h001_0001.nii.gz" \

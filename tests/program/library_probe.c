@@ -118,6 +118,8 @@ static void create(nephron *n, const char *data)
         {"{\"task\": \"regress\"}", "task is 'regress'"},
         {"{\"task\": \"classify\"}", "labels.csv"},
         {"{\"ema\": 0.9}", "ema is kept by the command train"},
+        {"{\"covariates\": [{\"name\": \"age\", \"mean\": 60, \"variance\": 100}]}",
+         "no option 'covariates'"},
         {"{\"momentum\": 1}", "training.momentum is no number"},
         {"{\"seed\": -1}", "training.seed is no whole number"},
         {"[]", "not a JSON object"}};
@@ -475,6 +477,7 @@ static void other_network(nephron *n, const char *data)
         {"{\"resnet\": {\"dropuot\": 0.5}}", "no option 'dropuot' in 'resnet'"},
         {"{\"resnet\": {\"depth\": \"18\"}}", "'depth' is not a whole number"},
         {"{\"crop\": [9, 8, 8]}", "training.crop is '9,8,8', not '8,8,8'"},
+        {"{\"covariates\": [\"age\"]}", "training.covariates[0] has no name"},
         {"{\"covariates\": [{\"name\": \"age\"}]}", "'age' is without the mean"},
         {"{\"covariates\": [{\"name\": \"age\", \"mean\": 60, \"variance\": 100}]}",
          "training.covariates is 'age', not ''"}};

@@ -290,14 +290,23 @@ static void check_refusals(void)
     CHECK(secure_site_reveal(&s.site[0], out.data, out.size, &again, &e) == -1 &&
               strstr(e.text, "other survivors"),
           "%s", e.text);
-    /* A wrong reveal is noticed. */
-    float mean[50];
+    /* A wrong reveal is noticed, and one is done without where the others are enough. */
+    float mean[50], without[50];
     double weight;
     s.server.revealed[7] ^= 1;
-    CHECK(secure_server_mean(&s.server, mean, &weight, &e) == -1 && strstr(e.text, "do not fit"), "%s",
-          e.text);
+    s.server.revealed[32 * N + 7] ^= 1;
+    CHECK(secure_server_mean(&s.server, mean, &weight, &e) == -1 && strstr(e.text, "do not fit") &&
+              s.server.blamed == 0,
+          "%s", e.text);
+    s.server.revealed[32 * N + 7] ^= 1;
+    CHECK(secure_server_mean(&s.server, without, &weight, &e) == 0 && s.server.wrong[0] &&
+              memchr(s.server.wrong + 1, 1, N - 1) == NULL,
+          "%s", e.text);
     s.server.revealed[7] ^= 1;
-    CHECK(secure_server_mean(&s.server, mean, &weight, &e) == 0, "%s", e.text);
+    s.server.stage = SECURE_REVEAL;
+    CHECK(secure_server_mean(&s.server, mean, &weight, &e) == 0 && memchr(s.server.wrong, 1, N) == NULL &&
+              memcmp(mean, without, sizeof mean) == 0,
+          "%s", e.text);
     /* A message of another session. */
     struct session other;
     session_begin(&other, N, 4, 64, 50, 51);

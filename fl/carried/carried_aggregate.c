@@ -167,15 +167,20 @@ static int add_rows(struct round_work *w, struct error *e)
     struct round_record g = round_record_of(w->server.round - 1, -1);
     int all;
     g.hash = model_hash(c->model);
+    g.lr = learner_lr(&c->f.train, (uint64_t)c->round * (uint64_t)c->f.train.iterations);
     for (int i = 0; i < c->f.sites; i++) {
         struct round_record *r = &w->row[i];
         double up;
-        if (!w->in[i]) continue;
-        server_measure(&w->server, c->site[i], &r->norm, &r->cosine, &up);
-        r->bytes = (double)c->model->count * sizeof(float) + up;
+        if (w->in[i]) {
+            server_measure(&w->server, c->site[i], &r->norm, &r->cosine, &up);
+            r->bytes = (double)c->model->count * sizeof(float) + up;
+            round_record_add(&g, r);
+        } else { /* not drawn, refused or late: a row that says so, as the simulation's */
+            *r = round_record_of(c->round, i);
+            r->loss = NAN;
+        }
+        r->lr = g.lr;
         if (history_add(&w->history, r, e)) return -1;
-        round_record_add(&g, r);
-        g.lr = r->lr;
     }
     round_record_close(&g);
     if (c->f.privacy.kind) {

@@ -130,7 +130,7 @@ int history_fewest_cases(const struct history *h, int sites, int *all)
     int answered = 0;
     for (int i = 0; i < h->count; i++) {
         const struct round_record *r = &h->record[i];
-        if (r->site < 0 || r->site >= sites) continue;
+        if (r->site < 0 || r->site >= sites || r->examples == 0) continue;
         cases = fmin(cases, r->examples);
         if (there) answered += !there[r->site], there[r->site] = 1;
     }

@@ -559,6 +559,7 @@ together() { # segment or classify, options: refused alike, or of the same rows,
     same "$* $(cat both.err)" both_want both_got
 }
 together segment --fold 0 --strategy scaffold --compress int8 --dp local --dp-test-seed 5
+together segment --fold all --fraction 0.6
 together segment --fold all --strategy feddyn --secure --dp central --dp-noise 0.4 --dp-test-seed 5
 all_together() { # segment or classify, its privacy by cases, options
     kind=$1 cases=$2

@@ -101,6 +101,7 @@ static int take_update(struct simulation *s, const struct update *u, struct erro
 static void leave_out(struct simulation *s, int k, const char *why)
 {
     snprintf(s->result[k].failure, sizeof s->result[k].failure, "%.500s", why);
+    s->result[k].left_out = 1;
     if (agreement_pairs(&s->f)) site_store_forget(&s->store, k);
 }
 
@@ -166,7 +167,9 @@ static int collect(struct round_work *work, struct error *e)
         int k = s->training[i], from = s->chosen[i] ? turn++ % p->ranks : 0;
         if (!s->chosen[i] || from == 0) continue;
         if (peers_receive(s, &s->worker[0], k, from, e)) return -1;
-        if (!s->result[k].failure[0]) add_update(work, k, &s->worker[0]);
+        if (s->result[k].failure[0]) continue;
+        site_store_saved(&s->store, k, s->task.round + 1);
+        add_update(work, k, &s->worker[0]);
     }
     return 0;
 }
@@ -209,7 +212,7 @@ static int reveal_mean(struct simulation *s, struct error *e)
     float *mean = malloc((s->global->count + 1) * sizeof *mean);
     if (!mean) return error_set(e, "out of memory for the mean of %zu weights", s->global->count);
     int status = secure_session_mean(&s->secure, mean, &weight, e);
-    if (!status) status = server_take_mean(&s->server, mean, weight, e);
+    if (!status) status = server_take_mean(&s->server, mean, weight, e) ? -1 : 0;
     free(mean);
     secure_session_end(&s->secure);
     return status ? error_prefix(e, "round %d", s->task.round) : 0;

@@ -26,6 +26,23 @@ int peers_start(const struct federate_peers *p, int status, struct error *e)
     return status;
 }
 
+/* Whose update of the round before rank 0 did not take in: where its state goes with it, the rank that has
+ * the site goes back too. */
+static int tell_left_out(struct simulation *s, struct error *e)
+{
+    const struct federate_peers *p = s->o->peers;
+    unsigned char *left = calloc((size_t)s->o->clients + 1, 1);
+    if (!left) return error_set(e, "out of memory for %d sites", s->o->clients);
+    for (int k = 0; k < s->o->clients; k++) left[k] = s->result[k].left_out;
+    int status = p->broadcast(p->arg, left, (size_t)s->o->clients, e);
+    for (int i = 0, turn = 0; !status && p->rank && i < s->f.sites; i++) {
+        const int k = s->training[i], own = s->chosen[i] && turn++ % p->ranks == p->rank;
+        if (own && left[k]) site_store_forget(&s->store, k);
+    }
+    free(left);
+    return status;
+}
+
 int peers_begin(struct simulation *s, int over, struct error *e)
 {
     const struct federate_peers *p = s->o->peers;
@@ -34,6 +51,7 @@ int peers_begin(struct simulation *s, int over, struct error *e)
     if (p->broadcast(p->arg, &h, sizeof h, e) || p->broadcast(p->arg, s->global->data, bytes, e)) return -1;
     for (int k = 0; k < s->f.strategy->shared_slots; k++)
         if (p->broadcast(p->arg, s->server.slot[k], bytes, e)) return -1;
+    if (agreement_pairs(&s->f) && tell_left_out(s, e)) return -1;
     if (p->rank == 0) return over;
     int first = !s->joined;
     s->joined = 1;

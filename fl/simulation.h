@@ -11,6 +11,7 @@
 
 struct site_result { /* of the open round */
     int trained;     /* its update is in */
+    unsigned char left_out; /* it was not taken in, and the site goes on from the state before it */
     double loss, seconds, metric_local;
     char failure[512];
 };

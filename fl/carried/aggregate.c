@@ -16,7 +16,6 @@ void aggregate_refuse(struct round_work *w, const char *site, const char *file, 
 void aggregate_note(struct round_work *w, int i, const char *hex)
 {
     const struct update *u = &w->update;
-    float lr = learner_lr(&w->c->f.train, (uint64_t)w->c->round * (uint64_t)w->c->f.train.iterations);
     struct json *j = json_add_object(w->updates, NULL);
     json_add_text(j, "site", u->site);
     json_add_text(j, "sha256", hex);
@@ -30,7 +29,6 @@ void aggregate_note(struct round_work *w, int i, const char *hex)
                                       .loss = u->loss,
                                       .metric = NAN,
                                       .validation_loss = NAN,
-                                      .lr = lr,
                                       .seconds = NAN,
                                       .metric_local = u->metric_after,
                                       .norm = NAN,

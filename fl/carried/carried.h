@@ -40,11 +40,15 @@ struct carried {
 };
 
 /* Agrees and draws the initial weights, or takes `initial` where not NULL, whose hash is agreed on too.
- * dataset_json: NULL for an .npz; plans NULL: classification. Repeated with the same terms it changes
- * nothing; with others it is an error. */
+ * dataset_json: NULL for an .npz; plans NULL: classification. Of the `cases` of the fingerprints so many are
+ * masked (a classification of images; -1: not told, or something else). Repeated with the same terms it
+ * changes nothing; with others it is an error. */
 int carried_init(const char *folder, const struct agreement *f, const char *const *site, int quorum,
                  const char *fold, const struct json *dataset_json, const struct json *plans,
-                 const char *configuration, const struct model *initial, struct error *e);
+                 const char *configuration, int cases, int masked, const struct model *initial,
+                 struct error *e);
+/* Whether a folder has a global message: all of FED that a site may have. */
+int carried_begun(const char *folder);
 int carried_open(struct carried *c, const char *folder, struct error *e);
 void carried_close(struct carried *c);
 /* Looks again which round is the newest: for who has waited for a lock meanwhile. */
@@ -54,7 +58,8 @@ int carried_path(char path[1400], const struct carried *c, int round, const char
 /* The newest global message, which must be of the round that its folder says. */
 int carried_read_task(struct task_message *m, const struct carried *c, struct error *e);
 /* Whether an update is of this site and answers the newest global message, whose hash is `base`, with as many
- * steps as were agreed on: the account of privacy counts these. */
+ * steps as were agreed on: the account of privacy counts these. So are the learning rates, which strategies
+ * divide by. */
 int carried_check_answer(const struct carried *c, const struct update *u, const char *site, const char *base,
                          struct error *e);
 /* Whether a name can be a file's name on any system (Windows' devices cannot), and is none of the

@@ -167,15 +167,16 @@ static int add_rows(struct round_work *w, struct error *e)
     struct round_record g = round_record_of(w->server.round - 1, -1);
     int all;
     g.hash = model_hash(c->model);
+    g.lr = learner_lr(&c->f.train, (uint64_t)c->round * (uint64_t)c->f.train.iterations);
     for (int i = 0; i < c->f.sites; i++) {
         struct round_record *r = &w->row[i];
         double up;
         if (!w->in[i]) continue;
         server_measure(&w->server, c->site[i], &r->norm, &r->cosine, &up);
         r->bytes = (double)c->model->count * sizeof(float) + up;
+        r->lr = g.lr;
         if (history_add(&w->history, r, e)) return -1;
         round_record_add(&g, r);
-        g.lr = r->lr;
     }
     round_record_close(&g);
     if (c->f.privacy.kind) {
@@ -190,7 +191,7 @@ static int write_tables(struct round_work *w, struct error *e)
 {
     const struct carried *c = w->c;
     fill_metrics(w);
-    if (add_rows(w, e) || history_write_rounds(&w->history, c->folder, c->site, e) ||
+    if (add_rows(w, e) || history_write_rounds(&w->history, c->folder, c->site, c->f.sites, e) ||
         history_write_progress(&w->history, c->folder, c->f.train.task->metric(&c->f.train), c->site,
                                e))
         return -1;

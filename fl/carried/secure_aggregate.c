@@ -131,6 +131,7 @@ static int take_site(struct stage_work *s, int i, struct error *e)
     w->answered[i] = 1;
     int status = stage == SECURE_MASKED ? take_masked(s, i, path, &why) : take_frame(s, i, path, &why);
     snprintf(file, sizeof file, "%s", path + strlen(s->c->folder) + 1);
+    if (status) secure_name_site(&why, s->c, NULL);
     if (status) aggregate_refuse(w, s->c->site[i], file, why.text);
     return 0;
 }
@@ -179,6 +180,26 @@ static int write_question(struct stage_work *s, struct error *e)
     return status;
 }
 
+static void refuse_reveal(struct stage_work *s, int i)
+{
+    char path[1400];
+    struct error ignored;
+    if (secure_answer_path(path, s->c, s->c->site[i], SECURE_REVEAL, &ignored)) return;
+    aggregate_refuse(s->w, s->c->site[i], path + strlen(s->c->folder) + 1,
+                     "its shares are not those that the other sites' fit to: done without it");
+}
+
+/* Whose cases are not the weight that it masked nobody can see: that it is so stands where what is refused
+ * does. */
+static void tell_weights(struct stage_work *s, const char *what)
+{
+    char path[1400], reason[400];
+    struct error ignored;
+    if (secure_question_path(path, s->c, SECURE_REVEAL, &ignored)) return;
+    snprintf(reason, sizeof reason, "%.200s: a site counted with another weight than its examples are", what);
+    aggregate_refuse(s->w, "", path + strlen(s->c->folder) + 1, reason);
+}
+
 /* The numbers of the survivors, that were written when the masked updates were closed, and the mean. */
 static int take_mean(struct stage_work *s, struct error *e)
 {
@@ -198,9 +219,13 @@ static int take_mean(struct stage_work *s, struct error *e)
     float *mean = malloc((s->c->model->count + 1) * sizeof *mean);
     if (!mean) return error_set(e, "out of memory for the mean of %zu weights", s->c->model->count);
     int status = secure_server_mean(&s->server, mean, &weight, e);
+    if (status) secure_name_site(e, s->c, path);
+    for (int i = 0; !status && i < s->c->f.sites; i++)
+        if (s->rank[i] >= 0 && s->server.wrong[s->rank[i]]) refuse_reveal(s, i);
     if (!status) status = server_take_mean(&w->server, mean, weight, e);
     free(mean);
-    return status ? -1 : AGGREGATE_MEAN;
+    if (status > 0) tell_weights(s, e->text);
+    return status < 0 ? -1 : AGGREGATE_MEAN;
 }
 
 static int close_stage(struct stage_work *s, char told[256], struct error *e)

@@ -103,6 +103,8 @@ struct secure_server {
     unsigned char *sealed; /* [from][to][SECURE_SHARE + AEAD_TAG] */
     unsigned char *revealed; /* [from][of][32] */
     unsigned char *sum; /* [count + 1] words of the masked vectors */
+    unsigned char wrong[SHAMIR_SITES]; /* secure_server_mean did without the reveal of site i: it fits to no
+                                          other */
 };
 
 int secure_server_begin(struct secure_server *s, const struct secure_parameters *p, struct error *e);
@@ -116,8 +118,8 @@ int secure_server_came(const struct secure_server *s); /* to the stage that is o
 int secure_server_next(struct secure_server *s, struct error *e);
 /* What the stage's question to a site is (none at SECURE_KEYS); appended to out. */
 int secure_server_message(const struct secure_server *s, int site, struct bytes *out, struct error *e);
-/* Closes SECURE_REVEAL: the weighted mean and the sum of weights of the survivors. The stage stays open on an
- * error. */
+/* Closes SECURE_REVEAL: the weighted mean and the sum of weights of the survivors. One wrong reveal is left
+ * out where the others are enough. The stage stays open on an error. */
 int secure_server_mean(struct secure_server *s, float *mean, double *weight, struct error *e);
 void secure_server_write(const struct secure_server *s, struct bytes *out);
 int secure_server_read(struct secure_server *s, const unsigned char *data, size_t size, struct error *e);

@@ -53,7 +53,11 @@ void secure_server_end(struct secure_server *s)
 static int take_keys(struct secure_server *s, int site, struct bytes_reader *r, struct error *e)
 {
     const unsigned char *keys = bytes_take(r, SECURE_PUBLIC);
+    static const unsigned char any[32] = {8};
+    unsigned char shared[32];
     if (bytes_end(r, "keys", e)) return -1;
+    if (x25519(shared, any, keys) || x25519(shared, any, keys + 32)) /* no other site could go on with it */
+        return error_set(e, "keys of site %d: one is of small order", site);
     for (int i = 0; i < s->p.sites; i++)
         if (s->came[SECURE_KEYS][i] &&
             (memcmp(s->public_keys[i], keys, 32) == 0 || memcmp(s->public_keys[i] + 32, keys + 32, 32) == 0))
@@ -156,40 +160,60 @@ int secure_server_message(const struct secure_server *s, int site, struct bytes 
 
 /* ---- the mean ---------------------------------------------------------------------------------------- */
 
-/* The secret of site `of` that the first `threshold` reveals are shares of. */
-static void join_secret(unsigned char secret[32], const struct secure_server *s, int of)
+/* The secret of site `of` that the first `threshold` reveals, but for that of site `without`, are shares
+ * of. */
+static void join_secret(unsigned char secret[32], const struct secure_server *s, int of, int without)
 {
     unsigned char share[SHAMIR_SITES][32];
     int number[SHAMIR_SITES], n = 0;
     for (int i = 0; i < s->p.sites && n < s->p.threshold; i++) {
-        if (!s->came[SECURE_REVEAL][i]) continue;
+        if (!s->came[SECURE_REVEAL][i] || i == without) continue;
         memcpy(share[n], revealed_at(s, i, of), 32);
         number[n++] = i;
     }
     shamir_join(secret, 32, &share[0][0], number, n);
 }
 
-/* Of a site whose vector is in the sum: its own mask. */
-static int take_off_self(unsigned char *sum, const struct secure_server *s, int site, struct error *e)
+/* Whether it is what the site told of it with its keys: the seed of its own mask, or its key. */
+static int is_secret_of(const unsigned char secret[32], const struct secure_server *s, int site, int seed)
 {
-    unsigned char seed[32], commitment[32], key[32];
-    join_secret(seed, s, site);
-    seed_commitment(commitment, seed);
-    if (memcmp(commitment, s->public_keys[site] + 64, 32) != 0)
-        return error_set(e, "the shares of the mask of site %d do not fit together: a reveal is wrong", site);
+    unsigned char told[32];
+    if (seed) seed_commitment(told, secret);
+    else x25519_public(told, secret);
+    return memcmp(told, s->public_keys[site] + (seed ? 64 : 32), 32) == 0;
+}
+
+/* Joined, and of one wrong reveal the others where there are enough of them: that one is noted. */
+static int find_secret(unsigned char secret[32], struct secure_server *s, int site, int seed, struct error *e)
+{
+    join_secret(secret, s, site, -1);
+    if (is_secret_of(secret, s, site, seed)) return 0;
+    for (int i = 0; i < s->p.sites && secure_server_came(s) > s->p.threshold; i++) {
+        if (!s->came[SECURE_REVEAL][i]) continue;
+        join_secret(secret, s, site, i);
+        if (is_secret_of(secret, s, site, seed)) return s->wrong[i] = 1, 0;
+    }
+    return error_set(e,
+                     "the shares of the %s of site %d do not fit together: a reveal is wrong, or what that "
+                     "site had shared out",
+                     seed ? "mask" : "key", site);
+}
+
+/* Of a site whose vector is in the sum: its own mask. */
+static int take_off_self(unsigned char *sum, struct secure_server *s, int site, struct error *e)
+{
+    unsigned char seed[32], key[32];
+    if (find_secret(seed, s, site, 1, e)) return -1;
     self_key(key, seed, &s->p);
     mask_apply(sum, &s->p, key, -1);
     return 0;
 }
 
 /* Of a site that was lost after its shares: the masks with it that are in the vectors of the survivors. */
-static int take_off_pairs(unsigned char *sum, const struct secure_server *s, int site, struct error *e)
+static int take_off_pairs(unsigned char *sum, struct secure_server *s, int site, struct error *e)
 {
-    unsigned char secret[32], public_key[32], key[32];
-    join_secret(secret, s, site);
-    x25519_public(public_key, secret);
-    if (memcmp(public_key, s->public_keys[site] + 32, 32) != 0)
-        return error_set(e, "the shares of the key of site %d do not fit together: a reveal is wrong", site);
+    unsigned char secret[32], key[32];
+    if (find_secret(secret, s, site, 0, e)) return -1;
     for (int i = 0; i < s->p.sites; i++) {
         if (!s->came[SECURE_MASKED][i]) continue;
         if (pair_key(key, secret, s->public_keys[i] + 32, &s->p)) return error_set(e, "key of site %d", i);
@@ -202,6 +226,7 @@ int secure_server_mean(struct secure_server *s, float *mean, double *weight, str
 {
     if (s->stage != SECURE_REVEAL) return error_set(e, "the mean comes after the reveals");
     if (check_enough(s, e)) return -1;
+    memset(s->wrong, 0, sizeof s->wrong);
     const size_t size = secure_word_bytes(&s->p);
     unsigned char *sum = malloc(size); /* the state stays as it is until all masks are off */
     if (sum == NULL) return error_set(e, "secure aggregation: out of memory for %zu bytes", size);

@@ -236,12 +236,13 @@ int server_take_mean(struct server *s, const float *mean, double weight, struct 
     double total = 0;
     for (int i = 0; i < s->updates; i++)
         total += s->f->strategy->weight(s->f->option, &s->update[i].numbers, 0);
-    if (total != weight)
-        return error_set(e, "the masked weights of %d sites sum to %g, their cases to %g", s->updates, weight,
-                         total);
     add_difference(s, mean);
     if (check_values(s, s->next, e)) return error_prefix(e, "the mean of the updates");
-    return exact_sum_add(&s->sum[0], s->next, total, s->pool, e);
+    if (exact_sum_add(&s->sum[0], s->next, total, s->pool, e)) return -1;
+    if (total == weight) return 0;
+    error_set(e, "the masked weights of %d sites sum to %.15g, their cases to %.15g", s->updates, weight,
+              total);
+    return 1;
 }
 
 /* ---- the end of a round -------------------------------------------------------------------------------- */

@@ -57,7 +57,8 @@ int server_begin(struct server *s, struct task *t, struct error *e);
  * that is there already, values that are not finite or larger than UPDATE_LARGEST, numbers that cannot be. */
 int server_add(struct server *s, const struct update *u, struct error *e);
 /* Secure aggregation: server_note keeps the numbers of an update whose values are hidden; when all are noted,
- * server_take_mean takes the mean of their differences in; weight: the hidden sum of their weights. */
+ * server_take_mean takes the mean of their differences in; weight: the hidden sum of their weights. Returns
+ * 1 where that is not the sum of the examples that were noted: it is a mean all the same, but by others. */
 int server_note(struct server *s, const struct update *u, struct error *e);
 void server_unnote(struct server *s); /* forgets the last that was noted */
 int server_take_mean(struct server *s, const float *mean, double weight, struct error *e);

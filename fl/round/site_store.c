@@ -9,7 +9,7 @@
 #include "io/base/file.h"
 #include "tensor/base/check.h"
 
-enum { NEWEST, NEEDED };
+enum { NEWEST, NEEDED, BEFORE, ROUNDS };
 
 static int in_files(const struct site_store *s)
 {
@@ -28,7 +28,10 @@ int site_store_init(struct site_store *s, const struct agreement *f, const struc
     s->state = folder ? NULL : calloc((size_t)count + 1, sizeof *s->state);
     if (!s->name || !s->round || (!folder && !s->state))
         return error_set(e, "out of memory for %d sites", count);
-    for (int i = 0; i < count; i++) s->name[i] = name[i], s->round[i][NEWEST] = s->round[i][NEEDED] = -1;
+    for (int i = 0; i < count; i++) {
+        s->name[i] = name[i];
+        for (int k = 0; k < ROUNDS; k++) s->round[i][k] = -1;
+    }
     if (folder && file_join(s->folder, sizeof s->folder, folder, "sites", e)) return -1;
     if (folder) /* what was left half written there goes */
         return file_is_dir(s->folder) ? file_mkdirs(s->folder, e) : 0;
@@ -214,7 +217,8 @@ void site_store_forget(struct site_store *s, int i)
     if (!in_files(s) || r[NEWEST] == r[NEEDED]) return;
     state_path(path, s, i, r[NEWEST]);
     unlink(path);
-    r[NEWEST] = r[NEEDED];
+    r[NEWEST] = r[BEFORE] >= 0 ? r[BEFORE] : r[NEEDED];
+    r[BEFORE] = -1;
 }
 
 int site_store_undo(struct site_store *s, int i, struct site_state *state, struct error *e)
@@ -237,6 +241,29 @@ int site_store_newest(const struct site_store *s, int i)
     return s->round[i][NEWEST];
 }
 
+/* A file that is there no more, unless another place still has it. */
+static void remove_old(const struct site_store *s, int i, int round)
+{
+    char path[1400];
+    for (int k = 0; k < ROUNDS; k++)
+        if (s->round[i][k] == round) return;
+    if (round < 0) return;
+    state_path(path, s, i, round);
+    unlink(path);
+}
+
+/* What an update that is not taken in goes back to is kept until the next one. */
+void site_store_saved(struct site_store *s, int i, int round)
+{
+    if (!in_files(s)) return;
+    int *r = s->round[i], old = r[NEWEST], before = r[BEFORE];
+    r[NEWEST] = round;
+    r[BEFORE] = agreement_pairs(s->f) && old < round ? old : -1;
+    if (round <= s->checkpoint) r[NEEDED] = round;
+    remove_old(s, i, old);
+    remove_old(s, i, before);
+}
+
 int site_store_save(struct site_store *s, int i, const struct site_state *state, const struct update *u,
                     struct error *e)
 {
@@ -248,13 +275,7 @@ int site_store_save(struct site_store *s, int i, const struct site_state *state,
     state_path(path, s, i, state->next_round);
     if (make_folder(s, e) || site_state_write(state, u, s->f, s->layout, path, e)) return -1;
     remove_pause(s, i);
-    int *r = s->round[i], old = r[NEWEST];
-    r[NEWEST] = state->next_round;
-    if (state->next_round <= s->checkpoint) r[NEEDED] = state->next_round;
-    if (old >= 0 && old != r[NEEDED] && old != r[NEWEST]) {
-        state_path(path, s, i, old);
-        unlink(path);
-    }
+    site_store_saved(s, i, state->next_round);
     return 0;
 }
 
@@ -270,15 +291,14 @@ int site_store_update(struct site_store *s, int i, struct site_state *state, str
 
 void site_store_checkpoint(struct site_store *s, int round)
 {
-    char path[1400];
     s->checkpoint = round;
     if (!in_files(s)) remove_pause(s, 0);
     for (int i = 0; in_files(s) && i < s->count; i++) {
-        int *r = s->round[i], old = r[NEEDED];
+        int *r = s->round[i], old = r[NEEDED], before = r[BEFORE];
         if (r[NEWEST] > round) continue;
         r[NEEDED] = r[NEWEST];
-        if (old < 0 || old == r[NEEDED]) continue;
-        state_path(path, s, i, old);
-        unlink(path);
+        r[BEFORE] = -1;
+        remove_old(s, i, old);
+        remove_old(s, i, before);
     }
 }

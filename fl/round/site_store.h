@@ -21,8 +21,8 @@ struct site_store {
     int count;
     const char **name;        /* [count], views */
     struct site_state *state; /* [count], memory */
-    int (*round)[2]; /* [count] files that are there: the newest, and the newest that the checkpoint needs; -1
-                        none */
+    int (*round)[3]; /* [count] files that are there: the newest, the newest that the checkpoint needs, and
+                        with agreement_pairs the one before the newest, where this run wrote both; -1 none */
     int checkpoint;  /* the round that a resumed run would begin with */
 };
 
@@ -39,7 +39,8 @@ int site_store_pause(struct site_store *s, int i, const struct site_state *state
  * the round is there already: then u is filled and the state is the one after it. -1: an error. */
 int site_store_load(struct site_store *s, int i, int round, struct site_state *state, struct update *u,
                     struct error *e);
-/* Drops the state and update of a round that load found done: the state before it is the newest again. */
+/* Drops the newest state, with its update: the one before it is the newest again; after a resume that of the
+ * checkpoint. */
 void site_store_forget(struct site_store *s, int i);
 /* Files: drops the newest state, of an update that was not taken in, where the one before it is still there
  * or it was the site's first. state: scratch. To be followed by site_store_resume. */
@@ -49,6 +50,8 @@ int site_store_newest(const struct site_store *s, int i);
 /* The state after a round, with the update that it gave. */
 int site_store_save(struct site_store *s, int i, const struct site_state *state, const struct update *u,
                     struct error *e);
+/* Another process has written the state before `round` of site i into the same folder. */
+void site_store_saved(struct site_store *s, int i, int round);
 /* The newest update of a site into u: 0; 1 where there is none; -1. Files only. */
 int site_store_update(struct site_store *s, int i, struct site_state *state, struct update *u,
                       struct error *e);

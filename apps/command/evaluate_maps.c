@@ -272,9 +272,9 @@ static int add_agreement(struct json *j, const struct evaluation *ev, int print,
         else if (ev->cases < STATS_LEAST_CASES)
             snprintf(icc, sizeof icc, "not estimable: fewer than %d cases", STATS_LEAST_CASES);
         if (print)
-            console("volume of %s: predicted - reference %.3f ml, 95 %% limits of agreement %s, "
-                    "ICC(2,1) %s\n",
-                    ev->of[k].name, r.bias, stats_range_text(limits_text, r.limits, 3), icc);
+            console_paragraph("", "volume of %s: predicted - reference %.3f ml, 95 %% limits of agreement "
+                                  "%s, ICC(2,1) %s",
+                              ev->of[k].name, r.bias, stats_range_text(limits_text, r.limits, 3), icc);
     }
     free(volume);
     return 0;

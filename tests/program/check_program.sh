@@ -291,12 +291,12 @@ for precision in fp32 bf16; do
         [ "$(wc -l <"$work/bench.csv")" -eq 4 ]
     ok "the table of bench kernels in $precision" $?
 done
-refuses 1 "no layer's name" $nephron bench kernels --case nothing
+refuses 1 "--case nothing: no layer" $nephron bench kernels --case nothing
 refuses 2 "must be one of" $nephron bench step --precision fp8
 for list in 0 1,x 1, 1,2.5 2000; do
     refuses 2 "is not a number of threads" $nephron bench scaling --threads-list $list
 done
-refuses 1 "no training step is called" $nephron bench scaling --case infer_unet5_128
+refuses 1 "--case infer_unet5_128: no training step" $nephron bench scaling --case infer_unet5_128
 if [ -n "$CHECK_ALL" ]; then # the smallest network that is timed takes a quarter of a minute
     $nephron bench inference --case infer_resnet18_28_b32 --precision bf16 --threads 2 --csv \
         "$work/bench.csv" >/dev/null

@@ -123,6 +123,14 @@ if [ -e /proc/self/fd/1 ]; then
     wait $child 2>/dev/null
 fi
 
+# What may not be looked at is not said to be absent; a ring of links stands for a folder of somebody else's.
+ln -s ring ring
+for command in "info ring/x" "plan ring/x" "train ring/x -o none" "predict ring/x -i one -o none" \
+    "evaluate ring/x ring/x" "convert ring/x.nii.gz none.nii.gz"; do
+    refuses 1 "^nephron: ring/x[.niigz]*: Too many levels" "$nephron" $command
+done
+refuses 1 "^nephron: absent: no such file or folder" "$nephron" plan absent
+
 # A folder that is called by a dot has its own name.
 (cd one && "$nephron" plan . --quiet --json ../dot.json -o ../dot_plans.json) && holds "plan ." \
     '"dataset": "one"' dot.json && same "plan ." dot_plans.json plans.json

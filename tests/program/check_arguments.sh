@@ -147,6 +147,15 @@ for help in help -h --help; do
     ok "help $help" $?
 done
 
+# Every command takes these, and its help says so.
+for command in $("$nephron" help --list | cut -f1); do
+    "$nephron" $command -h >out
+    for option in threads seed quiet; do
+        grep -q -e "--$option" out
+        ok "$command -h does not tell of --$option" $?
+    done
+done
+
 # What completes a command line offers the words that help shows, and no name of a value.
 "$nephron" federate --help=list >out
 holds "choices" "--dp	central|local|sgd	" out

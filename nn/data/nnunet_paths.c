@@ -125,6 +125,11 @@ int nnunet_find_model(char *buf, size_t size, const char *text, struct error *e)
     int found = find_folder(dataset, sizeof dataset, text, length, "nnUNet_results", e);
     if (found < 0) return -1;
     if (found == 0) return only_model(buf, size, dataset, slash && slash[1] ? slash + 1 : NULL, e);
+    if (dataset_number(text, length) >= 0 && !root)
+        return error_set(e,
+                         "%.400s: no such run folder, and nnUNet_results, where a model of that number would "
+                         "be, is not set",
+                         text);
     const char *why = file_absence(text);
     return error_set(e, "%.400s: %s", text, strncmp(why, "no such", 7) == 0 ? "no such run folder" : why);
 }

@@ -179,6 +179,25 @@ refuses 1 "odd.csv" $nephron evaluate "$work/odd.csv" "$work/odd.csv" --quiet
 # ---- wrong usage -------------------------------------------------------------------------------------------
 refuses 2 "did you mean --epochs" $nephron train $cases -o "$work/x" --epoch 3
 refuses 2 "did you mean train" $nephron trian $data
+while read -r text; do
+    read -r command
+    refuses 2 "$text" $nephron $command
+done <<'EOF'
+unknown command 'nnUNetv2_train', did you mean train?
+nnUNetv2_train 4 3d_fullres 0
+did you mean plan?
+nnUNetv2_plan_and_preprocess -d 4
+unexpected '3d_fullres': --configuration 3d_fullres
+train 4 3d_fullres 0
+unknown option '-device': there is no device to choose
+predict run -i images -o out -device cpu
+unknown option '--device=cpu': there is no device to choose
+train 4 -o run --device=cpu
+'-i': what is read stands by itself
+ensemble -i a b -o c
+'-djfile', did you mean --dataset?
+evaluate a b -djfile dataset.json
+EOF
 refuses 2 "did you mean --no-mirror" $nephron predict "$work/x" -i $data -o "$work/y" --disable_tta
 refuses 2 "did you mean --checkpoint" $nephron predict "$work/x" -i $data -o "$work/y" -chk best
 refuses 2 "unknown option" $nephron train $cases -o "$work/x" --epoch 3

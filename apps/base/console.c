@@ -89,6 +89,27 @@ int console_to(FILE *f, const char *format, ...)
     return n;
 }
 
+void console_paragraph(const char *first, const char *format, ...)
+{
+    const int narrow = isatty(STDOUT_FILENO) ? console_columns() : 0,
+              most = narrow && narrow < 110 ? narrow : 110, indent = (int)strlen(first);
+    char text[2048];
+    int column = console("%s", first);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    for (const char *word = text; *word; word += *word == ' ') {
+        const int length = (int)strcspn(word, " ");
+        const int begins = column == indent, breaks = !begins && column + 1 + length > most;
+        if (breaks) console("\n%*s", indent, "");
+        column = (breaks ? indent : column + !begins) + length;
+        console("%s%.*s", begins || breaks ? "" : " ", length, word);
+        word += length;
+    }
+    console("\n");
+}
+
 int console_columns(void)
 {
     const char *told = getenv("COLUMNS");

@@ -24,6 +24,13 @@ __attribute__((format(printf, 2, 3)))
 #endif
 int console_to(FILE *f, const char *format, ...);
 
+/* Sentences of such text as a paragraph behind `first`, with which the other lines are level: lines of 110
+ * characters at most, and of a terminal's, where that has fewer. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+void console_paragraph(const char *first, const char *format, ...);
+
 /* Something that was to be printed was left out: there was no memory for it. Asked when the command ends. */
 void console_lose(void);
 int console_lost(void);

@@ -88,7 +88,8 @@ static const char *other_name(const struct option_spec *options, const char *wor
         {"learning_rate", "lr"}, {"batch_size", "batch"}, {"patch_size", "patch"}, {"roi_size", "patch"},
         {"max_epochs", "epochs"}, {"f", "fold"}, {"num_rounds", "rounds"},
         {"verify_dataset_integrity", "strict"}, {"save_npz", "probabilities"}, {"pl", "preset"},
-        {"gpu_memory_target", "memory-gb"}, {"overwrite_target_spacing", "spacing"},
+        {"gpu_memory_target", "memory-gb"}, {"overwrite_target_spacing", "spacing"}, {"workers", "threads"},
+        {"amp", "precision"}, {"disable_progress_bar", "quiet"}, {"djfile", "dataset"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i][0], word) == 0 && options_find(options, names[i][1], strlen(names[i][1])))
@@ -96,9 +97,16 @@ static const char *other_name(const struct option_spec *options, const char *wor
     return NULL;
 }
 
-/* nnU-Net's letters for what is no option here: where it stands instead; NULL: none of them. */
-static const char *other_place(const char *given)
+/* What others have as an option and is none here: where it stands instead; NULL: none of them. */
+static const char *other_place(const char *given, const char *word)
 {
+    static const char *const devices[] = {"device", "gpu", "gpus", "num_gpus", "not_on_device"};
+    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
+        if (strcmp(word, devices[i]) == 0)
+            return "there is no device to choose, it computes on the processor: --threads N";
+    if (strcmp(given, "-i") == 0) return "what is read stands by itself, without an option";
+    if (strcmp(word, "val") == 0)
+        return "train validates at its end; `nephron predict` and `nephron evaluate` do it again";
     if (strcmp(given, "-c") == 0)
         return "a configuration is told by --configuration, that of a model by its name, as 4/3d_fullres";
     if (strcmp(given, "-d") == 0 || strcmp(given, "-m") == 0)
@@ -107,6 +115,13 @@ static const char *other_place(const char *given)
         return "the model of a trainer and of plans is told by its folder's name, as "
                "4/nnUNetTrainerBN__nnUNetPlans__3d_fullres";
     return NULL;
+}
+
+/* nnUNetv2_train has it as a word by itself. */
+static int is_configuration(const struct option_spec *options, const char *word)
+{
+    return (strncmp(word, "3d_", 3) == 0 || strcmp(word, "2d") == 0) &&
+           options_find(options, "configuration", strlen("configuration"));
 }
 
 static int unknown_option(const char *command, const struct command_help *help, const char *given)
@@ -118,7 +133,7 @@ static int unknown_option(const char *command, const struct command_help *help, 
              given + strspn(given, "-"));
     for (const struct option_spec *s = help->options; given[1] == '-' && s->name; s++)
         distance = options_closer(&best, s->name, word, distance);
-    const char *place = other_place(given);
+    const char *place = other_place(given, word);
     if (place) return app_usage(command, "unknown option '%s': %s", given, place);
     if (!best) best = other_name(help->options, word);
     if (best) return app_usage(command, "unknown option '%s', did you mean --%s?", given, best);
@@ -392,8 +407,10 @@ int options_parse(struct operands *o, int argc, char **argv, const struct comman
         const char *a = argv[i];
         if (options_ended || a[0] != '-' || a[1] == 0) {
             if (!*a || o->count >= max_operands || o->count >= OPERANDS_MAX) {
-                *status = *a ? app_usage(command, "unexpected '%s'", a)
-                             : app_usage(command, "'' is no name of a file or folder");
+                *status = !*a ? app_usage(command, "'' is no name of a file or folder")
+                          : is_configuration(help->options, a)
+                              ? app_usage(command, "unexpected '%s': --configuration %s", a, a)
+                              : app_usage(command, "unexpected '%s'", a);
                 return 0;
             }
             o->text[o->count++] = a;

@@ -122,6 +122,7 @@ static void print_help(const struct command_help *help, const struct option_spec
     put_words(help->summary, strlen(help->summary), 0, 0, columns - 1); /* and a full stop */
     printf(".\n%s", s->kind == OPTION_GROUP ? "" : "\noptions:\n");
     for (; s->name; s++) print_option(s, columns);
+    if (!options_find(help->options, "quiet", 5)) print_option(options_find(common, "quiet", 5), columns);
     list_without_effect(without, help, common);
     if (*without) printf("      %-23s %s\n", without, without_effect);
     printf("  -h, --help                  this text\n");
@@ -175,6 +176,7 @@ static void print_man(const char *command, const struct command_help *help,
     print_roff(help->usage);
     printf("\n.SH OPTIONS\n");
     for (const struct option_spec *s = help->options; s->name; s++) print_man_option(s);
+    if (!options_find(help->options, "quiet", 5)) print_man_option(options_find(common, "quiet", 5));
     list_without_effect(without, help, common);
     if (*without) {
         printf(".TP\n.B ");

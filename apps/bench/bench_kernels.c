@@ -192,6 +192,6 @@ int bench_kernels(struct text *table, int threads, const char *filter, const cha
         if (!precision || !strcmp(precision, bf16 ? "bf16" : "fp32"))
             found = bench_layers(bf16, filter, pool, table, e);
     pool_destroy(pool);
-    if (found == 0) error_set(e, "bench: no layer's name contains \"%s\"", filter);
+    if (found == 0) error_set(e, "--case %s: no layer of bench kernels has it in its name", filter);
     return found > 0 ? 0 : -1;
 }

@@ -104,6 +104,8 @@ int bench_networks(struct text *table, int threads, const char *filter, const ch
         snprintf(row, sizeof row, "%s,%s,%d,%.6f,%.0f\n", c->name, type, threads, m.seconds, m.bytes);
         text_puts(table, row);
     }
-    if (!status && !found) status = error_set(e, "no case is called '%s'", filter);
+    if (!status && !found)
+        status = error_set(e, "--case %s: no case of bench %s has it in its name", filter,
+                           inference ? "inference" : "step");
     return status;
 }

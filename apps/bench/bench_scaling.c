@@ -281,6 +281,7 @@ int bench_scaling(struct text *table, const struct scaling_options *o, const cha
         status = scale_case(table, o, c, precision && strcmp(precision, "bf16") == 0, &s, e);
     }
     munmap(f, 3 * sizeof *f);
-    if (!status && !found) status = error_set(e, "no training step is called '%s'", filter ? filter : "");
+    if (!status && !found)
+        status = error_set(e, "--case %s: no training step has it in its name", filter ? filter : "");
     return status;
 }

@@ -5,6 +5,7 @@
 #include "io/base/file.h"
 #include "io/formats/image_formats.h"
 #include "io/formats/weights_formats.h"
+#include "nn/data/roles.h"
 
 /* Options of another conversion would change nothing. */
 static int check_options(const struct operands *given, const struct option_spec *spec, int to_dicom)
@@ -82,6 +83,8 @@ int cmd_convert(int argc, char **argv)
     if (!options_parse(&o, argc, argv, &help, 2, 2, &status)) return status;
     const char *in = o.text[0], *out = o.text[1];
     if ((status = check_options(&o, spec, dicom.like != NULL))) return status;
+    if (fold && !roles_is_fold(fold))
+        return app_usage("convert", "--fold is '%s', must be 0, 1 and so on, or all", fold);
     const char *lost = options_replaced(out, &o);
     if (lost) return app_usage("convert", "OUT %s: would replace what is read, %s", out, lost);
     const struct image_format *other = dicom.like ? image_format_named(out) : NULL;

@@ -5,6 +5,7 @@
 #include "apps/base/options.h"
 #include "apps/training/run_notes.h"
 #include "apps/command/commands.h"
+#include "nn/data/roles.h"
 #include "nn/device/device_export.h"
 
 static void print_figures(const struct device_figures *f, const char *dir)
@@ -65,6 +66,8 @@ int cmd_export(int argc, char **argv)
     struct error e;
     int status;
     if (!options_parse(&operands, argc, argv, &help, 2, 2, &status)) return status;
+    if (fold && !roles_is_fold(fold))
+        return app_usage(argv[0], "--fold is '%s', must be 0, 1 and so on, or all", fold);
     o.blob = strcmp(weights, "blob") == 0;
     return export_run(operands.text[0], operands.text[1], fold, checkpoint, &o, quiet, &e) ? app_fail(&e) : 0;
 }

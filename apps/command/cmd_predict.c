@@ -245,11 +245,31 @@ static int segment(struct predict *p, struct model **model, struct error *e)
 
 /* ---- the command --------------------------------------------------------------------------------------- */
 
-/* "0,1,2" or "all" of --folds, else those that are there. */
-static int choose_folds(struct predict *p, struct error *e)
+/* "0,1,2" or "all" of --folds. */
+static int parse_folds(struct predict *p, struct error *e)
 {
     const char *at = p->folds_text;
-    if (!at) {
+    do {
+        const size_t n = strcspn(at, ",");
+        const int number = n > 0 && n <= 4 && strspn(at, "0123456789") == n;
+        if (!number && !(n == 3 && strncmp(at, "all", 3) == 0))
+            return error_set(e, "--folds %s: not \"all\" or a list as 0,1,2", p->folds_text);
+        if (p->fold_count == FOLDS_MAX)
+            return error_set(e, "--folds %s: more than %d folds", p->folds_text, FOLDS_MAX);
+        char *fold = p->folds[p->fold_count++];
+        snprintf(fold, sizeof p->folds[0], "%.*s", (int)n, at);
+        for (int k = 0; k + 1 < p->fold_count; k++)
+            if (strcmp(p->folds[k], fold) == 0)
+                return error_set(e, "--folds %s: fold %s is there twice", p->folds_text, fold);
+        at += n;
+    } while (*at++);
+    return 0;
+}
+
+/* Those of --folds, else those that are there. */
+static int choose_folds(struct predict *p, struct error *e)
+{
+    if (!p->folds_text) {
         const int there = run_folds(p->folds, FOLDS_MAX, &p->run, p->checkpoint);
         if (there > FOLDS_MAX)
             return error_set(e, "%s: has %d folds, %d can be averaged: --folds names them", p->run_path,
@@ -260,20 +280,6 @@ static int choose_folds(struct predict *p, struct error *e)
         return error_set(e, "%s: no fold_*/checkpoint_%s.safetensors or .pth: is it a trained run?",
                          p->run_path, p->checkpoint ? p->checkpoint : "*");
     }
-    for (; *at; at += strcspn(at, ","), at += *at == ',') {
-        size_t n = strcspn(at, ",");
-        int number = n > 0 && n <= 4 && strspn(at, "0123456789") == n;
-        if (!number && !(n == 3 && strncmp(at, "all", 3) == 0))
-            return error_set(e, "--folds %s: not \"all\" or a list as 0,1,2", p->folds_text);
-        if (p->fold_count == FOLDS_MAX)
-            return error_set(e, "--folds %s: more than %d folds", p->folds_text, FOLDS_MAX);
-        char *fold = p->folds[p->fold_count++];
-        snprintf(fold, sizeof p->folds[0], "%.*s", (int)n, at);
-        for (int k = 0; k + 1 < p->fold_count; k++)
-            if (strcmp(p->folds[k], fold) == 0)
-                return error_set(e, "--folds %s: fold %s is there twice", p->folds_text, fold);
-    }
-    if (!p->fold_count) return error_set(e, "--folds: names no fold");
     run_note_unfinished(&p->run, p->folds, p->fold_count, p->checkpoint);
     return 0;
 }
@@ -489,6 +495,7 @@ int cmd_predict(int argc, char **argv)
     }
     if (p.postprocessing && !p.postprocess)
         return app_usage(argv[0], "--postprocessing and --no-postprocessing do not go together");
+    if (p.folds_text && parse_folds(&p, &e)) return app_usage(argv[0], "%s", e.text);
     if (p.max_gb > 0) volume_set_limit(p.max_gb);
     if (!p.inputs.count) return app_usage(argv[0], "needs -i IMAGES");
     if (!p.out) return app_usage(argv[0], "needs -o OUT");

@@ -246,6 +246,7 @@ static int work(struct study *s, struct error *e)
     }
     segment_plan(s);
     classify_plan(s);
+    if (classify_check(s, e)) return -1;
     if (s->estimate && cost_of_dataset(s, e)) return -1;
     if (!s->estimate && study_protocol(s, e)) return -1;
     if (segment_run(s, e) || classify_run(s, e)) return -1;

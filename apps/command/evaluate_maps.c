@@ -107,8 +107,8 @@ static int pair_folders(struct work *v, const struct file_list *names, const str
 static int find_pairs(struct work *v, struct error *e)
 {
     int folders = file_is_dir(v->o->ref);
-    if (!file_exists(v->o->ref)) return error_set(e, "%s: no such file or folder", v->o->ref);
-    if (!file_exists(v->o->pred)) return error_set(e, "%s: no such file or folder", v->o->pred);
+    if (!file_exists(v->o->ref)) return error_set(e, "%s: %s", v->o->ref, file_absence(v->o->ref));
+    if (!file_exists(v->o->pred)) return error_set(e, "%s: %s", v->o->pred, file_absence(v->o->pred));
     if (folders != file_is_dir(v->o->pred))
         return error_set(e, "%s is a folder, %s is a file", folders ? v->o->ref : v->o->pred,
                          folders ? v->o->pred : v->o->ref);
@@ -272,9 +272,9 @@ static int add_agreement(struct json *j, const struct evaluation *ev, int print,
         else if (ev->cases < STATS_LEAST_CASES)
             snprintf(icc, sizeof icc, "not estimable: fewer than %d cases", STATS_LEAST_CASES);
         if (print)
-            console("volume of %s: predicted - reference %.3f ml, 95 %% limits of agreement %s, "
-                    "ICC(2,1) %s\n",
-                    ev->of[k].name, r.bias, stats_range_text(limits_text, r.limits, 3), icc);
+            console_paragraph("", "volume of %s: predicted - reference %.3f ml, 95 %% limits of agreement "
+                                  "%s, ICC(2,1) %s",
+                              ev->of[k].name, r.bias, stats_range_text(limits_text, r.limits, 3), icc);
     }
     free(volume);
     return 0;

@@ -75,6 +75,25 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
+/* The command that does what nnU-Net's of that name does (docs/from_nnunet.md), or TotalSegmentator; NULL:
+ * none of them. */
+static const char *command_of_others(const char *name)
+{
+    static const char *const names[][2] = {
+        {"plan_and_preprocess", "plan"}, {"extract_fingerprint", "plan"}, {"plan_experiment", "plan"},
+        {"preprocess", "plan"}, {"convert_MSD_dataset", "plan"}, {"convert_old_nnUNet_dataset", "plan"},
+        {"predict_from_modelfolder", "predict"}, {"apply_postprocessing", "predict"},
+        {"determine_postprocessing", "postprocess"}, {"evaluate_folder", "evaluate"},
+        {"evaluate_simple", "evaluate"}, {"find_best_configuration", "best"},
+        {"accumulate_crossval_results", "best"}, {"TotalSegmentator", "predict"},
+    };
+    if (strncmp(name, "nnUNetv2_", 9) == 0) name += 9;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i][0]) == 0) return names[i][1];
+    const struct command *c = find_command(name);
+    return c ? c->name : NULL;
+}
+
 static int run(const char *name, int argc, char **argv)
 {
     const struct command *c = find_command(name);
@@ -84,8 +103,8 @@ static int run(const char *name, int argc, char **argv)
         return 2;
     }
     if (c) return c->run(argc, argv);
-    const char *best = NULL;
-    int distance = OPTIONS_FAR;
+    const char *best = command_of_others(name);
+    int distance = best ? 0 : OPTIONS_FAR;
     for (int i = 0; i < COMMANDS; i++)
         if (commands[i].run) distance = options_closer(&best, commands[i].name, name, distance);
     if (best)

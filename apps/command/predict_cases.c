@@ -235,7 +235,7 @@ static int list_input(struct image_cases *c, const char *path, const struct data
     c->ending = d->file_ending;
     c->choice = choice;
     if (file_is_dir(path)) return list_folder(c, path, d, e);
-    if (!file_exists(path)) return error_set(e, "%s: no such file or folder", path);
+    if (!file_exists(path)) return error_set(e, "%s: %s", path, file_absence(path));
     const struct image_format *f = image_format_of(path);
     if (f && !f->write) c->ending = ".nii.gz";
     return make_room(c, 1, path, e) ? -1 : list_one(c, path, d->file_ending, d, e);

@@ -295,9 +295,10 @@ static void print_effects(const struct compare *c, const struct measured *r, int
         columns_add(&t, "%s", stats_range_text(text, r->shift.ci, 4));
     }
     columns_print(&t);
-    printf(
-        "Bootstrap of the mean difference: BCa, %g %%, %d resamples, seed %llu. Shift: Hodges-Lehmann.\n\n",
-        100 * c->level, c->resamples, (unsigned long long)c->seed);
+    console_paragraph("", "Bootstrap of the mean difference: BCa, %g %%, %d resamples, seed %llu. Shift: "
+                          "Hodges-Lehmann.",
+                      100 * c->level, c->resamples, (unsigned long long)c->seed);
+    printf("\n");
 }
 
 static void add_p(struct column_table *t, double p)
@@ -349,19 +350,16 @@ static void print_tests(const struct compare *c, const struct measured *r, int n
 
 static void print_notes(const struct compare *c)
 {
-    printf("Wilcoxon signed-rank test, two-sided, zeros: %s; exact: over all signs of the ranks that there "
-           "are, ties and zeros too.\n",
-           c->zeros);
+    console_paragraph("", "Wilcoxon signed-rank test, two-sided, zeros: %s; exact: over all signs of the "
+                          "ranks that there are, ties and zeros too.", c->zeros);
     if (c->patients)
-        printf("Patients: signs turned patient by patient (Rosner, Glynn & Lee); shift, means, bootstrap, "
-               "margins, power and seeds are of patients' means.\n");
-    printf("Detectable: the true difference that the test finds with a power of %g, if differences are "
-           "normal and vary as here.\n",
-           c->power);
+        console_paragraph("", "Patients: signs turned patient by patient (Rosner, Glynn & Lee); shift, "
+                              "means, bootstrap, margins, power and seeds are of patients' means.");
+    console_paragraph("", "Detectable: the true difference that the test finds with a power of %g, if "
+                          "differences are normal and vary as here.", c->power);
     if (c->margin > 0)
-        printf("Margin %g: power of the test if that is the difference; TOST: equivalence, and its power if "
-               "A and B are equal; non-inf.: is A worse by less?\n",
-               c->margin);
+        console_paragraph("", "Margin %g: power of the test if that is the difference; TOST: equivalence, "
+                              "and its power if A and B are equal; non-inf.: is A worse by less?", c->margin);
 }
 
 /* Infinite values are never dropped in silence. */

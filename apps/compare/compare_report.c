@@ -69,25 +69,11 @@ void compare_say(struct json *j, const char *format, ...)
     json_add_text(member(j, "headline", 1), NULL, text);
 }
 
-/* Words up to 110 columns a line, each sentence on its own. */
 void compare_print_headline(const struct json *j)
 {
     const struct json *lines = json_get(j, "headline");
     printf("\nIn short\n");
-    for (int i = 0; lines && i < lines->count; i++) {
-        int column = 0;
-        for (const char *word = lines->item[i]->string; *word;) {
-            const int length = (int)strcspn(word, " ");
-            if (column && column + 1 + length > 110) printf("\n"), column = 0;
-            column += console("%s%.*s",
-                             column                                               ? " "
-                             : i < lines->count && word == lines->item[i]->string ? "- "
-                                                                                  : "  ",
-                             length, word);
-            word += length + (word[length] == ' ');
-        }
-        printf("\n");
-    }
+    for (int i = 0; lines && i < lines->count; i++) console_paragraph("- ", "%s", lines->item[i]->string);
 }
 
 const char *compare_p(char text[32], double p)

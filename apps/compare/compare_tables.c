@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/base/columns.h"
 #include "apps/base/console.h"
 #include "apps/base/patients.h"
 #include "apps/base/scores.h"
@@ -139,8 +140,8 @@ static void take_scores(struct tables *t, const struct compare *c)
 
 /* Right ones among the cases of a class (-1: all) of both arms, with Wilson's intervals, and McNemar's test.
  * The contract's members b, c and p are of accuracy, at the top; those of the classes lie within. */
-static int compare_share(struct json *j, struct json *mcnemar, const char *key, const struct tables *t,
-                         int class, const struct compare *c, struct error *e)
+static int compare_share(struct column_table *rows, struct json *j, struct json *mcnemar, const char *key,
+                         const struct tables *t, int class, const struct compare *c, struct error *e)
 {
     struct mcnemar m;
     double ci[2][2];
@@ -166,34 +167,40 @@ static int compare_share(struct json *j, struct json *mcnemar, const char *key, 
     const struct power_basis basis = stats_power_mcnemar(m.squares, n, n < t->clusters ? n : t->clusters);
     const double found = stats_detectable_effect(c->power, basis.se, basis.df, 0.05);
     json_add_number(mcnemar, "detectable_difference", found);
-    if (c->quiet) return 0;
     char text[32];
-    console("%-12s %6.4f  %6.4f to %6.4f   %6.4f  %6.4f to %6.4f   %5d %5d  %-12s", key,
-           n ? (double)right[0] / n : NAN, ci[0][0], ci[0][1], n ? (double)right[1] / n : NAN, ci[1][0],
-           ci[1][1], m.b, m.c, compare_p(text, m.p));
-    if (found > 0) printf(" %9.4f\n", found);
-    else printf(" %9s\n", "-");
+    columns_add(rows, "%s", key);
+    for (int arm = 0; arm < 2; arm++) {
+        columns_add(rows, "%.4f", n ? (double)right[arm] / n : NAN);
+        columns_add(rows, "%.4f to %.4f", ci[arm][0], ci[arm][1]);
+    }
+    columns_add(rows, "%d", m.b);
+    columns_add(rows, "%d", m.c);
+    columns_add(rows, "%s", compare_p(text, m.p));
+    columns_add_number(rows, 4, found > 0 ? found : NAN);
     return 0;
 }
 
 static int compare_shares(struct json *j, const struct tables *t, const struct compare *c, struct error *e)
 {
+    static const char *const head[] = {"", "A", "Wilson, 95 %", "B", "Wilson, 95 %", "A>B", "B>A", "McNemar",
+                                       "detectable"};
     struct json *m = json_add_object(j, "mcnemar");
-    if (!c->quiet)
-        printf("\n%-12s %6s  %-18s %6s  %-18s %5s %5s  %-12s %9s\n", "", "A", "(Wilson, 95 %)", "B",
-               "(Wilson, 95 %)", "A>B", "B>A", "McNemar", "detectable");
-    if (compare_share(j, m, "accuracy", t, -1, c, e)) return -1;
-    if (t->classes > 2) return 0;
-    if (compare_share(j, json_add_object(m, "sensitivity"), "sensitivity", t, 1, c, e) ||
-        compare_share(j, json_add_object(m, "specificity"), "specificity", t, 0, c, e))
-        return -1;
-    if (!c->quiet)
-        printf("positive from a probability of %g on; A>B: cases that A alone has right; McNemar, exact%s; "
-               "detectable: the\n"
-               "difference of the shares that is found with a power of %g\n%s",
-               c->threshold, t->patient ? " by patients" : "", c->power,
-               t->patient ? "Wilson's intervals count cases\n" : "");
-    return 0;
+    struct column_table rows = columns_begin(0, "lrrrrrrlr");
+    for (size_t k = 0; k < sizeof head / sizeof *head; k++) columns_add(&rows, "%s", head[k]);
+    int status = compare_share(&rows, j, m, "accuracy", t, -1, c, e);
+    if (!status && t->classes == 2)
+        status = compare_share(&rows, j, json_add_object(m, "sensitivity"), "sensitivity", t, 1, c, e) ||
+                 compare_share(&rows, j, json_add_object(m, "specificity"), "specificity", t, 0, c, e);
+    if (!c->quiet) printf("\n");
+    if (status || c->quiet) free(text_take(&rows.cells));
+    else columns_print(&rows);
+    if (!status && !c->quiet && t->classes == 2)
+        console_paragraph("", "positive from a probability of %g on; A>B: cases that A alone has right; "
+                              "McNemar, exact%s; detectable: the difference of the shares that is found with "
+                              "a power of %g%s",
+                          c->threshold, t->patient ? " by patients" : "", c->power,
+                          t->patient ? "; Wilson's intervals count cases" : "");
+    return status ? -1 : 0;
 }
 
 /* ---- two classes ------------------------------------------------------------------------------------- */
@@ -245,10 +252,11 @@ static int add_areas(struct json *j, const struct tables *t, const struct delong
 
 static void print_delong(const char *name, const struct delong *d)
 {
-    char text[32], range[STATS_RANGE_TEXT];
-    console("%-18s A - B %7.4f, 95 %% interval %s", name, d->difference, stats_range_text(range, d->ci, 4));
-    if (!isnan(d->se)) printf(", se %.4f, z %.3f", d->se, d->z);
-    printf(", %s\n", compare_p(text, d->p));
+    char text[32], range[STATS_RANGE_TEXT], first[32], of_z[64] = "";
+    snprintf(first, sizeof first, "%-18s ", name);
+    if (!isnan(d->se)) snprintf(of_z, sizeof of_z, " se %.4f, z %.3f,", d->se, d->z);
+    console_paragraph(first, "A - B %7.4f, 95 %% interval %s,%s %s", d->difference,
+                      stats_range_text(range, d->ci, 4), of_z, compare_p(text, d->p));
 }
 
 static int compare_seeds(struct json *j, const struct tables *t, const struct compare *c, struct error *e)
@@ -292,8 +300,9 @@ static int compare_two_classes(struct json *j, const struct tables *t, const str
     if (!c->quiet && c->patients) print_delong("by patients", &clustered);
     compare_add_power(j, c, &basis, "DeLong's test with the standard error seen; normal");
     if (!c->quiet && basis.se > 0)
-        printf("power              a true difference of %.4f would be found with a power of %g\n",
-               stats_detectable_effect(c->power, basis.se, INFINITY, 0.05), c->power);
+        console_paragraph("power              ",
+                          "a true difference of %.4f would be found with a power of %g",
+                          stats_detectable_effect(c->power, basis.se, INFINITY, 0.05), c->power);
     stats_tost_estimate(&equal, d->difference, basis.se, INFINITY, c->margin);
     stats_noninferiority_estimate(&worse, d->difference, basis.se, INFINITY, c->margin, 1, 0.025);
     if (c->margin > 0) {

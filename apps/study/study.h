@@ -3,8 +3,8 @@
  *
  * Arms (study_arms.c): ways of training that start from the same weights (per seed) and are measured on the
  * same test cases; the federated and the centralised one, whose comparison is the study's question, are
- * always there. Order of the work: study_open, study_roles, arms_choose, study_measure, classify_plan, then
- * segment_run and classify_run, then results (study_results.h) and reports.
+ * always there. Order of the work: study_open, study_roles, arms_choose, study_measure, classify_plan,
+ * classify_check, then segment_run and classify_run, then results (study_results.h) and reports.
  */
 #ifndef APPS_STUDY_STUDY_H
 #define APPS_STUDY_STUDY_H
@@ -289,6 +289,9 @@ int segment_design(struct study *s, const struct fingerprint *f, struct error *e
 void classify_design(struct study *s);
 /* The covariates of the design, by --covariates or by what there is. */
 int classify_covariates(struct study *s, struct error *e);
+/* Makes the design before anything is trained, and refuses what classify_run could only refuse behind hours
+ * of segmentation: a column that no table has, an input that the network has no use for. */
+int classify_check(struct study *s, struct error *e);
 /* What will be trained, in a line or two. */
 void segment_print(const struct study *s);
 void classify_print(const struct study *s);

@@ -425,6 +425,20 @@ void classify_plan(struct study *s)
     t->present = !t->why_not[0];
 }
 
+int classify_check(struct study *s, struct error *e)
+{
+    struct study_task *t = &s->classify;
+    if (!t->present) return 0;
+    classify_design(s);
+    if (classify_covariates(s, e) || learner_check(&t->options, NULL, e)) return -1;
+    const size_t count = (size_t)t->options.covariates.count;
+    float *value = count ? malloc(((size_t)s->dataset.cases + 1) * count * sizeof *value) : NULL;
+    int status = count && !value ? error_set(e, "out of memory for %d cases", s->dataset.cases) : 0;
+    if (value) status = covariates_of_dataset(value, &t->options.covariates, &s->dataset, NULL, e);
+    free(value);
+    return status;
+}
+
 void classify_print(const struct study *s)
 {
     const struct study_task *t = &s->classify;
@@ -450,9 +464,6 @@ int classify_run(struct study *s, struct error *e)
     if (!usable) status = error_set(e, "out of memory for %d cases", n);
     for (int i = 0; !status && i < n; i++)
         usable[i] = s->dataset.item[i].target >= 0 && s->item[i].role != STUDY_UNUSED;
-    classify_design(s);
-    if (!status) status = classify_covariates(s, e);
-    if (!status) status = learner_check(&t->options, NULL, e);
     if (!status) status = study_task_begin(s, t, usable, s->sizes.classify_seeds, e);
     if (!status) status = load(s, &m, e);
     if (!status) classify_print(s);

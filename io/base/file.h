@@ -58,6 +58,9 @@ int file_commit(struct file_out *f, struct error *e);
 void file_abandon(struct file_out *f);
 
 int file_exists(const char *path);
+/* Why it does not, for a message: "no such file or folder", or as the system says, where a folder above may
+ * not be looked into. */
+const char *file_absence(const char *path);
 int file_is_dir(const char *path);
 int file_is_broken_link(const char *path); /* to a file that is not there, or in a ring */
 int file_is_same(const char *a, const char *b); /* two names of one file or folder that is there */

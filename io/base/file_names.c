@@ -21,6 +21,13 @@ int file_exists(const char *path)
     return stat(path, &st) == 0;
 }
 
+const char *file_absence(const char *path)
+{
+    errno = 0;
+    return file_exists(path) || errno == ENOENT || errno == ENOTDIR ? "no such file or folder"
+                                                                     : strerror(errno);
+}
+
 int file_is_dir(const char *path)
 {
     struct stat st;

@@ -92,7 +92,7 @@ int volume_read_choice(struct volume *v, struct image_info *info, const char *pa
                        const struct image_choice *choice, int what, struct error *e)
 {
     memset(v, 0, sizeof *v);
-    if (!file_exists(path)) return error_set(e, "%s: no such file", path);
+    if (!file_exists(path)) return error_set(e, "%s: %s", path, file_absence(path));
     const struct image_format *f = image_format_of(path);
     if (!f && file_is_dir(path))
         return error_set(e, "%s: a folder without an image series (folders in it are not searched)", path);

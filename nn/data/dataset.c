@@ -283,7 +283,7 @@ static int open_folder(struct dataset *d, struct error *e)
 {
     char path[1100];
     if (file_join(path, sizeof path, d->path, "dataset.json", e)) return -1;
-    if (!file_exists(path)) return error_set(e, "%s: no such file; `nephron init` writes it", path);
+    if (!file_exists(path)) return error_set(e, "%s: %s; `nephron init` writes it", path, file_absence(path));
     if (dataset_read_description(d, path, e)) return -1;
     if (json_get(d->json, "dataset")) /* of a run that has it the images are given */
         return error_set(e,

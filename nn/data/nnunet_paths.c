@@ -73,7 +73,7 @@ int nnunet_find_dataset(char *buf, size_t size, const char *text, struct error *
                          "%.400s: no such file or folder, and nnUNet_raw, where a dataset of that number "
                          "would be, is not set",
                          text);
-    return error_set(e, "%.400s: no such file or folder", text);
+    return error_set(e, "%.400s: %s", text, file_absence(text));
 }
 
 /* Is this folder's name TRAINER__PLANS__CONFIGURATION, of that configuration (NULL: of any)? */
@@ -125,7 +125,13 @@ int nnunet_find_model(char *buf, size_t size, const char *text, struct error *e)
     int found = find_folder(dataset, sizeof dataset, text, length, "nnUNet_results", e);
     if (found < 0) return -1;
     if (found == 0) return only_model(buf, size, dataset, slash && slash[1] ? slash + 1 : NULL, e);
-    return error_set(e, "%.400s: no such run folder", text);
+    if (dataset_number(text, length) >= 0 && !root)
+        return error_set(e,
+                         "%.400s: no such run folder, and nnUNet_results, where a model of that number would "
+                         "be, is not set",
+                         text);
+    const char *why = file_absence(text);
+    return error_set(e, "%.400s: %s", text, strncmp(why, "no such", 7) == 0 ? "no such run folder" : why);
 }
 
 int nnunet_preprocessed(char *buf, size_t size, const char *dataset, const char *file)

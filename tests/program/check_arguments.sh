@@ -123,6 +123,14 @@ if [ -e /proc/self/fd/1 ]; then
     wait $child 2>/dev/null
 fi
 
+# What may not be looked at is not said to be absent; a ring of links stands for a folder of somebody else's.
+ln -s ring ring
+for command in "info ring/x" "plan ring/x" "train ring/x -o none" "predict ring/x -i one -o none" \
+    "evaluate ring/x ring/x" "convert ring/x.nii.gz none.nii.gz"; do
+    refuses 1 "^nephron: ring/x[.niigz]*: Too many levels" "$nephron" $command
+done
+refuses 1 "^nephron: absent: no such file or folder" "$nephron" plan absent
+
 # A folder that is called by a dot has its own name.
 (cd one && "$nephron" plan . --quiet --json ../dot.json -o ../dot_plans.json) && holds "plan ." \
     '"dataset": "one"' dot.json && same "plan ." dot_plans.json plans.json
@@ -137,6 +145,15 @@ check "a folder that is called 2" "$nephron" federate one -o sites --sites 2 --r
 for help in help -h --help; do
     "$nephron" help $help >out && grep -q "^usage: nephron COMMAND" out
     ok "help $help" $?
+done
+
+# Every command takes these, and its help says so.
+for command in $("$nephron" help --list | cut -f1); do
+    "$nephron" $command -h >out
+    for option in threads seed quiet; do
+        grep -q -e "--$option" out
+        ok "$command -h does not tell of --$option" $?
+    done
 done
 
 # What completes a command line offers the words that help shows, and no name of a value.

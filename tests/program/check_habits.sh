@@ -27,7 +27,7 @@ says "ignore before" "it comes last" "$nephron" init one --overwrite --labels ig
 says "another number of channels" "--channels names 2" "$nephron" init one --overwrite --channels T2,T1
 says "no folder" "no such folder" "$nephron" init nowhere
 mkdir undescribed
-says "no dataset.json" 'undescribed/dataset.json: no such file; `nephron init` writes it' \
+says "no dataset.json" 'undescribed/dataset.json: no such file or folder; `nephron init` writes it' \
     "$nephron" plan undescribed
 # What an older dataset.json says stays where no option says otherwise; what init does not write is not lost.
 cp -r one old

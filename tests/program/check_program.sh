@@ -179,6 +179,25 @@ refuses 1 "odd.csv" $nephron evaluate "$work/odd.csv" "$work/odd.csv" --quiet
 # ---- wrong usage -------------------------------------------------------------------------------------------
 refuses 2 "did you mean --epochs" $nephron train $cases -o "$work/x" --epoch 3
 refuses 2 "did you mean train" $nephron trian $data
+while read -r text; do
+    read -r command
+    refuses 2 "$text" $nephron $command
+done <<'EOF'
+unknown command 'nnUNetv2_train', did you mean train?
+nnUNetv2_train 4 3d_fullres 0
+did you mean plan?
+nnUNetv2_plan_and_preprocess -d 4
+unexpected '3d_fullres': --configuration 3d_fullres
+train 4 3d_fullres 0
+unknown option '-device': there is no device to choose
+predict run -i images -o out -device cpu
+unknown option '--device=cpu': there is no device to choose
+train 4 -o run --device=cpu
+'-i': what is read stands by itself
+ensemble -i a b -o c
+'-djfile', did you mean --dataset?
+evaluate a b -djfile dataset.json
+EOF
 refuses 2 "did you mean --no-mirror" $nephron predict "$work/x" -i $data -o "$work/y" --disable_tta
 refuses 2 "did you mean --checkpoint" $nephron predict "$work/x" -i $data -o "$work/y" -chk best
 refuses 2 "unknown option" $nephron train $cases -o "$work/x" --epoch 3
@@ -291,12 +310,12 @@ for precision in fp32 bf16; do
         [ "$(wc -l <"$work/bench.csv")" -eq 4 ]
     ok "the table of bench kernels in $precision" $?
 done
-refuses 1 "no layer's name" $nephron bench kernels --case nothing
+refuses 1 "--case nothing: no layer" $nephron bench kernels --case nothing
 refuses 2 "must be one of" $nephron bench step --precision fp8
 for list in 0 1,x 1, 1,2.5 2000; do
     refuses 2 "is not a number of threads" $nephron bench scaling --threads-list $list
 done
-refuses 1 "no training step is called" $nephron bench scaling --case infer_unet5_128
+refuses 1 "--case infer_unet5_128: no training step" $nephron bench scaling --case infer_unet5_128
 if [ -n "$CHECK_ALL" ]; then # the smallest network that is timed takes a quarter of a minute
     $nephron bench inference --case infer_resnet18_28_b32 --precision bf16 --threads 2 --csv \
         "$work/bench.csv" >/dev/null

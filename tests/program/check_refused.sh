@@ -158,7 +158,23 @@ refuses 1 "many: has 17 folds, 16 can be averaged: --folds names them" "$nephron
 
 # Options of train and federate that would change nothing are refused, by name.
 for option in "--step 1" --no-mirror --probabilities "--pictures 1"; do
-    refuses 1 "^nephron: ${option%% *} is for segmentation" "$nephron" $small 0 -o none --crop 8,8,8 $option
+    refuses 1 "^nephron: ${option%% *} is for segmentation" "$nephron" train classes --task classify \
+        --depth 10 --base 4 --batch 2 --epochs 1 --iterations 1 --threads 1 -o none --crop 8,8,8 $option
+    refuses 2 "${option%% *} is of the validation at the end, which --no-validation leaves out" "$nephron" \
+        train one -o none $train $option
+done
+check "no pictures of no validation" "$nephron" train one -o nothing_at_end $train --fold 1 --pictures 0
+check "a run with a validation at its end" "$nephron" train one -o at_end $tiny --epochs 1 --iterations 1 \
+    --step 1 --no-mirror --pictures 0
+check "it goes on without" "$nephron" train --resume at_end --epochs 2 --no-validation
+check "it goes on again" "$nephron" train --resume at_end --epochs 3
+for wrong in abc -1 7x 05 1,2; do
+    for command in "convert whole none.npz" "export whole none"; do
+        refuses 2 "--fold is '$wrong', must be 0, 1 and so on, or all" "$nephron" $command --fold $wrong
+    done
+done
+for wrong in abc -1 0, ,0 0,,1 0,0; do
+    refuses 2 "--folds $wrong: " "$nephron" predict whole -i one/imagesTr -o none --folds $wrong
 done
 refuses 2 "--local-epochs and --local-iterations do not go together" "$nephron" federate one -o none \
     --sites 2 $federate --local-epochs 1

@@ -84,7 +84,7 @@ static void check_file(void)
 }
 
 /* What a pseudo-terminal of so many columns shows; 0 where there are none. */
-static int captured_on_terminal(char *text, size_t size, int columns)
+static int captured_on_terminal(char *text, size_t size, int columns, void (*print)(void))
 {
     struct winsize w = {.ws_row = 24, .ws_col = (unsigned short)columns};
     const int master = posix_openpt(O_RDWR | O_NOCTTY);
@@ -92,7 +92,7 @@ static int captured_on_terminal(char *text, size_t size, int columns)
     const int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
     if (slave < 0) return 0;
     ioctl(slave, TIOCSWINSZ, &w);
-    capture(print_names, slave);
+    capture(print, slave);
     ssize_t n = 0, got;
     fcntl(master, F_SETFL, O_NONBLOCK);
     while ((got = read(master, text + n, size - 1 - (size_t)n)) > 0) n += got;
@@ -107,7 +107,7 @@ static void check_parts(void)
 {
     char text[8192], row[512];
     int rows = 0;
-    if (!captured_on_terminal(text, sizeof text, 24)) return;
+    if (!captured_on_terminal(text, sizeof text, 24, print_names)) return;
     for (const char *line = text, *end; *line; line = end + 1, rows++) {
         end = strchr(line, '\n');
         snprintf(row, sizeof row, "%.*s", (int)(end - line), line);
@@ -123,7 +123,7 @@ static void check_parts(void)
 static void check_terminal(int columns, int want_width)
 {
     char text[8192], where[40];
-    if (!captured_on_terminal(text, sizeof text, columns)) return;
+    if (!captured_on_terminal(text, sizeof text, columns, print_names)) return;
     snprintf(where, sizeof where, "a terminal of %d", columns);
     check_rows(text, want_width, where);
     CHECK(strstr(text, "hippocampus"), "%s: so much of a name stays", where);
@@ -161,6 +161,32 @@ static void check_put(void)
     fclose(f);
 }
 
+static const char sentence[] = "Margin 0.1: power of the test if that is the difference; TOST: equivalence, "
+                               "and its power if A and B are equal; non-inf.: is A worse by less? "
+                               "C:/a/word/longer/than/every/line/of/the/narrow/terminal/below";
+
+static void print_paragraph(void)
+{
+    console_paragraph("- ", "%s", sentence);
+}
+
+/* No line but that of a long word is wider than asked, and the words are all there, in their order. */
+static void check_paragraph(int columns)
+{
+    char text[2048], joined[2048] = "";
+    int lines = 0;
+    if (!captured_on_terminal(text, sizeof text, columns, print_paragraph)) return;
+    for (char *line = strtok(text, "\r\n"); line; line = strtok(NULL, "\r\n"), lines++) {
+        const char *words = line + 2;
+        CHECK((int)strlen(line) <= columns || !strchr(words, ' '), "%d columns: '%s'", columns, line);
+        CHECK(memcmp(line, lines ? "  " : "- ", 2) == 0 && *words != ' ', "line %d: '%s'", lines, line);
+        if (lines) strcat(joined, " ");
+        strcat(joined, words);
+    }
+    CHECK(strcmp(joined, sentence) == 0, "%d columns: '%s'", columns, joined);
+    CHECK(lines > (columns < 110 ? 2 : 1), "%d columns: %d lines", columns, lines);
+}
+
 int main(void)
 {
     unsetenv("COLUMNS");
@@ -172,5 +198,8 @@ int main(void)
     check_terminal(50, 50);
     check_terminal(30, 30);
     check_parts();
+    check_paragraph(300);
+    check_paragraph(80);
+    check_paragraph(30);
     return check_done("check_columns");
 }

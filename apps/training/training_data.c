@@ -129,8 +129,9 @@ static int obey_budget(struct training *t, int given_plan, struct error *e)
     o->augment = b->augment;
     if (t->args.quiet) return 0;
     budget_print(b);
-    printf("  %s from %g on (%s), weights averaged with %g\n", o->optimizer->name, o->lr, o->schedule->name,
-           o->ema);
+    printf("  %s from %g on (%s)", o->optimizer->name, o->lr, o->schedule->name);
+    if (o->ema > 0) printf(", weights averaged with %g", o->ema);
+    printf("\n");
     return 0;
 }
 

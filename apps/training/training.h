@@ -66,7 +66,7 @@ int training_same_plan(const struct training *t, const char *path);
 /* --overwrite: before the fold goes, the manifests that tell of it, and the plan that is made anew; so what a
  * kill leaves is no run that --resume RUN would begin again. RUN's manifest becomes another fold's. */
 int training_forget_run(const struct training *t, struct error *e);
-/* --plans and --pretrained that a training which is continued did not begin with. */
+/* --pretrained that a training which is continued did not begin with. */
 int training_check_resumed(const struct training *t, struct error *e);
 int training_previous(struct training *t,
                       struct error *e); /* of a cascade: finds the maps of the first stage */

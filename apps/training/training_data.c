@@ -129,8 +129,9 @@ static int obey_budget(struct training *t, int given_plan, struct error *e)
     o->augment = b->augment;
     if (t->args.quiet) return 0;
     budget_print(b);
-    printf("  %s from %g on (%s), weights averaged with %g\n", o->optimizer->name, o->lr, o->schedule->name,
-           o->ema);
+    printf("  %s from %g on (%s)", o->optimizer->name, o->lr, o->schedule->name);
+    if (o->ema > 0) printf(", weights averaged with %g", o->ema);
+    printf("\n");
     return 0;
 }
 
@@ -262,6 +263,75 @@ int training_check_plan(const struct training_arguments *a, const struct plans *
     return 0;
 }
 
+static const char not_begun[] = "did not begin with it, and --resume goes on with what is there";
+
+/* The manifest of the fold, or of the run where the fold is new. */
+static struct json *begun_manifest(const struct training *t)
+{
+    char path[1300];
+    struct error ignored;
+    const char *folder[2] = {t->fold_path, t->args.run};
+    for (int i = 0; i < 2; i++)
+        if (file_join(path, sizeof path, folder[i], "manifest.json", &ignored) == 0 && file_exists(path))
+            return json_read(path, &ignored);
+    return NULL;
+}
+
+/* The value of an option, "--plans", in the command line of that manifest, the last one; "" where it has
+ * none. */
+static void begun_value(char value[1300], const struct training *t, const char *option)
+{
+    struct json *j = begun_manifest(t);
+    const struct json *list = json_get(j, "arguments");
+    const int words = list && list->type == JSON_ARRAY ? list->count : 0;
+    const size_t n = strlen(option);
+    value[0] = 0;
+    for (int i = 0; i < words; i++) {
+        const char *word = list->item[i]->type == JSON_STRING ? list->item[i]->string : "", *v = NULL;
+        if (strncmp(word, option, n) == 0 && word[n] == '=') v = word + n + 1;
+        else if (strcmp(word, option) == 0 && i + 1 < words && list->item[i + 1]->type == JSON_STRING)
+            v = list->item[i + 1]->string;
+        if (v) snprintf(value, 1300, "%s", v);
+    }
+    json_free(j);
+}
+
+static int began_with(const struct training *t, const char *option, const char *value)
+{
+    char begun[1300];
+    begun_value(begun, t, option);
+    return strcmp(begun, value) == 0;
+}
+
+int training_same_plan(const struct training *t, const char *path)
+{
+    struct error ignored;
+    struct json *j = json_read(path, &ignored);
+    const int same = j && json_same(j, t->plans.json);
+    json_free(j);
+    return same;
+}
+
+/* Of --resume, with the plan of RUN: what asks for another one, and what the run did not begin with. Runs of
+ * before these were held to their plan may have begun with another word. */
+static int check_resumed_plan(const struct training *t, const char *path, const char *way, struct error *e)
+{
+    const struct training_arguments *a = &t->args;
+    const struct network_norm *norm = network_plan_norm_of(t->plan);
+    char memory[1300];
+    if (a->network && network_find(a->network) != t->plan->network && !began_with(t, "--network", a->network))
+        return error_set(e, "--network %s: %s is of %s; %s", a->network, path, t->plan->network->name, way);
+    if (a->norm && a->plan_options.norm != norm && !began_with(t, "--norm", a->norm))
+        return error_set(e, "--norm %s: %s has %s; %s", a->norm, path, norm->name, way);
+    begun_value(memory, t, "--memory-gb");
+    if (a->plan_options.memory_gb > 0 && strtod(memory, NULL) != a->plan_options.memory_gb)
+        return error_set(e, "--memory-gb: %s is planned already; %s", path, way);
+    if (!a->plans_file || began_with(t, "--plans", a->plans_file) || training_same_plan(t, a->plans_file))
+        return 0;
+    return error_set(e, "--plans %s: %s %s", a->plans_file,
+                     folder_has_checkpoint(t->fold_path) ? t->fold_path : a->run, not_begun);
+}
+
 /* A plan that lies in RUN (an earlier fold's, or the one to resume) is kept, unless this fold is the only one
  * and is replaced. */
 int training_plan(struct training *t, struct error *e)
@@ -290,6 +360,7 @@ int training_plan(struct training *t, struct error *e)
                       : there        ? "the folds of a run share its plan: take another RUN"
                                      : "--plans takes it as it is";
     if (file && training_check_plan(&t->args, &t->plans, t->plan, file, way, e)) return -1;
+    if (there && t->args.resume && check_resumed_plan(t, path, way, e)) return -1;
     int slices = t->args.plan_options.patch[t->plan->transpose[0]];
     if (t->plan->dims == 2 && slices > 1)
         return error_set(
@@ -334,44 +405,13 @@ int training_forget_run(const struct training *t, struct error *e)
     return status;
 }
 
-/* Whether the command line in the fold's manifest.json has the word, or ends with it behind "=". */
-static int began_with(const struct training *t, const char *word)
-{
-    char path[1300];
-    struct error ignored;
-    struct json *j = file_join(path, sizeof path, t->fold_path, "manifest.json", &ignored)
-                         ? NULL
-                         : json_read(path, &ignored);
-    const struct json *list = json_get(j, "arguments");
-    int found = 0;
-    for (int i = 0; list && list->type == JSON_ARRAY && i < list->count; i++) {
-        const char *text = list->item[i]->type == JSON_STRING ? list->item[i]->string : "",
-                   *equals = strchr(text, '=');
-        found |= strcmp(text, word) == 0 || (equals && strcmp(equals + 1, word) == 0);
-    }
-    json_free(j);
-    return found;
-}
-
-int training_same_plan(const struct training *t, const char *path)
-{
-    struct error ignored;
-    struct json *j = json_read(path, &ignored);
-    const int same = j && json_same(j, t->plans.json);
-    json_free(j);
-    return same;
-}
-
 int training_check_resumed(const struct training *t, struct error *e)
 {
-    static const char way[] = "did not begin with it, and --resume goes on with what is there";
     const struct training_arguments *a = &t->args;
     if (!a->resume || !folder_has_checkpoint(t->fold_path)) return 0;
-    if (a->pretrained && !began_with(t, a->pretrained))
-        return error_set(e, "--pretrained %s: %s %s", a->pretrained, t->fold_path, way);
-    if (a->plans_file && t->plan && !began_with(t, a->plans_file) && !training_same_plan(t, a->plans_file))
-        return error_set(e, "--plans %s: %s %s", a->plans_file, t->fold_path, way);
-    return 0;
+    return a->pretrained && !began_with(t, "--pretrained", a->pretrained)
+               ? error_set(e, "--pretrained %s: %s %s", a->pretrained, t->fold_path, not_begun)
+               : 0;
 }
 
 /* ---- cascade ------------------------------------------------------------------------------------------- */

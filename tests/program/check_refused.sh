@@ -190,7 +190,21 @@ kept "other weights at --resume" whole 1 "--pretrained weights.safetensors: whol
     "$nephron" $again --pretrained weights.safetensors
 kept "another plan at --resume" whole 1 "--plans mixed/plans.json: whole/fold_1 did not begin with it" \
     "$nephron" $again --plans mixed/plans.json
-check "the same plan at --resume" "$nephron" $again --plans whole/plans.json
+for fold in 1 2; do # one that was begun, and a new one of the same run
+    again="train one -o whole $train --fold $fold --resume"
+    kept "another network at --resume of fold $fold" whole 1 \
+        "--network resenc: whole/plans.json is of unet; --resume goes on" "$nephron" $again --network resenc
+    kept "another norm at --resume of fold $fold" whole 1 \
+        "--norm batch: whole/plans.json has instance; --resume goes on" "$nephron" $again --norm batch
+    kept "another budget at --resume of fold $fold" whole 1 \
+        "--memory-gb: whole/plans.json is planned already; --resume goes" "$nephron" $again --memory-gb 4
+done
+kept "another plan of a new fold" whole 1 "--plans mixed/plans.json: whole did not begin with it" \
+    "$nephron" $again --plans mixed/plans.json
+again="train one -o whole $train --fold 1 --resume"
+check "the same plan at --resume" "$nephron" $again --plans whole/plans.json --network unet --norm instance
+check "a plan of a budget" "$nephron" train one -o planned $train --memory-gb 4
+check "the same budget, a new fold" "$nephron" train --resume planned --fold 1 --memory-gb 4.0
 check "a training from weights" "$nephron" train one -o tuned $train --pretrained weights.safetensors
 rm weights.safetensors
 check "goes on without their file" "$nephron" train --resume tuned --epochs 2

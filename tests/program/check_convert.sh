@@ -154,8 +154,8 @@ $nephron convert "$work/run" "$work/net.onnx" --fold 0 >"$work/out" &&
     grep -q "image \[N\]\[1\]\[D\]\[H\]\[W\] to logits" "$work/out"
 ok "a run to ONNX: the file that onnxruntime verified" $?
 # Of a 2D network the kernels are PyTorch's, of four axes; train takes them back.
-flat() { $nephron train "$work/slices" -o "$1" --configuration 2d --base-features 4 --patch 1,16,16 --batch 2 \
-    --epochs 1 --iterations 1 --augment 0 --validation-batches 0 --pictures 0 --no-validation --fold all \
+flat() { $nephron train "$work/slices" -o "$1" --configuration 2d --base-features 4 --patch 1,16,16 \
+    --batch 2 --epochs 1 --iterations 1 --augment 0 --validation-batches 0 --pictures 0 --no-validation --fold all \
     --quiet $2; }
 some_cases "$work/slices" "NR < 6"
 flat "$work/flat" && $nephron convert "$work/flat" "$work/flat.safetensors" >"$work/out" &&

@@ -63,6 +63,20 @@ int dataset_warn_masks(const struct dataset *d, const struct learner_data *train
     return warning_tell(text.text, strict, e);
 }
 
+int dataset_warn_site_masks(const struct site_fingerprint *one, int sites, const struct site_fingerprint *all,
+                            int strict, struct error *e)
+{
+    struct error text;
+    int k = 0;
+    if (all->masked <= 0 || all->masked == all->cases) return 0;
+    while (k < sites - 1 && one[k].masked == one[k].cases) k++;
+    error_set(&text,
+              "fingerprint/%s.json: %d of %d cases have no mask, and %d of the %d of all sites have one: the "
+              "network sees all of the image of the former, and of the others what lies around the mask",
+              one[k].site, one[k].cases - one[k].masked, one[k].cases, all->masked, all->cases);
+    return warning_tell(text.text, strict, e);
+}
+
 /* Label maps that belong to no case; the first one's name goes into first. */
 static int without_image(char first[ID_MAX], const struct dataset *d, struct error *e)
 {

@@ -2,6 +2,7 @@
 #ifndef APPS_DATASET_WARNINGS_H
 #define APPS_DATASET_WARNINGS_H
 
+#include "fl/fingerprint/site_fingerprint.h"
 #include "nn/data/dataset.h"
 #include "nn/train/learner_data.h"
 
@@ -20,6 +21,9 @@ int dataset_warn_fold(const struct dataset *d, const char *fold, const struct le
 /* Of a classification: some cases are cut to their masks, and others, which have none, are not. */
 int dataset_warn_masks(const struct dataset *d, const struct learner_data *train,
                        const struct learner_data *validation, int strict, struct error *e);
+/* The same of the sites of a federation, by their fingerprints; all: merged. */
+int dataset_warn_site_masks(const struct site_fingerprint *one, int sites, const struct site_fingerprint *all,
+                            int strict, struct error *e);
 /* Whether channel k of d is channel k of `other`: one of the same name at another place is an error, other
  * names are told, an error where strict. */
 int dataset_same_channels(const struct dataset *d, const struct dataset *other, const char *name, int strict,

@@ -205,6 +205,7 @@ static int merge_fingerprints(struct site_fingerprint *all, const struct trainin
         status = read_fingerprint(&one[i], a, l->name[i], e);
         if (!status) status = site_fingerprint_merge(all, &one[i], e);
     }
+    if (!status) status = dataset_warn_site_masks(one, l->count, all, a->strict, e);
     if (!status && !has_agreed(a)) status = write_shift(a, one, l->count, all, e);
     for (int i = 0; one && i < l->count; i++) site_fingerprint_free(&one[i]);
     free(one);
@@ -219,6 +220,7 @@ struct terms {
     struct plans plans;
     struct agreement f;
     struct covariates covariates; /* of the sites' fingerprints */
+    int cases, masked;            /* of the sites' fingerprints; masked -1: not told */
     struct model *initial;
 };
 
@@ -259,6 +261,8 @@ static int plan_terms(struct terms *t, const struct training_arguments *a, int *
         return plans_read(&t->plans, a->plans_file, &t->header, e);
     }
     int status = merge_fingerprints(&all, a, &t->sites, e);
+    t->cases = all.cases;
+    t->masked = all.masked;
     *classes = all.classes;
     *task = all.classes ? &task_classify : &task_segment;
     if (!status && !(t->dataset = json_copy(all.dataset))) status = error_set(e, "out of memory");
@@ -329,7 +333,7 @@ static int complete_terms(struct terms *t, const struct training_arguments *a, s
 
 static int step_init(const struct training_arguments *a, struct pool *pool, struct error *e)
 {
-    struct terms t = {0};
+    struct terms t = {.masked = -1};
     char line[400];
     (void)pool;
     struct folder_hold hold = FOLDER_FREE;
@@ -340,7 +344,7 @@ static int step_init(const struct training_arguments *a, struct pool *pool, stru
         quorum = a->federation.quorum > 0 ? a->federation.quorum : t.sites.count;
     if (!status)
         status = carried_init(a->run, &t.f, t.sites.view, quorum, a->fold, t.dataset, t.plans.json,
-                              a->configuration, t.initial, e);
+                              a->configuration, t.cases, t.masked, t.initial, e);
     if (!status) {
         snprintf(
             line, sizeof line,

@@ -177,7 +177,8 @@ static int check_quorum(const struct agreement *f, int quorum, struct error *e)
 
 int carried_init(const char *folder, const struct agreement *f, const char *const *site, int quorum,
                  const char *fold, const struct json *dataset_json, const struct json *plans,
-                 const char *configuration, const struct model *initial, struct error *e)
+                 const char *configuration, int cases, int masked, const struct model *initial,
+                 struct error *e)
 {
     struct carried c = {.f = *f, .agreed = agreement_json(f)};
     if (strlen(folder) >= sizeof c.folder)
@@ -189,6 +190,8 @@ int carried_init(const char *folder, const struct agreement *f, const char *cons
     if (dataset_json) json_add(c.agreed, "dataset", json_copy(dataset_json));
     if (plans) json_add(c.agreed, "plans", json_copy(plans));
     if (plans) json_add_text(c.agreed, "configuration", configuration);
+    if (masked >= 0) json_add_int(c.agreed, "fingerprint_cases", cases);
+    if (masked >= 0) json_add_int(c.agreed, "fingerprint_masked_cases", masked);
     if (initial) {
         char hash[17];
         snprintf(hash, sizeof hash, "%016" PRIx64, model_hash(initial));

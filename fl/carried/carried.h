@@ -40,11 +40,13 @@ struct carried {
 };
 
 /* Agrees and draws the initial weights, or takes `initial` where not NULL, whose hash is agreed on too.
- * dataset_json: NULL for an .npz; plans NULL: classification. Repeated with the same terms it changes
- * nothing; with others it is an error. */
+ * dataset_json: NULL for an .npz; plans NULL: classification. Of the `cases` of the fingerprints so many are
+ * masked (a classification of images; -1: not told, or something else). Repeated with the same terms it
+ * changes nothing; with others it is an error. */
 int carried_init(const char *folder, const struct agreement *f, const char *const *site, int quorum,
                  const char *fold, const struct json *dataset_json, const struct json *plans,
-                 const char *configuration, const struct model *initial, struct error *e);
+                 const char *configuration, int cases, int masked, const struct model *initial,
+                 struct error *e);
 int carried_open(struct carried *c, const char *folder, struct error *e);
 void carried_close(struct carried *c);
 /* Looks again which round is the newest: for who has waited for a lock meanwhile. */

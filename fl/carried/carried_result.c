@@ -39,6 +39,9 @@ static struct json *manifest(const struct carried *c, const char *command, const
     for (int i = 0; i < c->f.sites; i++) json_add_text(json_add_object(sites, NULL), "name", c->site[i]);
     json_add(f, "sites", sites);
     json_add(j, "federation", f);
+    static const char *const masks[] = {"fingerprint_cases", "fingerprint_masked_cases"};
+    for (int i = 0; i < 2 && json_get(c->agreed, masks[1]); i++)
+        json_add_int(j, masks[i], json_integer(c->agreed, masks[i], 0));
     json_add_text(j, "federation_sha256", c->f.hash);
     json_add_text(j, "global_sha256", t->base);
     hashes = json_add_array(j, "weight_hashes");

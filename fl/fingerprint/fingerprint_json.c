@@ -62,6 +62,7 @@ int site_fingerprint_write(const struct site_fingerprint *f, const char *path, s
     json_add_int(j, "classes", f->classes);
     struct json *classes = json_add_array(j, "class_cases");
     for (int k = 0; k < f->classes; k++) json_add_int(classes, NULL, f->class_cases[k]);
+    if (f->masked >= 0) json_add_int(j, "masked_cases", f->masked);
     struct json *spacings = json_add_array(j, "spacings"), *shapes = json_add_array(j, "shapes_after_crop"),
                 *sizes = json_add_array(j, "relative_sizes");
     for (int i = 0; i < f->cases; i++) {
@@ -208,7 +209,7 @@ static int take_covariates(struct site_fingerprint *f, const struct json *j, con
 
 static int take_all(struct site_fingerprint *f, const struct json *j, const char *path, struct error *e)
 {
-    int64_t cases, channels, classes;
+    int64_t cases, channels, classes, masked = -1;
     const struct json *list, *dataset = json_get(j, "dataset");
     const char *site = json_text(j, "site", "");
     if (json_integer(j, "format", -1) != FINGERPRINT_FORMAT)
@@ -217,8 +218,10 @@ static int take_all(struct site_fingerprint *f, const struct json *j, const char
         return error_set(e, "%s: site '%.80s' is no name", path, site);
     if (take_integer(&cases, j, "cases", 1, CASES_MOST, path, e) ||
         take_integer(&channels, j, "channels", 1, CHANNELS_MAX, path, e) ||
-        take_integer(&classes, j, "classes", 0, LABELS_MAX, path, e))
+        take_integer(&classes, j, "classes", 0, LABELS_MAX, path, e) ||
+        (json_get(j, "masked_cases") && take_integer(&masked, j, "masked_cases", 0, cases, path, e)))
         return -1;
+    f->masked = (int)masked;
     if (!dataset || dataset->type != JSON_OBJECT) return error_set(e, "%s: has no dataset.json in it", path);
     snprintf(f->site, sizeof f->site, "%s", site);
     snprintf(f->data_hash, sizeof f->data_hash, "%s", json_text(j, "data_sha256", ""));

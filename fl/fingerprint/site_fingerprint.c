@@ -120,6 +120,7 @@ int site_fingerprint_merge(struct site_fingerprint *to, const struct site_finger
             return error_set(e, "out of memory for the fingerprint of site %s", from->site);
         to->channels = from->channels;
         to->classes = from->classes;
+        to->masked = 0;
         to->covariates = from->covariates;
         memcpy(to->fold, from->fold, sizeof to->fold);
     }
@@ -144,6 +145,7 @@ int site_fingerprint_merge(struct site_fingerprint *to, const struct site_finger
     int bad = merge_cases(to, from);
     for (int c = 0; c < from->channels; c++) bad |= merge_channel(&to->channel[c], &from->channel[c]);
     for (int k = 0; k < LABELS_MAX; k++) to->class_cases[k] += from->class_cases[k];
+    to->masked = to->masked < 0 || from->masked < 0 ? -1 : to->masked + from->masked;
     return bad ? error_set(e, "out of memory for the fingerprint of site %s", from->site) : 0;
 }
 
@@ -251,6 +253,7 @@ int site_fingerprint_extract(struct site_fingerprint *f, const char *site, const
     snprintf(f->site, sizeof f->site, "%s", site);
     f->channels = d->channels;
     f->classes = segments ? 0 : d->classes;
+    f->masked = segments || !d->json ? -1 : 0;
     f->dataset = json_copy(dataset_json);
     for (int i = 0; i < d->cases; i++) of += (size_t)counts(d, role, segments, i);
     f->spacing = calloc(of + 1, sizeof *f->spacing);
@@ -264,6 +267,7 @@ int site_fingerprint_extract(struct site_fingerprint *f, const char *site, const
     for (int i = 0; !status && !segments && i < d->cases; i++) {
         if (!counts(d, role, 0, i)) continue;
         f->class_cases[d->item[i].target]++;
+        if (f->masked >= 0) f->masked += d->item[i].has_label_map;
         f->relative_size[f->cases] = 1;
         for (int a = 0; a < 3; a++) f->spacing[f->cases][a] = f->shape[f->cases][a] = 1;
         f->cases++;

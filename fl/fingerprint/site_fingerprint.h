@@ -9,11 +9,11 @@
  * once; nnU-Net's planner draws voxels with replacement, the same number from each case: its percentiles are
  * a random sample of others.
  *
- * What leaves the site: number of cases (and of each class), each case's spacing and size after cropping,
- * moments and histograms of the foreground's intensities over all cases, and dataset.json; of covariates how
- * many cases have each, mean, squared distances to it, and the slopes of a regression of the class on them;
- * and a hash of all files together, by which the site knows later that it trains on the same data. No image,
- * no label map, no name and no covariate of a case.
+ * What leaves the site: number of cases (and of each class, and of those with a mask), each case's spacing
+ * and size after cropping, moments and histograms of the foreground's intensities over all cases, and
+ * dataset.json; of covariates how many cases have each, mean, squared distances to it, and the slopes of a
+ * regression of the class on them; and a hash of all files together, by which the site knows later that it
+ * trains on the same data. No image, no label map, no name and no covariate of a case.
  * The book: docs/book/10_planning.md */
 #ifndef FL_SITE_FINGERPRINT_H
 #define FL_SITE_FINGERPRINT_H
@@ -44,6 +44,7 @@ struct site_fingerprint {
     int (*shape)[3];       /* [cases], after cropping */
     double *relative_size; /* [cases], after cropping over before */
     int64_t class_cases[LABELS_MAX];
+    int masked; /* cases of a classification of images that have a mask; -1: not told */
     struct channel_fingerprint channel[CHANNELS_MAX];
     struct covariates covariates; /* their names; count 0: none */
     struct covariate_part part;   /* of the training cases that have a class */

@@ -156,7 +156,8 @@ int secure_server_message(const struct secure_server *s, int site, struct bytes 
 
 /* ---- the mean ---------------------------------------------------------------------------------------- */
 
-/* The secret of site `of` that the first `threshold` reveals are shares of, but for that of site `without`. */
+/* The secret of site `of` that the first `threshold` reveals, but for that of site `without`, are shares
+ * of. */
 static void join_secret(unsigned char secret[32], const struct secure_server *s, int of, int without)
 {
     unsigned char share[SHAMIR_SITES][32];
@@ -189,8 +190,9 @@ static int find_secret(unsigned char secret[32], struct secure_server *s, int si
         if (is_secret_of(secret, s, site, seed)) return s->wrong[i] = 1, 0;
     }
     s->blamed = site;
-    return error_set(e, "the shares of the %s of site %d do not fit together: a reveal is wrong, or what that "
-                        "site had shared out",
+    return error_set(e,
+                     "the shares of the %s of site %d do not fit together: a reveal is wrong, or what that "
+                     "site had shared out",
                      seed ? "mask" : "key", site);
 }
 

@@ -240,7 +240,8 @@ int server_take_mean(struct server *s, const float *mean, double weight, struct 
     if (check_values(s, s->next, e)) return error_prefix(e, "the mean of the updates");
     if (exact_sum_add(&s->sum[0], s->next, total, s->pool, e)) return -1;
     if (total == weight) return 0;
-    error_set(e, "the masked weights of %d sites sum to %.15g, their cases to %.15g", s->updates, weight, total);
+    error_set(e, "the masked weights of %d sites sum to %.15g, their cases to %.15g", s->updates, weight,
+              total);
     return 1;
 }
 

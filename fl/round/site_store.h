@@ -21,8 +21,8 @@ struct site_store {
     int count;
     const char **name;        /* [count], views */
     struct site_state *state; /* [count], memory */
-    int (*round)[3]; /* [count] files that are there: the newest, the newest that the checkpoint needs, and with
-                        agreement_pairs the one before the newest, where this run wrote both; -1 none */
+    int (*round)[3]; /* [count] files that are there: the newest, the newest that the checkpoint needs, and
+                        with agreement_pairs the one before the newest, where this run wrote both; -1 none */
     int checkpoint;  /* the round that a resumed run would begin with */
 };
 

@@ -262,6 +262,9 @@ static int open_manifest(struct run *r, const struct json *manifest, const char 
     if (json_get(manifest, "masked_training_cases")) {
         r->cases = (int)json_integer(manifest, "training_cases", 0);
         r->masked = (int)json_integer(manifest, "masked_training_cases", 0);
+    } else if (json_get(manifest, "fingerprint_masked_cases")) { /* of carried files, with those held out */
+        r->cases = (int)json_integer(manifest, "fingerprint_cases", 0);
+        r->masked = (int)json_integer(manifest, "fingerprint_masked_cases", 0);
     }
     if (file_join(path, sizeof path, r->path, "dataset.json", e) || dataset_read_header(&r->dataset, path, e))
         return -1;

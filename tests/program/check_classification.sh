@@ -72,6 +72,26 @@ says "a dataset without masks, --strict" "10 of 10 cases have none" "$nephron" p
 says_and_does "masks for whole images" "whole: was trained on whole images, and of 10 of 10 cases sees" \
     "$nephron" predict whole -i both -o p5
 silent "whole images" "$nephron" predict whole -i bare/imagesTr -o p6
+# Nor do hospitals with masks and without train one network without a word, over carried files either.
+for pair in both:north both:south bare:west; do
+    check "fingerprint of $pair" "$nephron" federate ${pair%:*} --as fingerprint ${pair#*:} -o FED \
+        --task classify
+done
+of="federate --as init --depth 10 --base 4 --crop 8,8,8 --batch 2 --rounds 1 --local-iterations 1 --fold all"
+cp -r FED strict
+says "hospitals with and without masks, --strict" \
+    "fingerprint/west.json: 10 of 10 cases have no mask, and 20 of the 30 of all sites" \
+    "$nephron" $of -o strict --strict
+cp -r FED unlike
+says_and_does "hospitals with and without masks" "fingerprint/west.json: 10 of 10 cases have no mask" \
+    "$nephron" $of -o unlike
+rm FED/fingerprint/west.json
+silent "hospitals with masks" "$nephron" $of -o FED
+for s in north south; do check "site $s" "$nephron" federate both --as site $s -o FED; done
+check "aggregate" "$nephron" federate --as aggregate -o FED
+check "result" "$nephron" federate --as result -o FED carried
+says_and_does "a federation's run, images without masks" "carried: was trained on what lies around the" \
+    "$nephron" predict carried -i bare -o p7
 cp -r both some && rm "some/labelsTr/$first.nii.gz"
 says_and_does "one case without a mask" "some/labelsTr: 1 of 10 cases have no mask, or an empty one: the \
 network sees all of their image, and of the others what lies around the mask; the first is $first" \

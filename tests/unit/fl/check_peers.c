@@ -14,7 +14,7 @@ enum { CASES = 20, CLIENTS = 5, RANKS_MOST = 4 };
 struct line {
     int rank, ranks;
     int fd[RANKS_MOST]; /* rank 0: of each other; else [0] */
-    const char *spoiled; /* the answer of site_1 whose numbers have this goes on with a value that is refused */
+    const char *spoiled; /* the answer of site_1 whose numbers have this text has a value that is refused */
     int spoils;          /* the values are next */
 };
 

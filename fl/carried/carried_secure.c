@@ -33,6 +33,24 @@ int secure_question_path(char path[1400], const struct carried *c, int stage, st
     return carried_path(path, c, c->round, name, e);
 }
 
+void secure_name_site(struct error *e, const struct carried *c, const char *path)
+{
+    struct error why = *e, ignored;
+    unsigned char *chosen = calloc((size_t)c->f.sites + 1, 1);
+    const char *at = NULL, *next = why.text;
+    int rank = -1, used = 0, drawn = 0, number, length;
+    while ((next = strstr(next, "site ")) != NULL) {
+        if (sscanf(next, "site %d%n", &number, &length) == 1) at = next, rank = number, used = length;
+        next++;
+    }
+    if (at && chosen && agreement_draw(chosen, &c->f, c->round, &ignored) == 0)
+        for (int i = 0; i < c->f.sites; i++)
+            if (chosen[i] && drawn++ == rank)
+                error_set(e, "%.*s (%s)%s", (int)(at + used - why.text), why.text, c->site[i], at + used);
+    if (path) error_prefix(e, "%s", path);
+    free(chosen);
+}
+
 struct step {
     struct carried *c;
     const struct secure_place *p;
@@ -210,7 +228,10 @@ static int run(struct step *s, char told[256], struct error *e)
         return write_secret(s, e) || send_message(s, SECURE_KEYS, e) ? -1 : tell(told, s, SECURE_KEYS, 0);
     int last = stage - 1, status = read_question(s, stage, &question, e);
     if (status == 0) {
+        char path[1400];
         status = answer(s, stage, &question, e);
+        if (status && secure_question_path(path, s->c, stage, &(struct error){""}) == 0)
+            secure_name_site(e, s->c, path);
         if (!status) status = write_secret(s, e);
         if (!status) status = send_message(s, stage, e);
         bytes_free(&question);

@@ -28,6 +28,9 @@ struct secure_place {
 };
 int secure_site_step(struct carried *c, const struct secure_place *p, const struct task *t, struct update *u,
                      char told[256], struct error *e);
+/* fl/privacy counts the sites that were drawn: behind the last "site N" of an error its name; before it the
+ * path, where it is not NULL. */
+void secure_name_site(struct error *e, const struct carried *c, const char *path);
 /* Removes the secrets of all rounds from a site's folder, but for the file `keep` ("": none). */
 int secure_forget(const char *state, const char *keep, struct error *e);
 

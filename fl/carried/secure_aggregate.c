@@ -131,6 +131,7 @@ static int take_site(struct stage_work *s, int i, struct error *e)
     w->answered[i] = 1;
     int status = stage == SECURE_MASKED ? take_masked(s, i, path, &why) : take_frame(s, i, path, &why);
     snprintf(file, sizeof file, "%s", path + strlen(s->c->folder) + 1);
+    if (status) secure_name_site(&why, s->c, NULL);
     if (status) aggregate_refuse(w, s->c->site[i], file, why.text);
     return 0;
 }
@@ -179,14 +180,6 @@ static int write_question(struct stage_work *s, struct error *e)
     return status;
 }
 
-/* The library counts the drawn sites; people know them by name. */
-static void name_blamed(const struct stage_work *s, struct error *e)
-{
-    for (int i = 0; i < s->c->f.sites; i++)
-        if (s->rank[i] >= 0 && s->rank[i] == s->server.blamed)
-            error_prefix(e, "round_%04d, %s being site %d", s->c->round, s->c->site[i], s->rank[i]);
-}
-
 static void refuse_reveal(struct stage_work *s, int i)
 {
     char path[1400];
@@ -226,7 +219,7 @@ static int take_mean(struct stage_work *s, struct error *e)
     float *mean = malloc((s->c->model->count + 1) * sizeof *mean);
     if (!mean) return error_set(e, "out of memory for the mean of %zu weights", s->c->model->count);
     int status = secure_server_mean(&s->server, mean, &weight, e);
-    if (status) name_blamed(s, e);
+    if (status) secure_name_site(e, s->c, path);
     for (int i = 0; !status && i < s->c->f.sites; i++)
         if (s->rank[i] >= 0 && s->server.wrong[s->rank[i]]) refuse_reveal(s, i);
     if (!status) status = server_take_mean(&w->server, mean, weight, e);

@@ -105,7 +105,6 @@ struct secure_server {
     unsigned char *sum; /* [count + 1] words of the masked vectors */
     unsigned char wrong[SHAMIR_SITES]; /* secure_server_mean did without the reveal of site i: it fits to no
                                           other */
-    int blamed; /* the site that its error is about, or -1 */
 };
 
 int secure_server_begin(struct secure_server *s, const struct secure_parameters *p, struct error *e);

@@ -53,7 +53,11 @@ void secure_server_end(struct secure_server *s)
 static int take_keys(struct secure_server *s, int site, struct bytes_reader *r, struct error *e)
 {
     const unsigned char *keys = bytes_take(r, SECURE_PUBLIC);
+    static const unsigned char any[32] = {8};
+    unsigned char shared[32];
     if (bytes_end(r, "keys", e)) return -1;
+    if (x25519(shared, any, keys) || x25519(shared, any, keys + 32)) /* no other site could go on with it */
+        return error_set(e, "keys of site %d: one is of small order", site);
     for (int i = 0; i < s->p.sites; i++)
         if (s->came[SECURE_KEYS][i] &&
             (memcmp(s->public_keys[i], keys, 32) == 0 || memcmp(s->public_keys[i] + 32, keys + 32, 32) == 0))
@@ -189,7 +193,6 @@ static int find_secret(unsigned char secret[32], struct secure_server *s, int si
         join_secret(secret, s, site, i);
         if (is_secret_of(secret, s, site, seed)) return s->wrong[i] = 1, 0;
     }
-    s->blamed = site;
     return error_set(e,
                      "the shares of the %s of site %d do not fit together: a reveal is wrong, or what that "
                      "site had shared out",
@@ -224,7 +227,6 @@ int secure_server_mean(struct secure_server *s, float *mean, double *weight, str
     if (s->stage != SECURE_REVEAL) return error_set(e, "the mean comes after the reveals");
     if (check_enough(s, e)) return -1;
     memset(s->wrong, 0, sizeof s->wrong);
-    s->blamed = -1;
     const size_t size = secure_word_bytes(&s->p);
     unsigned char *sum = malloc(size); /* the state stays as it is until all masks are off */
     if (sum == NULL) return error_set(e, "secure aggregation: out of memory for %zu bytes", size);

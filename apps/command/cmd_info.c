@@ -8,6 +8,7 @@
 #include "apps/base/options.h"
 #include "apps/command/commands.h"
 #include "apps/info/info.h"
+#include "fl/carried/carried.h"
 #include "io/base/csv.h"
 #include "io/base/file.h"
 #include "io/base/json.h"
@@ -165,7 +166,7 @@ static int info_folder(const char *path, const char *series, struct json *j, str
     if (file_join(name, sizeof name, path, "manifest.json", e)) return -1;
     if (file_exists(name)) return info_run(path, name, j, e);
     if (file_join(name, sizeof name, path, "federation.json", e)) return -1;
-    if (file_exists(name)) return info_federation(path, j, e);
+    if (file_exists(name) || carried_begun(path)) return info_federation(path, j, e);
     if (info_results(&results, path, j, e)) return -1;
     if (results) return 0;
     if (file_join(name, sizeof name, path, "dataset.json", e)) return -1;

@@ -285,6 +285,15 @@ int carried_find_round(struct carried *c, struct error *e)
                      c->folder);
 }
 
+int carried_begun(const char *folder)
+{
+    struct carried c = {.round = -1};
+    struct error ignored;
+    if (strlen(folder) >= sizeof c.folder) return 0;
+    snprintf(c.folder, sizeof c.folder, "%s", folder);
+    return carried_find_round(&c, &ignored) == 0;
+}
+
 int carried_read_task(struct task_message *m, const struct carried *c, struct error *e)
 {
     char path[1400];

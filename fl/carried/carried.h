@@ -47,6 +47,8 @@ int carried_init(const char *folder, const struct agreement *f, const char *cons
                  const char *fold, const struct json *dataset_json, const struct json *plans,
                  const char *configuration, int cases, int masked, const struct model *initial,
                  struct error *e);
+/* Whether a folder has a global message: all of FED that a site may have. */
+int carried_begun(const char *folder);
 int carried_open(struct carried *c, const char *folder, struct error *e);
 void carried_close(struct carried *c);
 /* Looks again which round is the newest: for who has waited for a lock meanwhile. */

@@ -189,6 +189,7 @@ cp FED/round_0001/global.safetensors alone/round_0001
 gives 0 "round 2 of 2" $nephron federate B --as site B -o alone --state nephron-B
 cmp -s alone/round_0001/B.safetensors FED/round_0001/B.safetensors
 ok "from the message alone a site gives the same answer" $?
+gives 0 "^  B  *2 cases, 2 steps" $nephron info alone
 gives 0 "complete" $nephron federate --as aggregate -o FED
 gives 0 "complete" $nephron federate A --as site A -o FED
 gives 0 "site tests: evaluated the weights after 2 of 2 rounds: Dice .* on 3 batches of patches of 2 cases" \
@@ -345,6 +346,8 @@ stage() { # folder, sites: each answers, in this order, then the server
 stage masked "B C A"
 gives 0 "shares" $nephron federate B --as site B -o masked --state masked_B
 gives 3 "shares are sent, waits" $nephron federate B --as site B -o masked --state masked_B
+gives 0 "^  B  *shares" $nephron info masked
+gives 0 "^  C  *no shares" $nephron info masked
 cp masked/round_0000/B.shares.safetensors B_shares
 rm masked/round_0000/B.shares.safetensors # lost on the way: the same bytes go again
 gives 0 "shares" $nephron federate B --as site B -o masked --state masked_B
@@ -560,6 +563,8 @@ together() { # segment or classify, options: refused alike, or of the same rows,
 }
 together segment --fold 0 --strategy scaffold --compress int8 --dp local --dp-test-seed 5
 together segment --fold all --fraction 0.6
+rm -r both/round_0002
+gives 0 "not drawn for the round" $nephron info both
 together segment --fold all --strategy feddyn --secure --dp central --dp-noise 0.4 --dp-test-seed 5
 all_together() { # segment or classify, its privacy by cases, options
     kind=$1 cases=$2

@@ -58,7 +58,8 @@ int carried_path(char path[1400], const struct carried *c, int round, const char
 /* The newest global message, which must be of the round that its folder says. */
 int carried_read_task(struct task_message *m, const struct carried *c, struct error *e);
 /* Whether an update is of this site and answers the newest global message, whose hash is `base`, with as many
- * steps as were agreed on: the account of privacy counts these. */
+ * steps as were agreed on: the account of privacy counts these. So are the learning rates, which strategies
+ * divide by. */
 int carried_check_answer(const struct carried *c, const struct update *u, const char *site, const char *base,
                          struct error *e);
 /* Whether a name can be a file's name on any system (Windows' devices cannot), and is none of the

@@ -65,6 +65,28 @@ static double applied(const struct train_options *o, int64_t step)
     return (1 - power) / (1 - rho);
 }
 
+/* Between steps that each count once and steps that count with all of their momentum. */
+static int check_sum(const char *what, double v, double least, double most, struct error *e)
+{
+    if (v >= least * (1 - 1e-6) && v <= most * (1 + 1e-6)) return 0;
+    return error_set(e, "%s are %g, what was agreed on makes %g to %g", what, v, least, most);
+}
+
+int client_check_steps(const struct agreement *f, int round, const struct contribution *c, struct error *e)
+{
+    enum { MOST = 1000000 }; /* of which the learning rates are summed */
+    struct train_options o = f->train;
+    double rates = 0, most = 1 / (1 - (o.optimizer->linear ? (double)o.momentum : 0));
+    o.iterations = local_iterations(f, (int)fmin(c->examples, 1e9));
+    if (c->steps != o.iterations)
+        return error_set(e, "took %g steps, %d were agreed on", c->steps, o.iterations);
+    if (check_sum("effective steps", c->effective, c->steps, c->steps * most, e)) return -1;
+    if (o.iterations > MOST) return 0;
+    for (int i = 0; i < o.iterations; i++)
+        rates += (double)learner_lr(&o, (uint64_t)round * (uint64_t)o.iterations + (uint64_t)i);
+    return check_sum("learning rates", c->lr_sum, rates, rates * most, e);
+}
+
 /* From the step where p is. */
 static int run_pass(struct pass *p, struct error *e)
 {

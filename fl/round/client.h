@@ -30,6 +30,10 @@ int client_update(struct update *u, struct site_state *s, struct learner *l, con
 int client_validate(struct update *u, int after, const float *weights, struct learner *l,
                     const struct learner_data *validation, int batches, struct error *e);
 
+/* Whether an update's steps, what they count with momentum, and their learning rates are those that the
+ * agreement makes of its cases in the round. */
+int client_check_steps(const struct agreement *f, int round, const struct contribution *c, struct error *e);
+
 /* What the strategy keeps for the site's own use, beside these global weights, into out [layout->count]. 0:
  * nothing, and out stays. */
 int client_own(float *out, const struct site_state *s, const float *global, const struct agreement *f,

@@ -215,6 +215,17 @@ static void check_edited_update(const struct agreement *f, const struct model *m
     remove(path);
 }
 
+/* As many steps as were agreed on, by an optimiser without momentum. */
+static void take_steps(struct update *u, const struct agreement *f, int steps)
+{
+    struct train_options o = f->train;
+    o.iterations = steps;
+    u->numbers.steps = u->numbers.effective = steps;
+    u->numbers.lr_sum = 0;
+    for (int i = 0; i < steps; i++)
+        u->numbers.lr_sum += (double)learner_lr(&o, (uint64_t)(u->round * steps + i));
+}
+
 /* The account of privacy counts the steps that were agreed on. */
 static void check_answer(const struct train_options *o, const struct model *m)
 {
@@ -222,14 +233,14 @@ static void check_answer(const struct train_options *o, const struct model *m)
     struct update u;
     struct error e = {""};
     make_update(&u, m, "A", 2, 1);
-    u.numbers.steps = o->iterations;
+    take_steps(&u, &c.f, o->iterations);
     CHECK(carried_check_answer(&c, &u, "A", u.base, &e) == 0, "%s", e.text);
     u.numbers.steps++;
     CHECK(carried_check_answer(&c, &u, "A", u.base, &e) == -1 && strstr(e.text, "were agreed on"),
           "other steps than were agreed on are taken");
     c.f.local_epochs = 2; /* of 6 cases, in batches of 3 */
     CHECK(carried_check_answer(&c, &u, "A", u.base, &e) == -1, "3 steps of 2 passes over 6 cases are taken");
-    u.numbers.steps = 4;
+    take_steps(&u, &c.f, 4);
     CHECK(carried_check_answer(&c, &u, "A", u.base, &e) == 0, "%s", e.text);
     update_free(&u);
 }
@@ -474,6 +485,15 @@ static void check_steps(const struct train_options *base)
         }
         CHECK_NEAR(u.numbers.lr_sum, want[0], 1e-5 * want[0], "round %d: sum of the learning rates", round);
         CHECK_NEAR(u.numbers.effective, want[1], 1e-5 * want[1], "round %d: effective steps", round);
+        CHECK(client_check_steps(&f, round, &u.numbers, &e) == 0, "%s", e.text);
+        for (int k = 0; k < 3; k++) { /* what no site of the agreement can have come to */
+            struct contribution c = u.numbers;
+            double *number = k == 0 ? &c.steps : k == 1 ? &c.effective : &c.lr_sum;
+            for (int i = 0; i < 2; i++) {
+                *number *= i ? 1e-9 : 1e3;
+                CHECK(client_check_steps(&f, round, &c, &e) == -1, "number %d is taken as %g", k, *number);
+            }
+        }
     }
     struct model *own = l.model;
     learner_destroy(&l);

@@ -77,6 +77,29 @@ int dataset_warn_site_masks(const struct site_fingerprint *one, int sites, const
     return warning_tell(text.text, strict, e);
 }
 
+int dataset_warn_other_masks(const struct dataset *d, const struct learner_data *train,
+                             const struct learner_data *validation, int others, int others_masked, int strict,
+                             struct error *e)
+{
+    struct error text;
+    int first;
+    const int masked = classify_masked(&first, train) + classify_masked(&first, validation),
+              cases = train->store.cases + validation->store.cases;
+    if (cases == 0 || others_masked < 0) return 0;
+    if (masked == 0 && others_masked == others)
+        error_set(&text,
+                  "%s/labelsTr: none of %d cases has a mask, and all %d of the federation have one: the "
+                  "network sees all of their image, and of the others what lies around the mask",
+                  d->path, cases, others);
+    else if (masked && others_masked == 0)
+        error_set(&text,
+                  "%s/labelsTr: %d of %d cases have a mask, and none of the %d of the federation: the "
+                  "network sees what lies around it, and all of the others' image",
+                  d->path, masked, cases, others);
+    else return 0;
+    return warning_tell(text.text, strict, e);
+}
+
 /* Label maps that belong to no case; the first one's name goes into first. */
 static int without_image(char first[ID_MAX], const struct dataset *d, struct error *e)
 {

@@ -24,6 +24,11 @@ int dataset_warn_masks(const struct dataset *d, const struct learner_data *train
 /* The same of the sites of a federation, by their fingerprints; all: merged. */
 int dataset_warn_site_masks(const struct site_fingerprint *one, int sites, const struct site_fingerprint *all,
                             int strict, struct error *e);
+/* The same of a site's cases beside those of the federation, of which so many are masked (-1: nobody
+ * told). */
+int dataset_warn_other_masks(const struct dataset *d, const struct learner_data *train,
+                             const struct learner_data *validation, int others, int others_masked, int strict,
+                             struct error *e);
 /* Whether channel k of d is channel k of `other`: one of the same name at another place is an error, other
  * names are told, an error where strict. */
 int dataset_same_channels(const struct dataset *d, const struct dataset *other, const char *name, int strict,

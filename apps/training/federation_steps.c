@@ -428,7 +428,13 @@ static int load_data(struct site_data *d, const struct carried *c, const struct 
                                    ROLE_VALIDATION, &how, e);
     progress_end(&bar);
     if (!status && !c->f.plan)
-        status = dataset_warn_masks(&d->dataset, &d->train, &d->validation, a->strict, e);
+        status = dataset_warn_masks(&d->dataset, &d->train, &d->validation, a->strict, e) ||
+                         dataset_warn_other_masks(
+                             &d->dataset, &d->train, &d->validation,
+                             (int)json_integer(c->agreed, "fingerprint_cases", 0),
+                             (int)json_integer(c->agreed, "fingerprint_masked_cases", -1), a->strict, e)
+                     ? -1
+                     : 0;
     return status ? -1 : dataset_hash(&d->dataset, d->hash, e);
 }
 

@@ -89,6 +89,8 @@ rm FED/fingerprint/west.json
 silent "hospitals with masks" "$nephron" $of -o FED
 for s in north south; do check "site $s" "$nephron" federate both --as site $s -o FED; done
 check "aggregate" "$nephron" federate --as aggregate -o FED
+says_and_does "an evaluation without masks" "bare/labelsTr: none of 10 cases has a mask, and all 20 of the" \
+    "$nephron" federate bare --as evaluate testers -o FED
 check "result" "$nephron" federate --as result -o FED carried
 says_and_does "a federation's run, images without masks" "carried: was trained on what lies around the" \
     "$nephron" predict carried -i bare -o p7

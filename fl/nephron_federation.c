@@ -360,7 +360,7 @@ static int write_tables(const nephron_server *s, const char *folder)
     const char **names = malloc(((size_t)s->names + 1) * sizeof *names);
     if (!names) return error_set(e, "%s: out of memory for the names of %d sites", folder, s->names);
     for (int k = 0; k < s->names; k++) names[k] = s->name[k];
-    int status = history_write_rounds(&s->history, folder, names, e) ||
+    int status = history_write_rounds(&s->history, folder, names, 0, e) ||
                          history_write_progress(&s->history, folder, o->task->metric(o), names, e) ||
                          history_write_similarity(&s->server, s->server.round - 1, folder, e)
                      ? -1

@@ -156,7 +156,7 @@ static int write_tables(const struct simulation *s, struct error *e)
     const char *metric = o->train.task->metric(&o->train);
     if (history_write_progress(&s->history, o->folder, metric, s->store.name, e)) return -1;
     if (!o->write_rounds) return 0;
-    return history_write_rounds(&s->history, o->folder, s->store.name, e) ||
+    return history_write_rounds(&s->history, o->folder, s->store.name, 0, e) ||
                    history_write_similarity(&s->server, s->task.round, o->folder, e)
                ? -1
                : 0;

@@ -171,16 +171,12 @@ static int add_rows(struct round_work *w, struct error *e)
     for (int i = 0; i < c->f.sites; i++) {
         struct round_record *r = &w->row[i];
         double up;
-        if (w->in[i]) {
-            server_measure(&w->server, c->site[i], &r->norm, &r->cosine, &up);
-            r->bytes = (double)c->model->count * sizeof(float) + up;
-            round_record_add(&g, r);
-        } else { /* not drawn, refused or late: a row that says so, as the simulation's */
-            *r = round_record_of(c->round, i);
-            r->loss = NAN;
-        }
+        if (!w->in[i]) continue;
+        server_measure(&w->server, c->site[i], &r->norm, &r->cosine, &up);
+        r->bytes = (double)c->model->count * sizeof(float) + up;
         r->lr = g.lr;
         if (history_add(&w->history, r, e)) return -1;
+        round_record_add(&g, r);
     }
     round_record_close(&g);
     if (c->f.privacy.kind) {
@@ -195,7 +191,7 @@ static int write_tables(struct round_work *w, struct error *e)
 {
     const struct carried *c = w->c;
     fill_metrics(w);
-    if (add_rows(w, e) || history_write_rounds(&w->history, c->folder, c->site, e) ||
+    if (add_rows(w, e) || history_write_rounds(&w->history, c->folder, c->site, c->f.sites, e) ||
         history_write_progress(&w->history, c->folder, c->f.train.task->metric(&c->f.train), c->site,
                                e))
         return -1;

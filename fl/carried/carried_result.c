@@ -152,7 +152,7 @@ static int write_run(struct carried *c, const char *run, const char *command, co
     if (write_json(json_get(c->agreed, "dataset"), run, "dataset.json", e) ||
         write_json(json_get(c->agreed, "plans"), run, "plans.json", e))
         return -1;
-    if (h->count && (history_write_rounds(h, fold, c->site, e) ||
+    if (h->count && (history_write_rounds(h, fold, c->site, c->f.sites, e) ||
                      history_write_progress(h, fold, c->f.train.task->metric(&c->f.train), c->site,
                                e)))
         return -1;

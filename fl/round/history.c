@@ -130,7 +130,7 @@ int history_fewest_cases(const struct history *h, int sites, int *all)
     int answered = 0;
     for (int i = 0; i < h->count; i++) {
         const struct round_record *r = &h->record[i];
-        if (r->site < 0 || r->site >= sites || r->examples == 0) continue;
+        if (r->site < 0 || r->site >= sites) continue;
         cases = fmin(cases, r->examples);
         if (there) answered += !there[r->site], there[r->site] = 1;
     }
@@ -268,7 +268,26 @@ static void put_privacy(struct file_out *f, const struct round_record *r)
     put_number(f, 6, is_private(r) ? r->clip : NAN);
 }
 
-int history_write_rounds(const struct history *h, const char *folder, const char *const *names,
+static void put_row(struct file_out *f, const struct round_record *r, const char *name, int private)
+{
+    char site[2 * SITE_NAME_MAX + 4];
+    csv_quote(site, sizeof site, name);
+    file_printf(f, "%d,%s,%.0f", r->round, site, r->examples);
+    put_number(f, 9, r->loss);
+    put_number(f, 9, r->metric);
+    put_seconds(f, r->seconds);
+    file_printf(f, ",%.0f", r->bytes);
+    put_number(f, 9, r->metric_local);
+    put_number(f, 9, r->norm);
+    put_number(f, 9, r->cosine);
+    if (private) put_privacy(f, r);
+    if (r->site < 0)
+        file_printf(f, ",%016" PRIx64 "\n", r->hash);
+    else
+        file_printf(f, ",\n");
+}
+
+int history_write_rounds(const struct history *h, const char *folder, const char *const *names, int sites,
                          struct error *e)
 {
     char path[1200];
@@ -281,23 +300,15 @@ int history_write_rounds(const struct history *h, const char *folder, const char
         f,
         "round,site,examples,local_loss,metric,seconds,bytes,metric_local,update_norm,cosine,%sweight_hash\n",
         private ? "epsilon,clip," : "");
-    for (int i = 0; i < h->count; i++) {
+    for (int i = 0, next = 0; i < h->count; i++) {
         const struct round_record *r = &h->record[i];
-        char site[2 * SITE_NAME_MAX + 4];
-        csv_quote(site, sizeof site, r->site < 0 ? "global" : names[r->site]);
-        file_printf(f, "%d,%s,%.0f", r->round, site, r->examples);
-        put_number(f, 9, r->loss);
-        put_number(f, 9, r->metric);
-        put_seconds(f, r->seconds);
-        file_printf(f, ",%.0f", r->bytes);
-        put_number(f, 9, r->metric_local);
-        put_number(f, 9, r->norm);
-        put_number(f, 9, r->cosine);
-        if (private) put_privacy(f, r);
-        if (r->site < 0)
-            file_printf(f, ",%016" PRIx64 "\n", r->hash);
-        else
-            file_printf(f, ",\n");
+        for (; next < (r->site < 0 ? sites : r->site) && sites; next++) {
+            struct round_record none = round_record_of(r->round, next);
+            none.loss = NAN;
+            put_row(f, &none, names[next], private);
+        }
+        put_row(f, r, r->site < 0 ? "global" : names[r->site], private);
+        next = r->site < 0 ? 0 : r->site + 1;
     }
     return file_commit(f, e);
 }

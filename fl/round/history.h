@@ -43,8 +43,9 @@ int history_fewest_cases(const struct history *h, int sites, int *all);
 int history_write_progress(const struct history *h, const char *folder, const char *metric,
                            const char *const *names, struct error *e);
 /* names[k]: of site k. folder/rounds.csv: round, site, examples, local loss, metric, seconds, bytes, then
- * what there is more. */
-int history_write_rounds(const struct history *h, const char *folder, const char *const *names,
+ * what there is more. Where `sites` is not 0 each round has a row of each of so many sites: those that the
+ * history has none of were not drawn, were refused or came too late. */
+int history_write_rounds(const struct history *h, const char *folder, const char *const *names, int sites,
                          struct error *e);
 
 /* folder/similarity.csv: round,site,other,cosine of the round that the server ended; rows of earlier rounds

@@ -511,7 +511,8 @@ static void check_nothing_spent(const struct train_options *o)
     h.record[0].site = -1;
     CHECK(mkdtemp(folder) != NULL, "mkdtemp");
     snprintf(path, sizeof path, "%s/rounds.csv", folder);
-    CHECK(history_write_rounds(&h, folder, NULL, &e) == 0 && file_read(path, 0, &text, &size, &e) == 0, "%s",
+    CHECK(history_write_rounds(&h, folder, NULL, 0, &e) == 0 &&
+              file_read(path, 0, &text, &size, &e) == 0, "%s",
           e.text);
     char line[400];
     snprintf(line, sizeof line, "%.*s", (int)size, text ? (const char *)text : "");

@@ -140,7 +140,8 @@ refuses 1 "no CASE.npz" $nephron ensemble "$work/images" "$work/images2" -o "$wo
 # What is given twice, by whatever names, would weigh double, or be compared with itself.
 ln -s p4 "$work/p4_again"
 for again in p4 p4/ p4_again ../${work##*/}/p4; do
-    refuses 1 "p4.*: is given twice" $nephron ensemble "$work/p4" "$work/p6" "$work/$again" -o "$work/x2" --quiet
+    refuses 1 "p4.*: is given twice" $nephron ensemble "$work/p4" "$work/p6" "$work/$again" -o "$work/x2" \
+        --quiet
 done
 refuses 1 "r4: is given twice" $nephron best "$work/r4" "$work/r6" "$work/r4" -o "$work/x2"
 [ ! -e "$work/x2" ]

@@ -245,6 +245,9 @@ static int find_best(struct best *v, const char *const *path, struct error *e)
 {
     for (int k = 0; k < v->runs; k++) {
         if (run_open(&v->run[k], path[k], e)) return -1;
+        for (int i = 0; i < k; i++)
+            if (file_is_same(v->run[i].path, v->run[k].path))
+                return error_set(e, "%s: is given twice, which leaves nothing to compare", path[k]);
         if (!v->run[k].plan) return error_set(e, "%s: is no segmentation run", path[k]);
     }
     if (run_is_folder(v->out)) /* predict would apply what was decided for another run, or for two */

@@ -130,12 +130,17 @@ static int check_others(const struct ensemble *v, struct error *e)
 
 /* What goes to one of the folders would replace the predictions that it is made of; OUT is no dataset and no
  * run either. */
-static int check_output(const struct ensemble *v, struct error *e)
+static int check_places(const struct ensemble *v, struct error *e)
 {
-    for (int k = 0; k < v->c.folders; k++)
+    for (int k = 0; k < v->c.folders; k++) {
         if (file_is_same(v->out, v->c.folder[k]))
             return error_set(e, "-o %s: is one of the folders to combine, whose label maps would be replaced",
                              v->out);
+        for (int i = 0; i < k; i++)
+            if (file_is_same(v->c.folder[i], v->c.folder[k]))
+                return error_set(e, "%s: is given twice, its predictions would count double",
+                                 v->c.folder[k]);
+    }
     return dataset_spare(v->out, e) || run_spare(v->out, e) ? -1 : 0;
 }
 
@@ -166,7 +171,7 @@ static int run_ensemble(struct ensemble *v, struct error *e)
                          "there, nnU-Net has it in its model folder (--dataset FILE)",
                          path);
     if (dataset_read_header(&v->dataset, path, e)) return -1;
-    int status = check_output(v, e) || check_others(v, e) ? -1 : 0;
+    int status = check_places(v, e) || check_others(v, e) ? -1 : 0;
     if (!status && v->postprocessing)
         status = postprocess_read(&v->post, v->postprocessing, &v->dataset, e);
     if (!status) status = file_join(copy, sizeof copy, v->out, "dataset.json", e);

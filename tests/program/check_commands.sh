@@ -151,7 +151,8 @@ sweep $nephron convert "$work/run/fold_all/checkpoint_final.safetensors" "$work/
 keep=map.nrrd
 sweep $nephron convert "$work/maps/hippocampus_001.nii.gz" "$work/out/map.nrrd"
 keep=hippocampus_001.nii.gz
-sweep $nephron ensemble "$work/maps" "$work/maps" -o "$work/out" --overwrite --quiet
+cp -r "$work/maps" "$work/maps2"
+sweep $nephron ensemble "$work/maps" "$work/maps2" -o "$work/out" --overwrite --quiet
 sweep $nephron predict "$work/run" -i "$work/images" -o "$work/out" --step 1 --no-mirror --quiet --threads \
     $threads
 keep="network/network.c network/main.c network/weights.bin"

@@ -74,10 +74,12 @@ ok "ensemble" $?
 cmp -s "$work/e/hippocampus_001.nii.gz" "$work/f/hippocampus_001.nii.gz" &&
     ! cmp -s "$work/e/hippocampus_001.nii.gz" "$work/p4/hippocampus_001.nii.gz"
 ok "an ensemble knows no order, and differs from its first member" $?
-$nephron ensemble "$work/p6" "$work/p6" -o "$work/same" --quiet &&
+cp -r "$work/p6" "$work/p6copy"
+$nephron ensemble "$work/p6" "$work/p6copy" -o "$work/same" --quiet &&
     cmp -s "$work/same/hippocampus_003.nii.gz" "$work/p6/hippocampus_003.nii.gz"
 ok "the ensemble of a prediction with itself is that prediction" $?
-$nephron ensemble "$work/e" "$work/e" -o "$work/again" --dataset $data/dataset.json --quiet &&
+cp -r "$work/e" "$work/ecopy"
+$nephron ensemble "$work/e" "$work/ecopy" -o "$work/again" --dataset $data/dataset.json --quiet &&
     cmp -s "$work/again/hippocampus_003.nii.gz" "$work/e/hippocampus_003.nii.gz"
 ok "an ensemble of ensembles" $?
 # What nnUNetv2_ensemble needs beside them (check_ensemble.c has its numbers).
@@ -103,6 +105,7 @@ after=$(sed -n 's/.*mean Dice \([0-9.]*\) to \([0-9.]*\)$/\2/p' "$work/steps")
 awk "BEGIN {exit !($after >= $before)}"
 ok "postprocessing never lowers the Dice it is decided by: $before to $after" $?
 
+cp -r "$work/p4" "$work/p4copy"
 # What predict applies is what ensemble applies: here the largest component of all foreground together,
 # whatever the cross-validation says.
 cat >"$work/one.json" <<EOF
@@ -110,7 +113,7 @@ cat >"$work/one.json" <<EOF
 EOF
 $nephron predict "$work/r4" -i "$work/images" -o "$work/q4" --postprocessing "$work/one.json" --step 1 \
     --no-mirror --quiet &&
-    $nephron ensemble "$work/p4" "$work/p4" -o "$work/q" --postprocessing "$work/one.json" --quiet
+    $nephron ensemble "$work/p4" "$work/p4copy" -o "$work/q" --postprocessing "$work/one.json" --quiet
 cmp -s "$work/q/hippocampus_001.nii.gz" "$work/q4/hippocampus_001.nii.gz" &&
     ! cmp -s "$work/q4/hippocampus_001.nii.gz" "$work/p4/hippocampus_001.nii.gz"
 ok "predict --postprocessing keeps one component" $?
@@ -131,14 +134,24 @@ refuses 1 "npz: no such file; .*--probabilities" sh -c \
     "cp -r $work/r6 $work/bare; rm $work/bare/fold_0/validation/*.npz; $nephron best $work/r4 $work/bare -o $work/x"
 refuses 1 "hippocampus_003.npz" sh -c \
     "rm $work/p6/hippocampus_003.npz; $nephron ensemble $work/p4 $work/p6 -o $work/x --quiet"
-refuses 1 "no CASE.npz" $nephron ensemble "$work/images" "$work/images" -o "$work/x" --dataset \
+cp -r "$work/images" "$work/images2"
+refuses 1 "no CASE.npz" $nephron ensemble "$work/images" "$work/images2" -o "$work/x" --dataset \
     $data/dataset.json --quiet
+# What is given twice, by whatever names, would weigh double, or be compared with itself.
+ln -s p4 "$work/p4_again"
+for again in p4 p4/ p4_again ../${work##*/}/p4; do
+    refuses 1 "p4.*: is given twice" $nephron ensemble "$work/p4" "$work/p6" "$work/$again" -o "$work/x2" \
+        --quiet
+done
+refuses 1 "r4: is given twice" $nephron best "$work/r4" "$work/r6" "$work/r4" -o "$work/x2"
+[ ! -e "$work/x2" ]
+ok "a refused ensemble has made its folder" $?
 refuses 1 "no such run folder" $nephron best "$work/none" -o "$work/x"
 rm "$work/r6/fold_0/validation/"*.npz
 refuses 1 ".npz: no such file; .*--probabilities (or --no-ensembles compares" $nephron best "$work/r4" \
     "$work/r6" -o "$work/x" --quiet
 # Output k of one prediction is output k of the other, and the folders to combine stay as they are.
-refuses 1 "is one of the folders to combine" $nephron ensemble "$work/p4" "$work/p4" -o "$work/p4" --quiet
+refuses 1 "is one of the folders to combine" $nephron ensemble "$work/p4" "$work/p4copy" -o "$work/p4" --quiet
 cp -r "$work/p4" "$work/other"
 sed "$swap" "$work/p4/dataset.json" >"$work/other/dataset.json"
 refuses 1 "their probabilities have no mean" $nephron ensemble "$work/p4" "$work/other" -o "$work/x" --quiet
@@ -160,14 +173,14 @@ sed 's/Whole/All/' "$work/parts/dataset.json" >"$work/other/dataset.json"
 says "another name of a region" "region 0 is called All, in $work/parts/dataset.json Whole" $nephron ensemble \
     "$work/parts" "$work/other" -o "$work/x" --quiet
 cp -r $data/labelsTr "$work/refs"
-refuses 1 "refs/hippocampus_001.nii.gz: is there already" $nephron ensemble "$work/p4" "$work/p4" \
+refuses 1 "refs/hippocampus_001.nii.gz: is there already" $nephron ensemble "$work/p4" "$work/p4copy" \
     -o "$work/refs" --quiet
 cmp -s "$work/refs/hippocampus_001.nii.gz" $data/labelsTr/hippocampus_001.nii.gz
 ok "a reference is left as it is" $?
-check "ensemble --overwrite" $nephron ensemble "$work/p4" "$work/p4" -o "$work/refs" --overwrite --quiet
+check "ensemble --overwrite" $nephron ensemble "$work/p4" "$work/p4copy" -o "$work/refs" --overwrite --quiet
 cmp -s "$work/refs/hippocampus_001.nii.gz" "$work/p4/hippocampus_001.nii.gz"
 ok "ensemble --overwrite replaces" $?
-refuses 1 "r4: is a run, whose plans.json would be lost" $nephron ensemble "$work/p4" "$work/p4" \
+refuses 1 "r4: is a run, whose plans.json would be lost" $nephron ensemble "$work/p4" "$work/p4copy" \
     -o "$work/r4" --quiet
 rm "$work/other/dataset.json"
 refuses 1 "it tells what label each output is" $nephron ensemble "$work/other" "$work/p4" -o "$work/x" --quiet

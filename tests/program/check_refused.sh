@@ -106,7 +106,7 @@ kept "its result in nnU-Net's model folder" nnunet 1 "checkpoint_final.pth: nnU-
 check "a run with a validation" "$nephron" train one -o validated $tiny --epochs 1 --iterations 1 --step 1 \
     --no-mirror --pictures 0
 kept "the best of runs into one of them" validated 1 "-o validated: is a run, whose postprocessing.json" \
-    "$nephron" best validated validated -o validated --no-ensembles
+    "$nephron" best validated -o validated --no-ensembles
 
 # predict writes over its own files alone, keeps what it was asked for, and passes no option over.
 rm -r crops/fold_1
@@ -142,10 +142,11 @@ kept "probabilities of somebody's" own 1 "own/map.npz: is there already" "$nephr
     -o own/map.nii.gz --probabilities $fast
 check "one prediction" "$nephron" predict whole -i $image -o first $fast --probabilities
 mkdir mean && echo precious >mean/hippocampus_001.npz
+cp -r first first2
 kept "an ensemble's probabilities over others" mean 1 "mean/hippocampus_001.npz: is there already" \
-    "$nephron" ensemble first first -o mean --probabilities
+    "$nephron" ensemble first first2 -o mean --probabilities
 kept "an ensemble's dataset.json over another" own 1 "own/dataset.json: is there already" "$nephron" \
-    ensemble first first -o own
+    ensemble first first2 -o own
 
 # More folds than can be averaged are not left out without a word.
 cp -r whole many && mv many/fold_1 many/fold_0 && rm many/fold_0/manifest.json

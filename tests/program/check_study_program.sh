@@ -565,7 +565,8 @@ refuses 1 "no such site" $nephron study -o "$work/x" --data "$work/data" $tiny -
 refuses 1 "no such dataset" $nephron study -o "$work/x" --data "$work/nothing" $tiny
 refuses 1 "no column 'height', which the covariates name" $nephron study -o "$work/late" --data "$work/data" \
     $tiny --covariates height
-refuses 1 "the last stage has one voxel" $nephron study -o "$work/late" --data "$work/data" $tiny --norm instance
+refuses 1 "the last stage has one voxel" $nephron study -o "$work/late" --data "$work/data" $tiny \
+    --norm instance
 [ ! -e "$work/late/runs" ] && [ ! -e "$work/late/protocol.json" ]
 ok "what a classifier cannot have is refused behind a segmentation: $(ls "$work/late" 2>/dev/null)" $?
 printf 'case,site\nhippocampus_001,a\n' >"$work/one.csv"

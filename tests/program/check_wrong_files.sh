@@ -21,6 +21,7 @@ short="--epochs 1 --iterations 1"
     "$nephron" train one -o other $tiny --base-features 8 --no-validation $short &&
     "$nephron" predict run -i images -o maps --step 1 --no-mirror --probabilities --quiet &&
     "$nephron" plan one -o plans.json --write-fingerprint finger.json --quiet || exit 1
+cp -r maps maps2 && cp -r run run2
 evaluation=run/fold_0/validation/summary.json
 cp $root/tests/data/dicom/series/* series
 printf 'case,label\nx,1\ny,0\n' >labels.csv
@@ -105,12 +106,12 @@ wrong $none convert @ out.onnx
 wrong $none convert one/labelsTr/$first.nii.gz out.dcm --like @
 wrong $none convert one/labelsTr/$first.nii.gz out.dcm --like series --labels @
 wrong $none ensemble @ maps -o out
-wrong $none ensemble maps maps -o out --dataset @
-wrong $none ensemble maps maps -o out --postprocessing @
+wrong $none ensemble maps maps2 -o out --dataset @
+wrong $none ensemble maps maps2 -o out --postprocessing @
 wrong $none postprocess @
 wrong $none postprocess run --ref @
 wrong $none best @ run -o out
-wrong $none best run run -o out --ref @
+wrong $none best run run2 -o out --ref @
 wrong $none export @ out
 wrong $none study --data @ -o out --preset quick
 wrong $none study --data one --sites @ -o out --preset quick --task segment

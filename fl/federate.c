@@ -424,11 +424,12 @@ static int simulation_create(struct simulation *s, const struct model *initial, 
     return server_init(&s->server, &s->f, s->global, o->pool, o->folder, e) || create_store(s, e) ? -1 : 0;
 }
 
-/* Whether `done` rounds are all: of the schedule, or patience has run out. */
+/* Whether `done` rounds are all: of the schedule, or patience has run out. Where no round had a metric yet
+ * (all of the held-out voxels are ignored, say), none is known to be better than the next. */
 static int is_over(const struct simulation *s, int done)
 {
     return done >= s->f.train.epochs || (s->o->patience > 0 && simulation_validates(s->o) &&
-                                         done - 1 - s->best_round >= s->o->patience);
+                                         s->best_round >= 0 && done - 1 - s->best_round >= s->o->patience);
 }
 
 /* A rank that is not the server: it trains its sites until there is no round any more. */

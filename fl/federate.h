@@ -59,8 +59,8 @@ struct federate_options {
     int resume;            /* continue from folder/checkpoint_latest.safetensors where it exists */
     int write_rounds;      /* rounds.csv with a row for each site */
     int checkpoint_every;  /* rounds between checkpoint_latest; the best and the last round always */
-    int patience; /* stop after so many rounds without a better moving average of the validation metric; 0:
-                     never */
+    int patience; /* stop after so many rounds without a better moving average of the validation metric, once
+                     there was one; 0: never */
 };
 
 struct federate_events {

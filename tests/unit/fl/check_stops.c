@@ -130,6 +130,32 @@ static void check_all_stopped(struct learner_data *data)
     small_clients_free(c, CLIENTS);
 }
 
+/* Patience counts from the first round that has a metric: of cases of one class there is no AUC, and a
+ * training on them is not over after a round. */
+static void check_patience(const struct learner_data *data)
+{
+    struct error e = {""};
+    struct federate_result r;
+    struct learner_data validation = *data;
+    struct federate_client all = {.name = "all", .data = *data};
+    struct federate_options o = options(&all, 1, NULL);
+    o.train = small_options(3, 1);
+    o.train.lr = 1e-9f;
+    o.pool = pool_create(1);
+    o.patience = 1;
+    o.validation = &validation;
+    o.validation_batches = 1;
+    for (int classes = 1; classes <= 2; classes++) {
+        const int rounds = classes == 1 ? 3 : 2; /* of two, the second is no better than the first */
+        validation.target = classes == 1 ? calloc((size_t)data->store.cases, sizeof(int)) : data->target;
+        CHECK(federate_run(&r, &o, NULL, NULL, &e) == 0, "%s", e.text);
+        CHECK(r.rounds == rounds, "patience with %d classes: %d rounds, want %d", classes, r.rounds, rounds);
+        federate_result_free(&r);
+        if (classes == 1) free(validation.target);
+    }
+    pool_destroy(o.pool);
+}
+
 /* A pause of other global weights, or of more steps than the round has, is refused. */
 static void check_wrong_pause(struct learner_data *data)
 {
@@ -303,6 +329,7 @@ int main(void)
     check_longer(&data);
     check_progress(&data);
     check_all_stopped(&data);
+    check_patience(&data);
     check_wrong_state();
     check_wrong_pause(&data);
     small_data_free(&data);

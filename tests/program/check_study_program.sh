@@ -18,6 +18,13 @@ tiny="$tiny_maps $tiny_classes --seeds 1 --quiet"
 
 $nephron study -o "$work/a" --data "$work/data" $tiny --threads 1
 ok "study of both tasks" $?
+# Before anything is trained.
+refuses 1 "no column 'height', which the covariates name" $nephron study -o "$work/late" --data "$work/data" \
+    $tiny --covariates height
+refuses 1 "the last stage has one voxel" $nephron study -o "$work/late" --data "$work/data" $tiny \
+    --norm instance
+[ ! -e "$work/late/runs" ] && [ ! -e "$work/late/protocol.json" ]
+ok "what a classifier cannot have is refused behind a segmentation: $(ls "$work/late" 2>/dev/null)" $?
 for file in report.html report.json cases.csv sites.csv rounds.csv runs/plans.json \
     predictions/classification/federated.csv \
     predictions/segmentation/centralised_seed_1.json protocol.json; do
@@ -563,12 +570,6 @@ cmp -s "$all" "$work/own/sites.csv"
 ok "the dataset's own sites.csv stays" $?
 refuses 1 "no such site" $nephron study -o "$work/x" --data "$work/data" $tiny --external nowhere
 refuses 1 "no such dataset" $nephron study -o "$work/x" --data "$work/nothing" $tiny
-refuses 1 "no column 'height', which the covariates name" $nephron study -o "$work/late" --data "$work/data" \
-    $tiny --covariates height
-refuses 1 "the last stage has one voxel" $nephron study -o "$work/late" --data "$work/data" $tiny \
-    --norm instance
-[ ! -e "$work/late/runs" ] && [ ! -e "$work/late/protocol.json" ]
-ok "what a classifier cannot have is refused behind a segmentation: $(ls "$work/late" 2>/dev/null)" $?
 printf 'case,site\nhippocampus_001,a\n' >"$work/one.csv"
 refuses 1 "two sites" $nephron study -o "$work/x" --data "$work/data" --sites "$work/one.csv" $tiny
 awk -F, 'NR == 1 { print "case,site" } NR > 1 && NR < 8 { print $1 "," NR % 2 }' "$work/data/labels.csv" \

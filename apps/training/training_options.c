@@ -256,15 +256,6 @@ static const char *of_label_maps(const struct operands *o)
     return NULL;
 }
 
-/* The first of them that changes nothing without that validation. */
-static const char *of_no_validation(const struct training_arguments *a, const struct operands *o)
-{
-    static const char *const names[] = {"step", "no-mirror", "probabilities"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (options_given(o, names[i])) return names[i];
-    return options_given(o, "pictures") && a->pictures > 0 ? "pictures" : NULL;
-}
-
 /* One command line into a. Returns 1 to go on; else *status is the exit code. */
 static int parse_line(struct training_arguments *a, int argc, char **argv, int *status)
 {
@@ -299,7 +290,6 @@ static int parse_line(struct training_arguments *a, int argc, char **argv, int *
     if (!a->of_segmentation) a->of_segmentation = options_given_below(&operands, spec, "segmentation");
     if (!a->of_classification) a->of_classification = options_given_below(&operands, spec, "classification");
     if (!a->of_maps) a->of_maps = of_label_maps(&operands);
-    if (!a->validate_at_end && !a->federation.as) a->of_no_validation = of_no_validation(a, &operands);
     if (a->federation.as || (a->data && operands.count == 1)) return 1;
     *status = app_usage(a->command, operands.count ? "unexpected '%s'" : "usage: nephron %s",
                         operands.count ? operands.text[1] : help.usage);
@@ -448,12 +438,6 @@ static int parse_all(struct training_arguments *a, int argc, char **argv, int fe
     struct error e;
     *a = arguments_default(argv[0], federated);
     if (!parse_line(a, argc, argv, status)) return 0;
-    if (a->of_no_validation) { /* in this line: a run that began with one may be resumed without the other */
-        *status = app_usage(a->command,
-                            "--%s is of the validation at the end, which --no-validation leaves out",
-                            a->of_no_validation);
-        return 0;
-    }
     if (keep_words(a, argv, 1, argc, argv, NULL))
         return error_set(&e, "out of memory"), *status = app_fail(&e), 0;
     if (a->resume && !a->run && !parse_resumed(a, argc, argv, status)) return 0;

@@ -38,7 +38,6 @@ struct training_arguments {
     double step;
     const char *of_segmentation, *of_classification; /* an option that is for this task alone and was given */
     const char *of_maps; /* the same of segmentation's validation at the end */
-    const char *of_no_validation; /* one that --no-validation of the same line leaves nothing to change */
     int quiet, threads;
     struct json *kept; /* the manifest whose texts are used, or NULL */
     char **word;       /* the command line that gives all of this at once: for the manifest */

@@ -450,10 +450,10 @@ static int parse(struct volume *v, struct tiff *t, int what, struct error *e)
     return 0;
 }
 
-static int parse_file(struct volume *v, const unsigned char *data, size_t size, const char *name, int spaced,
-                      int what, struct error *e)
+int tiff_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what,
+               struct error *e)
 {
-    struct tiff t = {.data = data, .size = size, .spaced = spaced};
+    struct tiff t = {.data = data, .size = size, .spaced = what & TIFF_SPACED};
     memset(v, 0, sizeof *v);
     int status = parse(v, &t, what, e);
     free(t.page);
@@ -461,12 +461,6 @@ static int parse_file(struct volume *v, const unsigned char *data, size_t size, 
     if (!status) return 0;
     volume_free(v);
     return error_prefix(e, "%s", name);
-}
-
-int tiff_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what,
-               struct error *e)
-{
-    return parse_file(v, data, size, name, 0, what, e);
 }
 
 /* ---- the spacing file ---------------------------------------------------------------------------------- */
@@ -519,7 +513,7 @@ int tiff_read(struct volume *v, const char *path, int what, struct error *e)
     unsigned char *data;
     size_t size;
     if (file_read(path, 0, &data, &size, e)) return -1;
-    int status = parse_file(v, data, size, path, has_three_spacings(path), what, e);
+    int status = tiff_parse(v, data, size, path, what | (has_three_spacings(path) ? TIFF_SPACED : 0), e);
     free(data);
     if (!status && !v->flat && read_spacing(v, path, e)) {
         volume_free(v);

@@ -17,7 +17,8 @@
 extern const struct image_format tiff_format;
 
 int tiff_read(struct volume *v, const char *path, int what, struct error *e);
-/* The same from memory, without a spacing file. */
+/* The same from memory, without a spacing file. what may have TIFF_SPACED: three spacings are beside it. */
+enum { TIFF_SPACED = 1 << 8 };
 int tiff_parse(struct volume *v, const unsigned char *data, size_t size, const char *name, int what,
                struct error *e);
 /* Little endian, deflate, a page a slice; and the spacing file where the image is not flat: of CASE_0000.tif

@@ -58,7 +58,7 @@ refuses 1 "fold_0: no checkpoint_latest" $nephron predict "$work/two" -i "$work/
     --checkpoint latest --fold 0
 refuses 1 "no fold_\*/checkpoint_latest" $nephron predict "$work/two" -i "$work/images" -o "$work/o3" \
     --checkpoint latest
-refuses 1 "not \"all\" or a list" $nephron predict "$work/two" -i "$work/images" -o "$work/o3" --folds 0,x
+refuses 2 "not \"all\" or a list" $nephron predict "$work/two" -i "$work/images" -o "$work/o3" --folds 0,x
 $nephron info "$work/two" >"$work/out" && grep -q "configuration 3d_small" "$work/out" &&
     grep -q "folds *0 3" "$work/out" && grep -q "mirroring *0 1 2" "$work/out"
 ok "info of a model folder" $?
@@ -155,7 +155,7 @@ $nephron convert "$work/run" "$work/net.onnx" --fold 0 >"$work/out" &&
 ok "a run to ONNX: the file that onnxruntime verified" $?
 # Of a 2D network the kernels are PyTorch's, of four axes; train takes them back.
 flat() { $nephron train "$work/slices" -o "$1" --configuration 2d --base-features 4 --patch 1,16,16 \
-    --batch 2 --epochs 1 --iterations 1 --augment 0 --validation-batches 0 --pictures 0 --no-validation --fold all \
+    --batch 2 --epochs 1 --iterations 1 --augment 0 --validation-batches 0 --no-validation --fold all \
     --quiet $2; }
 some_cases "$work/slices" "NR < 6"
 flat "$work/flat" && $nephron convert "$work/flat" "$work/flat.safetensors" >"$work/out" &&
@@ -184,7 +184,7 @@ rm "$work/going/fold_3/checkpoint_final.pth"
 $nephron convert "$work/going" "$work/going.safetensors" >"$work/out" 2>&1 &&
     grep -q "fold_0: has no checkpoint_final, so checkpoint_best.pth is taken\$" "$work/out"
 ok "convert, where the only fold is not done" $?
-refuses 1 "fold_12345678901234567: no checkpoint" $nephron convert "$work/going" "$work/x.npz" \
+refuses 2 "--fold is '12345678901234567', must be" $nephron convert "$work/going" "$work/x.npz" \
     --fold 12345678901234567
 
 # ---- there and back ----------------------------------------------------------------------------------------

@@ -161,10 +161,7 @@ refuses 1 "many: has 17 folds, 16 can be averaged: --folds names them" "$nephron
 for option in "--step 1" --no-mirror --probabilities "--pictures 1"; do
     refuses 1 "^nephron: ${option%% *} is for segmentation" "$nephron" train classes --task classify \
         --depth 10 --base 4 --batch 2 --epochs 1 --iterations 1 --threads 1 -o none --crop 8,8,8 $option
-    refuses 2 "${option%% *} is of the validation at the end, which --no-validation leaves out" "$nephron" \
-        train one -o none $train $option
 done
-check "no pictures of no validation" "$nephron" train one -o nothing_at_end $train --fold 1 --pictures 0
 check "a run with a validation at its end" "$nephron" train one -o at_end $tiny --epochs 1 --iterations 1 \
     --step 1 --no-mirror --pictures 0
 check "it goes on without" "$nephron" train --resume at_end --epochs 2 --no-validation

@@ -14,7 +14,7 @@ done
 first=hippocampus_001
 cp one/imagesTr/${first}_0000.nii.gz images
 tiny="--patch 8,8,8 --batch 2 --quiet --threads 1"
-small="$tiny --base-features 4 --pictures 0 --validation-batches 0"
+small="$tiny --base-features 4 --step 1 --no-mirror --pictures 0 --validation-batches 0"
 short="--epochs 1 --iterations 1"
 "$nephron" init one --channels M --labels a,b --quiet >/dev/null &&
     "$nephron" train one -o run $small $short --probabilities &&

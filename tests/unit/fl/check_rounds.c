@@ -220,8 +220,7 @@ static void take_steps(struct update *u, const struct agreement *f, int steps)
 {
     struct train_options o = f->train;
     o.iterations = steps;
-    u->numbers.steps = u->numbers.effective = steps;
-    u->numbers.lr_sum = 0;
+    u->numbers.steps = u->numbers.effective = steps, u->numbers.lr_sum = 0;
     for (int i = 0; i < steps; i++)
         u->numbers.lr_sum += (double)learner_lr(&o, (uint64_t)(u->round * steps + i));
 }
@@ -486,13 +485,10 @@ static void check_steps(const struct train_options *base)
         CHECK_NEAR(u.numbers.lr_sum, want[0], 1e-5 * want[0], "round %d: sum of the learning rates", round);
         CHECK_NEAR(u.numbers.effective, want[1], 1e-5 * want[1], "round %d: effective steps", round);
         CHECK(client_check_steps(&f, round, &u.numbers, &e) == 0, "%s", e.text);
-        for (int k = 0; k < 3; k++) { /* what no site of the agreement can have come to */
+        for (int k = 0; k < 6; k++) { /* what no site of the agreement can have come to */
             struct contribution c = u.numbers;
-            double *number = k == 0 ? &c.steps : k == 1 ? &c.effective : &c.lr_sum;
-            for (int i = 0; i < 2; i++) {
-                *number *= i ? 1e-9 : 1e3;
-                CHECK(client_check_steps(&f, round, &c, &e) == -1, "number %d is taken as %g", k, *number);
-            }
+            *(k < 2 ? &c.steps : k < 4 ? &c.effective : &c.lr_sum) *= k % 2 ? 1e-6 : 1e3;
+            CHECK(client_check_steps(&f, round, &c, &e) == -1, "impossible number %d is taken", k);
         }
     }
     struct model *own = l.model;

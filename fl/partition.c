@@ -181,31 +181,48 @@ static int draw_skewed(struct sites *s, int by_class, int by_intensity, double a
     return status;
 }
 
+struct way {
+    const char *name;
+    int by_class, by_intensity, alpha;
+};
+
+static const struct way *find_way(double *alpha, const char *text, struct error *e)
+{
+    static const struct way ways[] = {
+        {"stratified", 0, 0, 0}, {"dirichlet", 1, 0, 1}, {"quantity", 0, 0, 1}, {"intensity", 0, 1, 0}};
+    const size_t n = strcspn(text, ":");
+    char *end = NULL;
+    *alpha = text[n] ? strtod(text + n + 1, &end) : 0;
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        if (strlen(ways[i].name) != n || strncmp(ways[i].name, text, n) != 0) continue;
+        if (ways[i].alpha ? end && !*end && *alpha > 0 && *alpha <= 1e6 : !text[n]) return &ways[i];
+        error_set(e, "--partition %.60s: %s", text,
+                  ways[i].alpha ? "needs a number above 0 and up to 1e6 after the colon" : "takes no number");
+        return NULL;
+    }
+    error_set(e, "--partition %.60s is not one of stratified, dirichlet:ALPHA, quantity:ALPHA, intensity",
+              text);
+    return NULL;
+}
+
+int partition_check(const char *way, struct error *e)
+{
+    double alpha;
+    return find_way(&alpha, way, e) ? 0 : -1;
+}
+
 int partition_draw(struct sites *s, const char *way, int count, const int *role, const struct dataset *d,
                    const struct reading *how, uint64_t seed, struct error *e)
 {
-    static const struct {
-        const char *name;
-        int by_class, by_intensity, alpha;
-    } ways[] = {
-        {"stratified", 0, 0, 0}, {"dirichlet", 1, 0, 1}, {"quantity", 0, 0, 1}, {"intensity", 0, 1, 0}};
-    size_t n = strcspn(way, ":");
-    char *end = NULL;
-    double alpha = way[n] ? strtod(way + n + 1, &end) : 0;
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        if (strlen(ways[i].name) != n || strncmp(ways[i].name, way, n) != 0) continue;
-        if (ways[i].alpha ? !end || *end || !(alpha > 0 && alpha <= 1e6) : way[n] != 0)
-            return error_set(e, "--partition %.60s: %s", way,
-                             ways[i].alpha ? "needs a number above 0 and up to 1e6 after the colon"
-                                           : "takes no number");
-        if (ways[i].by_class && d->classes < 2)
-            return error_set(e, "--partition %.60s: the data have no classes", way);
-        if (sites_draw(s, count, role, d, seed, e)) return -1; /* names; for stratified it is all */
-        int status = 0;
-        if (i) status = draw_skewed(s, ways[i].by_class, ways[i].by_intensity, alpha, role, seed, d, how, e);
-        if (status) sites_free(s);
-        return status;
-    }
-    return error_set(
-        e, "--partition %.60s is not one of stratified, dirichlet:ALPHA, quantity:ALPHA, intensity", way);
+    double alpha;
+    const struct way *w = find_way(&alpha, way, e);
+    if (!w) return -1;
+    if (w->by_class && d->classes < 2)
+        return error_set(e, "--partition %.60s: the data have no classes", way);
+    if (sites_draw(s, count, role, d, seed, e)) return -1; /* names; for stratified it is all */
+    int status = 0;
+    if (w->alpha || w->by_intensity)
+        status = draw_skewed(s, w->by_class, w->by_intensity, alpha, role, seed, d, how, e);
+    if (status) sites_free(s);
+    return status;
 }

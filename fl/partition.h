@@ -16,6 +16,8 @@
 #include "nn/data/sample.h"
 #include "nn/data/sites.h"
 
+/* Whether way is one of the above: 0, else an error that names --partition. */
+int partition_check(const char *way, struct error *e);
 /* way: one of the above; how: the cases are read for `intensity`. role[i] as for sites_draw. */
 int partition_draw(struct sites *s, const char *way, int count, const int *role, const struct dataset *d,
                    const struct reading *how, uint64_t seed, struct error *e);

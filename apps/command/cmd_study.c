@@ -308,7 +308,8 @@ static void choose(struct study *s, const char *preset, const char *task, const 
 
 /* What would change nothing, and so is a wrong usage; 0 where all is well. Help says of an option what it is
  * of: of a task, it begins with its name. */
-static int check_usage(const struct study *s, const char *task, const struct operands *given)
+static int check_usage(const struct study *s, const char *task, const char *arms,
+                       const struct operands *given)
 {
     const int segment = strcmp(task, "classify") != 0, classify = strcmp(task, "segment") != 0;
     const char *absent = !segment ? "segmentation:" : !classify ? "classification:" : NULL;
@@ -322,7 +323,8 @@ static int check_usage(const struct study *s, const char *task, const struct ope
                              given->option[i]->name);
     if (s->sites_file && !file_exists(s->sites_file))
         return app_usage("study", "--sites %s: no such file", s->sites_file);
-    return 0;
+    struct error e;
+    return arms && arms_check(arms, &e) ? app_usage("study", "%s", e.text) : 0;
 }
 
 /* How to go on; the exit code says the signal. What a study is gone on with otherwise than it began stands in
@@ -478,7 +480,7 @@ int cmd_study(int argc, char **argv)
     struct operands operands;
     char *line = text_command_line(argc, argv);
     if (options_parse(&operands, argc, argv, &help, 0, 0, &status) &&
-        !(status = check_usage(s, task, &operands))) {
+        !(status = check_usage(s, task, z.arms, &operands))) {
         z.bf16 = !*precision ? -1 : strcmp(precision, "bf16") == 0;
         choose(s, preset, task, &z);
         s->norm = norm ? network_norm_find(norm) : NULL;

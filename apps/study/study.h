@@ -205,6 +205,8 @@ int study_shift(double *distance, const struct study *s, int site_a, int site_b,
 const struct arm_design *arm_design_at(int i);
 /* "alone|federated|..." for help. */
 void arms_choices(char *text, size_t size);
+/* Whether the list, of a command line, names arms alone. */
+int arms_check(const char *list, struct error *e);
 /* s->arm from a list of names separated by commas; federated and centralised come first, named or not. */
 int arms_choose(struct study *s, const char *list, struct error *e);
 /* Client of an arm that trains on a site's cases, -1: none. Site of a client; -1: several. */

@@ -58,9 +58,9 @@ static int add_design(struct study *s, const struct arm_design *d, struct error 
     return 0;
 }
 
-int arms_choose(struct study *s, const char *list, struct error *e)
+/* chosen[k]: the list names design k. */
+static int find_designs(int chosen[DESIGNS], const char *list, struct error *e)
 {
-    int chosen[DESIGNS] = {[ARM_FEDERATED] = 1, [ARM_CENTRALISED] = 1};
     for (const char *name = list; *name;) {
         const size_t length = strcspn(name, ",");
         int k = 0;
@@ -74,6 +74,19 @@ int arms_choose(struct study *s, const char *list, struct error *e)
         chosen[k] = 1;
         name += length + (name[length] == ',');
     }
+    return 0;
+}
+
+int arms_check(const char *list, struct error *e)
+{
+    int chosen[DESIGNS] = {0};
+    return find_designs(chosen, list, e);
+}
+
+int arms_choose(struct study *s, const char *list, struct error *e)
+{
+    int chosen[DESIGNS] = {[ARM_FEDERATED] = 1, [ARM_CENTRALISED] = 1};
+    if (find_designs(chosen, list, e)) return -1;
     s->arms = 0;
     for (int k = 0; k < DESIGNS; k++)
         if (chosen[k] && add_design(s, &table[k], e)) return -1;

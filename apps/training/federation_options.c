@@ -3,9 +3,11 @@
 #include "apps/training/federation_options.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fl/compress/compress.h"
+#include "fl/partition.h"
 #include "fl/privacy/dp.h"
 #include "fl/round/secure_round.h"
 #include "tensor/base/check.h"
@@ -243,6 +245,9 @@ int federation_options_check(const struct federation_arguments *f, const struct 
         return error_set(e, "--dp-test-seed 0 is no seed, and its noise would differ from run to run: give 1 "
                             "or more");
     if (options_given(o, "running-variance") && check_variance(f, e)) return -1;
+    if (sites && federation_draws_sites(sites) && strtol(sites, NULL, 10) < 1)
+        return error_set(e, "--sites %s: a number must be from 1 on", sites);
+    if (partition_check(f->partition, e)) return -1;
     for (int i = 0; i < o->options; i++) {
         const char *name = o->option[i]->name, *need = missing(f, name, sites);
         if (f->as && check_step(f->as, name, e)) return -1;

@@ -152,6 +152,9 @@ refuses 2 "must be one of" $nephron federate $cases -o "$work/x" --sites 2 --str
 refuses 1 "needs the optimizer sgd" $nephron federate $cases -o "$work/x" $two --strategy scaffold \
     --optimizer adamw --overwrite
 refuses 1 "partition" $nephron federate $cases -o "$work/x" $two --partition dirichlet:0.5 --overwrite
+for wrong in "2 --partition abc" "2 --partition dirichlet" "2 --partition dirichlet:-1" 0; do
+    refuses 2 "^nephron federate: --\(partition\|sites\) " $nephron federate $cases -o "$work/x" --sites $wrong
+done
 
 # ---- classification ----------------------------------------------------------------------------------------
 adrenal=tests/data/adrenalmnist3d/adrenalmnist3d.npz

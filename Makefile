@@ -80,8 +80,8 @@ IO_JPEG = io/jpeg/jpeg_2000.o io/jpeg/jpeg_2000_block.o io/jpeg/jpeg_2000_tile.o
 	io/jpeg/jpeg_2000_wavelet.o io/jpeg/jpeg_baseline.o io/jpeg/jpeg_lossless.o io/jpeg/jpeg_ls.o \
 	io/jpeg/jpeg_stream.o
 IO_DICOM = io/dicom/dicom.o io/dicom/dicom_order.o io/dicom/dicom_pixels.o io/dicom/dicom_reference.o \
-	io/dicom/dicom_rtstruct.o io/dicom/dicom_seg.o io/dicom/dicom_series.o io/dicom/dicom_slices.o \
-	io/dicom/dicom_write.o
+	io/dicom/dicom_rtstruct.o io/dicom/dicom_seg.o io/dicom/dicom_segments.o io/dicom/dicom_series.o \
+	io/dicom/dicom_slices.o io/dicom/dicom_write.o
 IO_WEIGHTS = io/weights/npy.o io/weights/npz_weights.o io/weights/onnx.o io/weights/onnx_summary.o \
 	io/weights/pickle.o io/weights/pth.o io/weights/pth_legacy.o io/weights/pth_tensors.o \
 	io/weights/safetensors.o io/weights/seal.o io/weights/weights_format.o
@@ -236,6 +236,7 @@ SCRIPTS = tests/bits/check_bits.sh tests/check_layers.sh tests/check_structs.sh 
 	tests/program/check_library_calls.sh tests/program/check_memory.sh tests/program/check_memory_io.sh \
 	tests/program/check_names.sh tests/program/check_network_choice.sh tests/program/check_nnunet.sh \
 	tests/program/check_plan.sh tests/program/check_program.sh tests/program/check_refused.sh \
+	tests/program/check_segmentations.sh \
 	tests/program/check_signals.sh \
 	tests/program/check_strict.sh tests/program/check_study_program.sh tests/program/check_static.sh \
 	tests/program/check_use.sh tests/program/check_wrapped.sh tests/program/check_wrong_files.sh \

@@ -7,15 +7,22 @@
 #include "io/formats/weights_formats.h"
 #include "nn/data/roles.h"
 
+/* Is it named as an image that can be written? */
+static int is_image(const char *out)
+{
+    const struct image_format *f = image_format_named(out);
+    return f && f->write;
+}
+
 /* Options of another conversion would change nothing. */
-static int check_options(const struct operands *given, const struct option_spec *spec, int to_dicom)
+static int check_options(const struct operands *given, const struct option_spec *spec, int like)
 {
     static const char *const heading[] = {"weights", "images", "label maps to DICOM"};
     const char *out = given->text[1];
-    const int image = to_dicom || volume_suffix(out), is[] = {!image, image, to_dicom};
+    const int image = like || volume_suffix(out), is[] = {!image, image, like && !is_image(out)};
     for (int k = 0; k < 3; k++) {
         const char *other = is[k] ? NULL : options_given_below(given, spec, heading[k]);
-        if (other && k == 2) return app_usage("convert", "--%s needs --like SERIES", other);
+        if (other && k == 2 && !like) return app_usage("convert", "--%s needs --like SERIES", other);
         if (other) return app_usage("convert", "--%s is for %s, %s is none of them", other, heading[k], out);
     }
     return 0;
@@ -45,9 +52,10 @@ int cmd_convert(int argc, char **argv)
          100000, 0},
         {"max-gb", 0, OPTION_NUMBER, &max_gb, "G",
          "refuse images of more than G gigabytes in memory (default 8)", 1e-6, 1e6, 0},
-        {OPTION_HEADING("label maps to DICOM")},
         {"like", 0, OPTION_TEXT, &dicom.like, "SERIES",
-         "the DICOM series that the label map belongs to, a folder or a file of it", 0, 0, 0},
+         "of a label map: the DICOM series, a folder or a file of it, or the image that it belongs to", 0, 0,
+         0},
+        {OPTION_HEADING("label maps to DICOM")},
         {"as", 0, OPTION_TEXT, &dicom.as, "KIND",
          "a Segmentation or an RT Structure Set (seg)", 0, 0, "seg|rtstruct"},
         {"labels", 0, OPTION_TEXT, &dicom.labels, "FILE",
@@ -71,10 +79,13 @@ int cmd_convert(int argc, char **argv)
         "other forms (.nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, .png, .tif): in the type of IN, else int16\n"
         "or float32 where values are scaled. Several DICOM series or volumes (times, echoes) become a file\n"
         "each: image_series1_volume2.nii.gz.\n\n"
-        "A label map becomes a DICOM Segmentation or an RT Structure Set that a hospital's viewer shows\n"
-        "over the series of --like: its voxels must be those of the series. Of the patient and the study\n"
-        "the series' names and numbers are copied, as the standard asks for.\n\n"
+        "With --like a label map goes onto the grid of that series or image, of which its voxels must be\n"
+        "some: a DICOM Segmentation, which lacks the slices that nothing is in, becomes a label map of all\n"
+        "slices. OUT.dcm is a DICOM Segmentation or an RT Structure Set that a hospital's viewer shows\n"
+        "over the series; of the patient and the study the series' names and numbers are copied, as the\n"
+        "standard asks for.\n\n"
         "  nephron convert SERIES_DIR image.nii.gz\n"
+        "  nephron convert seg.dcm labels.nii.gz --like SERIES_DIR\n"
         "  nephron convert labels.nii.gz labels.dcm --like SERIES_DIR --labels dataset.json",
         spec};
     struct operands o;
@@ -87,16 +98,16 @@ int cmd_convert(int argc, char **argv)
         return app_usage("convert", "--fold is '%s', must be 0, 1 and so on, or all", fold);
     const char *lost = options_replaced(out, &o);
     if (lost) return app_usage("convert", "OUT %s: would replace what is read, %s", out, lost);
-    const struct image_format *other = dicom.like ? image_format_named(out) : NULL;
-    if ((other && other->write) || (dicom.like && weights_format_named(out)))
-        return app_usage("convert", "--like writes DICOM, a .dcm, which %s is not", out);
+    if (dicom.like && weights_format_named(out))
+        return app_usage("convert", "--like is of label maps, %s would be weights", out);
     const int folder = !dicom.like && !volume_suffix(out) && !weights_format_named(out);
     if (folder ? file_is_dir(in) && file_check_folder_place(out, &e) : file_check_place(out, &e))
         return app_fail(&e);
     if (max_gb > 0) volume_set_limit(max_gb);
     if (dicom.like) {
-        dicom.choice = (struct image_choice){series, volume};
-        return convert_to_dicom(in, out, &dicom, &e) ? app_fail(&e) : 0;
+        dicom.choice = (struct image_choice){.series = series, .volume = volume};
+        status = (is_image(out) ? convert_to_grid : convert_to_dicom)(in, out, &dicom, &e);
+        return status ? app_fail(&e) : 0;
     }
     if (file_has_suffix(out, ".dcm"))
         return app_usage("convert", "a .dcm is written of a label map, which needs --like SERIES");

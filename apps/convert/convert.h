@@ -21,13 +21,17 @@ int convert_run(const char *in, const char *out, const char *fold, const char *c
 /* ---- convert_images.c ---- */
 /* series NULL and volume 0: every one of a DICOM folder, a file each. */
 int convert_image(const char *in, const char *out, const char *series, int volume, struct error *e);
+/* Writes the volume, which it frees; part: what of `in` it is, "" of all. */
+int convert_write(struct volume *v, const char *in, const char *out, const char *part, struct error *e);
 
 /* ---- convert_dicom.c ---- */
 struct convert_dicom {
-    const char *like, *as, *labels; /* the series, "seg" or "rtstruct", dataset.json or NULL */
+    const char *like, *as, *labels; /* the series or the image, "seg" or "rtstruct", dataset.json or NULL */
     struct image_choice choice;     /* of the series */
 };
 
 int convert_to_dicom(const char *in, const char *out, const struct convert_dicom *o, struct error *e);
+/* A label map, a segmentation in DICOM too, to an image on the grid of o->like, a series or an image. */
+int convert_to_grid(const char *in, const char *out, const struct convert_dicom *o, struct error *e);
 
 #endif

@@ -1,4 +1,5 @@
-/* convert_dicom.c - a label map to a DICOM Segmentation or an RT Structure Set over a series. */
+/* convert_dicom.c - a label map to a DICOM Segmentation or an RT Structure Set over a series, or to an image
+ * on the grid of another. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,8 @@
 #include "apps/base/console.h"
 #include "apps/convert/convert.h"
 #include "io/dicom/dicom_labels.h"
+#include "io/formats/image_formats.h"
+#include "io/image/grids.h"
 #include "io/image/voxels.h"
 #include "nn/data/dataset.h"
 
@@ -113,19 +116,41 @@ static void tell_assumed(const char *path, const struct volume *v)
     if (v->assumed[0]) console_to(stderr, "nephron: note: %s: assumed %s\n", path, v->assumed);
 }
 
+/* Is the UID among those of the text, between backslashes? */
+static int names_series(const char *text, const char *uid)
+{
+    const size_t n = strlen(uid);
+    for (const char *p = text; (p = strstr(p, uid)) != NULL; p += n)
+        if ((p == text || p[-1] == '\\') && (p[n] == 0 || p[n] == '\\')) return 1;
+    return 0;
+}
+
+/* The labels of `in` on the grid of `like`, a series of that UID or an image (""): malloc'ed, NULL with a
+ * message. v: what was read, without its voxels. */
+static uint16_t *read_labels(struct volume *v, const char *in, const char *like, const struct volume *grid,
+                             const char *series, struct error *e)
+{
+    struct image_info d;
+    const struct image_choice choice = {.grid = grid};
+    const int failed = volume_read_choice(v, &d, in, &choice, VOLUME_EXACT, e);
+    uint16_t *map = failed || voxels_check(v, VOXEL_F32, e) ? NULL : grids_labels(v, grid, e);
+    if (!failed) volume_free(v);
+    if (!failed && !map) error_prefix(e, "%s", in);
+    if (!map && strstr(e->text, GRIDS_THE)) error_prefix(e, "--like %s", like);
+    if (map && d.of_series[0] && series[0] && !names_series(d.of_series, series))
+        console_to(stderr, "nephron: warning: %s: was made of series %s, %s is series %s\n", in, d.of_series,
+                   like, series);
+    return map;
+}
+
 static int convert_map(const char *in, const char *out, const struct convert_dicom *o,
                        struct label_list *list, struct error *e)
 {
     struct dicom_reference r;
     struct volume v;
     if (dicom_reference_read(&r, o->like, &o->choice, out, e)) return -1;
-    if (volume_read_exact(&v, in, e)) {
-        dicom_reference_free(&r);
-        return -1;
-    }
-    uint16_t *map = voxels_check(&v, VOXEL_F32, e) ? NULL : dicom_labels_map(&v, &r, e);
-    volume_free(&v);
-    int status = map ? write_labels(in, out, o, list, map, &r, e) : error_prefix(e, "%s", in);
+    uint16_t *map = read_labels(&v, in, o->like, &r.geometry, r.series_uid, e);
+    int status = map ? write_labels(in, out, o, list, map, &r, e) : -1;
     free(map);
     if (!status) tell_assumed(in, &v);
     if (!status) tell_assumed(o->like, &r.geometry);
@@ -141,4 +166,27 @@ int convert_to_dicom(const char *in, const char *out, const struct convert_dicom
     if (!status) status = convert_map(in, out, o, &list, e);
     free(list.label);
     return status;
+}
+
+int convert_to_grid(const char *in, const char *out, const struct convert_dicom *o, struct error *e)
+{
+    struct volume grid, v;
+    struct image_info d;
+    if (volume_read_choice(&grid, &d, o->like, &o->choice, VOLUME_HEADER, e)) return -1;
+    grid.size[3] = 1;
+    grid.step = 0;
+    const size_t n = volume_voxels(&grid);
+    uint16_t *map = volume_check_limit(&grid, e) ? NULL
+                                                 : read_labels(&v, in, o->like, &grid, d.series_uid, e);
+    if (!map) return -1;
+    tell_assumed(o->like, &grid);
+    grid.type = v.type;
+    memcpy(grid.format, v.format, sizeof grid.format);
+    memcpy(grid.description, v.description, sizeof grid.description);
+    memcpy(grid.assumed, v.assumed, sizeof grid.assumed); /* what is told of `in` */
+    grid.voxel = malloc((n ? n : 1) * sizeof *grid.voxel);
+    for (size_t i = 0; grid.voxel && i < n; i++) grid.voxel[i] = map[i];
+    free(map);
+    if (!grid.voxel) return error_set(e, "%s: out of memory for %zu voxels", in, n);
+    return convert_write(&grid, in, out, "", e);
 }

@@ -38,7 +38,7 @@ static void tell_lost(const struct volume *v, const char *path)
     volume_free(&again);
 }
 
-static int write_image(struct volume *v, const char *in, const char *out, const char *part, struct error *e)
+int convert_write(struct volume *v, const char *in, const char *out, const char *part, struct error *e)
 {
     enum voxel_type type = lossless_type(v);
     int status = volume_write(v, out, type, e);
@@ -72,7 +72,7 @@ static int convert_series(const char *in, const char *out, const char *uid, int 
 {
     char name[2048];
     struct image_info d;
-    struct image_choice choice = {uid, volume ? volume : volume_first(in)};
+    struct image_choice choice = {.series = uid, .volume = volume ? volume : volume_first(in)};
     int status = 0;
     d.volumes = choice.volume;
     for (; !status && choice.volume <= d.volumes; choice.volume++) {
@@ -83,7 +83,7 @@ static int convert_series(const char *in, const char *out, const char *uid, int 
             volume_free(&v);
             return -1;
         }
-        if (!status) status = write_image(&v, in, name, d.part, e);
+        if (!status) status = convert_write(&v, in, name, d.part, e);
         if (volume || d.volumes == 1) break;
     }
     return status;

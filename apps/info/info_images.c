@@ -193,7 +193,7 @@ int info_image(const char *path, const char *series, struct json *j, struct erro
     json_add_text(j, "kind", "image");
     struct json *list = json_add_array(j, "images");
     for (int i = 0, listed = !status; listed && i < count; i++) {
-        struct image_choice choice = {uid[i][0] ? uid[i] : NULL, volume_first(path)};
+        struct image_choice choice = {.series = uid[i][0] ? uid[i] : NULL, .volume = volume_first(path)};
         int volumes = 1, bad = 0;
         do bad = info_volume(&volumes, path, &choice, list, &here);
         while (!bad && volumes > 1 && ++choice.volume <= volumes);

@@ -91,6 +91,7 @@ static const struct {
     [DICOM_SEGMENT_NUMBER] = {0x0062000b, 'U', "Referenced Segment Number"},
     [DICOM_STRUCTURE_SEQUENCE] = {0x30060020, 'Q', "Structure Set ROI Sequence"},
     [DICOM_STRUCTURE_NAME] = {0x30060026, 'T', "ROI Name"},
+    [DICOM_REFERENCED_SERIES] = {0x00081115, 'Q', "Referenced Series Sequence"},
     [DICOM_CHARACTER_SET] = {0x00080005, 'T', "Specific Character Set"},
     [DICOM_SOP_CLASS_UID] = {0x00080016, 'T', "SOP Class UID"},
     [DICOM_STUDY_DATE] = {0x00080020, 'T', "Study Date"},

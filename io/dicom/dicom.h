@@ -19,9 +19,11 @@
  * stands alone, at the origin. A Rescale Slope of 0 in all slices leaves values as stored, in some it is
  * refused. What is put in the place of what files do not say (spacing, distance of slices, place, direction,
  * scale) is told in the volume's `assumed`. A mosaic (the slices of a volume as tiles of one plane) is
- * refused. A binary segmentation (SEG) is one label map: a voxel is the number of its segment; segments that
- * overlap are refused, and several such objects in a folder, for each numbers its own. The affine is that of
- * the positions (LPS to RAS): of a tilted gantry it has the shear.
+ * refused. A segmentation (SEG, binary or a label map) is one label map: a voxel is the number of its
+ * segment; segments that overlap are refused, and several such objects in a folder, for each numbers its own.
+ * Slices without a frame between its first and its last are empty; on a grid that is chosen (image_choice)
+ * frames lie each by its own place. The affine is that of the positions (LPS to RAS): of a tilted gantry it
+ * has the shear.
  *
  * Memory: at most 2000 times the bytes of the files (of the unpacked data set where it is deflated), whatever
  * they say; JPEG-LS and JPEG 2000, which have no such bound, at most the limit of io/image/volume.h; 3 to 6

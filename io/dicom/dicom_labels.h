@@ -61,11 +61,8 @@ void dicom_put_images(struct text *items, const struct dicom_reference *r, int z
 void dicom_object_uid(char uid[65], const uint16_t *map, const struct dicom_reference *r, const char *what,
                       const char *date, const char *time);
 
-/* The labels on the series' grid, malloc'ed: [z][y][x]; 0 outside of the label map, which may have its axes
- * in another order or direction, but not between the voxels of the series. NULL with a message. */
-uint16_t *dicom_labels_map(const struct volume *labels, const struct dicom_reference *r, struct error *e);
-/* Both write one object of all labels; map as from dicom_labels_map. `software`: name and version of the
- * program that made the labels. date: "YYYYMMDD", time: "HHMMSS", of the object. */
+/* Both write one object of all labels; map as from grids_labels (io/image/grids.h). `software`: name and
+ * version of the program that made the labels. date: "YYYYMMDD", time: "HHMMSS", of the object. */
 int dicom_seg_write(const char *path, const uint16_t *map, const struct dicom_label *label, int labels,
                     const struct dicom_reference *r, const char *software, const char *date, const char *time,
                     struct error *e);

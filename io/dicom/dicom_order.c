@@ -467,21 +467,36 @@ static int choose_volume(struct entry *t, int n, struct image_info *info, int nu
 
 /* ---- segmentations ------------------------------------------------------------------------------------- */
 
-/* The frames of a segmentation: of each segment those that have something of it, so that slices may lack. The
- * distance along the normal is the file's, else the least between frames; slices of a tilted gantry lie on a
- * line through the outer frames. */
+/* The distance of a segmentation's slices along the normal: the file's; else the thickness, where frames lie
+ * whole numbers of it apart; else the least between frames. */
+static double segments_distance(struct volume *v, struct entry *t, int n)
+{
+    struct slice *first = t[0].slice;
+    const double stated = fabs(first->distance);
+    double least = 0;
+    int whole = stated > 0;
+    if (stated > 0 && !(first->assumed & (ASSUME_THICKNESS | ASSUME_DISTANCE))) return stated;
+    for (int i = 0; i + 1 < n; i++) {
+        const double gap = t[i + 1].along - t[i].along, times = whole ? nearbyint(gap / stated) : 0;
+        if (gap <= SAME_PLACE) continue;
+        if (least == 0 || gap < least) least = gap;
+        whole = whole && times >= 1 && fabs(gap - times * stated) <= DISTANCE_TOLERANCE * stated;
+    }
+    if (whole) return stated;
+    first->assumed &= ~(ASSUME_THICKNESS | ASSUME_DISTANCE);
+    if (least > 0) volume_assume(v, "distance of slices: %.6g mm, the least between frames", least);
+    else first->assumed |= ASSUME_DISTANCE;
+    return least > 0 ? least : 1;
+}
+
+/* The frames of a segmentation: of each segment those that have something of it, so that slices may lack;
+ * those of a tilted gantry lie on a line through the outer frames. */
 static int place_segments(struct volume *v, struct entry *t, int n, const double normal[3], struct error *e)
 {
     const struct slice *first = t[0].slice;
-    double step[3], distance = fabs(first->distance);
-    if (first->assumed & (ASSUME_THICKNESS | ASSUME_DISTANCE) || distance == 0) {
-        distance = 0;
-        for (int i = 0; i + 1 < n; i++) {
-            double gap = t[i + 1].along - t[i].along;
-            if (gap > SAME_PLACE && (distance == 0 || gap < distance)) distance = gap;
-        }
-        if (distance == 0) distance = first->distance != 0 ? fabs(first->distance) : 1;
-    }
+    const double distance = segments_distance(v, t, n);
+    double step[3];
+    int filled = 0;
     const double extent = t[n - 1].along - t[0].along;
     if (extent / distance > 65535)
         return conflict(&t[0], &t[n - 1], "are too far apart for their distance between slices", e);
@@ -496,17 +511,15 @@ static int place_segments(struct volume *v, struct entry *t, int n, const double
             off[i] = t[k].slice->position[i] - first->position[i] - z * step[i];
         if (sqrt(dot(off, off)) > PLACE_TOLERANCE * distance)
             return conflict(&t[0], &t[k], "do not lie a whole number of slices apart", e);
-        if (t[k].slice->segment < 1)
-            return error_set(e, "%.300s: a frame without Referenced Segment Number (0062,000B)",
-                             t[k].file->path);
-        if (t[k].slice->segment > 255) v->type = VOXEL_U16;
+        filled += k == 0 || t[k - 1].slice->z != z;
         t[k].slice->z = z;
-        t[k].slice->slope = t[k].slice->segment;
-        t[k].slice->intercept = 0;
         v->size[2] = z + 1;
     }
     set_affine(v, first, first->position, step);
     tell_assumed(v, t, 1);
+    volume_assume(v, "that the image ends with its frames: slices %lld, without a frame and empty %lld "
+                     "(convert --like: all of the image)",
+                  (long long)v->size[2], (long long)v->size[2] - filled);
     return volume_check_limit(v, e);
 }
 
@@ -525,9 +538,11 @@ static int arrange_entries(struct volume *v, struct image_info *info, const stru
     if (s->segments) {
         qsort(t, (size_t)n, sizeof *t, compare_entries);
         info->volumes = 1;
-        return number > 1 ? error_set(e, "%.300s: a segmentation is one label map, there is no volume %d",
-                                      t[0].file->path, number)
-                          : place_segments(v, t, n, normal, e);
+        if (number > 1)
+            return error_set(e, "%.300s: a segmentation is one label map, there is no volume %d",
+                             t[0].file->path, number);
+        if (dicom_take_segments(v, s, e)) return -1;
+        return s->grid ? dicom_lay_segments(v, s, e) : place_segments(v, t, n, normal, e);
     }
     info->volumes = split_volumes(t, n, e);
     const int most = info->volumes > 0 ? most_slices(t, n) : 0;
@@ -559,7 +574,8 @@ int dicom_arrange(struct volume *v, struct image_info *info, struct dicom_series
     if (volume_check_limit(v, e)) return error_prefix(e, "%s", first->path);
     struct entry *t = malloc((size_t)n * sizeof *t);
     if (!t) return error_set(e, "%s: out of memory for %lld slices", first->path, (long long)n);
-    s->segments = strcmp(first->class_uid, DICOM_SEGMENTATION_CLASS) == 0;
+    s->label_map = strcmp(first->class_uid, DICOM_LABEL_MAP_CLASS) == 0;
+    s->segments = s->label_map || strcmp(first->class_uid, DICOM_SEGMENTATION_CLASS) == 0;
     v->type = first->type;
     for (int i = 1; i < s->files; i++) /* the widest, whose numbers float32 may not hold */
         if (voxel_type_bytes(s->file[i].type) > voxel_type_bytes(v->type)) v->type = s->file[i].type;

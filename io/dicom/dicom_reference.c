@@ -1,5 +1,4 @@
-/* dicom_reference.c - the series that a label map belongs to: who and where it is, and the labels on its
- * grid. */
+/* dicom_reference.c - the series that a label map belongs to: who and where it is. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,68 +181,4 @@ void dicom_object_uid(char uid[65], const uint16_t *map, const struct dicom_refe
         sha256_update(&s, (unsigned char[]){(unsigned char)map[i], (unsigned char)(map[i] >> 8)}, 2);
     sha256_final(&s, hash);
     dicom_make_uid(uid, hash, sizeof hash, what);
-}
-
-/* ---- the labels on its grid ---------------------------------------------------------------------------- */
-
-/* Voxel of the series -> voxel of the label map: rows of whole numbers, or -1. */
-static int whole_steps(int64_t step[3][4], const struct volume *labels, const struct volume *series)
-{
-    const double (*l)[4] = labels->affine;
-    double inverse[3][3], det = 0;
-    for (int i = 0; i < 3; i++)
-        for (int k = 0; k < 3; k++) {
-            int a = (k + 1) % 3, b = (k + 2) % 3, c = (i + 1) % 3, d = (i + 2) % 3;
-            inverse[i][k] = l[a][c] * l[b][d] - l[a][d] * l[b][c]; /* the cofactor of [k][i] */
-        }
-    for (int k = 0; k < 3; k++) det += l[k][0] * inverse[0][k];
-    if (det == 0) return -1;
-    for (int i = 0; i < 3; i++)
-        for (int k = 0; k < 4; k++) {
-            double sum = 0;
-            for (int w = 0; w < 3; w++)
-                sum += inverse[i][w] / det * (series->affine[w][k] - (k == 3 ? l[w][3] : 0));
-            step[i][k] = (int64_t)nearbyint(sum);
-            if (!(fabs(sum - nearbyint(sum)) < (k == 3 ? 0.02 : 1e-3)) || fabs(sum) > 1e6) return -1;
-        }
-    return 0;
-}
-
-uint16_t *dicom_labels_map(const struct volume *labels, const struct dicom_reference *r, struct error *e)
-{
-    const struct volume *g = &r->geometry;
-    int64_t step[3][4];
-    size_t n = volume_voxels(g), other = volume_voxels(labels), placed = 0, all = 0;
-    if (labels->size[3] != 1)
-        return error_set(e, "has %lld volumes; a label map is one", (long long)labels->size[3]), NULL;
-    if (whole_steps(step, labels, g))
-        return error_set(e, "its voxels are not those of the series: another spacing, direction or place"),
-               NULL;
-    for (size_t i = 0; i < other; i++) {
-        float v = labels->voxel[i];
-        if (!(v >= 0 && v <= 65535) || v != (float)(int)v)
-            return error_set(e, "voxel %zu is %g: labels are whole numbers from 0 to 65535", i, (double)v),
-                   NULL;
-        all += v != 0;
-    }
-    uint16_t *map = calloc(n ? n : 1, sizeof *map);
-    if (!map) return error_set(e, "out of memory for %zu voxels", n), NULL;
-    for (int64_t z = 0, i = 0; z < g->size[2]; z++)
-        for (int64_t y = 0; y < g->size[1]; y++)
-            for (int64_t x = 0; x < g->size[0]; x++, i++) {
-                int64_t at[3];
-                int inside = 1;
-                for (int k = 0; k < 3; k++) {
-                    at[k] = step[k][0] * x + step[k][1] * y + step[k][2] * z + step[k][3];
-                    inside &= at[k] >= 0 && at[k] < labels->size[k];
-                }
-                if (inside)
-                    map[i] = (uint16_t)
-                                 labels->voxel[(at[2] * labels->size[1] + at[1]) * labels->size[0] + at[0]];
-                placed += map[i] != 0;
-            }
-    if (placed == all) return map;
-    error_set(e, "%zu of its %zu labelled voxels lie outside of the series", all - placed, all);
-    free(map);
-    return NULL;
 }

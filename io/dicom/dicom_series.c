@@ -39,6 +39,29 @@ static void read_names(struct image_info *info, const struct dicom_file *f)
     dicom_text(info->description, sizeof info->description, f->element, DICOM_SERIES_DESCRIPTION);
 }
 
+/* Of a segmentation: as many as fit. */
+static int read_referenced(struct image_info *info, const struct dicom_file *f, struct error *e)
+{
+    const struct dicom_element *sequence = &f->element[DICOM_REFERENCED_SERIES];
+    struct dicom_element el[DICOM_FIELDS];
+    struct dicom_span item;
+    char uid[65];
+    size_t at = 0, used = 0;
+    int more = 0;
+    while (sequence->value.data && (more = dicom_next_item(&item, sequence, &at, e)) > 0) {
+        if (dicom_scan(el, &item, e)) return -1;
+        dicom_text(uid, sizeof uid, el, DICOM_SERIES_INSTANCE_UID);
+        if (!uid[0] || used + strlen(uid) + 2 > sizeof info->of_series) continue;
+        used += (size_t)sprintf(info->of_series + used, "%s%s", used ? "\\" : "", uid);
+    }
+    return more < 0 ? -1 : 0;
+}
+
+static int is_segments(const char *class_uid)
+{
+    return strcmp(class_uid, DICOM_SEGMENTATION_CLASS) == 0 || strcmp(class_uid, DICOM_LABEL_MAP_CLASS) == 0;
+}
+
 static int read_info(struct image_info *info, const struct dicom_file *f, const struct dicom_element *shared,
                      struct error *e)
 {
@@ -76,6 +99,7 @@ static int describe(struct slice_file *sf, const struct dicom_file *f, const str
     dicom_text(sf->patient, sizeof sf->patient, f->element, DICOM_PATIENT_ID);
     dicom_text(sf->frame, sizeof sf->frame, f->element, DICOM_FRAME_OF_REFERENCE);
     if (dicom_scan_first(shared, &f->element[DICOM_SHARED_GROUPS], e) || read_info(&sf->info, f, shared, e) ||
+        (is_segments(sf->class_uid) && read_referenced(&sf->info, f, e)) ||
         dicom_read_slices(sf, f, shared, e))
         return error_prefix(e, "%s", f->name);
     for (int k = 0; k < sf->slices && dicom_pixels_followed(p); k++) sf->slice[k].assumed |= ASSUME_FOLLOWED;
@@ -182,7 +206,7 @@ static int decode_file(struct volume *v, const struct dicom_series *s, const str
     if (dicom_file_open(&f, data, size, sf->path, e)) return -1;
     int status = dicom_pixels_open(&p, &f, e);
     if (!status) {
-        if (s->segments && p.bits != 1)
+        if (s->segments && !s->label_map && p.bits != 1)
             status = error_set(e,
                                "%s: Bits Allocated is %d: a fractional segmentation, whose voxels are shares "
                                "or probabilities and no labels: save a binary one, of a threshold",
@@ -341,7 +365,7 @@ static int choose_by_file(struct choice *c, char *folder, size_t room, const cha
         dicom_text(series, sizeof series, f.element, DICOM_SERIES_INSTANCE_UID);
         dicom_text(c->instance, sizeof c->instance, f.element, DICOM_SOP_INSTANCE_UID);
         dicom_text(class_uid, sizeof class_uid, f.element, DICOM_SOP_CLASS_UID);
-        c->alone = strcmp(class_uid, DICOM_SEGMENTATION_CLASS) == 0;
+        c->alone = is_segments(class_uid);
         if (c->series[0] && strcmp(c->series, series) != 0)
             status = error_set(e, "%s: is of series %s, not %s", path, series, c->series);
         memcpy(c->series, series, sizeof series);
@@ -395,10 +419,10 @@ int dicom_series_load(struct dicom_series *s, const char *path, const char *seri
 int dicom_read_series(struct volume *v, struct image_info *info, const char *path,
                       const struct image_choice *choice, int what, struct error *e)
 {
-    static const struct image_choice only = {NULL, 0};
-    struct dicom_series s = {.header_only = what & VOLUME_HEADER};
+    static const struct image_choice only = {.series = NULL};
     struct image_info unasked;
     if (!choice) choice = &only;
+    struct dicom_series s = {.header_only = what & VOLUME_HEADER, .grid = choice->grid};
     memset(v, 0, sizeof *v);
     int status = dicom_series_load(&s, path, choice->series, e);
     if (!status) status = dicom_arrange(v, info ? info : &unasked, &s, choice->volume, e);

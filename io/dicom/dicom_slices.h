@@ -52,12 +52,15 @@ struct slice_file {
 };
 
 #define DICOM_SEGMENTATION_CLASS "1.2.840.10008.5.1.4.1.1.66.4"
+#define DICOM_LABEL_MAP_CLASS "1.2.840.10008.5.1.4.1.1.66.7" /* a voxel is the number of its segment */
 
 struct dicom_series {
     struct slice_file *file;
     int files, header_only;
     char passed[64]; /* the first file of the folder that is named as DICOM, or empty, and is none; else "" */
     int segments; /* the frames are segments of a label map: a voxel is the number of its segment */
+    int label_map;             /* and they hold these numbers themselves */
+    const struct volume *grid; /* that the frames of segments belong to, or NULL */
 };
 
 static inline double dot(const double a[3], const double b[3])

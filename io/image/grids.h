@@ -9,6 +9,7 @@
 #ifndef IO_GRIDS_H
 #define IO_GRIDS_H
 
+#include <stdint.h>
 #include "io/image/volume.h"
 
 enum grid_rule {
@@ -36,5 +37,19 @@ int grids_check(const struct grid_check *c, const struct volume *a, const char *
 
 /* Tells what was assumed of an image that has been read; c may be NULL. */
 void grids_assumed(const struct grid_check *c, const struct volume *v, const char *path);
+
+/* ---- label maps from one grid to another ---- */
+
+#define GRIDS_APART 0.25 /* voxels: the most that a voxel may lie beside the grid's */
+#define GRIDS_THE "the grid: " /* errors that are of both: the label map and the grid */
+#define GRIDS_OTHER "its voxels are not those of " GRIDS_THE
+
+/* RAS mm to voxel indices of g; -1 where its affine has no inverse. */
+int grids_inverse(double inverse[3][4], const struct volume *g);
+void grids_voxel(double at[3], const double inverse[3][4], const double ras[3]);
+/* The labels on the grid, malloc'ed: [z][y][x] of its size, of 4D images of the first three; 0 outside of the
+ * label map, which may have its axes in another order or direction, but not between the voxels of the grid.
+ * NULL with a message. */
+uint16_t *grids_labels(const struct volume *labels, const struct volume *grid, struct error *e);
 
 #endif

@@ -22,6 +22,9 @@ struct image_ending {
 struct image_choice {
     const char *series; /* its UID; NULL: the only one */
     int volume;         /* of the series, from 1; 0: the only one */
+    /* Where frames of a segmentation in DICOM belong, each by its own place, so that the slices between them
+     * are that grid's; its voxels have to be some of the grid's. NULL, and for any other image: nothing. */
+    const struct volume *grid;
 };
 
 /* What is told about a series; texts are empty and numbers NaN where the files do not say. */
@@ -36,6 +39,7 @@ struct image_info {
     double repetition_time, echo_time; /* ms */
     int files;              /* of the series; 0: the format knows no series */
     int volumes;            /* that it holds */
+    char of_series[260];    /* of a segmentation: UIDs of the series it was made of, a backslash between */
     char part[96];          /* what tells the volume that was read from the others: "time 2, echo 1" */
 };
 

@@ -8,6 +8,7 @@
 #include "io/base/file.h"
 #include "io/dicom/dicom.h"
 #include "io/dicom/dicom_labels.h"
+#include "io/image/grids.h"
 #include "tests/unit/expect.h"
 #include "tests/unit/io/dicom_build.h"
 
@@ -220,6 +221,78 @@ static void check_tilted(void)
     dicom_reference_free(&r);
 }
 
+/* The labels of a segmentation in the folder on a grid, or what it is refused with. */
+static void check_on_grid(const char *name, const struct volume *grid, const uint16_t *want, const char *says)
+{
+    const struct image_choice choice = {.grid = grid};
+    struct error e = {""};
+    struct volume v;
+    const int status = dicom_read_series(&v, NULL, in_folder(name), &choice, 0, &e);
+    uint16_t *map = status ? NULL : grids_labels(&v, grid, &e);
+    if (!status) volume_free(&v);
+    if (want) CHECK(map && memcmp(map, want, VOXELS * sizeof *map) == 0, "%s on the grid: %s", name, e.text);
+    else CHECK(!map && strstr(e.text, says), "%s: want '%s', got '%s'", name, says, e.text);
+    free(map);
+}
+
+/* Takes an element with a text out of a file: its tag becomes one that nobody knows. */
+static void hide_element(const char *name, const char *tag)
+{
+    unsigned char *data;
+    size_t size;
+    struct error e;
+    CHECK(!file_read(in_folder(name), 0, &data, &size, &e), "%s", e.text);
+    for (size_t i = 0; i + 6 < size; i++)
+        if (memcmp(data + i, tag, 6) == 0) data[i + 2] = 1;
+    CHECK(!file_write(in_folder(name), data, size, &e), "%s", e.text);
+    free(data);
+}
+
+/* Frames of a tilted gantry, of a single slice too, lie on the grid of their series. Where the file does not
+ * say how far slices are apart, thickness or frames do. */
+static void check_grid_frames(void)
+{
+    static const struct dicom_label label[] = {{1, "liver"}, {2, "spleen"}};
+    static uint16_t map[VOXELS];
+    struct dicom_reference r;
+    struct volume v, other;
+    struct error e = {""};
+    write_series(0.8);
+    CHECK(!dicom_reference_read(&r, in_folder("series"), NULL, in_folder("seg.dcm"), &e), "%s", e.text);
+    for (int round = 0; round < 3; round++) { /* slice 3; then 0; then 4 */
+        const int slices[] = {3, 0, 4};
+        for (int i = 0; i < PLANE; i++) map[slices[round] * PLANE + i] = (uint16_t)(next_random() % 3);
+        CHECK(!dicom_seg_write(in_folder("seg.dcm"), map, label, 2, &r, "test 1", "20200102", "030405", &e),
+              "%s", e.text);
+        check_on_grid("seg.dcm", &r.geometry, map, NULL);
+        other = r.geometry;
+        for (int i = 0; i < 3; i++) other.affine[i][2] /= 3;
+        other.size[2] *= 3;
+        if (round < 2)
+            check_on_grid("seg.dcm", &other, NULL,
+                          "slices are 3 mm apart, by Spacing Between Slices (0018,0088), those there 1 mm");
+        other = r.geometry;
+        for (int i = 0; i < 3; i++) other.affine[i][0] *= 1.03; /* 0.36 of a voxel at the end of a row */
+        check_on_grid("seg.dcm", &other, NULL, "voxel (12, 0) of frame 1 lies at voxel (11.650, 0.000, ");
+        hide_element("seg.dcm", "\x18\0\x88\0DS");
+        if (round == 1) { /* 0 and 3: frames are 9 mm apart, 3 mm thick */
+            check_on_grid("seg.dcm", &r.geometry, map, NULL);
+            CHECK(!dicom_read(&v, in_folder("seg.dcm"), 0, &e) && v.size[2] == 4 &&
+                      strstr(v.assumed, "Slice Thickness; that the image ends with its frames: slices 4, "
+                                        "without a frame and empty 2"),
+                  "%s, %s", e.text, v.assumed);
+            volume_free(&v);
+            hide_element("seg.dcm", "\x18\0\x50\0DS");
+            check_on_grid("seg.dcm", &r.geometry, map, NULL);
+            CHECK(!dicom_read(&v, in_folder("seg.dcm"), 0, &e) && v.size[2] == 2 &&
+                      strstr(v.assumed, "distance of slices: 9 mm, the least between frames"),
+                  "%s, %s", e.text, v.assumed);
+            volume_free(&v);
+        }
+    }
+    dicom_reference_free(&r);
+}
+
 /* Two objects of one series: each numbers its segments from 1, so that they are no one label map. */
 static void check_several(const struct dicom_reference *r)
 {
@@ -403,7 +476,7 @@ static void check_long_contour(void)
 static void refuse(const struct volume *labels, const struct dicom_reference *r, const char *says)
 {
     struct error e = {""};
-    uint16_t *map = dicom_labels_map(labels, r, &e);
+    uint16_t *map = grids_labels(labels, &r->geometry, &e);
     CHECK(!map && strstr(e.text, says), "want '%s', got '%s'", says, e.text);
     free(map);
 }
@@ -421,7 +494,7 @@ static void check_grids(const struct dicom_reference *r)
         v.affine[i][0] *= -1;
         v.affine[i][2] *= -1;
     }
-    uint16_t *map = dicom_labels_map(&v, r, &e);
+    uint16_t *map = grids_labels(&v, &r->geometry, &e);
     int wrong = map == NULL;
     for (int i = 0; map && i < VOXELS; i++) {
         int x = i % WIDTH, y = i / WIDTH % HEIGHT, z = i / PLANE;
@@ -430,9 +503,9 @@ static void check_grids(const struct dicom_reference *r)
     CHECK(!wrong, "%d voxels of a turned map are wrong: %s", wrong, e.text);
     free(map);
     v.affine[0][3] += 0.2;
-    refuse(&v, r, "another spacing, direction or place");
+    refuse(&v, r, "not those of the grid: voxel (0, 0, 0) lies at voxel (11.733, 0.000, 4.000) there");
     v.affine[0][3] += 0.75 - 0.2;
-    refuse(&v, r, "outside of the series");
+    refuse(&v, r, "outside of the grid: they span voxels (-1, 0, 0) to (11, 10, 4) there, it has 13 x 11 x");
     v = r->geometry;
     v.voxel = voxel;
     voxel[5] = 1.5f;
@@ -464,6 +537,7 @@ int main(void)
         check_long_contour();
         dicom_reference_free(&r);
         check_tilted();
+        check_grid_frames();
     }
     snprintf(command, sizeof command, "rm -rf %s", folder);
     CHECK(system(command) == 0, "%s", command);

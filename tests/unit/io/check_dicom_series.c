@@ -140,21 +140,21 @@ static void check_folder(void)
     m.series = "7.7", m.instance = "9", m.position = "0\\0\\100";
     write_series(-1, NULL);
     write_image("other", &m);
-    int status = dicom_read_series(&v, &d, folder, &(struct image_choice){"1.2", 0}, 0, &e);
+    int status = dicom_read_series(&v, &d, folder, &(struct image_choice){.series = "1.2"}, 0, &e);
     CHECK(!status && v.size[2] == 5 && v.spacing[2] == 2 && d.files == 5 && v.voxel[4 * 12 + 3] == 4,
           "series of two: %s", e.text);
     if (!status) volume_free(&v);
-    status = dicom_read_series(&v, &d, folder, &(struct image_choice){"7.7", 0}, 0, &e);
+    status = dicom_read_series(&v, &d, folder, &(struct image_choice){.series = "7.7"}, 0, &e);
     CHECK(!status && v.size[2] == 1 && d.files == 1, "the other of two: %s", e.text);
     if (!status) volume_free(&v);
-    CHECK(dicom_read_series(&v, &d, folder, &(struct image_choice){"7", 0}, 0, &e) == -1 &&
+    CHECK(dicom_read_series(&v, &d, folder, &(struct image_choice){.series = "7"}, 0, &e) == -1 &&
               strstr(e.text, "no DICOM image of series 7"),
           "no such series: %s", e.text);
     snprintf(path, sizeof path, "%s/s3", folder);
     status = volume_read(&v, path, &e);
     CHECK(!status && v.size[2] == 5, "a file's series of two: %s", e.text);
     if (!status) volume_free(&v);
-    CHECK(dicom_read_series(&v, &d, path, &(struct image_choice){"7.7", 0}, 0, &e) == -1 &&
+    CHECK(dicom_read_series(&v, &d, path, &(struct image_choice){.series = "7.7"}, 0, &e) == -1 &&
               strstr(e.text, "is of series 1.2, not 7.7"),
           "a file of another series: %s", e.text);
     clear_folder(); /* a tilted gantry: each slice is shifted within its plane */
@@ -227,10 +227,11 @@ static void check_unlike(void)
     CHECK(!dicom_list_series(&uid, &count, folder, NULL, &e) && count == 2 && strcmp(uid[1], "1.9") == 0,
           "%d series %s", count, e.text);
     free(uid);
-    CHECK(!dicom_read_series(&v, NULL, folder, &(struct image_choice){"1.2", 0}, 0, &e) && v.size[2] == 5,
+    CHECK(!dicom_read_series(&v, NULL, folder, &(struct image_choice){.series = "1.2"}, 0, &e) &&
+              v.size[2] == 5,
           "%s", e.text);
     volume_free(&v);
-    CHECK(dicom_read_series(&v, NULL, folder, &(struct image_choice){"1.9", 0}, 0, &e) == -1 &&
+    CHECK(dicom_read_series(&v, NULL, folder, &(struct image_choice){.series = "1.9"}, 0, &e) == -1 &&
               strstr(e.text, "colours: Photometric Interpretation (0028,0004) is 'RGB'"),
           "%s", e.text);
     clear_folder();
@@ -486,7 +487,7 @@ static void check_volumes(void)
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         write_volumes(kinds[i].kind, -1);
         for (int k = 0; k < VOLUMES; k++) {
-            int status = dicom_read_series(&v, &d, folder, &(struct image_choice){NULL, k + 1}, 0, &e);
+            int status = dicom_read_series(&v, &d, folder, &(struct image_choice){.volume = k + 1}, 0, &e);
             CHECK(!status && v.size[2] == SLICES && v.spacing[2] == 3 && d.volumes == VOLUMES, "%s %d: %s",
                   kinds[i].kind, k, e.text);
             if (status) continue;
@@ -498,7 +499,7 @@ static void check_volumes(void)
         }
         refuse_folder("series 1.2 holds 3 volumes at the same places, choose one with --volume N: 1",
                       kinds[i].part);
-        CHECK(dicom_read_series(&v, &d, folder, &(struct image_choice){NULL, 4}, 0, &e) == -1 &&
+        CHECK(dicom_read_series(&v, &d, folder, &(struct image_choice){.volume = 4}, 0, &e) == -1 &&
                   strstr(e.text, "there is no volume 4"),
               "volume 4 of 3: %s", e.text);
     }
@@ -507,16 +508,17 @@ static void check_volumes(void)
     write_volumes("instance", SLICES - 1);
     refuse_folder("that nothing tells apart", "");
     write_volumes("time", SLICES - 1); /* what tells them surely needs no equal numbers */
-    int status = dicom_read_series(&v, &d, folder, &(struct image_choice){"1.2", 3}, 0, &e);
+    const struct image_choice third = {.series = "1.2", .volume = 3};
+    int status = dicom_read_series(&v, &d, folder, &third, 0, &e);
     CHECK(!status && v.size[2] == SLICES - 1 &&
               strstr(v.assumed, "that no slices are missing: it has 3, another volume of its series 4"),
           "a shorter volume: %s", status ? e.text : v.assumed);
     if (!status) volume_free(&v);
-    status = dicom_read_series(&v, &d, folder, &(struct image_choice){"1.2", 2}, 0, &e);
+    status = dicom_read_series(&v, &d, folder, &(struct image_choice){.series = "1.2", .volume = 2}, 0, &e);
     CHECK(!status && !v.assumed[0], "a whole volume: %s", status ? e.text : v.assumed);
     if (!status) volume_free(&v);
     write_volumes("time", 1);
-    status = dicom_read_series(&v, &d, folder, &(struct image_choice){"1.2", 3}, 0, &e);
+    status = dicom_read_series(&v, &d, folder, &(struct image_choice){.series = "1.2", .volume = 3}, 0, &e);
     CHECK(status && strstr(e.text, "slices are missing"), "a gap in a volume: %s", e.text);
     clear_folder();
 }
@@ -541,7 +543,7 @@ static void check_order(void)
     m.frames = "2", m.pixels = pixels, m.size = sizeof pixels, m.extra = b.data, m.extra_size = b.size;
     clear_folder();
     write_image("s0", &m);
-    const int status = dicom_read_series(&v, &d, folder, &(struct image_choice){NULL, 2}, 0, &e);
+    const int status = dicom_read_series(&v, &d, folder, &(struct image_choice){.volume = 2}, 0, &e);
     CHECK(!status && d.volumes == 2 && v.size[2] == 1 && v.voxel[0] == 8 &&
               strstr(v.assumed, "volumes in the order of the file"),
           "%s%s", e.text, status ? "" : v.assumed);

@@ -35,6 +35,36 @@ static const char *decision(const struct volume *a, const struct volume *b, enum
     return warnings == 1 ? "warning" : warnings ? "several warnings" : "same";
 }
 
+/* A label map whose spacing or direction is another one by little lies beside its grid at the far end. */
+static void check_far_corners(void)
+{
+    static float voxel[512 * 2 * 2];
+    const struct volume grid = {.size = {512, 2, 2, 1},
+                                .spacing = {1, 1, 1},
+                                .affine = {{1, 0, 0, -20}, {0, 1, 0, 5}, {0, 0, 1, 7}}};
+    struct error e = {""};
+    for (int k = 0; k < 4; k++) {
+        const double by[] = {4e-4, 9e-4, 4e-4, 9e-4};
+        struct volume v = grid;
+        v.voxel = voxel;
+        v.affine[k < 2 ? 0 : 1][0] += by[k]; /* 0.2 and 0.46 voxels */
+        uint16_t *map = grids_labels(&v, &grid, &e);
+        CHECK((map != NULL) == (k % 2 == 0), "%g a step: %s", by[k], e.text);
+        CHECK(map || strstr(e.text, k < 2 ? "voxel (511, 0, 0) lies at voxel (511.460, 0.000, 0.000) there"
+                                          : "voxel (511, 0, 0) lies at voxel (511.000, 0.460, 0.000) there"),
+              "%g a step: %s", by[k], e.text);
+        free(map);
+    }
+    struct volume half = grid; /* finer voxels than those of the grid */
+    half.voxel = voxel;
+    half.affine[0][0] = 2;
+    CHECK(!grids_labels(&half, &grid, &e) && strstr(e.text, "each has the volume of 2 there"), "%s", e.text);
+    half.affine[0][0] = 0.5;
+    CHECK(!grids_labels(&half, &grid, &e) &&
+              strstr(e.text, "a step along its axis x is (0.5000, 0.0000, 0.0000) voxels there"),
+          "%s", e.text);
+}
+
 int main(void)
 {
     struct error e;
@@ -62,5 +92,6 @@ int main(void)
     b.affine[0][3] += 5;
     CHECK(grids_check(&quiet, &a, "a", &b, "b", &e) == 0, "nobody to tell");
     json_free(pairs);
+    check_far_corners();
     return check_done("check_grids");
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "io/dicom/dicom_order.h"
+#include "io/dicom/dicom_segments.h"
 #include "io/base/text.h"
 #include "io/image/voxels.h"
 

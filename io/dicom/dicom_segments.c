@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/dicom/dicom_order.h"
+#include "io/dicom/dicom_segments.h"
 #include "io/image/grids.h"
 
 int dicom_take_segments(struct volume *v, const struct dicom_series *s, struct error *e)

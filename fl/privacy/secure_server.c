@@ -167,7 +167,7 @@ static void join_secret(unsigned char secret[32], const struct secure_server *s,
     unsigned char share[SHAMIR_SITES][32];
     int number[SHAMIR_SITES], n = 0;
     for (int i = 0; i < s->p.sites && n < s->p.threshold; i++) {
-        if (!s->came[SECURE_REVEAL][i] || i == without) continue;
+        if (i == without || !s->came[SECURE_REVEAL][i]) continue;
         memcpy(share[n], revealed_at(s, i, of), 32);
         number[n++] = i;
     }

@@ -118,11 +118,6 @@ int volume_read_header(struct volume *v, const char *path, struct error *e)
     return volume_read_choice(v, NULL, path, NULL, VOLUME_HEADER, e);
 }
 
-int volume_read_exact(struct volume *v, const char *path, struct error *e)
-{
-    return volume_read_choice(v, NULL, path, NULL, VOLUME_EXACT, e);
-}
-
 int volume_list_series(char (**uid)[65], int *count, const char *path, const char *series, struct error *e)
 {
     const struct image_format *f = image_format_of(path);

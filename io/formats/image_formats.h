@@ -20,10 +20,8 @@ const struct image_format *image_format_of(const char *path);
 int volume_read(struct volume *v, const char *path, struct error *e);
 /* Header only: voxel stays NULL. */
 int volume_read_header(struct volume *v, const char *path, struct error *e);
-/* Voxels that float32 cannot hold are in v->exact: see io/image/volume.h. */
-int volume_read_exact(struct volume *v, const char *path, struct error *e);
-/* One of several volumes at the path; what: VOLUME_HEADER, VOLUME_EXACT or 0. choice (the only one) and info
- * may be NULL. */
+/* One of several volumes at the path; what: VOLUME_HEADER, VOLUME_EXACT (io/image/volume.h) or 0. choice (the
+ * only one) and info may be NULL. */
 int volume_read_choice(struct volume *v, struct image_info *info, const char *path,
                        const struct image_choice *choice, int what, struct error *e);
 /* The UIDs of the series at the path: malloc'ed, sorted; one that is "" of a format without series. series:

@@ -360,7 +360,7 @@ static void check_bit_exact(void)
     m.pixels = pixels, m.size = 2, m.extra = b.data, m.extra_size = b.size;
     clear_folder();
     write_image("s0", &m);
-    const int status = volume_read_exact(&v, folder, &e);
+    const int status = volume_read_choice(&v, NULL, folder, NULL, VOLUME_EXACT, &e);
     CHECK(!status && v.exact && v.exact[0] == 16777219 && v.exact[1] == 16777217 && v.exact[2] == 16777219,
           "%s", e.text);
     if (!status) volume_free(&v);
@@ -377,7 +377,7 @@ static void check_wide_slice(void)
     wide.bits = wide.stored = 32, wide.high = 31, wide.position = "0\\0\\4", wide.instance = "1.2.3.2";
     wide.pixels = pixels, wide.size = sizeof pixels;
     write_series(2, &wide);
-    const int status = volume_read_exact(&v, folder, &e);
+    const int status = volume_read_choice(&v, NULL, folder, NULL, VOLUME_EXACT, &e);
     CHECK(!status && v.exact && v.exact[24] == 16777217 && v.type == VOXEL_U32, "%s", e.text);
     if (!status) volume_free(&v);
     clear_folder();

@@ -356,7 +356,7 @@ static void check_long_text(void)
         snprintf(text, sizeof text,
                  "NRRD0004\ntype: int64\ndimension: 3\nsizes: 2 1 1\nencoding: ascii\n\n5 %s\n", last[i]);
         CHECK(!file_write(in_folder("long.nrrd"), text, strlen(text), &e), "%s", e.text);
-        const int status = volume_read_exact(&v, in_folder("long.nrrd"), &e);
+        const int status = volume_read_choice(&v, NULL, in_folder("long.nrrd"), NULL, VOLUME_EXACT, &e);
         CHECK(i < 2 ? status && strstr(e.text, VOXELS_BEYOND) && strstr(e.text, last[i])
                     : !status && v.exact && v.exact[1] == 9007199254740991.0,
               "%s: %s", last[i], e.text);

@@ -400,6 +400,7 @@ int cmd_study(int argc, char **argv)
                         .start = clock_seconds(),
                         .stage = STAGE_PREPARE,
                         .stage_began = clock_seconds()};
+    const int alone = argc == 3; /* --resume OUT */
     if (argc > WORDS || !(argc = choose_words(words, WORDS, argc, argv, &kept, &e))) {
         free(s);
         return argc ? app_usage("study", "more than %d words", WORDS) : app_fail(&e);
@@ -491,6 +492,9 @@ int cmd_study(int argc, char **argv)
         interrupt_end();
         study_close(s);
         if (s->pool) pool_destroy(s->pool);
+    } else if (kept && alone) {
+        error_set(&e, "%s/protocol.json: 'arguments' is no command line of 'study'", argv[argc - 1]);
+        status = app_fail(&e);
     }
     free(line);
     free(s);

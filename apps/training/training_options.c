@@ -400,7 +400,10 @@ static int parse_resumed(struct training_arguments *a, int argc, char **argv, in
     free(a->word);
     *a = arguments_default(a->command, a->federated);
     a->kept = kept;
-    if (!parse_line(a, n, line, status)) return 0;
+    if (!parse_line(a, n, line, status) || (a->federated && !a->federation.as && !a->sites_text)) {
+        error_set(&e, "%s: 'arguments' is no command line of '%s'", path, a->command);
+        return *status = app_fail(&e), 0;
+    }
     if (a->hours > 0 && take_chosen(a, path, &e)) return *status = app_fail(&e), 0;
     const char *data = a->data;
     a->overwrite = 0; /* it may have begun with it */

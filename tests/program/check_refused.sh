@@ -206,6 +206,14 @@ check "the same budget, a new fold" "$nephron" train --resume planned --fold 1 -
 check "a training from weights" "$nephron" train one -o tuned $train --pretrained weights.safetensors
 rm weights.safetensors
 check "goes on without their file" "$nephron" train --resume tuned --epochs 2
+for word in ../x --help; do # the command that a run keeps is no longer one
+    rm -rf spoilt
+    cp -r tuned spoilt
+    sed "s|\"--iterations\",|\"$word\",|" tuned/manifest.json >spoilt/manifest.json
+    "$nephron" train --resume spoilt --epochs 3 >out 2>&1
+    [ $? -eq 1 ] && grep -q "spoilt/manifest.json: 'arguments' is no command line of 'train'" out
+    ok "a manifest whose command has the word $word: $(tail -n 1 out)" $?
+done
 for option in "--base-features 8" "--patch 16,16,16" "--preset resenc_m" "--memory-gb 4" \
     "--network segresnet" "--norm batch" "--crop 8,8,8" --stem7; do
     refuses 1 "^nephron: ${option%% *}[: ]" "$nephron" $init -o begun $option

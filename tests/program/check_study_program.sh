@@ -531,6 +531,13 @@ $nephron phantom "$work/w/data" --cases 20 --size kidneys-small --difficulty 0 -
 refuses 1 "another dataset" $nephron study -o "$work/w" --cases 20 --task classify $tiny_classes --seeds 1 --quiet
 refuses 1 "keeps its margins" $nephron study -o "$work/a" --data "$work/data" $tiny --resume --dice-margin 0.1
 refuses 2 "none of federated" $nephron study -o "$work/x" --data "$work/data" $tiny --arms alone,nothing
+mkdir "$work/spoilt"
+for word in ../x --help; do
+    sed "s|\"--seeds\",|\"$word\",|" "$work/a/protocol.json" >"$work/spoilt/protocol.json"
+    $nephron study --resume "$work/spoilt" >"$work/out" 2>&1
+    [ $? -eq 1 ] && grep -q "spoilt/protocol.json: 'arguments' is no command line of 'study'" "$work/out"
+    ok "a protocol whose command has the word $word: $(tail -n 1 "$work/out")" $?
+done
 # A patient of an external case trains nothing with another: its case there is told, and left out.
 awk -F, 'NR == 1 { print "case,hospital" } NR > 1 { print $1 "," (NR < 4 ? "far" : "near") }' \
     "$work/data/labels.csv" >"$work/data/clinical.csv"

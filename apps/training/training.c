@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "apps/base/columns.h"
 #include "apps/base/console.h"
@@ -19,6 +20,7 @@
 #include "apps/training/federation_steps.h"
 #include "apps/training/validation.h"
 #include "io/base/file.h"
+#include "io/base/lock.h"
 #include "io/base/text.h"
 #include "nn/folder/nnunet.h"
 #include "nn/planner/plans_json.h"
@@ -184,9 +186,21 @@ static int check_new_plan(const struct training *t, struct error *e)
                : 0;
 }
 
+/* Of two folds that begin at once the second waits here until the first one has written its plan. */
+static int hold_run(struct folder_hold *h, const struct training *t, struct error *e)
+{
+    const struct timespec wait = {0, 50000000};
+    int status = folder_hold(h, t->args.run, e);
+    for (int i = 0; status && i < 100; i++) {
+        nanosleep(&wait, NULL);
+        status = folder_hold(h, t->args.run, e);
+    }
+    return status;
+}
+
 /* After all checks: the small files say what is trained, first the manifest, which tells whose the others
  * are; the maps of an earlier run's weights go, and the postprocessing that was decided on them. */
-static int write_folder(const struct training *t, struct error *e)
+static int write_files(const struct training *t, struct error *e)
 {
     char path[1300];
     const struct training_arguments *a = &t->args;
@@ -203,6 +217,15 @@ static int write_folder(const struct training *t, struct error *e)
         (file_join(path, sizeof path, a->run, "plans.json", e) || plans_write(&t->plans, path, e)))
         return -1;
     return write_dataset_json(t, e);
+}
+
+static int write_folder(const struct training *t, struct error *e)
+{
+    struct folder_hold hold = FOLDER_FREE;
+    if (t->new_plan && hold_run(&hold, t, e)) return -1;
+    const int status = write_files(t, e);
+    folder_release(&hold);
+    return status;
 }
 
 static int on_replace(void *arg, struct error *e)

@@ -42,7 +42,7 @@ data = '<data xmlns="x"><OME><Image><Pixels DimensionOrder="XYZCT" SizeX="5" Siz
 tifffile.imwrite(f"{folder}/stack_backwards.ome.tif", zyx[::-1], description=data, metadata=None, software=False, photometric="minisblack")
 # Colours in planes of their own: their number stands before height and width.
 tifffile.imwrite(f"{folder}/stack_planes.tif", tzcyx, photometric="minisblack", planarconfig="separate")
-# Three slices of bytes, which tifffile takes for colours in planes of their own; nnU-Net's Tiff3DIO has slices.
+# Three slices of bytes: colours in planes of their own for tifffile, slices for nnU-Net's Tiff3DIO.
 tifffile.imwrite(f"{folder}/three_slices.tif", np.arange(60, dtype=np.uint8).reshape(3, 4, 5))
 with open(f"{folder}/three_slices.json", "w") as f:
     f.write('{"spacing": [3, 2, 0.5]}\n')

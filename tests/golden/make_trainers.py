@@ -42,5 +42,5 @@ save_file({"image": np.ascontiguousarray(np.moveaxis(image.numpy(), 1, -1)),
            "logits": np.ascontiguousarray(np.moveaxis(logits.numpy(), 1, -1))}, OUT + "/nnUNetTrainerBN.safetensors")
 print(sorted(k for k in net.state_dict() if "running" in k)[:3], float(logits.abs().mean()))
 one, two = LabelManager({"background": 0, "a": 1, "b": 2}, None).foreground_labels  # numbers of NumPy's
-save_pickle(([largest] * 3, [{"labels_or_regions": [one, two]}, {"labels_or_regions": two}, {"labels_or_regions": (1, 2)}]),
+save_pickle(([largest] * 3, [{"labels_or_regions": chosen} for chosen in ([one, two], two, (1, 2))]),
             OUT + "/postprocessing.pkl")

@@ -153,7 +153,8 @@ refuses 1 "needs the optimizer sgd" $nephron federate $cases -o "$work/x" $two -
     --optimizer adamw --overwrite
 refuses 1 "partition" $nephron federate $cases -o "$work/x" $two --partition dirichlet:0.5 --overwrite
 for wrong in "2 --partition abc" "2 --partition dirichlet" "2 --partition dirichlet:-1" 0; do
-    refuses 2 "^nephron federate: --\(partition\|sites\) " $nephron federate $cases -o "$work/x" --sites $wrong
+    refuses 2 "^nephron federate: --\(partition\|sites\) " $nephron federate $cases -o "$work/x" \
+        --sites $wrong
 done
 
 # ---- classification ----------------------------------------------------------------------------------------
